@@ -1,0 +1,3 @@
+//! The `factfs` command.
+
+fn main() {}

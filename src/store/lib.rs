@@ -1,0 +1,1 @@
+//! The storage behind factfs: stores, caches and the decorators around them.
