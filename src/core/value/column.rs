@@ -1,0 +1,181 @@
+//! A column of values: tags, 64 bits each, and a heap for what does not fit.
+//!
+//! **Invariant:** every entry that is not inline points at valid bytes of its type in the heap; so reading a column never
+//! fails. Whoever makes one from stored bytes goes through [`ColumnBuilder::push_encoded`], which checks.
+
+use super::{DecodeError, Tag, ValRef, Value, decode, encode};
+use crate::id::EntityId;
+use uuid::Uuid;
+
+/// Values, addressed by row. Memory: 9 bytes a row and the heap.
+#[derive(Clone, Debug, Default)]
+pub struct Column {
+    tags: Vec<Tag>,
+    bits: Vec<u64>,
+    heap: Vec<u8>,
+}
+
+impl Column {
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.tags.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.tags.is_empty()
+    }
+
+    /// The type of a row.
+    pub fn tag(&self, row: usize) -> Tag {
+        self.tags[row]
+    }
+
+    /// The 64 bits of a row: an inline value as it is, else offset and length in the heap. For fast paths that looked at
+    /// the tag.
+    pub fn bits(&self, row: usize) -> u64 {
+        self.bits[row]
+    }
+
+    /// Memory it holds, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.tags.capacity() + self.bits.capacity() * 8 + self.heap.capacity()
+    }
+
+    /// The heap bytes of a row that is not inline.
+    pub fn slice(&self, row: usize) -> &[u8] {
+        let bits = self.bits[row];
+        let (start, len) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
+        &self.heap[start..start + len]
+    }
+
+    fn text(&self, row: usize) -> &str {
+        // Checked when the row was pushed; checking again on each read would cost as much as the comparison.
+        std::str::from_utf8(self.slice(row)).unwrap_or_default()
+    }
+
+    /// The value of a row.
+    pub fn get(&self, row: usize) -> ValRef<'_> {
+        let bits = self.bits[row];
+        match self.tags[row] {
+            Tag::Nil => ValRef::Nil,
+            Tag::Bool => ValRef::Bool(bits == 1),
+            Tag::Long => ValRef::Long(bits as i64),
+            Tag::Inst => ValRef::Inst(bits as i64),
+            Tag::Float => ValRef::Float(f32::from_bits(bits as u32)),
+            Tag::Double => ValRef::Double(f64::from_bits(bits)),
+            Tag::Ref => ValRef::Ref(EntityId(bits)),
+            Tag::Char => ValRef::Char(char::from_u32(bits as u32).unwrap_or_default()),
+            Tag::Str => ValRef::Str(self.text(row)),
+            Tag::Keyword => ValRef::Keyword(self.text(row)),
+            Tag::Symbol => ValRef::Symbol(self.text(row)),
+            Tag::Uri => ValRef::Uri(self.text(row)),
+            Tag::Bytes => ValRef::Bytes(self.slice(row)),
+            Tag::Uuid => ValRef::Uuid(Uuid::from_slice(self.slice(row)).unwrap_or_default()),
+            tag => ValRef::Encoded(tag, self.slice(row)),
+        }
+    }
+}
+
+/// Appends rows to a column.
+#[derive(Debug, Default)]
+pub struct ColumnBuilder(Column);
+
+impl ColumnBuilder {
+    /// An empty one with room for `rows`.
+    pub fn with_capacity(rows: usize) -> Self {
+        let (tags, bits) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        Self(Column { tags, bits, heap: Vec::new() })
+    }
+
+    /// How many rows so far.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none yet.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Appends a value. The heap of one column is below 4 GiB: columns belong to nodes and to bounded overlays.
+    pub fn push(&mut self, value: ValRef<'_>) {
+        let tag = value.tag();
+        let bits = match value {
+            ValRef::Nil => 0,
+            ValRef::Bool(x) => u64::from(x),
+            ValRef::Long(x) | ValRef::Inst(x) => x as u64,
+            ValRef::Float(x) => u64::from(x.to_bits()),
+            ValRef::Double(x) => x.to_bits(),
+            ValRef::Ref(x) => x.0,
+            ValRef::Char(x) => u64::from(u32::from(x)),
+            ValRef::Str(x) | ValRef::Keyword(x) | ValRef::Symbol(x) | ValRef::Uri(x) => {
+                self.heap(x.as_bytes())
+            }
+            ValRef::Bytes(x) | ValRef::Encoded(_, x) => self.heap(x),
+            ValRef::Uuid(x) => self.heap(x.as_bytes()),
+            ValRef::Owned(x) => {
+                let start = self.0.heap.len();
+                encode(x, &mut self.0.heap);
+                (start as u64) << 32 | (self.0.heap.len() - start) as u64
+            }
+        };
+        self.0.tags.push(tag);
+        self.0.bits.push(bits);
+    }
+
+    /// Appends an inline value by its bits, after checking them.
+    pub fn push_bits(&mut self, tag: Tag, bits: u64) -> Result<(), DecodeError> {
+        let valid = match tag {
+            Tag::Nil => bits == 0,
+            Tag::Bool => bits < 2,
+            Tag::Char => u32::try_from(bits).ok().and_then(char::from_u32).is_some(),
+            Tag::Float => u32::try_from(bits).is_ok(),
+            tag => tag.is_inline(),
+        };
+        if !valid {
+            return Err(DecodeError(tag));
+        }
+        self.0.tags.push(tag);
+        self.0.bits.push(bits);
+        Ok(())
+    }
+
+    /// Appends a value that is not inline by its heap form, after checking that it decodes.
+    pub fn push_encoded(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), DecodeError> {
+        let valid = match tag {
+            Tag::Str | Tag::Keyword | Tag::Symbol | Tag::Uri => std::str::from_utf8(bytes).is_ok(),
+            Tag::Bytes => true,
+            Tag::Uuid => bytes.len() == 16,
+            tag if tag.is_inline() => false,
+            tag => decode(tag, bytes).is_ok(),
+        };
+        if !valid || u32::try_from(self.0.heap.len() + bytes.len()).is_err() {
+            return Err(DecodeError(tag));
+        }
+        let bits = self.heap(bytes);
+        self.0.tags.push(tag);
+        self.0.bits.push(bits);
+        Ok(())
+    }
+
+    /// The column.
+    pub fn finish(mut self) -> Column {
+        self.0.heap.shrink_to_fit();
+        self.0
+    }
+
+    fn heap(&mut self, bytes: &[u8]) -> u64 {
+        let start = self.0.heap.len() as u64;
+        self.0.heap.extend_from_slice(bytes);
+        start << 32 | bytes.len() as u64
+    }
+}
+
+impl FromIterator<Value> for Column {
+    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
+        let mut builder = ColumnBuilder::default();
+        values.into_iter().for_each(|v| builder.push(v.as_ref()));
+        builder.finish()
+    }
+}
