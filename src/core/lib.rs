@@ -10,3 +10,10 @@ pub mod hash;
 pub mod id;
 // floor 1
 pub mod value;
+// floor 2
+pub mod datom;
+// floor 3
+pub mod schema;
+pub mod store;
+// floor 4
+pub mod index;

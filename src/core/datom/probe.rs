@@ -1,0 +1,114 @@
+//! Places in an index: before or after all keys that begin with some components.
+//!
+//! **Invariant:** comparing a probe with a row and comparing its bytes with the row's key bytes give the same answer.
+
+use super::{Facts, Order, RowKey};
+use crate::id::{AttrId, EntityId};
+use crate::value::{Value, key};
+use std::cmp::Ordering;
+
+/// On which side of the keys that begin with the probe's components the place is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// Before all of them.
+    Before,
+    /// After all of them.
+    After,
+}
+
+/// A place in an index. Components that are set must be the first ones of the order: a value without the components
+/// before it is ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Probe {
+    /// The entity.
+    pub e: Option<EntityId>,
+    /// The attribute.
+    pub a: Option<AttrId>,
+    /// The value.
+    pub v: Option<Value>,
+    /// Which side of what begins so.
+    pub side: Side,
+}
+
+impl Probe {
+    /// Where a row is, seen from here: `Less` if the row lies before the place.
+    pub fn cmp_row(&self, order: Order, row: &RowKey<'_>) -> Ordering {
+        let e = || self.e.map(|e| row.e.cmp(&e));
+        let a = || self.a.map(|a| row.a.cmp(&a));
+        let v = || self.v.as_ref().map(|v| row.v.cmp(&v.as_ref()));
+        let steps: [&dyn Fn() -> Option<Ordering>; 3] = match order {
+            Order::Eavt => [&e, &a, &v],
+            Order::Aevt => [&a, &e, &v],
+            Order::Avet => [&a, &v, &e],
+        };
+        for step in steps {
+            match step() {
+                Some(Ordering::Equal) => {}
+                Some(unequal) => return unequal,
+                None => break,
+            }
+        }
+        match self.side {
+            Side::Before => Ordering::Greater,
+            Side::After => Ordering::Less,
+        }
+    }
+
+    /// The key bytes of the components.
+    pub fn encode(&self, order: Order) -> Vec<u8> {
+        let mut out = Vec::new();
+        let e = |out: &mut Vec<u8>| self.e.map(|e| out.extend(e.0.to_be_bytes()));
+        let a = |out: &mut Vec<u8>| self.a.map(|a| out.extend(a.0.to_be_bytes()));
+        let v = |out: &mut Vec<u8>| self.v.as_ref().map(|v| key::encode(v.as_ref(), out));
+        // `and_then` stops at the first component that is not set.
+        let _ = match order {
+            Order::Eavt => e(&mut out).and_then(|()| a(&mut out)).and_then(|()| v(&mut out)),
+            Order::Aevt => a(&mut out).and_then(|()| e(&mut out)).and_then(|()| v(&mut out)),
+            Order::Avet => a(&mut out).and_then(|()| v(&mut out)).and_then(|()| e(&mut out)),
+        };
+        out
+    }
+
+    /// Where key bytes (of a row, or a shortened separator) are, seen from a probe with these bytes.
+    pub fn cmp_bytes(side: Side, probe: &[u8], key: &[u8]) -> Ordering {
+        let common = &key[..key.len().min(probe.len())];
+        match common.cmp(probe) {
+            Ordering::Equal if side == Side::Before => Ordering::Greater,
+            Ordering::Equal => Ordering::Less,
+            unequal => unequal,
+        }
+    }
+
+    /// The first row of facts in this order that lies after the place.
+    pub fn position(&self, order: Order, facts: &Facts) -> usize {
+        facts.partition_point(|row| self.cmp_row(order, &facts.key(row)) == Ordering::Less)
+    }
+}
+
+/// Everything between two places: rows after `from` and before `to`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeyRange {
+    /// Where it begins.
+    pub from: Probe,
+    /// Where it ends.
+    pub to: Probe,
+}
+
+impl KeyRange {
+    /// All keys that begin with these components.
+    pub fn prefix(e: Option<EntityId>, a: Option<AttrId>, v: Option<Value>) -> Self {
+        let from = Probe { e, a, v: v.clone(), side: Side::Before };
+        Self { from, to: Probe { e, a, v, side: Side::After } }
+    }
+
+    /// The whole index.
+    pub fn all() -> Self {
+        Self::prefix(None, None, None)
+    }
+
+    /// The rows of sorted facts inside the range.
+    pub fn rows(&self, order: Order, facts: &Facts) -> std::ops::Range<usize> {
+        let from = self.from.position(order, facts);
+        from..self.to.position(order, facts).max(from)
+    }
+}

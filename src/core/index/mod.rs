@@ -1,0 +1,81 @@
+//! The index: immutable B-trees of facts in storage, read a frontier at a time.
+//!
+//! **Invariant:** a node is named by the blake3 of its stored bytes; a branch node knows of each child the shortest
+//! separator, the name, the place, the number of facts and their first and last transaction; so the size of any range is
+//! known without reading a leaf. Reading never blocks on one node: what is missing is asked for together.
+
+use crate::datom::Facts;
+use crate::hash::NodeHash;
+use crate::id::T;
+use crate::store::StoreError;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// A pack object: `pack/<32 hex digits>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackId(pub u128);
+
+/// Where a node is, and the hash its stored bytes must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeRef {
+    /// blake3 of the stored (compressed) bytes.
+    pub hash: NodeHash,
+    /// The pack that holds it.
+    pub pack: PackId,
+    /// Where in the pack.
+    pub offset: u64,
+    /// Stored length in bytes.
+    pub len: u32,
+}
+
+/// The root of a tree that is not empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// The root node.
+    pub node: NodeRef,
+    /// 0 for a leaf.
+    pub height: u8,
+    /// Facts in the tree.
+    pub count: u64,
+    /// The first and the last transaction that added one of its facts.
+    pub span: (T, T),
+}
+
+/// A decoded node.
+#[derive(Debug)]
+pub enum Node {
+    /// Facts, in the order of the tree.
+    Leaf(Arc<Facts>),
+}
+
+/// Why nodes could not be had.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NodesError {
+    /// They are not in memory: fetch these together and ask again. Only a source without storage at hand says so.
+    #[error("{} nodes are not in memory", .0.len())]
+    Missing(Vec<NodeRef>),
+    /// The store could not give them.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Bytes came back that are not the node's.
+    #[error("pack/{:032x}: node {} at {}: {reason}", .node.pack.0, .node.hash, .node.offset)]
+    Corrupt {
+        /// Which node.
+        node: NodeRef,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The caller's cancellation token was set.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// The one seam through which operators read: give me these nodes.
+pub trait Nodes: Debug + Send + Sync {
+    /// The nodes in the order asked. Natively all that are missing are fetched in one parallel round while the calling
+    /// thread waits; a source that cannot wait answers `Missing` with the whole frontier.
+    fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError>;
+
+    /// Whether the node is in memory: the planner prefers what costs no fetch.
+    fn is_resident(&self, node: &NodeRef) -> bool;
+}

@@ -1,0 +1,134 @@
+//! The schema: what is known of each attribute, and the names of attributes and idents.
+//!
+//! **Invariant:** an attribute id means one attribute for ever; an ident may move to another attribute by renaming. A
+//! schema is a value: applying a transaction's schema facts gives a new one.
+
+use crate::id::{AttrId, EntityId};
+use crate::value::{Keyword, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The type of an attribute's values, `:db.type/…`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "each is the :db.type of that name")]
+pub enum ValueType {
+    String,
+    Long,
+    Double,
+    Float,
+    BigInt,
+    BigDec,
+    Boolean,
+    Keyword,
+    Symbol,
+    Uuid,
+    Instant,
+    Uri,
+    Bytes,
+    Ref,
+    Tuple,
+    /// Any number.
+    Number,
+}
+
+/// How an attribute's values are unique, `:db.unique/…`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unique {
+    /// Two entities with one value are an error.
+    Value,
+    /// A transaction that names the value means the entity that has it (upsert).
+    Identity,
+}
+
+/// What the values of a tuple attribute are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TupleKind {
+    /// `:db/tupleAttrs`: the values of these attributes of the same entity, kept by the database.
+    Composite(Vec<AttrId>),
+    /// `:db/tupleType`: any number of values of one type.
+    Homogeneous(ValueType),
+    /// `:db/tupleTypes`: one value of each type.
+    Heterogeneous(Vec<ValueType>),
+}
+
+/// What is known of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its number in the indexes.
+    pub id: AttrId,
+    /// Its name now.
+    pub ident: Keyword,
+    /// The entity that describes it; none for built-in attributes and for those that were used without a schema.
+    pub entity: Option<EntityId>,
+    /// The type of its values; `None`: any (an attribute used without a schema).
+    pub value_type: Option<ValueType>,
+    /// Many values, or one.
+    pub many: bool,
+    /// Whether and how values are unique.
+    pub unique: Option<Unique>,
+    /// Whether it was asked to be in AVET (`:db/index`); see [`Attribute::in_avet`].
+    pub index: bool,
+    /// Whether its values are parts of the entity.
+    pub component: bool,
+    /// Whether ended facts are forgotten.
+    pub no_history: bool,
+    /// What a tuple is made of.
+    pub tuple: Option<TupleKind>,
+    /// What it is for, in words.
+    pub doc: Option<Arc<str>>,
+    /// Names of predicates each value must satisfy.
+    pub preds: Vec<Value>,
+}
+
+impl Attribute {
+    /// Whether its facts are in AVET: indexed, unique and ref attributes.
+    pub fn in_avet(&self) -> bool {
+        self.index || self.unique.is_some() || self.is_ref()
+    }
+
+    /// Whether its values are entities.
+    pub fn is_ref(&self) -> bool {
+        self.value_type == Some(ValueType::Ref)
+    }
+}
+
+/// Whether unknown attributes may be used, `:schema-flexibility`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Flexibility {
+    /// An unknown attribute in a transaction is an error.
+    #[default]
+    Write,
+    /// An unknown attribute is made at first use: one value of any type.
+    Read,
+}
+
+/// All attributes of a database value. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema {
+    by_id: Arc<BTreeMap<AttrId, Arc<Attribute>>>,
+    by_ident: Arc<BTreeMap<Keyword, AttrId>>,
+    /// Whether unknown attributes may be used.
+    pub flexibility: Flexibility,
+}
+
+impl Schema {
+    /// The attribute with this ident (also a former ident that was not taken since).
+    pub fn attr(&self, ident: &str) -> Option<&Arc<Attribute>> {
+        self.by_ident.get(&Keyword::new(ident)).and_then(|id| self.by_id.get(id))
+    }
+
+    /// The attribute with this number.
+    pub fn get(&self, id: AttrId) -> Option<&Arc<Attribute>> {
+        self.by_id.get(&id)
+    }
+
+    /// The attribute that an entity describes.
+    pub fn described_by(&self, entity: EntityId) -> Option<&Arc<Attribute>> {
+        self.by_id.values().find(|a| a.entity == Some(entity))
+    }
+
+    /// All attributes, by number.
+    pub fn attributes(&self) -> impl Iterator<Item = &Arc<Attribute>> {
+        self.by_id.values()
+    }
+}
