@@ -17,3 +17,5 @@ pub mod schema;
 pub mod store;
 // floor 4
 pub mod index;
+// floor 5
+pub mod db;

@@ -3,6 +3,8 @@
 //! **Invariant:** an attribute id means one attribute for ever; an ident may move to another attribute by renaming. A
 //! schema is a value: applying a transaction's schema facts gives a new one.
 
+pub mod builtin;
+
 use crate::id::{AttrId, EntityId};
 use crate::value::{Keyword, Value};
 use std::collections::BTreeMap;
@@ -131,4 +133,41 @@ impl Schema {
     pub fn attributes(&self) -> impl Iterator<Item = &Arc<Attribute>> {
         self.by_id.values()
     }
+}
+
+impl Default for Schema {
+    /// The built-in attributes alone.
+    fn default() -> Self {
+        let all: Vec<_> = builtin::attributes().into_iter().map(Arc::new).collect();
+        let by_ident = all.iter().map(|a| (a.ident.clone(), a.id)).collect();
+        let by_id = all.into_iter().map(|a| (a.id, a)).collect();
+        Self {
+            by_id: Arc::new(by_id),
+            by_ident: Arc::new(by_ident),
+            flexibility: Flexibility::Write,
+        }
+    }
+}
+
+impl Schema {
+    /// The ident most like this one, if one is alike: for messages.
+    pub fn nearest(&self, ident: &str) -> Option<String> {
+        let idents = self.by_ident.keys().map(Keyword::as_str);
+        let best = idents.map(|known| (distance(ident, known), known)).min()?;
+        (best.0 <= 1 + ident.len() / 4).then(|| best.1.to_owned())
+    }
+}
+
+/// The number of characters to insert, delete or change (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let best = (diagonal + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], best);
+        }
+    }
+    row[b.len()]
 }

@@ -1,0 +1,229 @@
+//! A database as a value: one commit, seen at one time, that can be read without asking anybody.
+//!
+//! **Invariant:** a `Db` never changes and has no write method. Everything it shows is its trees, then its layers from the
+//! oldest to the newest, seen through its [`View`]. What it reads from storage goes through [`Nodes`], whole frontiers at a
+//! time.
+
+mod entid;
+mod layer;
+mod merge;
+mod scan;
+mod view;
+
+pub use entid::EntityRef;
+pub use layer::Layer;
+pub use scan::Chunks;
+pub use view::View;
+
+use crate::datom::Datom;
+use crate::id::{AttrId, BLOCK, CommitId, EntityId, T, Tx};
+use crate::index::{Node, NodeRef, Nodes, NodesError, Root};
+use crate::schema::Schema;
+use crate::value::{Uuid, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Why a database could not be read, or a reference not be resolved.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DbError {
+    /// Nodes could not be had.
+    #[error(transparent)]
+    Nodes(#[from] NodesError),
+    /// No attribute has this name.
+    #[error("unknown attribute :{ident}{}", .nearest.as_ref().map(|n| format!(" (did you mean :{n}?)")).unwrap_or_default())]
+    UnknownAttribute {
+        /// What was written.
+        ident: String,
+        /// The most similar one that exists.
+        nearest: Option<String>,
+    },
+    /// A lookup ref through an attribute whose values do not identify.
+    #[error("lookup ref attribute :{ident} should be marked as :db/unique")]
+    NotUnique {
+        /// The attribute.
+        ident: String,
+    },
+    /// Nothing has this ident, lookup ref or number.
+    #[error("nothing found for entity id {what}")]
+    NoSuchEntity {
+        /// What was written.
+        what: String,
+    },
+}
+
+/// The roots of the six trees, by [`crate::datom::Order`]; `None` is an empty tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trees {
+    /// Facts that hold.
+    pub current: [Option<Root>; 3],
+    /// Facts that have ended, as intervals.
+    pub superseded: [Option<Root>; 3],
+}
+
+/// Everything of one commit. Fields are public to the floors above that make commits; a reader uses [`Db`].
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Which database.
+    pub database: Uuid,
+    /// Which commit; `None` for an empty database and for one made up by a speculative transaction.
+    pub commit: Option<CommitId>,
+    /// The last transaction; `Tx(0)` in an empty database.
+    pub basis: Tx,
+    /// When it was made, milliseconds since 1970.
+    pub instant_ms: Option<i64>,
+    /// The attributes.
+    pub schema: Schema,
+    /// What is in trees.
+    pub trees: Trees,
+    /// What is not yet: oldest first.
+    pub layers: Vec<Arc<Layer>>,
+    /// Where nodes come from.
+    pub nodes: Arc<dyn Nodes>,
+    /// The block that new ids are cut from.
+    pub block: u64,
+    /// The next entity id to give.
+    pub next_entity: EntityId,
+    /// How many facts hold, by attribute.
+    pub counts: Arc<BTreeMap<AttrId, u64>>,
+}
+
+/// A source for a database whose every fact is in memory: it has no nodes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoNodes;
+
+impl Nodes for NoNodes {
+    fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError> {
+        if nodes.is_empty() { Ok(Vec::new()) } else { Err(NodesError::Missing(nodes.to_vec())) }
+    }
+
+    fn is_resident(&self, _: &NodeRef) -> bool {
+        false
+    }
+}
+
+impl Snapshot {
+    /// The empty database.
+    pub fn empty(database: Uuid, nodes: Arc<dyn Nodes>, schema: Schema) -> Self {
+        Self {
+            database,
+            commit: None,
+            basis: Tx(0),
+            instant_ms: None,
+            schema,
+            trees: Trees::default(),
+            layers: Vec::new(),
+            nodes,
+            block: 0,
+            next_entity: EntityId(1),
+            counts: Arc::default(),
+        }
+    }
+
+    /// The snapshot after a transaction: `datoms` are what it really changed (no re-assertion, each retraction of a fact
+    /// that holds). They join the newest layer. Cost: the size of that layer.
+    #[must_use]
+    pub fn with(
+        &self,
+        tx: Tx,
+        instant_ms: i64,
+        datoms: &[Datom],
+        schema: Schema,
+        next_entity: EntityId,
+    ) -> Self {
+        let mut next = self.clone();
+        let newest = next.layers.pop().unwrap_or_default();
+        next.layers.push(Arc::new(newest.apply(datoms, &schema, &self.schema)));
+        let mut counts = self.counts.as_ref().clone();
+        for datom in datoms {
+            let count = counts.entry(datom.a).or_default();
+            *count = if datom.added { *count + 1 } else { count.saturating_sub(1) };
+        }
+        next.counts = Arc::new(counts);
+        next.commit = None;
+        next.basis = tx;
+        next.instant_ms = Some(instant_ms);
+        next.schema = schema;
+        next.next_entity = next_entity;
+        next
+    }
+
+    /// The transaction id that follows.
+    pub fn next_tx(&self) -> Tx {
+        Tx::new(self.block, T(self.basis.t().0 + 1))
+    }
+}
+
+/// A database value: a snapshot seen through a view. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    snapshot: Arc<Snapshot>,
+    view: View,
+}
+
+impl Db {
+    /// The snapshot as it is.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot: Arc::new(snapshot), view: View::default() }
+    }
+
+    /// The commit behind the view.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Which database: ids of different ones never mean the same.
+    pub fn database(&self) -> Uuid {
+        self.snapshot.database
+    }
+
+    /// The attributes, as of the snapshot also in views of the past.
+    pub fn schema(&self) -> &Schema {
+        &self.snapshot.schema
+    }
+
+    /// The last transaction that is visible.
+    pub fn basis_t(&self) -> T {
+        let t = self.snapshot.basis.t();
+        self.view.as_of.map_or(t, |as_of| as_of.min(t))
+    }
+
+    /// How time is looked at.
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// The database as it was after transaction `t`.
+    #[must_use]
+    pub fn as_of(&self, t: T) -> Self {
+        let as_of = Some(self.view.as_of.map_or(t, |earlier| earlier.min(t)));
+        self.seen(View { as_of, ..self.view })
+    }
+
+    /// Only what was said after transaction `t`.
+    #[must_use]
+    pub fn since(&self, t: T) -> Self {
+        let since = Some(self.view.since.map_or(t, |later| later.max(t)));
+        self.seen(View { since, ..self.view })
+    }
+
+    /// All assertions and retractions, also of facts that ended.
+    #[must_use]
+    pub fn history(&self) -> Self {
+        self.seen(View { history: true, ..self.view })
+    }
+
+    fn seen(&self, view: View) -> Self {
+        Self { snapshot: self.snapshot.clone(), view }
+    }
+
+    /// The value of a one-valued attribute of an entity (the first of many).
+    pub fn value(&self, e: EntityId, a: AttrId) -> Result<Option<Value>, DbError> {
+        let slices = self.seek_one(e, a)?;
+        Ok(slices.iter().find_map(|s| s.datoms().next()).map(|d| d.v))
+    }
+
+    /// The block of an id: whether the branch of this snapshot made it.
+    pub fn is_own_id(&self, e: EntityId) -> bool {
+        e.0 / BLOCK == self.snapshot.block
+    }
+}

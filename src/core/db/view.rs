@@ -1,0 +1,40 @@
+//! How time is looked at.
+//!
+//! **Invariant:** a view decides on a fact by its interval `[tx, end)` alone, so every way to reach a fact gives the same
+//! answer.
+
+use crate::id::{T, Tx};
+
+/// As-of, since and history, which combine. The default is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct View {
+    /// Nothing said after this transaction is visible.
+    pub as_of: Option<T>,
+    /// Nothing said up to this transaction is visible.
+    pub since: Option<T>,
+    /// Assertions and retractions themselves, instead of what holds.
+    pub history: bool,
+}
+
+impl View {
+    /// Whether facts that have ended can be visible: then the superseded trees are read, too.
+    pub fn needs_ended(&self) -> bool {
+        self.history || self.as_of.is_some()
+    }
+
+    /// Whether it is the snapshot as it is.
+    pub fn is_now(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether what the transaction said is inside the window.
+    pub fn sees(&self, tx: Tx) -> bool {
+        self.as_of.is_none_or(|t| tx.t() <= t) && self.since.is_none_or(|t| tx.t() > t)
+    }
+
+    /// Whether the fact holds, seen so (not for histories).
+    pub fn holds(&self, tx: Tx, end: Option<Tx>) -> bool {
+        let ended = end.is_some_and(|end| self.as_of.is_none_or(|t| end.t() <= t));
+        self.sees(tx) && !ended
+    }
+}
