@@ -13,9 +13,15 @@ pub mod value;
 // floor 2
 pub mod datom;
 // floor 3
-pub mod schema;
+pub mod codec;
 pub mod store;
 // floor 4
-pub mod index;
+pub mod schema;
 // floor 5
+pub mod index;
+// floor 6
 pub mod db;
+// floor 7
+pub mod commit;
+// floor 8
+pub mod conn;

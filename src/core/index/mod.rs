@@ -8,6 +8,7 @@ use crate::datom::Facts;
 use crate::hash::NodeHash;
 use crate::id::T;
 use crate::store::StoreError;
+use bytes::Bytes;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -78,4 +79,10 @@ pub trait Nodes: Debug + Send + Sync {
 
     /// Whether the node is in memory: the planner prefers what costs no fetch.
     fn is_resident(&self, node: &NodeRef) -> bool;
+
+    /// Stored bytes of nodes that came with something else: kept where that saves a fetch, else ignored. They are
+    /// verified like all others.
+    fn offer(&self, nodes: &[(NodeRef, Bytes)]) {
+        let _ = nodes;
+    }
 }
