@@ -13,6 +13,7 @@ pub mod value;
 // floor 2
 pub mod datom;
 // floor 3
+pub mod codec;
 pub mod schema;
 pub mod store;
 // floor 4
