@@ -5,8 +5,8 @@
 //!
 //! **Invariant:** the frames are those of `first`, `first + 1`, ...; [`Segment::places`] finds each without decoding any.
 
-use super::envelope::{self, Kind, PREFIX_BYTES};
 use super::FormatError;
+use super::envelope::{self, Kind, PREFIX_BYTES};
 use crate::codec::{CodecError, Reader, Writer};
 use crate::id::T;
 use crate::value::Uuid;

@@ -6,9 +6,10 @@
 //! **Invariant:** there is at most one for a head; each spill and each flush writes a new one in its place.
 
 use super::envelope::{self, Kind};
-use super::FormatError;
+use super::{FormatError, ObjectRef};
 use crate::codec::{CodecError, Reader, Writer, facts, frame};
 use crate::datom::Facts;
+use crate::hash::NodeHash;
 use crate::id::AttrId;
 use crate::schema::Schema;
 use bytes::Bytes;
@@ -68,6 +69,15 @@ impl Novelty {
         w.sized(about.map(|bytes| bytes.as_ref()).unwrap_or_default());
         facts::write(facts, &mut w)?;
         Ok(envelope::seal(Kind::Novelty, &frame::compress(&w.finish())?))
+    }
+
+    /// What the bytes of the object that a head names hold.
+    pub fn decode_as(expected: &ObjectRef, bytes: &[u8]) -> Result<Self, FormatError> {
+        if NodeHash::of(bytes) == expected.hash {
+            Self::decode(bytes)
+        } else {
+            Err(FormatError::Hash)
+        }
     }
 
     /// What bytes hold.

@@ -7,7 +7,6 @@ use super::head::Head;
 use super::{About, FormatError, Frame, Novelty};
 use crate::datom::Datom;
 use crate::db::{Layer, Snapshot};
-use crate::hash::NodeHash;
 use crate::id::{AttrId, CommitId};
 use crate::index::{NodeRef, Nodes};
 use bytes::Bytes;
@@ -28,29 +27,21 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens a head with the answers to [`Head::prefetch`], in that order.
+    /// Opens a head with the answers to [`Head::prefetch`]: the novelty (see [`Novelty::decode_as`]), and the ranges after
+    /// it.
     pub fn new(
         head: Head,
-        fetched: &[Bytes],
+        novelty: Novelty,
+        ranges: &[Bytes],
         nodes: Arc<dyn Nodes>,
     ) -> Result<Self, FormatError> {
-        let (object, rest) = match &head.base.novelty {
-            Some(expected) => {
-                let (bytes, rest) = fetched.split_first().ok_or(FormatError::Hash)?;
-                if NodeHash::of(bytes) != expected.hash {
-                    return Err(FormatError::Hash);
-                }
-                (Novelty::decode(bytes)?, rest)
-            }
-            None => (Novelty::default(), fetched),
-        };
-        let about = head.base.about.as_ref().or(object.about.as_ref());
+        let about = head.base.about.as_ref().or(novelty.about.as_ref());
         let about = match about {
             Some(bytes) => About::decode(bytes)?,
             None => About::default(),
         };
-        nodes.offer(&root_nodes(&head, rest));
-        let novelty = Arc::new(Layer::new(object.facts, &about.schema));
+        nodes.offer(&root_nodes(&head, ranges));
+        let novelty = Arc::new(Layer::new(novelty.facts, &about.schema));
         Self::on_base(head, Arc::new(about), novelty, nodes)
     }
 

@@ -119,8 +119,7 @@ impl Refs {
         let tags = (0..r.count(4)?).map(|_| Ok((text(&mut r)?, read_tag(&mut r)?)));
         let tags = tags.collect::<Result<_, CodecError>>()?;
         let automatic = (0..r.count(3)?).map(|_| read_tag(&mut r)).collect::<Result<_, _>>()?;
-        let (next_block, gc_generation, purge_generation) =
-            (r.varint()?, r.varint()?, r.varint()?);
+        let (next_block, gc_generation, purge_generation) = (r.varint()?, r.varint()?, r.varint()?);
         r.finish()?;
         Ok(Self {
             database,

@@ -54,7 +54,9 @@ pub enum ConnError {
     #[error("{0} exists")]
     NameTaken(String),
     /// A name that branches and tags cannot have.
-    #[error("{0}: a name is a letter, then letters, digits, `.`, `_` and `-`; not like a hash, not ending like a format")]
+    #[error(
+        "{0}: a name is a letter, then letters, digits, `.`, `_` and `-`; not like a hash, not ending like a format"
+    )]
     BadName(String),
     /// The default branch cannot be deleted.
     #[error("{0} is the default branch")]
@@ -69,7 +71,9 @@ pub enum ConnError {
     #[error("{0}: several commits begin so")]
     Ambiguous(String),
     /// A commit that is in the log but whose trees are not kept: it can be read, and nothing can be begun at it.
-    #[error("commit {0}: a branch or a tag can begin at a head, at a tag, or at a commit since the last spill")]
+    #[error(
+        "commit {0}: a branch or a tag can begin at a head, at a tag, or at a commit since the last spill"
+    )]
     NotKept(CommitId),
     /// Not a point in time.
     #[error(transparent)]

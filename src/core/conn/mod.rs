@@ -8,21 +8,27 @@
 //! the same code. A connection is shared by threads; transactions that arrive while a swap is under way share the next one.
 
 mod access;
+mod branch;
 mod build;
 mod commit;
+mod commits;
 mod create;
 mod error;
 mod join;
+mod log;
 mod open;
 mod queue;
 mod report;
 mod settle;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
+pub use log::CommitEntry;
 pub use report::TxReport;
 
 use crate::commit::Opened;

@@ -98,6 +98,29 @@ impl ColumnBuilder {
         self.0.is_empty()
     }
 
+    /// From the parts of a column that a decoder made, after checking every row: inline bits are a value of their tag,
+    /// the others are offset (high 32 bits) and length of a heap form that decodes. Rows may share heap bytes.
+    pub fn from_parts(tags: Vec<Tag>, bits: Vec<u64>, heap: Vec<u8>) -> Result<Self, DecodeError> {
+        let too_big = u32::try_from(heap.len()).is_err();
+        if tags.len() != bits.len() || too_big {
+            return Err(DecodeError(Tag::Nil));
+        }
+        // Text in a heap of ASCII alone needs no look at each row.
+        let ascii = heap.is_ascii();
+        for (tag, bits) in tags.iter().zip(&bits) {
+            let valid = if tag.is_inline() {
+                valid_bits(*tag, *bits)
+            } else {
+                let (start, len) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
+                heap.get(start..start + len).is_some_and(|bytes| valid_heap(*tag, bytes, ascii))
+            };
+            if !valid {
+                return Err(DecodeError(*tag));
+            }
+        }
+        Ok(Self(Column { tags, bits, heap }))
+    }
+
     /// Appends a value. The heap of one column is below 4 GiB: columns belong to nodes and to bounded overlays.
     pub fn push(&mut self, value: ValRef<'_>) {
         let tag = value.tag();
@@ -126,14 +149,7 @@ impl ColumnBuilder {
 
     /// Appends an inline value by its bits, after checking them.
     pub fn push_bits(&mut self, tag: Tag, bits: u64) -> Result<(), DecodeError> {
-        let valid = match tag {
-            Tag::Nil => bits == 0,
-            Tag::Bool => bits < 2,
-            Tag::Char => u32::try_from(bits).ok().and_then(char::from_u32).is_some(),
-            Tag::Float => u32::try_from(bits).is_ok(),
-            tag => tag.is_inline(),
-        };
-        if !valid {
+        if !valid_bits(tag, bits) {
             return Err(DecodeError(tag));
         }
         self.0.tags.push(tag);
@@ -143,13 +159,7 @@ impl ColumnBuilder {
 
     /// Appends a value that is not inline by its heap form, after checking that it decodes.
     pub fn push_encoded(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), DecodeError> {
-        let valid = match tag {
-            Tag::Str | Tag::Keyword | Tag::Symbol | Tag::Uri => std::str::from_utf8(bytes).is_ok(),
-            Tag::Bytes => true,
-            Tag::Uuid => bytes.len() == 16,
-            tag if tag.is_inline() => false,
-            tag => decode(tag, bytes).is_ok(),
-        };
+        let valid = valid_heap(tag, bytes, false);
         if !valid || u32::try_from(self.0.heap.len() + bytes.len()).is_err() {
             return Err(DecodeError(tag));
         }
@@ -169,6 +179,28 @@ impl ColumnBuilder {
         let start = self.0.heap.len() as u64;
         self.0.heap.extend_from_slice(bytes);
         start << 32 | bytes.len() as u64
+    }
+}
+
+fn valid_bits(tag: Tag, bits: u64) -> bool {
+    match tag {
+        Tag::Nil => bits == 0,
+        Tag::Bool => bits < 2,
+        Tag::Char => u32::try_from(bits).ok().and_then(char::from_u32).is_some(),
+        Tag::Float => u32::try_from(bits).is_ok(),
+        tag => tag.is_inline(),
+    }
+}
+
+fn valid_heap(tag: Tag, bytes: &[u8], ascii: bool) -> bool {
+    match tag {
+        Tag::Str | Tag::Keyword | Tag::Symbol | Tag::Uri => {
+            ascii || std::str::from_utf8(bytes).is_ok()
+        }
+        Tag::Bytes => true,
+        Tag::Uuid => bytes.len() == 16,
+        tag if tag.is_inline() => false,
+        tag => decode(tag, bytes).is_ok(),
     }
 }
 
