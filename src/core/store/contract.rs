@@ -77,7 +77,7 @@ pub struct Violation {
     pub found: String,
     /// The error of the store, where that is what was seen.
     #[source]
-    pub source: Option<StoreError>,
+    pub source: Option<Box<StoreError>>,
 }
 
 /// Whether commits may rely on a store's compare-and-swap.
@@ -111,7 +111,7 @@ pub async fn probe(store: &dyn Store, host: &dyn Host) -> Result<Trust, StoreErr
     scope.clean().await;
     match result {
         Ok(()) => Ok(Trust::Safe),
-        Err(Violation { source: Some(error), .. }) => Err(error),
+        Err(Violation { source: Some(error), .. }) => Err(*error),
         Err(violation) => {
             Ok(Trust::Unsafe { why: format!("{}: {}", violation.promise, violation.found) })
         }
@@ -168,7 +168,7 @@ impl<'a> Scope<'a> {
     fn failed(&self, promise: Promise) -> impl Fn(StoreError) -> Violation + use<'_> {
         move |error| {
             let (url, found) = (self.store.url(), error.to_string());
-            Violation { url, promise, found, source: Some(error) }
+            Violation { url, promise, found, source: Some(Box::new(error)) }
         }
     }
 

@@ -9,6 +9,7 @@ mod error;
 mod host;
 mod join;
 mod memory;
+mod shared;
 
 pub mod contract;
 
