@@ -7,12 +7,15 @@
 
 mod error;
 mod host;
+mod join;
 mod memory;
+mod shared;
 
 pub mod contract;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use host::{BoxFuture, Host};
+pub use join::join_all;
 pub use memory::MemoryStore;
 
 use bytes::Bytes;
