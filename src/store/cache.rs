@@ -1,12 +1,14 @@
-//! Decoded tree nodes in memory: sharded, bounded in bytes, each loaded once however many threads want it.
+//! Decoded tree nodes in memory: sharded, bounded in bytes, each loaded once however many threads
+//! want it.
 //!
-//! **Invariant:** the weights of a shard's entries never sum to more than its share of the limit, and a branch node is
-//! evicted only when no leaf is left in its shard: every lookup goes through branches. A key's value never changes (the
-//! key is the hash of the bytes), so an entry is right as long as it is there.
+//! **Invariant:** the weights of a shard's entries never sum to more than its share of the limit,
+//! and a branch node is evicted only when no leaf is left in its shard: every lookup goes through
+//! branches. A key's value never changes (the key is the hash of the bytes), so an entry is right
+//! as long as it is there.
 //!
-//! For synchronous threads: a thread that waits sleeps on a condition variable. A thread must load or drop all flights
-//! it was given before it waits for those of others ([`NodeCache::fetch`] does); else two threads could wait for each
-//! other. It does not load anything by itself.
+//! For synchronous threads: a thread that waits sleeps on a condition variable. A thread must load
+//! or drop all flights it was given before it waits for those of others ([`NodeCache::fetch`]
+//! does); else two threads could wait for each other. It does not load anything by itself.
 
 mod flight;
 mod shard;
@@ -70,7 +72,8 @@ pub struct CacheStats {
     pub limit_bytes: u64,
 }
 
-/// A cache of values by the hash of their bytes. `E` is what a failed load tells those who wait for it.
+/// A cache of values by the hash of their bytes. `E` is what a failed load tells those who wait for
+/// it.
 #[derive(Debug)]
 pub struct NodeCache<V, E> {
     shards: Vec<Mutex<Shard<V, E>>>,
@@ -81,7 +84,8 @@ pub struct NodeCache<V, E> {
 }
 
 impl<V, E: Clone> NodeCache<V, E> {
-    /// A cache of at most `limit_bytes`. A value heavier than a sixteenth of that is passed on and not kept.
+    /// A cache of at most `limit_bytes`. A value heavier than a sixteenth of that is passed on and
+    /// not kept.
     pub fn new(limit_bytes: usize) -> Self {
         Self::with_shards(limit_bytes, SHARDS)
     }
@@ -109,9 +113,9 @@ impl<V, E: Clone> NodeCache<V, E> {
         keys.iter().map(|key| self.look(*key)).collect()
     }
 
-    /// The values of `keys`, in order. `load` is called at most once a round, with those that nobody has or loads; it
-    /// answers in the order given. What another thread's load failed with is the error here, too; what it gave up
-    /// without a word is tried again.
+    /// The values of `keys`, in order. `load` is called at most once a round, with those that
+    /// nobody has or loads; it answers in the order given. What another thread's load failed with
+    /// is the error here, too; what it gave up without a word is tried again.
     pub fn fetch(
         &self,
         keys: &[NodeHash],

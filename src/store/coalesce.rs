@@ -1,7 +1,8 @@
 //! Neighbouring ranges of one object as one request.
 //!
-//! **Invariant:** [`deliver`] gives for each range asked exactly its bytes, in the order asked, from pieces that [`plan`]
-//! made of the same list. Whole objects are never merged with ranges; the same thing asked twice is fetched once.
+//! **Invariant:** [`deliver`] gives for each range asked exactly its bytes, in the order asked,
+//! from pieces that [`plan`] made of the same list. Whole objects are never merged with ranges; the
+//! same thing asked twice is fetched once.
 
 use bytes::Bytes;
 use factfs_core::store::Fetch;
@@ -15,8 +16,8 @@ pub(crate) struct Piece {
     members: Vec<usize>,
 }
 
-/// What to request for `asked`, sorted by object and place: ranges closer than `gap` together, unless the piece would
-/// become longer than `limit`.
+/// What to request for `asked`, sorted by object and place: ranges closer than `gap` together,
+/// unless the piece would become longer than `limit`.
 pub(crate) fn plan(asked: &[Fetch], gap: u64, limit: u64) -> Vec<Piece> {
     let mut whole: BTreeMap<&str, Piece> = BTreeMap::new();
     let mut ranges = Vec::new();
@@ -58,7 +59,8 @@ impl Piece {
     }
 }
 
-/// The bytes of each range asked, out of what the pieces brought (each exactly as long as its range).
+/// The bytes of each range asked, out of what the pieces brought (each exactly as long as its
+/// range).
 pub(crate) fn deliver(asked: &[Fetch], brought: Vec<(Piece, Bytes)>) -> Vec<Bytes> {
     let mut answers = vec![Bytes::new(); asked.len()];
     for (piece, bytes) in brought {

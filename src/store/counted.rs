@@ -1,7 +1,7 @@
 //! Counters around a store: hard figures for tests and for `explain`.
 //!
-//! **Invariant:** every call of the trait is one round and is counted when it is made, whether it succeeds or not;
-//! bytes are counted when they came or were taken. It changes no answer.
+//! **Invariant:** every call of the trait is one round and is counted when it is made, whether it
+//! succeeds or not; bytes are counted when they came or were taken. It changes no answer.
 
 use bytes::Bytes;
 use factfs_core::store::{

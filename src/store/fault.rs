@@ -1,7 +1,7 @@
 //! Injected faults around a store, as networks and services really fail: for tests.
 //!
-//! **Invariant:** the faults follow from the seed and the order of the calls alone. A fault never changes bytes: it only
-//! delays, keeps a request from arriving, or loses or falsifies the answer.
+//! **Invariant:** the faults follow from the seed and the order of the calls alone. A fault never
+//! changes bytes: it only delays, keeps a request from arriving, or loses or falsifies the answer.
 
 use bytes::Bytes;
 use factfs_core::store::{
@@ -26,7 +26,8 @@ pub struct FaultPlan {
     pub fail_before: u64,
     /// The request is carried out, and its answer lost.
     pub fail_after: u64,
-    /// A swap is carried out, and answered with `Lost`: what a client that repeats its requests makes of it.
+    /// A swap is carried out, and answered with `Lost`: what a client that repeats its requests
+    /// makes of it.
     pub lost_own: u64,
     /// The request waits before it is carried out.
     pub delay: u64,

@@ -1,6 +1,7 @@
 //! The machine as the core sees it: its clock, its randomness, its patience.
 //!
-//! **Invariant:** this is the only place of the crate that asks for the time of day or for randomness.
+//! **Invariant:** this is the only place of the crate that asks for the time of day or for
+//! randomness.
 
 use factfs_core::store::{BoxFuture, Host};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -22,7 +23,8 @@ impl Host for SystemHost {
         random_bits()
     }
 
-    /// In a runtime a timer; outside of one, where only the caller's own thread can wait, that thread waits.
+    /// In a runtime a timer; outside of one, where only the caller's own thread can wait, that
+    /// thread waits.
     fn sleep(&self, ms: u64) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let time = Duration::from_millis(ms);
@@ -39,7 +41,8 @@ pub(crate) fn random_bits() -> u128 {
     let mut bytes = [0; 16];
     match getrandom::fill(&mut bytes) {
         Ok(()) => u128::from_le_bytes(bytes),
-        // A kernel that gives none (an old one, early at boot): the keys of the standard library's hash maps.
+        // A kernel that gives none (an old one, early at boot): the keys of the standard library's
+        // hash maps.
         Err(_) => (u128::from(keyed()) << 64) | u128::from(keyed()),
     }
 }

@@ -1,7 +1,7 @@
 //! Names of objects: what may be one.
 //!
-//! **Invariant:** a name that passed [`check`] stays inside the place it is looked up in: names come out of heads and
-//! tree nodes, which someone else may have written.
+//! **Invariant:** a name that passed [`check`] stays inside the place it is looked up in: names
+//! come out of heads and tree nodes, which someone else may have written.
 
 use factfs_core::store::{Fetch, StoreError, StoreErrorKind};
 

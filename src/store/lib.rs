@@ -1,8 +1,9 @@
 //! The storage behind factfs: places that keep bytes, and what is put around them.
 //!
 //! Promise: [`open`] turns what a user writes (`/srv/inventory`, `s3://team-a/catalog`) into a
-//! [`Store`](factfs_core::store::Store), the trait that the core is written against; every store here keeps that
-//! trait's contract (`factfs_core::store::contract`). Nothing here knows what the bytes mean.
+//! [`Store`](factfs_core::store::Store), the trait that the core is written against; every store
+//! here keeps that trait's contract (`factfs_core::store::contract`). Nothing here knows what the
+//! bytes mean.
 //!
 //! ```text
 //!   open(url) ──► LocalStore      a directory: lock file, temporary + fsync + rename
@@ -13,8 +14,8 @@
 //!   above them:          NodeCache   decoded nodes, bounded in bytes, one load a node
 //! ```
 //!
-//! Words: an *object* is written once under a name used once; a *ref* changes by compare-and-swap (*cas*); a *round* is
-//! one wait for the store, however many requests go out together.
+//! Words: an *object* is written once under a name used once; a *ref* changes by compare-and-swap
+//! (*cas*); a *round* is one wait for the store, however many requests go out together.
 //!
 //! ```
 //! use factfs_store::{Settings, open};

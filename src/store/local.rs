@@ -1,12 +1,14 @@
 //! A directory of the local machine (or a network file system) as a store.
 //!
-//! **Invariant:** a name always reads as one whole write: bytes go to a temporary file in the same directory, are
-//! synced, renamed, and the directory is synced. Of several that swap one version of a ref exactly one wins, in
-//! whatever processes they are, because comparing and renaming happen under one lock file. That file is never removed:
-//! two processes holding locks on two files of one name would both believe to be alone.
+//! **Invariant:** a name always reads as one whole write: bytes go to a temporary file in the same
+//! directory, are synced, renamed, and the directory is synced. Of several that swap one version of
+//! a ref exactly one wins, in whatever processes they are, because comparing and renaming happen
+//! under one lock file. That file is never removed: two processes holding locks on two files of one
+//! name would both believe to be alone.
 //!
-//! The version of a ref is the hash of its bytes (every body carries a nonce), never a time or an inode of the file
-//! system. Reading takes no lock, and writes nothing. Names that begin with a dot are ours: the lock, temporaries.
+//! The version of a ref is the hash of its bytes (every body carries a nonce), never a time or an
+//! inode of the file system. Reading takes no lock, and writes nothing. Names that begin with a dot
+//! are ours: the lock, temporaries.
 
 mod files;
 mod lock;
@@ -50,7 +52,8 @@ impl LocalStore {
         Self { place: Arc::new(Place { root, url, lock_timeout: settings.lock_timeout }) }
     }
 
-    /// Deletes temporaries that were begun longer ago than `age`, left by processes that were killed; how many.
+    /// Deletes temporaries that were begun longer ago than `age`, left by processes that were
+    /// killed; how many.
     pub fn sweep(&self, age: Duration) -> Result<usize, StoreError> {
         files::sweep(&self.place.root, age).map_err(|e| failed(&self.place.url, "sweep", &e))
     }
@@ -155,8 +158,8 @@ fn version_of(bytes: &[u8]) -> Version {
 }
 
 impl LocalStore {
-    /// Runs what syncs or may wait for a lock where it holds nobody up: on a thread for blocking work, if the caller
-    /// is in a runtime, else right here.
+    /// Runs what syncs or may wait for a lock where it holds nobody up: on a thread for blocking
+    /// work, if the caller is in a runtime, else right here.
     async fn apart<T: Send + 'static>(
         &self,
         object: &str,

@@ -1,11 +1,13 @@
-//! Whatever object_store reaches, as a store: S3 and its likes, Google Cloud Storage, Azure; and https:// to read.
+//! Whatever object_store reaches, as a store: S3 and its likes, Google Cloud Storage, Azure; and
+//! https:// to read.
 //!
-//! **Invariant:** a ref is written only by a conditional PUT that carries the entity tag *and* the version that were read
-//! with it; an answer that does not tell what happened is `Unknown`, never `Lost` and never an error. Requests end in
-//! bounded time (`Settings`), and are tried again by the client below only.
+//! **Invariant:** a ref is written only by a conditional PUT that carries the entity tag *and* the
+//! version that were read with it; an answer that does not tell what happened is `Unknown`, never
+//! `Lost` and never an error. Requests end in bounded time (`Settings`), and are tried again by the
+//! client below only.
 //!
-//! It must be polled inside a tokio runtime with time and I/O. It does not judge whether the service keeps its word:
-//! that is the probe (`factfs_core::store::contract::probe`).
+//! It must be polled inside a tokio runtime with time and I/O. It does not judge whether the
+//! service keeps its word: that is the probe (`factfs_core::store::contract::probe`).
 
 mod build;
 mod credentials;
@@ -131,7 +133,9 @@ impl ObjectStore {
         }
         let (bytes, meta) = match read {
             Ok(found) => found,
-            Err(Error::NotFound { .. }) => return Ok(RefRead::Absent),
+            Err(error @ Error::NotFound { .. }) if !errors::no_bucket(&error) => {
+                return Ok(RefRead::Absent);
+            }
             Err(Error::NotModified { .. }) => return Ok(RefRead::Unchanged),
             Err(error) => return Err(self.failed(name, Asked::Read, error)),
         };

@@ -1,5 +1,5 @@
-//! A store that refuses every write: what `--read-only` puts around a place, and what a place gets whose
-//! compare-and-swap cannot be trusted.
+//! A store that refuses every write: what `--read-only` puts around a place, and what a place gets
+//! whose compare-and-swap cannot be trusted.
 //!
 //! **Invariant:** no write reaches the store within.
 

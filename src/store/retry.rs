@@ -1,7 +1,8 @@
 //! Trying again around a store, for places whose client does not do it by itself.
 //!
-//! **Invariant:** only calls that may be repeated are, and only after `Unavailable`. A compare-and-swap never is: what
-//! became of the first attempt is for the commit protocol to find out.
+//! **Invariant:** only calls that may be repeated are, and only after `Unavailable`. A
+//! compare-and-swap never is: what became of the first attempt is for the commit protocol to find
+//! out.
 
 use bytes::Bytes;
 use factfs_core::store::{

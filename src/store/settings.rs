@@ -1,6 +1,7 @@
 //! How stores are opened: limits, patience, and the environment that credentials come from.
 //!
-//! **Invariant:** the environment is read in [`Settings::from_env`] and nowhere else in this crate: a test gives its own.
+//! **Invariant:** the environment is read in [`Settings::from_env`] and nowhere else in this crate:
+//! a test gives its own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use std::time::Duration;
 /// What [`crate::open`] needs to know beside the url.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The variables that credentials and endpoints are read from: `AWS_*`, `GOOGLE_*`, `AZURE_*`, `HOME`...
+    /// The variables that credentials and endpoints are read from: `AWS_*`, `GOOGLE_*`, `AZURE_*`,
+    /// `HOME`...
     pub env: BTreeMap<String, String>,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
@@ -46,7 +48,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The defaults with the environment of this process. Variables that are not Unicode are left out.
+    /// The defaults with the environment of this process. Variables that are not Unicode are left
+    /// out.
     pub fn from_env() -> Self {
         let unicode = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((key.into_string().ok()?, value.into_string().ok()?))

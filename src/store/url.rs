@@ -1,8 +1,8 @@
 //! From what a user writes to a store.
 //!
-//! **Invariant:** [`canonical_url`] of two spellings of one place is the same text where that can be known without
-//! asking anybody (paths made absolute, schemes in one case, no trailing `/`), it opens the same place, and it shows no
-//! password. Opening touches nothing and sends nothing.
+//! **Invariant:** [`canonical_url`] of two spellings of one place is the same text where that can
+//! be known without asking anybody (paths made absolute, schemes in one case, no trailing `/`), it
+//! opens the same place, and it shows no password. Opening touches nothing and sends nothing.
 
 use crate::host::SystemHost;
 use crate::local::LocalStore;
@@ -38,8 +38,8 @@ enum Place {
     Objects(Scheme, Url),
 }
 
-/// The store that `url` names: a path, `file:///path`, `memory:NAME`, `s3://`, `gs://`, `az://`, `https://`. A
-/// `memory:` store is shared by name within the process.
+/// The store that `url` names: a path, `file:///path`, `memory:NAME`, `s3://`, `gs://`, `az://`,
+/// `https://`. A `memory:` store is shared by name within the process.
 pub fn open(url: &str, settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     let place = parse(url)?;
     let shown = show(&place);

@@ -1,8 +1,9 @@
 //! The promises of [`Store`], each as a check that any implementation can be put through.
 //!
-//! **Invariant:** a check touches only names below `probe/<random>/` and deletes them afterwards, so it may be run
-//! against a place that holds a database. The checks of compare-and-swap are also the *probe* that a process makes
-//! before its first commit to a remote store: some stores accept every condition silently.
+//! **Invariant:** a check touches only names below `probe/<random>/` and deletes them afterwards,
+//! so it may be run against a place that holds a database. The checks of compare-and-swap are also
+//! the *probe* that a process makes before its first commit to a remote store: some stores accept
+//! every condition silently.
 //!
 //! Checks of durability and of speed are not here: they need a machine to be switched off.
 
@@ -103,8 +104,9 @@ pub async fn check(store: &dyn Store, host: &dyn Host) -> Result<(), Violation> 
     result
 }
 
-/// Finds out whether a store's compare-and-swap can be relied upon: about twenty small requests. An error means that
-/// it could not be found out, because the store cannot be reached or not be written.
+/// Finds out whether a store's compare-and-swap can be relied upon: about twenty small requests. An
+/// error means that it could not be found out, because the store cannot be reached or not be
+/// written.
 pub async fn probe(store: &dyn Store, host: &dyn Host) -> Result<Trust, StoreError> {
     let scope = Scope::new(store, host);
     let result = refs::check_swaps(&scope).await;
@@ -146,7 +148,8 @@ impl<'a> Scope<'a> {
 
     async fn clean(&self) {
         for leaf in NAMES {
-            // Who may write may not be allowed to delete: what is left is small, and nobody reads it.
+            // Who may write may not be allowed to delete: what is left is small, and nobody reads
+            // it.
             let _ = self.store.delete(&self.name(leaf)).await;
         }
     }

@@ -1,7 +1,7 @@
 //! One load of one node, and those who wait for it.
 //!
-//! **Invariant:** a flight ends exactly once, by landing, by failing, or by being dropped; and nobody waits for one that
-//! ended.
+//! **Invariant:** a flight ends exactly once, by landing, by failing, or by being dropped; and
+//! nobody waits for one that ended.
 
 use super::{Loaded, NodeCache, lock};
 use factfs_core::hash::NodeHash;

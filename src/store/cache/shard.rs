@@ -1,6 +1,7 @@
 //! One shard of the cache: two lists by last use, and what is being loaded.
 //!
-//! **Invariant:** `bytes` is the sum of the weights in both lists and at most `limit_bytes` after every call.
+//! **Invariant:** `bytes` is the sum of the weights in both lists and at most `limit_bytes` after
+//! every call.
 
 use super::flight::Landing;
 use super::{CacheStats, Class, Loaded};

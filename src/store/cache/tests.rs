@@ -72,7 +72,8 @@ fn eight_threads_make_one_load() {
         for turn in 0..8 {
             let (cache, loads, start, mut keys) = (&cache, &loads, &start, keys.clone());
             scope.spawn(move || {
-                // Each in another order, so that every thread has some to load and some to wait for.
+                // Each in another order, so that every thread has some to load and some to wait
+                // for.
                 keys.rotate_left(turn * 2);
                 start.wait();
                 let values = cache.fetch(&keys, |asked| {

@@ -1,4 +1,5 @@
-//! Each fault once, by script; the same seed the same faults; and the contract under delays and retries.
+//! Each fault once, by script; the same seed the same faults; and the contract under delays and
+//! retries.
 
 use super::*;
 use crate::{Retried, SystemHost};
@@ -58,7 +59,8 @@ async fn the_contract_holds_under_delays_and_retried_faults() {
     let plan = FaultPlan { fail_before: 100, fail_after: 100, lost_own: 200, ..plan };
     let host: Arc<dyn Host> = Arc::new(SystemHost);
     for seed in 0..5 {
-        // A swap is never repeated by the decorator: its faults here are only those that need no repetition.
+        // A swap is never repeated by the decorator: its faults here are only those that need no
+        // repetition.
         let calm = FaultPlan { fail_before: 0, fail_after: 0, ..plan };
         check(&faulty(calm, seed), &SystemHost).await.unwrap();
     }

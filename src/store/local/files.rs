@@ -1,7 +1,9 @@
-//! Files that are there wholly or not at all, after a crash, too; and what the errors of a file system mean.
+//! Files that are there wholly or not at all, after a crash, too; and what the errors of a file
+//! system mean.
 //!
-//! **Invariant:** [`write()`] returns `Ok` only when bytes, name and every directory it made are on the disk; on
-//! [`WriteError::NotApplied`] nothing is left behind and what had the name before still has it.
+//! **Invariant:** [`write()`] returns `Ok` only when bytes, name and every directory it made are on
+//! the disk; on [`WriteError::NotApplied`] nothing is left behind and what had the name before
+//! still has it.
 
 use crate::key;
 use bytes::Bytes;
@@ -31,12 +33,14 @@ impl From<WriteError> for io::Error {
     }
 }
 
-/// The bytes of a file, or of a range of it; the inner error is its length, where the range does not fit.
+/// The bytes of a file, or of a range of it; the inner error is its length, where the range does
+/// not fit.
 pub(super) fn read(path: &Path, range: Option<&Range<u64>>) -> io::Result<Result<Bytes, u64>> {
     let mut tries = 0;
     loop {
         match read_once(path, range) {
-            // On NFS the file that had the name a moment ago may be gone: the name has another one now.
+            // On NFS the file that had the name a moment ago may be gone: the name has another one
+            // now.
             Err(e) if e.kind() == io::ErrorKind::StaleNetworkFileHandle && tries < 3 => tries += 1,
             other => return other,
         }
@@ -64,7 +68,8 @@ fn read_once(path: &Path, range: Option<&Range<u64>>) -> io::Result<Result<Bytes
     Ok(if got == wanted { Ok(part.into()) } else { Err(range.start + got) })
 }
 
-/// Puts `bytes` under the name `path` at once and for good, by way of `temporary` in the same directory.
+/// Puts `bytes` under the name `path` at once and for good, by way of `temporary` in the same
+/// directory.
 pub(super) fn write(
     root: &Path,
     path: &Path,
@@ -164,8 +169,8 @@ pub(super) fn sweep(root: &Path, age: Duration) -> io::Result<usize> {
 
 type Visit<'a> = dyn FnMut(&str, &Path, &fs::Metadata) -> io::Result<()> + 'a;
 
-/// Visits every file below `folder` of `root`. What vanishes meanwhile was not there; a directory that is not ours
-/// (`lost+found`) is not entered.
+/// Visits every file below `folder` of `root`. What vanishes meanwhile was not there; a directory
+/// that is not ours (`lost+found`) is not entered.
 fn walk(root: &Path, folder: &str, visit: &mut Visit<'_>) -> io::Result<()> {
     let entries = match fs::read_dir(root.join(folder)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),

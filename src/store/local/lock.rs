@@ -1,7 +1,7 @@
 //! The lock of a directory: one file, locked by the kernel, gone with the process that held it.
 //!
-//! **Invariant:** the file is made once and never removed or renamed. Waiting is bounded: a process that was stopped
-//! while it held the lock must not hang every other one without a word.
+//! **Invariant:** the file is made once and never removed or renamed. Waiting is bounded: a process
+//! that was stopped while it held the lock must not hang every other one without a word.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -37,7 +37,8 @@ pub(super) fn take(root: &Path, patience: Duration) -> io::Result<Held> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // Network file systems want a file open for writing. Where a colleague's umask made it ours to read only, that does.
+    // Network file systems want a file open for writing. Where a colleague's umask made it ours to
+    // read only, that does.
     let made = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
     match made {
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => File::open(path).map_err(|_| e),

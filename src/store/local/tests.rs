@@ -37,7 +37,11 @@ async fn keeps_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir.path().join("new/deep"));
     check(&store, &SystemHost).await.unwrap();
-    assert_eq!(probe(&store, &SystemHost).await.unwrap(), Trust::Safe);
+    let probed = tokio::spawn({
+        let store = store.clone();
+        async move { probe(&store, &SystemHost).await }
+    });
+    assert_eq!(probed.await.unwrap().unwrap(), Trust::Safe);
     assert_eq!(all_files(dir.path()), [lock::NAME]);
 }
 
@@ -157,7 +161,8 @@ fn names_stay_inside() {
 
 #[test]
 fn a_full_disk_leaves_the_old_ref() {
-    // /dev/full is a disk that is always full: a temporary that is a link to it fails as the write would.
+    // /dev/full is a disk that is always full: a temporary that is a link to it fails as the write
+    // would.
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path());
     block_increment(&store);
@@ -204,4 +209,60 @@ fn foreign_and_unfinished_files_are_not_listed() {
     assert_eq!(store.sweep(Duration::from_secs(3600)).unwrap(), 0);
     assert_eq!(store.sweep(Duration::ZERO).unwrap(), 2);
     assert_eq!(all_files(dir.path()), [lock::NAME, "README.txt", "a", "head"]);
+}
+
+/// A small file system of its own, where we may mount one.
+struct Tmpfs(tempfile::TempDir);
+
+impl Tmpfs {
+    fn mount() -> Option<Self> {
+        let dir = Self(tempfile::tempdir().unwrap());
+        let made = dir.run("mount", &["-t", "tmpfs", "-o", "size=256k", "tmpfs"]);
+        if !made {
+            eprintln!("skipped: no right to mount a tmpfs");
+        }
+        made.then_some(dir)
+    }
+
+    fn run(&self, program: &str, args: &[&str]) -> bool {
+        let mut command = std::process::Command::new(program);
+        let command = command.args(args).arg(self.0.path()).stderr(std::process::Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        self.run("umount", &[]);
+    }
+}
+
+#[test]
+fn a_small_disk_fills_up_and_becomes_read_only() {
+    let Some(disk) = Tmpfs::mount() else { return };
+    let store = store(&disk.0.path().join("db"));
+    block_increment(&store);
+    let large = |n: u8| Bytes::from(vec![n; 100_000]);
+    block(store.put("pack/a", large(1))).unwrap();
+    let error = block(store.put("pack/b", Bytes::from(vec![2; 300_000]))).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Full, "{error}");
+    let now = block(store.read_ref("head", None)).unwrap();
+    let RefRead::Found { version, .. } = now.clone() else { panic!("no head") };
+    let swap =
+        store.cas_ref("head", Expect::Version(version.clone()), Bytes::from(vec![3; 300_000]));
+    assert_eq!(block(swap).unwrap_err().kind, StoreErrorKind::Full);
+    assert_eq!(block(store.read_ref("head", None)).unwrap(), now);
+    assert_eq!(all_files(disk.0.path()), [lock::NAME, "a", "head"]);
+    assert!(disk.run("mount", &["-o", "remount,ro"]));
+    assert_eq!(block(store.get(&get("pack/a"))).unwrap(), large(1));
+    assert_eq!(block(store.read_ref("head", None)).unwrap(), now);
+    let errors = [
+        block(store.put("pack/c", large(4))).unwrap_err(),
+        block(store.delete("pack/a")).unwrap_err(),
+        block(store.cas_ref("head", Expect::Version(version), large(5))).unwrap_err(),
+        block(store.cas_ref("refs", Expect::Absent, large(5))).unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind, StoreErrorKind::ReadOnly, "{error}");
+    }
 }

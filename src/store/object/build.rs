@@ -1,7 +1,8 @@
 //! From a url and an environment to a client of object_store.
 //!
-//! **Invariant:** building sends nothing; a url whose bucket, credentials or endpoint cannot be right fails here, with
-//! what to do about it. Secrets come from the environment and never show in the url of the store.
+//! **Invariant:** building sends nothing; a url whose bucket, credentials or endpoint cannot be
+//! right fails here, with what to do about it. Secrets come from the environment and never show in
+//! the url of the store.
 
 use super::{ObjectStore, credentials};
 use crate::settings::Settings;
@@ -99,7 +100,8 @@ fn aws(url: &Url, settings: &Settings) -> object_store::Result<Inner> {
     let endpoint = settings.var("AWS_ENDPOINT_URL_S3").or(settings.var("AWS_ENDPOINT_URL"));
     let endpoint = endpoint.or(settings.var("AWS_ENDPOINT"));
     if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
-        // Naming such an endpoint is consent enough; and a machine without certificates can still use it.
+        // Naming such an endpoint is consent enough; and a machine without certificates can still
+        // use it.
         builder = builder.with_allow_http(true).with_config(
             object_store::aws::AmazonS3ConfigKey::Client(ClientConfigKey::NoSystemCertificates),
             "true",

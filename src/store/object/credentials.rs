@@ -1,8 +1,9 @@
 //! Whether credentials can be had, found out before the first request.
 //!
-//! **Invariant:** a process with no credentials says so at once. Left alone, the clients below ask the metadata service
-//! of a cloud machine, which on any other machine hangs for as long as they are patient; so that service is asked
-//! only where the firmware says that this is such a machine, or the environment asks for it.
+//! **Invariant:** a process with no credentials says so at once. Left alone, the clients below ask
+//! the metadata service of a cloud machine, which on any other machine hangs for as long as they
+//! are patient; so that service is asked only where the firmware says that this is such a machine,
+//! or the environment asks for it.
 
 use crate::settings::Settings;
 use std::path::{Path, PathBuf};

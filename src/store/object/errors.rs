@@ -1,7 +1,7 @@
 //! What the errors of object_store mean to the caller of a store.
 //!
-//! **Invariant:** what may have been applied is never called refused. The status of an answer is read from the text of
-//! the error, because the type that carries it is private to object_store.
+//! **Invariant:** what may have been applied is never called refused. The status of an answer is
+//! read from the text of the error, because the type that carries it is private to object_store.
 
 use factfs_core::store::{StoreError, StoreErrorKind};
 use object_store::Error;
@@ -84,10 +84,14 @@ fn not_partial(error: &Error) -> bool {
 }
 
 fn missing(error: &Error) -> String {
-    if chain(error).any(|text| text.contains("NoSuchBucket")) {
-        return "there is no such bucket".into();
-    }
-    "there is no such object".into()
+    let what = if no_bucket(error) { "bucket" } else { "object" };
+    format!("there is no such {what}")
+}
+
+/// Whether it is not an object that is missing, but the whole place.
+pub(super) fn no_bucket(error: &Error) -> bool {
+    let names = ["NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"];
+    chain(error).any(|text| names.iter().any(|name| text.contains(name)))
 }
 
 fn sources(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {

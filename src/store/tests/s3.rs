@@ -1,7 +1,10 @@
-//! The object store against a real S3 protocol: moto's server, if it is there, and in front of it a proxy that refuses,
-//! lies and drops as services do.
+//! The object store against a real S3 protocol: moto's server, if it is there, and in front of it a
+//! proxy that refuses, lies and drops as services do.
 //!
-//! Where `moto_server` is not on the PATH the tests that need it say so and pass (`pip install 'moto[server]'`).
+//! Where `moto_server` is not on the PATH the tests that need it say so and pass (`pip install
+//! 'moto[server]'`).
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 #[path = "s3/moto.rs"]
 mod moto;
@@ -54,9 +57,15 @@ async fn keeps_the_contract() {
         assert_eq!(store.list("").await.unwrap(), []);
     }
     let missing = store(moto.port, "s3://no-such-bucket");
-    let error = missing.get(&get("head")).await.unwrap_err();
-    assert_eq!(error.kind, StoreErrorKind::NotFound);
-    assert_eq!(error.reason, "there is no such bucket");
+    let errors = [
+        missing.get(&get("head")).await.unwrap_err(),
+        missing.read_ref("head", None).await.unwrap_err(),
+        missing.cas_ref("head", Expect::Absent, body("1")).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind, StoreErrorKind::NotFound);
+        assert_eq!(error.reason, "there is no such bucket");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -197,7 +206,8 @@ async fn a_web_server_can_be_read() {
     let writer = store(moto.port, "s3://web/db");
     writer.put("pack/a", Bytes::from_static(b"0123456789")).await.unwrap();
     writer.cas_ref("head", Expect::Absent, Bytes::from_static(b"one")).await.unwrap();
-    let web = open(&format!("http://127.0.0.1:{}/web/db", moto.port), &Settings::default());
+    let proxy = Proxy::start(moto.port, Manner::Authorize);
+    let web = open(&format!("http://127.0.0.1:{}/web/db", proxy.port), &Settings::default());
     let web = web.unwrap();
     let range = Fetch { key: "pack/a".into(), range: Some(2..5) };
     assert_eq!(web.get(&range).await.unwrap(), Bytes::from_static(b"234"));

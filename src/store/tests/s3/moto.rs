@@ -14,6 +14,10 @@ pub struct Moto {
     pub port: u16,
 }
 
+/// A signature in form; moto does not check it.
+pub const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 \
+     Credential=testing/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -52,8 +56,7 @@ impl Moto {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let request = format!(
             "PUT /{name} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: 0\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/s3/aws4_request\
-             , SignedHeaders=host, Signature=0\r\nConnection: close\r\n\r\n",
+             Authorization: {AUTHORIZATION}\r\nConnection: close\r\n\r\n",
             self.port
         );
         stream.write_all(request.as_bytes()).unwrap();

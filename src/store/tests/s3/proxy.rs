@@ -1,6 +1,7 @@
 //! A small proxy in front of a server, with manners of its own.
 //!
-//! **Invariant:** one thread a connection, one request a connection; what it does not touch passes as it came.
+//! **Invariant:** one thread a connection, one request a connection; what it does not touch passes
+//! as it came.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -18,6 +19,8 @@ pub enum Manner {
     DropConditions,
     /// Passes a PUT on, and closes the connection instead of answering.
     DropAnswer,
+    /// Signs for who comes without credentials: a public web server.
+    Authorize,
 }
 
 /// A running proxy; its threads end with the test.
@@ -71,7 +74,10 @@ fn serve(
         let condition = matches!(name.as_str(), "if-match" | "if-none-match");
         name != "connection" && !(put && condition && manner == Manner::DropConditions)
     });
-    let head = kept.collect::<Vec<_>>().join("\r\n");
+    let mut head = kept.collect::<Vec<_>>().join("\r\n");
+    if manner == Manner::Authorize {
+        head += &format!("\r\nAuthorization: {}", super::moto::AUTHORIZATION);
+    }
     let mut server = TcpStream::connect(("127.0.0.1", upstream))?;
     write!(server, "{head}\r\nConnection: close\r\n\r\n")?;
     server.write_all(&body)?;
