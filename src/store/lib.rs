@@ -25,6 +25,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+// floor 3: nodes and databases
+mod nodes;
+
 // floor 2: from what a user writes to a store
 mod url;
 
@@ -52,6 +55,7 @@ pub use host::SystemHost;
 pub use kind::{Kind, TABLE};
 pub use local::LocalStore;
 pub use locator::Locator;
+pub use nodes::StoreNodes;
 pub use object::ObjectStore;
 pub use readonly::ReadOnly;
 pub use retry::Retried;
