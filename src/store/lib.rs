@@ -25,16 +25,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
-// floor 3: nodes and databases
-mod nodes;
-
-// floor 2: from what a user writes to a store
-mod url;
-
-// floor 1: the places
-mod local;
-mod object;
-
 // floor 0: what is put around a place, and what the places share
 mod cache;
 mod coalesce;
@@ -47,6 +37,16 @@ mod locator;
 mod readonly;
 mod retry;
 mod settings;
+
+// floor 1: the places
+mod local;
+mod object;
+
+// floor 2: from what a user writes to a store
+mod url;
+
+// floor 3: what reads a database
+mod nodes;
 
 pub use cache::{CacheStats, Class, Flight, Found, Loaded, NodeCache, Wait, WaitError};
 pub use counted::{Counted, Counts};
