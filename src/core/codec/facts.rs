@@ -185,7 +185,7 @@ fn read_values(
     tags: Vec<Tag>,
 ) -> Result<ColumnBuilder, CodecError> {
     let groups = Groups::of(attributes, |row| tags[row]);
-    let (mut bits, mut heap) = (vec![0; tags.len()], Vec::new());
+    let (mut bits, mut text, mut heap) = (vec![0; tags.len()], Vec::new(), Vec::new());
     for rows in groups.iter() {
         let Some(&first) = rows.first() else { continue };
         let group = match tags[first as usize] {
@@ -197,13 +197,15 @@ fn read_values(
             }
             Tag::Double => read_doubles(r, rows.len())?,
             tag if tag.is_inline() => words::read(r, rows.len())?,
+            tag if tag.is_text() => texts::read(r, rows.len(), &mut text)?,
             _ => texts::read(r, rows.len(), &mut heap)?,
         };
         for (row, word) in rows.iter().zip(group) {
             bits[*row as usize] = word;
         }
     }
-    ColumnBuilder::from_parts(tags, bits, heap).map_err(|_| r.error("bytes that are no value"))
+    ColumnBuilder::from_parts(tags, bits, text, heap)
+        .map_err(|_| r.error("bytes that are no value"))
 }
 
 fn read_doubles(r: &mut Reader<'_>, rows: usize) -> Result<Vec<u64>, CodecError> {

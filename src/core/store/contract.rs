@@ -1,8 +1,9 @@
 //! The promises of [`Store`], each as a check that any implementation can be put through.
 //!
-//! **Invariant:** a check touches only names below `probe/<random>/` and deletes them afterwards, so it may be run
-//! against a place that holds a database. The checks of compare-and-swap are also the *probe* that a process makes
-//! before its first commit to a remote store: some stores accept every condition silently.
+//! **Invariant:** a check touches only names below `probe/<random>/` and deletes them afterwards,
+//! so it may be run against a place that holds a database. The checks of compare-and-swap are also
+//! the *probe* that a process makes before its first commit to a remote store: some stores accept
+//! every condition silently.
 //!
 //! Checks of durability and of speed are not here: they need a machine to be switched off.
 
@@ -77,7 +78,7 @@ pub struct Violation {
     pub found: String,
     /// The error of the store, where that is what was seen.
     #[source]
-    pub source: Option<StoreError>,
+    pub source: Option<Box<StoreError>>,
 }
 
 /// Whether commits may rely on a store's compare-and-swap.
@@ -103,15 +104,16 @@ pub async fn check(store: &dyn Store, host: &dyn Host) -> Result<(), Violation> 
     result
 }
 
-/// Finds out whether a store's compare-and-swap can be relied upon: about twenty small requests. An error means that
-/// it could not be found out, because the store cannot be reached or not be written.
+/// Finds out whether a store's compare-and-swap can be relied upon: about twenty small requests. An
+/// error means that it could not be found out, because the store cannot be reached or not be
+/// written.
 pub async fn probe(store: &dyn Store, host: &dyn Host) -> Result<Trust, StoreError> {
     let scope = Scope::new(store, host);
     let result = refs::check_swaps(&scope).await;
     scope.clean().await;
     match result {
         Ok(()) => Ok(Trust::Safe),
-        Err(Violation { source: Some(error), .. }) => Err(error),
+        Err(Violation { source: Some(error), .. }) => Err(*error),
         Err(violation) => {
             Ok(Trust::Unsafe { why: format!("{}: {}", violation.promise, violation.found) })
         }
@@ -146,7 +148,8 @@ impl<'a> Scope<'a> {
 
     async fn clean(&self) {
         for leaf in NAMES {
-            // Who may write may not be allowed to delete: what is left is small, and nobody reads it.
+            // Who may write may not be allowed to delete: what is left is small, and nobody reads
+            // it.
             let _ = self.store.delete(&self.name(leaf)).await;
         }
     }
@@ -168,7 +171,7 @@ impl<'a> Scope<'a> {
     fn failed(&self, promise: Promise) -> impl Fn(StoreError) -> Violation + use<'_> {
         move |error| {
             let (url, found) = (self.store.url(), error.to_string());
-            Violation { url, promise, found, source: Some(error) }
+            Violation { url, promise, found, source: Some(Box::new(error)) }
         }
     }
 

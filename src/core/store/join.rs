@@ -1,7 +1,7 @@
 //! Waiting for several futures at once, with no executor.
 //!
-//! **Invariant:** answers come in the order of the futures; none is polled again after it answered. It is for the
-//! handful of requests of one round: every wake polls all that are not done yet.
+//! **Invariant:** answers come in the order of the futures; none is polled again after it answered.
+//! It is for the handful of requests of one round: every wake polls all that are not done yet.
 
 use super::BoxFuture;
 use std::future::{Future, poll_fn};

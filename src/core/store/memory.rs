@@ -1,7 +1,7 @@
 //! A store in memory: for tests, for the simulation, and for `memory:` databases of one process.
 //!
-//! **Invariant:** every write gets a version that no other write of this store ever had. Nothing is shared with
-//! another `MemoryStore`, and nothing outlives it.
+//! **Invariant:** every write gets a version that no other write of this store ever had. Nothing is
+//! shared with another `MemoryStore`, and nothing outlives it.
 
 use super::{
     BoxFuture, Expect, Fetch, Host, Listed, RefRead, Store, StoreError, StoreErrorKind, Swap,
@@ -38,7 +38,8 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// An empty store with a name (its url is `memory:NAME`) and a clock for the times of its objects.
+    /// An empty store with a name (its url is `memory:NAME`) and a clock for the times of its
+    /// objects.
     pub fn with_clock(name: impl Into<String>, clock: Arc<dyn Host>) -> Self {
         Self { name: name.into(), clock: Some(clock), state: Mutex::default() }
     }

@@ -1,6 +1,7 @@
 //! The promises about immutable objects and about listings.
 //!
-//! **Invariant:** every check makes what it needs and depends on none before it but `GetReturnsPut`.
+//! **Invariant:** every check makes what it needs and depends on none before it but
+//! `GetReturnsPut`.
 
 use super::{Promise, Scope, Violation};
 use crate::store::{Fetch, StoreErrorKind};

@@ -1,7 +1,7 @@
 //! The promises about refs: reading them, and compare-and-swap alone and contested.
 //!
-//! **Invariant:** a store is called broken only for what no retrying client explains: `Lost` for a write of one's own
-//! that landed is allowed, two winners never.
+//! **Invariant:** a store is called broken only for what no retrying client explains: `Lost` for a
+//! write of one's own that landed is allowed, two winners never.
 
 use super::{Promise, Scope, Violation};
 use crate::store::{Expect, RefRead, Swap, Version, join_all};
@@ -81,7 +81,8 @@ async fn contest(
     let RefRead::Found { bytes, .. } = &found else {
         return Err(scope.broken(promise, format!("nobody won: {found:?}")));
     };
-    // No winner at all is what a client makes of a repeated request; but then one of them must have landed.
+    // No winner at all is what a client makes of a repeated request; but then one of them must have
+    // landed.
     let kept = winner.map_or_else(|| bodies.contains(bytes), |winner| winner == bytes);
     scope.hold(promise, kept, || "the bytes there are not the winner's".into())
 }
