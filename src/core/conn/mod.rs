@@ -20,7 +20,9 @@ mod join;
 mod log;
 mod open;
 mod queue;
+mod refs;
 mod report;
+mod resolve;
 mod settle;
 
 #[cfg(test)]
@@ -30,8 +32,9 @@ mod tests;
 
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
-pub use log::CommitEntry;
+pub use log::{CommitEntry, LogReader};
 pub use report::TxReport;
+pub use resolve::Moment;
 
 use crate::commit::{Opened, TAIL_BYTES};
 use crate::db::{Db, Prepared};
