@@ -17,6 +17,7 @@ pub mod edn;
 // floor 3
 pub mod schema;
 pub mod store;
+pub mod text;
 // floor 4
 pub mod index;
 // floor 5

@@ -24,7 +24,7 @@ pub use error::{EdnError, ErrorKind, Excerpt};
 pub use form::{Form, FormKind, Span};
 pub use number::{MAX_DIGITS, parse_number};
 pub use pretty::print_pretty;
-pub use print::{print, print_double, print_float, to_string};
+pub use print::{is_unsafe, print, print_double, print_float, to_string};
 pub use reader::{MAX_DEPTH, Reader, read_all, read_one};
 
 #[cfg(test)]

@@ -165,7 +165,7 @@ fn character(c: char, out: &mut dyn Write) -> fmt::Result {
 
 /// Whether a character can change how a terminal shows the text around it: control characters, separators of lines,
 /// marks of direction, what has no width. All are below U+10000.
-pub(super) fn is_unsafe(c: char) -> bool {
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
