@@ -1,6 +1,7 @@
 //! One value in one cell of csv, tsv, txt or md.
 //!
-//! **Invariant:** nil is empty and nothing else is; what would be read as something else is quoted or escaped.
+//! **Invariant:** nil is empty and nothing else is; what would be read as something else is quoted
+//! or escaped.
 
 use super::json::write_json;
 use crate::edn::{encode_base64, is_unsafe, print_double, print_float};
@@ -72,7 +73,8 @@ fn float(x: f32) -> Cow<'static, str> {
     )
 }
 
-/// Quoted where it holds a separator, a quote, a blank at an end, or would be read as nil or as a retraction.
+/// Quoted where it holds a separator, a quote, a blank at an end, or would be read as nil or as a
+/// retraction.
 pub(super) fn csv(value: &Value, out: &mut String) {
     let Some(text) = plain(value) else { return };
     let special = |b: u8| matches!(b, b',' | b'"' | b'\n' | b'\r');
@@ -88,7 +90,8 @@ pub(super) fn csv(value: &Value, out: &mut String) {
     out.push('"');
 }
 
-/// Escaped so that each row is a line and each cell is between tabs. The empty text is `""`, and the text `""` is escaped.
+/// Escaped so that each row is a line and each cell is between tabs. The empty text is `""`, and
+/// the text `""` is escaped.
 pub(super) fn tsv(value: &Value, out: &mut String) {
     let Some(text) = plain(value) else { return };
     match text.as_ref() {

@@ -1,7 +1,7 @@
 //! Values as JSON, and JSON as values.
 //!
-//! **Invariant:** what is written is JSON, with each number in all its digits and each key of an object once. No control
-//! character of the data is in it. Reading is exact or an error.
+//! **Invariant:** what is written is JSON, with each number in all its digits and each key of an
+//! object once. No control character of the data is in it. Reading is exact or an error.
 
 use super::cell::{plain, special};
 use super::names::unique_names;
@@ -56,7 +56,8 @@ pub(super) fn write_object<'a>(
     out.push('}');
 }
 
-/// Keywords and strings by their text, all else by its EDN; doubled ones (`:a` and `"a"`) get a number.
+/// Keywords and strings by their text, all else by its EDN; doubled ones (`:a` and `"a"`) get a
+/// number.
 fn object_keys(entries: &[(Value, Value)]) -> Vec<String> {
     unique_names(entries.iter().map(|(key, _)| match key {
         Value::Keyword(name) => name.as_str().to_owned(),
@@ -91,8 +92,9 @@ pub(super) fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// The value of a JSON value whose type is not known: integers are longs or bigints, other numbers doubles, strings
-/// strings, arrays vectors, objects maps with keyword keys (a colon before the name or not).
+/// The value of a JSON value whose type is not known: integers are longs or bigints, other numbers
+/// doubles, strings strings, arrays vectors, objects maps with keyword keys (a colon before the
+/// name or not).
 pub fn from_json(json: &Json) -> Result<Value, CellError> {
     Ok(match json {
         Json::Null => Value::Nil,
@@ -119,7 +121,8 @@ pub fn from_json(json: &Json) -> Result<Value, CellError> {
     })
 }
 
-/// The value of this type that a JSON value stands for. Null is nil; arrays and objects are read as [`from_json`] does.
+/// The value of this type that a JSON value stands for. Null is nil; arrays and objects are read as
+/// [`from_json`] does.
 pub fn from_json_as(json: &Json, tag: Tag) -> Result<Value, CellError> {
     let mismatch = || CellError::Mismatch { text: json.to_string(), wanted: tag };
     match json {

@@ -1,8 +1,10 @@
-//! Results as text: csv, tsv, json, jsonl, edn, aligned tables, markdown; and the way back for what people edit.
+//! Results as text: csv, tsv, json, jsonl, edn, aligned tables, markdown; and the way back for what
+//! people edit.
 //!
-//! **Invariant:** rows are written in the order they come, each format says nil, the empty string and every value apart,
-//! and a cell that [`parse_cell`] takes back by its type is the value that was written. Columns have different names.
-//! Nothing is cut. Which order rows have, and what a query's columns are, is decided before.
+//! **Invariant:** rows are written in the order they come, each format says nil, the empty string
+//! and every value apart, and a cell that [`parse_cell`] takes back by its type is the value that
+//! was written. Columns have different names. Nothing is cut. Which order rows have, and what a
+//! query's columns are, is decided before.
 //!
 //! | value | csv, tsv, txt, md | json, jsonl |
 //! |---|---|---|

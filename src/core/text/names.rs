@@ -1,6 +1,7 @@
 //! The names of columns.
 //!
-//! **Invariant:** names that come out of [`unique_names`] are all different, and the first of equal ones keeps its name.
+//! **Invariant:** names that come out of [`unique_names`] are all different, and the first of equal
+//! ones keeps its name.
 
 use crate::edn::{Form, FormKind};
 use crate::value::Value;

@@ -1,7 +1,8 @@
 //! A cell back to a value, by the type that its column has.
 //!
-//! **Invariant:** exact or an error: no digit is lost, no text is guessed at. Two exceptions are what the types are for:
-//! a fraction read as a double is rounded to the nearest, and an instant is cut to milliseconds.
+//! **Invariant:** exact or an error: no digit is lost, no text is guessed at. Two exceptions are
+//! what the types are for: a fraction read as a double is rounded to the nearest, and an instant is
+//! cut to milliseconds.
 
 use super::json::from_json;
 use crate::edn::{MAX_DIGITS, decode_base64, parse_number};
@@ -63,8 +64,8 @@ fn name(tag: Tag) -> &'static str {
     }
 }
 
-/// The value of this type that a text stands for, as written by this module. A ref is an id, or `:ident` as a keyword for
-/// the transaction to resolve.
+/// The value of this type that a text stands for, as written by this module. A ref is an id, or
+/// `:ident` as a keyword for the transaction to resolve.
 pub fn parse_cell(text: &str, tag: Tag) -> Result<Value, CellError> {
     let mismatch = || CellError::Mismatch { text: text.to_owned(), wanted: tag };
     let found = match tag {

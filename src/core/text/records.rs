@@ -1,7 +1,8 @@
 //! Reads records of csv and tsv, one at a time as bytes arrive.
 //!
-//! **Invariant:** the same records come out however the bytes are cut; each byte is looked at a bounded number of times; a
-//! cell that was quoted is text, whatever it holds. What the columns mean is the caller's.
+//! **Invariant:** the same records come out however the bytes are cut; each byte is looked at a
+//! bounded number of times; a cell that was quoted is text, whatever it holds. What the columns
+//! mean is the caller's.
 
 use super::Format;
 use super::cell::RETRACT;
@@ -86,7 +87,8 @@ impl Records {
         Ok(None)
     }
 
-    /// As [`next_record`](Self::next_record), knowing that no more bytes come: the last line needs no newline.
+    /// As [`next_record`](Self::next_record), knowing that no more bytes come: the last line needs
+    /// no newline.
     pub fn finish(&mut self) -> Result<Option<Record>, RecordError> {
         match self.next_record()? {
             Some(record) => Ok(Some(record)),

@@ -1,7 +1,7 @@
 //! A table with aligned columns, for eyes.
 //!
-//! **Invariant:** columns are as wide as their widest cell on a terminal; numbers stand at the right. The text of all cells
-//! is held until the end: no width is known before.
+//! **Invariant:** columns are as wide as their widest cell on a terminal; numbers stand at the
+//! right. The text of all cells is held until the end: no width is known before.
 
 use super::cell;
 use crate::value::Value;

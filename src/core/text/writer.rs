@@ -1,7 +1,8 @@
 //! Writes a result row by row.
 //!
-//! **Invariant:** one `start`, the rows, one `finish` give a complete text; also when there are no rows. Each call appends
-//! to a string that the caller may pass on and clear, so a large result is not held (`txt` holds it: see `table`).
+//! **Invariant:** one `start`, the rows, one `finish` give a complete text; also when there are no
+//! rows. Each call appends to a string that the caller may pass on and clear, so a large result is
+//! not held (`txt` holds it: see `table`).
 
 use super::json::{write_json, write_object};
 use super::names::unique_names;

@@ -1,8 +1,9 @@
 //! A column of values: tags, 64 bits each, and heaps for what does not fit.
 //!
-//! **Invariant:** every entry that is not inline points at valid bytes of its type in a heap; so reading a column never
-//! fails. Whoever makes one from stored bytes goes through [`ColumnBuilder::push_encoded`], which checks. Texts have a
-//! heap of their own, a string, so that reading one does not check its UTF-8 again.
+//! **Invariant:** every entry that is not inline points at valid bytes of its type in a heap; so
+//! reading a column never fails. Whoever makes one from stored bytes goes through
+//! [`ColumnBuilder::push_encoded`], which checks. Texts have a heap of their own, a string, so that
+//! reading one does not check its UTF-8 again.
 
 use super::{DecodeError, Tag, ValRef, Value, decode, encode};
 use crate::id::EntityId;
@@ -33,8 +34,8 @@ impl Column {
         self.tags[row]
     }
 
-    /// The 64 bits of a row: an inline value as it is, else offset and length in the heap. For fast paths that looked at
-    /// the tag.
+    /// The 64 bits of a row: an inline value as it is, else offset and length in the heap. For fast
+    /// paths that looked at the tag.
     pub fn bits(&self, row: usize) -> u64 {
         self.bits[row]
     }
@@ -116,7 +117,8 @@ impl ColumnBuilder {
         self.0.is_empty()
     }
 
-    /// Appends a value. The heaps of one column are below 4 GiB: columns belong to nodes and to bounded overlays.
+    /// Appends a value. The heaps of one column are below 4 GiB: columns belong to nodes and to
+    /// bounded overlays.
     pub fn push(&mut self, value: ValRef<'_>) {
         let tag = value.tag();
         let bits = match value {
