@@ -18,6 +18,7 @@ pub mod edn;
 pub mod codec;
 pub mod schema;
 pub mod store;
+pub mod text;
 // floor 4
 pub mod index;
 // floor 5

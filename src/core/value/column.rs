@@ -1,8 +1,9 @@
 //! A column of values: tags, 64 bits each, and heaps for what does not fit.
 //!
-//! **Invariant:** every entry that is not inline points at valid bytes of its type in a heap; so reading a column never
-//! fails. Whoever makes one from stored bytes goes through [`ColumnBuilder`], which checks. Texts have a
-//! heap of their own, a string, so that reading one does not check its UTF-8 again.
+//! **Invariant:** every entry that is not inline points at valid bytes of its type in a heap; so
+//! reading a column never fails. Whoever makes one from stored bytes goes through
+//! [`ColumnBuilder`], which checks. Texts have a heap of their own, a string, so that reading one
+//! does not check its UTF-8 again.
 
 use super::{DecodeError, Tag, ValRef, Value, decode, encode};
 use crate::id::EntityId;
@@ -33,8 +34,8 @@ impl Column {
         self.tags[row]
     }
 
-    /// The 64 bits of a row: an inline value as it is, else offset and length in the heap. For fast paths that looked at
-    /// the tag.
+    /// The 64 bits of a row: an inline value as it is, else offset and length in the heap. For fast
+    /// paths that looked at the tag.
     pub fn bits(&self, row: usize) -> u64 {
         self.bits[row]
     }
@@ -132,8 +133,9 @@ impl ColumnBuilder {
         self.0.is_empty()
     }
 
-    /// From the parts of a column that a decoder made, after checking every row: inline bits are a value of their tag,
-    /// the others are offset (high 32 bits) and length of a heap form that decodes. Rows may share heap bytes.
+    /// From the parts of a column that a decoder made, after checking every row: inline bits are a
+    /// value of their tag, the others are offset (high 32 bits) and length of a heap form that
+    /// decodes. Rows may share heap bytes.
     pub fn from_parts(
         tags: Vec<Tag>,
         bits: Vec<u64>,
@@ -159,7 +161,8 @@ impl ColumnBuilder {
         Ok(Self(Column { tags, bits, text, heap }))
     }
 
-    /// Appends a value. The heaps of one column are below 4 GiB: columns belong to nodes and to bounded overlays.
+    /// Appends a value. The heaps of one column are below 4 GiB: columns belong to nodes and to
+    /// bounded overlays.
     pub fn push(&mut self, value: ValRef<'_>) {
         let tag = value.tag();
         let bits = match value {
