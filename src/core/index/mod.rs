@@ -9,13 +9,18 @@ mod build;
 mod content;
 mod count;
 mod descend;
+mod diff;
+mod edit;
 mod keys;
 mod memory;
+mod merge;
 mod node;
 mod pack;
 mod rows;
 mod scan;
 mod shape;
+mod table;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -24,12 +29,17 @@ pub use branch::{Branch, Child};
 pub use build::{Tree, TreeBuilder};
 pub use count::{Estimate, count, estimate};
 pub use descend::seek;
+pub use diff::diff;
+pub use edit::Changes;
 pub use memory::MemoryNodes;
+pub use merge::Forest;
 pub use node::{Node, Stored};
 pub use pack::{Footed, PackFooter, PackWriter};
 pub use rows::Rows;
-pub use scan::{Direction, Scan};
+pub use scan::Scan;
 pub use shape::Shape;
+pub use table::{Row, RowScan, rows_get};
+pub use walk::Direction;
 
 use crate::codec::CodecError;
 use crate::datom::Datom;
