@@ -46,6 +46,7 @@ use crate::datom::Datom;
 use crate::hash::NodeHash;
 use crate::id::T;
 use crate::store::StoreError;
+use bytes::Bytes;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -135,4 +136,10 @@ pub trait Nodes: Debug + Send + Sync {
 
     /// Whether the node is in memory: the planner prefers what costs no fetch.
     fn is_resident(&self, node: &NodeRef) -> bool;
+
+    /// Stored bytes of nodes that came with something else: kept where that saves a fetch, else ignored. They are
+    /// verified like all others.
+    fn offer(&self, nodes: &[(NodeRef, Bytes)]) {
+        let _ = nodes;
+    }
 }
