@@ -77,6 +77,15 @@ pub enum Condition {
     Distinct(AttrId),
 }
 
+impl Condition {
+    /// The attribute it is about.
+    pub fn attr(&self) -> AttrId {
+        match *self {
+            Self::Unused(a, _) | Self::OneValued(a) | Self::Distinct(a) => a,
+        }
+    }
+}
+
 /// The next schema, and what it asks for.
 #[derive(Clone, Debug)]
 pub struct Change {

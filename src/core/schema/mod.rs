@@ -7,7 +7,8 @@ mod apply;
 pub mod builtin;
 mod from_map;
 
-pub use apply::{Change, Condition, SchemaError};
+pub(crate) use apply::describe;
+pub use apply::{About, Change, Condition, SchemaError};
 
 use crate::id::{ATTR_BASE, ATTR_USER, AttrId, BLOCK, EntityId};
 use crate::value::{Keyword, Value};
