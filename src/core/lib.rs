@@ -15,6 +15,7 @@ pub mod value;
 pub mod datom;
 pub mod edn;
 // floor 3
+pub mod codec;
 pub mod schema;
 pub mod store;
 // floor 4

@@ -50,6 +50,11 @@ impl Tag {
         Self::ALL.get(byte as usize).copied()
     }
 
+    /// Whether a value of this type is text with a sigil or none.
+    pub fn is_text(self) -> bool {
+        matches!(self, Tag::Str | Tag::Keyword | Tag::Symbol | Tag::Uri)
+    }
+
     /// Whether a value of this type fits in 64 bits of a column; the others live in its heap.
     pub fn is_inline(self) -> bool {
         use Tag::*;
