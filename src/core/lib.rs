@@ -28,3 +28,4 @@ pub mod db;
 pub mod commit;
 // floor 8
 pub mod conn;
+pub mod transact;

@@ -13,7 +13,7 @@ mod view;
 
 pub use entid::EntityRef;
 pub use layer::Layer;
-pub use prepared::Prepared;
+pub use prepared::{Prepared, TxReport};
 pub use scan::Chunks;
 pub use view::View;
 
