@@ -53,8 +53,12 @@ pub(super) fn prepare(db: &Db, form: &Form, options: &TxOptions) -> Result<Prepa
 /// The transaction that has this client's id already.
 fn already(db: &Db, options: &TxOptions) -> Result<Option<Prepared>, TxError> {
     let Some(id) = &options.tx_id else { return Ok(None) };
-    let found = db.tx_with_id(id)?;
-    Ok(found.map(|tx| Prepared::already(db, tx)))
+    let Some(tx) = db.tx_with_id(id)? else { return Ok(None) };
+    let mut prepared = Prepared::already(db, tx);
+    if let Some(Value::Inst(ms)) = db.value(tx.entity(), builtin::TX_INSTANT)? {
+        prepared.instant_ms = ms;
+    }
+    Ok(Some(prepared))
 }
 
 /// What the last pass came to.
