@@ -23,4 +23,6 @@ pub mod index;
 // floor 5
 pub mod db;
 // floor 6
+pub mod pull;
+// floor 7
 pub mod transact;
