@@ -10,6 +10,9 @@ mod merge;
 mod scan;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use entid::EntityRef;
 pub use layer::Layer;
 pub use scan::Chunks;
