@@ -23,9 +23,9 @@ pub mod schema;
 // floor 5
 pub mod index;
 // floor 6
-pub mod db;
 // floor 7
 pub mod commit;
+pub mod pull;
 // floor 8
 pub mod conn;
 pub mod transact;

@@ -11,6 +11,9 @@ mod prepared;
 mod scan;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use entid::EntityRef;
 pub use layer::Layer;
 pub use prepared::{Prepared, TxReport};
