@@ -23,6 +23,8 @@ pub mod schema;
 // floor 5
 pub mod index;
 // floor 6
+pub mod db;
+// floor 6
 // floor 7
 pub mod commit;
 pub mod pull;
