@@ -24,7 +24,6 @@ pub mod schema;
 pub mod index;
 // floor 6
 pub mod db;
-// floor 6
 // floor 7
 pub mod commit;
 pub mod pull;
