@@ -21,3 +21,5 @@ pub mod store;
 pub mod index;
 // floor 5
 pub mod db;
+// floor 7
+pub mod query;
