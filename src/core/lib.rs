@@ -29,4 +29,5 @@ pub mod commit;
 pub mod pull;
 // floor 8
 pub mod conn;
+pub mod query;
 pub mod transact;
