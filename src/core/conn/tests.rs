@@ -1,10 +1,10 @@
 //! Connections over a store that does what it is told.
 
 use super::testing::*;
-use super::{ConnError, CreateOptions, Options, TransactError, create};
+use super::{Conn, ConnError, CreateOptions, Options, TransactError, create};
 use crate::commit::TAIL_BYTES;
 use crate::datom::Order;
-use crate::db::{Db, DbError, NoNodes, Prepared};
+use crate::db::{Db, DbError, Prepared};
 use crate::id::{EntityId, T};
 use crate::schema::builtin;
 use crate::store::{MemoryStore, Store};
@@ -35,13 +35,13 @@ fn what_was_committed_is_read() {
 fn a_database_is_made_once() {
     let (store, conn) = fresh(Options::default());
     say(&conn, Say::new("a")).unwrap();
-    let again = block_on(create(&place(&store, Arc::new(NoNodes)), &CreateOptions::default()));
+    let again = block_on(create(&place(&store), &CreateOptions::default()));
     assert!(matches!(again, Err(ConnError::Exists { .. })), "{again:?}");
     let empty = Arc::new(MemoryStore::new());
     assert!(matches!(reopen(&empty), Err(ConnError::NoDatabase { .. })));
     // A creation that stopped before the last object is finished by the next.
     block_on(store.delete("refs")).unwrap();
-    let again = block_on(create(&place(&store, Arc::new(NoNodes)), &CreateOptions::default()));
+    let again = block_on(create(&place(&store), &CreateOptions::default()));
     assert_eq!(again.unwrap(), conn.db().database());
     assert_eq!(idents(&reopen(&store).unwrap().db()).len(), 1);
 }
@@ -81,7 +81,6 @@ fn a_full_tail_is_spilled() {
     assert!(spills >= 2 && conn.opened().head.base.log.len() == spills, "{spills}");
     let again = reopen(&store).unwrap();
     let (here, there) = (conn.db(), again.db());
-    let all = |db: &Db| Order::ALL.map(|order| db.datoms(order, None, None, None).unwrap());
     for t in [1, 6, 7, 100, 399, 400, 799, 800] {
         assert_eq!(all(&here.as_of(T(t))), all(&there.as_of(T(t))), "as of {t}");
     }
@@ -111,6 +110,94 @@ fn a_large_transaction_does_not_fit_a_tail() {
     let again = reopen(&store).unwrap();
     assert_eq!(again.db().datoms(Order::Eavt, None, None, None).unwrap().len(), 20_005);
     assert_eq!(again.db().snapshot().counts.get(&builtin::DOC), Some(&20_000));
+}
+
+fn all(db: &Db) -> [Vec<crate::datom::Datom>; 3] {
+    Order::ALL.map(|order| db.datoms(order, None, None, None).unwrap())
+}
+
+/// Says many things, of which some are changed and some retracted and said again.
+fn say_much(conn: &Conn, from: u64, to: u64) {
+    for i in from..to {
+        let mut words = Say::new(&format!("entity/number-{i}"));
+        let fact = |e: u64, n: u64, added| {
+            (EntityId(e), builtin::IDENT, Value::keyword(&format!("entity/number-{n}")), added)
+        };
+        match i % 10 {
+            5 => words.facts.push(fact(i - 3, i - 4, false)),
+            6 => words.facts.push(fact(i - 4, i - 5, true)),
+            9 if i > 40 => words.facts.push(fact(i - 32, i - 33, false)),
+            _ => {}
+        }
+        say(conn, words).unwrap();
+    }
+}
+
+#[test]
+fn a_flush_changes_nothing_that_is_read() {
+    let options = Options { tail_bytes: 2_000, ..unflushed() };
+    let (store, conn) = fresh(options);
+    for round in 0..4 {
+        say_much(&conn, round * 150, round * 150 + 150);
+        let (before, opened) = (conn.db(), conn.opened());
+        let entries: Vec<_> = (1..=before.basis_t().0)
+            .map(|t| block_on(conn.place().entry(&opened, T(t))).unwrap())
+            .collect();
+        assert!(block_on(conn.flush()).unwrap());
+        assert!(!block_on(conn.flush()).unwrap(), "nothing to flush");
+        let again = reopen(&store).unwrap();
+        assert_eq!(again.opened().head.base.novelty, None);
+        assert!(again.opened().head.base.log.is_empty());
+        for after in [conn.db(), again.db()] {
+            assert_eq!(all(&before), all(&after));
+            assert_eq!(all(&before.history()), all(&after.history()));
+            for t in [1, 6, 90, 149, 150, 151, 333, 450] {
+                assert_eq!(all(&before.as_of(T(t))), all(&after.as_of(T(t))), "as of {t}");
+            }
+        }
+        for entry in entries {
+            let t = entry.id.t;
+            assert_eq!(block_on(again.place().entry(&again.opened(), t)).unwrap(), entry);
+            let (id, frame) = block_on(again.place().frame(&again.opened(), t)).unwrap();
+            frame.follows(id, entry.parents.first().copied()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_flush_applies_to_later_heads() {
+    let options = Options { tail_bytes: 1_000, ..unflushed() };
+    let (store, conn) = fresh(options.clone());
+    say_much(&conn, 0, 60);
+    let other = block_on(Conn::open(place(&store), None, options)).unwrap();
+    // The other one flushes from an old head: a spill and more came since.
+    let from = other.seen();
+    say_much(&conn, 60, 120);
+    let before = conn.db();
+    assert!(block_on(other.flush_from(&from.opened)).unwrap());
+    let again = reopen(&store).unwrap();
+    let head = again.opened().head;
+    assert!(head.base.flushed == from.opened.head.base.commit.unwrap().t);
+    assert!(head.base.novelty.is_some() && !head.tail.is_empty() && !head.base.log.is_empty());
+    assert_eq!(all(&before.history()), all(&again.db().history()));
+    assert_eq!(all(&before), all(&again.db()));
+    // The same flush a second time finds that it lost.
+    assert!(!block_on(conn.flush_from(&from.opened)).unwrap());
+    assert!(block_on(conn.flush()).unwrap());
+    assert_eq!(all(&before.history()), all(&reopen(&store).unwrap().db().history()));
+}
+
+#[test]
+fn a_commit_flushes_when_it_is_due() {
+    let options = Options { tail_bytes: 1_000, novelty_rows: 100, ..Options::default() };
+    let (store, conn) = fresh(options);
+    say_much(&conn, 0, 300);
+    assert!(conn.flush_error().is_none());
+    let head = conn.opened().head;
+    assert!(head.base.flushed > T(200), "{:?}", head.base);
+    assert!(head.base.novelty.is_none_or(|novelty| novelty.rows < 200));
+    assert!(store.names().iter().any(|name| name.starts_with("pack/")));
+    assert_eq!(idents(&reopen(&store).unwrap().db()), idents(&conn.db()));
 }
 
 #[test]
