@@ -42,7 +42,7 @@ impl Conn {
         self.seen().opened.head.base.novelty.map_or(0, |novelty| novelty.rows)
     }
 
-    /// Moves the novelty into the trees; `false` if there is none, or if another flush was faster. Transactions go on
+    /// Moves the novelty into the trees, and keeps that head as an automatic tag; `false` if there is none, or if another flush was faster. Transactions go on
     /// meanwhile. Merging runs on the calling thread.
     pub async fn flush(&self) -> Result<bool, ConnError> {
         if self.inner.flushing.swap(true, Ordering::AcqRel) {
@@ -54,7 +54,24 @@ impl Conn {
         if from.head.closed || from.head.base.commit.is_none_or(|c| c.t <= from.head.base.flushed) {
             return Ok(false);
         }
-        self.flush_from(from).await
+        let flushed = self.flush_from(from).await?;
+        if flushed {
+            self.tag_automatically().await?;
+        }
+        Ok(flushed)
+    }
+
+    /// Keeps the newest head for its age, as an automatic tag.
+    async fn tag_automatically(&self) -> Result<(), ConnError> {
+        let (place, opened) = (&self.inner.place, self.opened());
+        let tag = place.freeze(&opened, opened.head.tip.t()).await?;
+        let tagged = |refs: &mut crate::commit::Refs| {
+            if !refs.automatic.contains(&tag) {
+                refs.automatic.push(tag.clone());
+            }
+            Ok(())
+        };
+        place.update_refs(tagged).await
     }
 
     /// A flush made from a head that may be an old one.

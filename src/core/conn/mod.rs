@@ -20,6 +20,8 @@ mod join;
 mod log;
 mod open;
 mod queue;
+mod refs;
+mod resolve;
 mod settle;
 
 #[cfg(test)]
@@ -29,7 +31,8 @@ mod tests;
 
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
-pub use log::CommitEntry;
+pub use log::{CommitEntry, LogReader};
+pub use resolve::Moment;
 
 use crate::commit::{Opened, TAIL_BYTES};
 use crate::db::{Db, Prepared, TxReport};

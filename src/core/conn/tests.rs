@@ -327,3 +327,101 @@ fn a_conn_is_shared_by_threads() {
     shared(&conn);
     sent(&conn.transact(|db, now| Say::default().prepare(db, now)));
 }
+
+#[test]
+fn branches_are_made_and_go_their_own_way() {
+    let (_, conn) = fresh(Options::default());
+    let place = conn.place().clone();
+    (0..5).for_each(|i| drop(say(&conn, Say::new(&format!("main/{i}"))).unwrap()));
+    block_on(place.create_branch("exp", &conn.opened(), T(3))).unwrap();
+    let exp = block_on(conn.on_branch(Some("exp"))).unwrap();
+    assert_eq!((t(&exp), idents(&exp.db()).len()), (T(3), 3));
+    let report = say(&exp, Say::new("exp/0")).unwrap();
+    assert_eq!((report.tx.t(), report.tx.entity().block()), (T(4), 1));
+    let made = exp.db().datoms(Order::Aevt, None, Some(builtin::IDENT), None).unwrap();
+    assert_eq!(made.last().unwrap().e.block(), 1);
+    assert_eq!(idents(&block_on(conn.refresh()).unwrap()).len(), 5);
+    // A branch of a branch gets a block of its own.
+    block_on(place.create_branch("deep", &exp.opened(), T(4))).unwrap();
+    let refs = block_on(place.refs()).unwrap();
+    let blocks: Vec<u64> = refs.branches.values().map(|b| b.block).collect();
+    assert_eq!((refs.next_block, blocks), (3, vec![2, 1, 0]));
+    block_on(place.rename_branch("exp", "exp-2")).unwrap();
+    assert!(matches!(block_on(conn.on_branch(Some("exp"))), Err(ConnError::NoBranch(_))));
+    block_on(place.delete_branch("exp-2")).unwrap();
+    let late = say(&exp, Say::new("exp/1"));
+    assert!(matches!(late, Err(TransactError::Failed(ConnError::Closed))), "{late:?}");
+    for (name, taken) in [("deep", true), ("main", true), ("no/slash", false), ("a.csv", false)] {
+        let error = block_on(place.create_branch(name, &conn.opened(), T(5))).unwrap_err();
+        assert_eq!(matches!(error, ConnError::NameTaken(_)), taken, "{error}");
+    }
+    assert!(matches!(block_on(place.delete_branch("main")), Err(ConnError::DefaultBranch(_))));
+}
+
+#[test]
+fn a_when_finds_its_commit() {
+    let options = Options { tail_bytes: 1_000, novelty_rows: 100, ..Options::default() };
+    let (_, conn) = fresh(options);
+    let place = conn.place().clone();
+    let mut instants = vec![0];
+    for i in 0..120 {
+        instants.push(say(&conn, Say::new(&format!("e/{i}"))).unwrap().instant_ms);
+    }
+    let opened = conn.opened();
+    let at = |when: &str| block_on(conn.at(when));
+    for t in [1, 2, 50, 99, 118, 120] {
+        let entry = block_on(place.entry(&opened, T(t))).unwrap();
+        let hex: String = entry.id.hash.iter().map(|b| format!("{b:02x}")).collect();
+        for when in [t.to_string(), entry.id.to_string(), hex[..16].to_owned()] {
+            if when.len() > 5 && when.bytes().all(|b| b.is_ascii_digit()) {
+                continue;
+            }
+            let moment = at(&when).unwrap();
+            assert_eq!((moment.commit, moment.fixed), (Some(entry.id), true), "{when}");
+            assert_eq!(idents(&moment.db).len(), t as usize);
+        }
+        let before = block_on(conn.t_before(&opened, instants[t as usize])).unwrap();
+        assert_eq!(before, T(t - 1));
+    }
+    assert_eq!(at("0").unwrap().commit, None);
+    assert!(!at("0d").unwrap().fixed);
+    assert_eq!(at("1y").unwrap().commit, None);
+    assert_eq!(at("2999-12").unwrap().commit, opened.head.tip.commit);
+    for wrong in ["121", "1-00000000", "deadbeefdeadbeef", "nobody"] {
+        assert!(matches!(at(wrong), Err(ConnError::NoCommit(_))), "{wrong}");
+    }
+    block_on(place.create_tag("v1", &opened, T(120), false)).unwrap();
+    say(&conn, Say::new("later")).unwrap();
+    block_on(conn.flush()).unwrap();
+    assert_eq!(idents(&at("v1").unwrap().db).len(), 120);
+    assert_eq!(idents(&at("main").unwrap().db).len(), 121);
+    let twice = block_on(place.create_tag("v1", &conn.opened(), T(121), false));
+    assert!(matches!(twice, Err(ConnError::NameTaken(_))));
+    block_on(place.create_tag("v1", &conn.opened(), T(121), true)).unwrap();
+    assert_eq!(idents(&at("v1").unwrap().db).len(), 121);
+    let old = block_on(place.create_tag("v0", &conn.opened(), T(1), false));
+    assert!(matches!(old, Err(ConnError::NotKept(_))));
+    block_on(place.delete_tag("v1")).unwrap();
+    assert!(matches!(at("v1"), Err(ConnError::NoCommit(_))));
+    assert!(!block_on(place.refs()).unwrap().automatic.is_empty());
+}
+
+#[test]
+fn the_log_is_read_both_ways() {
+    let options = Options { tail_bytes: 1_000, novelty_rows: 100, ..Options::default() };
+    let (_, conn) = fresh(options);
+    say_much(&conn, 0, 130);
+    let read = |from, to, newest_first| {
+        let mut log = conn.place().log(&conn.opened(), T(from)..=T(to), newest_first);
+        let mut ts = Vec::new();
+        while let Some((id, frame)) = block_on(log.next()).unwrap() {
+            assert_eq!(frame.tx.t(), id.t);
+            ts.push(id.t.0);
+        }
+        ts
+    };
+    assert_eq!(read(1, 130, false), (1..=130).collect::<Vec<_>>());
+    assert_eq!(read(0, 999, true), (1..=130).rev().collect::<Vec<_>>());
+    assert_eq!(read(7, 9, true), [9, 8, 7]);
+    assert!(read(131, 140, false).is_empty());
+}
