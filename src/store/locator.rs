@@ -39,7 +39,9 @@ impl Locator {
 /// Cuts at the first mark, if something stands on both sides of it.
 fn cut(text: &str, mark: char) -> (&str, Option<String>) {
     match text.split_once(mark) {
-        Some((before, after)) if !before.is_empty() && !after.is_empty() => (before, Some(after.to_owned())),
+        Some((before, after)) if !before.is_empty() && !after.is_empty() => {
+            (before, Some(after.to_owned()))
+        }
         _ => (text, None),
     }
 }
