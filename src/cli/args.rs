@@ -80,22 +80,29 @@ pub fn locator(text: &str) -> anyhow::Result<Locator> {
 }
 
 /// Reads what a mount says about one of its folders: on a branch that branch, else that commit.
+/// Where the database is stands beside the snapshot, or two folders above it.
 fn in_mount(file: &Path, is_snapshot: bool) -> anyhow::Result<Locator> {
-    let path = file.display();
-    let text = fs::read_to_string(file).with_context(|| format!("{path}"))?;
-    let json: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| format!("{path}"))?;
-    let field = |name: &str| {
-        let found = json.get(name).or_else(|| json.get("store")?.get(name));
-        found.and_then(|value| value.as_str()).map(str::to_owned)
+    let about = json(file)?;
+    let field = |json: &serde_json::Value, name: &str| {
+        json.get(name).and_then(|value| value.as_str()).map(str::to_owned)
     };
-    let Some(url) = field("url") else {
-        let text = format!("{path} does not say where its database is");
-        return Err(Problem::new(Kind::NotFound, text).into());
+    let above = || {
+        let folder = file.parent()?.canonicalize().ok()?;
+        json(&folder.parent()?.parent()?.join("store.json")).ok()
     };
-    let branch = field("branch").filter(|_| is_snapshot);
-    let at = if branch.is_none() && is_snapshot { field("commit") } else { None };
+    let url = field(&about, "url").or_else(|| field(&above()?, "url"));
+    let url = url.ok_or_else(|| {
+        let text = format!("{} does not say where its database is", file.display());
+        Problem::new(Kind::NotFound, text)
+    })?;
+    let branch = field(&about, "branch").filter(|_| is_snapshot);
+    let at = if branch.is_none() && is_snapshot { field(&about, "commit") } else { None };
     Ok(Locator { url, branch, at })
+}
+
+fn json(file: &Path) -> anyhow::Result<serde_json::Value> {
+    let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{}", file.display()))
 }
 
 /// The format of what is printed.
@@ -140,14 +147,17 @@ mod tests {
     #[test]
     fn a_snapshot_folder_names_its_database() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("snapshot.json");
+        let snapshot = folder.path().join("branches/main");
+        fs::create_dir_all(&snapshot).unwrap();
+        fs::write(folder.path().join("store.json"), r#"{"url": "/srv/a"}"#).unwrap();
+        let file = snapshot.join("snapshot.json");
         let check = |text: &str, branch: Option<&str>, at: Option<&str>| {
             fs::write(&file, text).unwrap();
-            let locator = locator(&folder.path().to_string_lossy()).unwrap();
+            let locator = locator(&snapshot.to_string_lossy()).unwrap();
             assert_eq!(locator.url, "/srv/a");
             assert_eq!((locator.branch.as_deref(), locator.at.as_deref()), (branch, at));
         };
-        check(r#"{"url": "/srv/a", "branch": "main", "commit": "3-abc"}"#, Some("main"), None);
-        check(r#"{"store": {"url": "/srv/a"}, "commit": "3-abc"}"#, None, Some("3-abc"));
+        check(r#"{"store": "a", "branch": "main", "commit": "3-abc"}"#, Some("main"), None);
+        check(r#"{"store": "a", "commit": "3-abc"}"#, None, Some("3-abc"));
     }
 }

@@ -30,6 +30,12 @@ impl Problem {
         Self::new(Kind::Invalid, message)
     }
 
+    /// With where it is, before what it is.
+    pub fn at(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     /// With what to do about it.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
