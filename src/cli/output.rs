@@ -118,3 +118,10 @@ impl Lines {
         out.flush()
     }
 }
+
+/// Writes a text to standard output.
+pub fn text(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
