@@ -16,10 +16,15 @@ pub mod datom;
 pub mod edn;
 // floor 3
 pub mod codec;
-pub mod schema;
 pub mod store;
 pub mod text;
 // floor 4
-pub mod index;
+pub mod schema;
 // floor 5
+pub mod index;
+// floor 6
 pub mod db;
+// floor 7
+pub mod commit;
+// floor 8
+pub mod conn;

@@ -288,9 +288,10 @@ impl Import {
 
     fn transact(&mut self, form: &Form) -> anyhow::Result<()> {
         // The id holds what is said, so that a changed input is not taken for the one before.
+        let number = self.done.transactions + 1;
         let tx_id = self.tx_id.as_ref().map(|prefix| {
-            let hash = NodeHash::of(form.to_string().as_bytes());
-            format!("{prefix}/{}", hash.to_hex())
+            let hash = NodeHash::of(form.to_string().as_bytes()).to_string();
+            format!("{prefix}/{number}/{}", &hash[..16])
         });
         let report = self
             .database

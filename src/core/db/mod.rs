@@ -7,11 +7,13 @@
 mod entid;
 mod layer;
 mod merge;
+mod prepared;
 mod scan;
 mod view;
 
 pub use entid::EntityRef;
 pub use layer::Layer;
+pub use prepared::Prepared;
 pub use scan::Chunks;
 pub use view::View;
 

@@ -74,10 +74,11 @@ impl Fresh {
         (0..self.items()).map(weight).collect()
     }
 
-    /// Whether it should be joined with a neighbour.
-    pub fn is_small(&self, shape: Shape) -> bool {
+    /// Whether it should be joined with a neighbour. The last of its level may be small, since it is where a tree grows
+    /// that is appended to; but no branch node may have one child.
+    pub fn is_small(&self, shape: Shape, last: bool) -> bool {
         let limit = shape.limit(self.height);
-        self.items() < limit.items || self.weight() < limit.least()
+        self.items() < limit.items || !last && self.weight() < limit.least()
     }
 
     /// Cuts it into parts that fit.

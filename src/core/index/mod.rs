@@ -9,13 +9,18 @@ mod build;
 mod content;
 mod count;
 mod descend;
+mod diff;
+mod edit;
 mod keys;
 mod memory;
+mod merge;
 mod node;
 mod pack;
 mod rows;
 mod scan;
 mod shape;
+mod table;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -24,18 +29,24 @@ pub use branch::{Branch, Child};
 pub use build::{Tree, TreeBuilder};
 pub use count::{Estimate, count, estimate};
 pub use descend::seek;
+pub use diff::diff;
+pub use edit::Changes;
 pub use memory::MemoryNodes;
+pub use merge::Forest;
 pub use node::{Node, Stored};
 pub use pack::{Footed, PackFooter, PackWriter};
 pub use rows::Rows;
-pub use scan::{Direction, Scan};
+pub use scan::Scan;
 pub use shape::Shape;
+pub use table::{Row, RowScan, rows_get};
+pub use walk::Direction;
 
 use crate::codec::CodecError;
 use crate::datom::Datom;
 use crate::hash::NodeHash;
 use crate::id::T;
 use crate::store::StoreError;
+use bytes::Bytes;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -125,4 +136,10 @@ pub trait Nodes: Debug + Send + Sync {
 
     /// Whether the node is in memory: the planner prefers what costs no fetch.
     fn is_resident(&self, node: &NodeRef) -> bool;
+
+    /// Stored bytes of nodes that came with something else: kept where that saves a fetch, else ignored. They are
+    /// verified like all others.
+    fn offer(&self, nodes: &[(NodeRef, Bytes)]) {
+        let _ = nodes;
+    }
 }

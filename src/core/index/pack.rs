@@ -74,6 +74,14 @@ impl<'a> PackWriter<'a> {
         NodeRef { hash, pack: *pack, offset, len }
     }
 
+    /// The stored bytes of a node that was pushed, unless its pack was taken.
+    pub fn read(&self, node: &NodeRef) -> Option<&[u8]> {
+        let current = self.current.as_ref().map(|(pack, bytes, _)| (*pack, &bytes[..]));
+        let full = self.full.iter().map(|(pack, bytes)| (*pack, &bytes[..]));
+        let (_, bytes) = full.chain(current).find(|(pack, _)| *pack == node.pack)?;
+        bytes.get(node.offset as usize..)?.get(..node.len as usize)
+    }
+
     /// How many nodes were pushed.
     pub fn nodes(&self) -> u64 {
         self.nodes

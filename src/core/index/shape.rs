@@ -61,26 +61,15 @@ impl Limit {
     pub fn cut(self, weights: &[usize], fill: Fill) -> Vec<Range<usize>> {
         let total: usize = weights.iter().sum();
         let parts = total.div_ceil(self.most).max(1);
-        let mut out = match fill {
-            Fill::Even => self.cut_at(weights, 0, total.div_ceil(parts)),
-            Fill::Full => self.cut_at(weights, 0, self.most),
-        };
-        // A last part that is too small shares with the one before.
-        if let [.., before, last] = &out[..]
-            && weights[last.clone()].iter().sum::<usize>() < self.least()
-        {
-            let start = before.start;
-            let both: usize = weights[start..].iter().sum();
-            out.truncate(out.len() - 2);
-            let target = if both > self.most { both.div_ceil(2) } else { both };
-            out.extend(self.cut_at(weights, start, target));
+        match fill {
+            Fill::Even => self.cut_at(weights, total.div_ceil(parts)),
+            Fill::Full => self.cut_at(weights, self.most),
         }
-        out
     }
 
-    fn cut_at(self, weights: &[usize], from: usize, target: usize) -> Vec<Range<usize>> {
-        let (mut out, mut start, mut weight) = (Vec::new(), from, 0);
-        for (i, x) in weights.iter().enumerate().skip(from) {
+    fn cut_at(self, weights: &[usize], target: usize) -> Vec<Range<usize>> {
+        let (mut out, mut start, mut weight) = (Vec::new(), 0, 0);
+        for (i, x) in weights.iter().enumerate() {
             let items = i - start >= self.items && weights.len() - i >= self.items;
             if items && weight + x > target {
                 out.push(start..i);

@@ -4,6 +4,7 @@
 //! schema is a value: applying a transaction's schema facts gives a new one.
 
 pub mod builtin;
+mod stored;
 
 use crate::id::{AttrId, EntityId};
 use crate::value::{Keyword, Value};
