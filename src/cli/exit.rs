@@ -67,7 +67,8 @@ pub fn end(result: anyhow::Result<()>) -> ExitCode {
     if is_broken_pipe(&error) {
         return ExitCode::SUCCESS;
     }
-    let red = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let red =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let (on, off) = if red { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     // Nobody is left to tell when standard error is gone.
     let _ = writeln!(io::stderr(), "{on}factfs:{off} {}", text(&error));

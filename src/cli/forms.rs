@@ -89,8 +89,7 @@ impl Forms {
     /// The next form; waits for it.
     pub fn next_form(&mut self) -> anyhow::Result<Option<Form>> {
         loop {
-            let found =
-                if self.ended { self.reader.finish() } else { self.reader.next_form() };
+            let found = if self.ended { self.reader.finish() } else { self.reader.next_form() };
             match found.with_context(|| self.name.clone())? {
                 None if !self.ended => self.fill()?,
                 found => return Ok(found),

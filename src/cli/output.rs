@@ -60,8 +60,7 @@ impl Output {
     pub fn value(self, value: &Value) -> io::Result<()> {
         let format = self.format.unwrap_or(Format::Edn);
         let output = Self { format: Some(format), ..self };
-        let layout =
-            Layout { shape: Shape::Scalar, columns: vec!["value".into()], keys: None };
+        let layout = Layout { shape: Shape::Scalar, columns: vec!["value".into()], keys: None };
         output.rows(layout, [[value.clone()]])
     }
 

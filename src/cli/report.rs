@@ -1,8 +1,8 @@
 //! Facts about commits as named fields: what `transact`, `import` and `log` print.
 
+use factfs_core::conn::TxReport;
 use factfs_core::datom::Datom;
 use factfs_core::schema::Schema;
-use factfs_core::transact::TxReport;
 use factfs_core::value::Value;
 
 /// A number of things.
@@ -12,14 +12,12 @@ pub fn count(n: impl TryInto<i64>) -> Value {
 
 /// What a transaction came to.
 pub fn fields(report: &TxReport) -> Vec<(&'static str, Value)> {
-    let snapshot = report.db_after.snapshot();
-    let commit = snapshot.commit.map(|commit| Value::str(&commit.to_string()));
     let tempids = report.tempids.iter().map(|(name, e)| (name.clone(), Value::Ref(*e)));
     let tempids: Vec<(Value, Value)> = tempids.collect();
     vec![
         ("t", count(report.tx.t().0)),
         ("tx", Value::Ref(report.tx.entity())),
-        ("commit", commit.unwrap_or(Value::Nil)),
+        ("commit", Value::str(&report.commit.to_string())),
         ("instant", Value::Inst(report.instant_ms)),
         ("datoms", count(report.datoms.len())),
         ("tempids", if tempids.is_empty() { Value::Nil } else { Value::map(tempids) }),

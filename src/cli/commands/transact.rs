@@ -3,7 +3,7 @@
 //! **Invariant:** a report line is printed when its transaction is durable, and before the next
 //! form is waited for. What was reported stays, whatever comes after it.
 
-use crate::cli::args::{DATABASE_HELP, FormatArgs, WhichArgs, DatabaseArgs};
+use crate::cli::args::{DATABASE_HELP, DatabaseArgs, FormatArgs, WhichArgs};
 use crate::cli::forms::{Forms, Source};
 use crate::cli::{open, report};
 use anyhow::Context;

@@ -48,7 +48,9 @@ impl Naming {
         if name.is_empty() {
             return Err(Problem::invalid("a column has no name").hint("skip it: --map =''"));
         }
-        if let Some(c) = name.chars().find(|c| c.is_whitespace() || "()[]{}\"';,@^`~\\".contains(*c)) {
+        if let Some(c) =
+            name.chars().find(|c| c.is_whitespace() || "()[]{}\"';,@^`~\\".contains(*c))
+        {
             let text = format!("column `{column}`: {c:?} cannot be part of an attribute's name");
             return Err(Problem::invalid(text).hint(map_hint(column)));
         }

@@ -59,8 +59,12 @@ impl Converter<'_> {
                 let items = items.iter().map(|item| self.json(attribute, via, item));
                 Ok(self.form(FormKind::Vector(items.collect::<Result<_, _>>()?)))
             }
-            (_, Field::Text(text)) => self.text(attribute, via, text).map(|f| self.many(attribute, f)),
-            (_, Field::Json(json)) => self.json(attribute, via, json).map(|f| self.many(attribute, f)),
+            (_, Field::Text(text)) => {
+                self.text(attribute, via, text).map(|f| self.many(attribute, f))
+            }
+            (_, Field::Json(json)) => {
+                self.json(attribute, via, json).map(|f| self.many(attribute, f))
+            }
             (_, Field::Retract) => Ok(self.form(FormKind::Value(Value::Nil))),
         }
     }

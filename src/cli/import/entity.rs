@@ -52,7 +52,8 @@ impl Builder {
 
     /// Refuses an attribute that cannot find the entity of a row.
     pub fn check_identity(&self, ident: &str) -> Result<(), Problem> {
-        let identity = self.converter(0).attribute(ident)?;
+        let converter = self.converter(0);
+        let identity = converter.attribute(ident)?;
         if identity.unique == Some(Unique::Identity) {
             return Ok(());
         }

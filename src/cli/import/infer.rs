@@ -30,7 +30,8 @@ pub fn infer(
     let mut seen = BTreeMap::new();
     for row in rows {
         for (name, field) in &row.fields {
-            let place = |problem: Problem| problem.at(&format!("line {}, column `{name}`", row.line));
+            let place =
+                |problem: Problem| problem.at(&format!("line {}, column `{name}`", row.line));
             look(name, field, naming, &mut seen).map_err(place)?;
         }
     }
@@ -38,9 +39,8 @@ pub fn infer(
         seen.entry(identity.clone()).or_default().of.get_or_insert("string");
     }
     let missing = seen.iter().filter(|(ident, _)| schema.attr(ident).is_none());
-    let forms: Vec<Value> = missing
-        .map(|(ident, seen)| attribute(ident, seen, identities.contains(ident)))
-        .collect();
+    let forms: Vec<Value> =
+        missing.map(|(ident, seen)| attribute(ident, seen, identities.contains(ident))).collect();
     Ok((!forms.is_empty()).then(|| Value::Vector(forms.into())))
 }
 

@@ -17,7 +17,7 @@ mod entity;
 mod infer;
 
 pub use columns::Naming;
-pub use entity::{Builder, Entity, Retract};
+pub use entity::{Builder, Entity};
 pub use infer::infer;
 pub use rows::{Item, Row, Rows};
 

@@ -167,7 +167,8 @@ impl Rows {
         };
         let names: Vec<Arc<str>> = record.cells.into_iter().map(|cell| name(cell).into()).collect();
         if let Some((i, twice)) = names.iter().enumerate().find(|(i, n)| names[..*i].contains(n)) {
-            let text = format!("{}: column {} is named `{twice}` like one before", self.name, i + 1);
+            let text =
+                format!("{}: column {} is named `{twice}` like one before", self.name, i + 1);
             return Err(Problem::invalid(text).into());
         }
         if let Input::Table { header, .. } = &mut self.input {
@@ -197,8 +198,7 @@ impl Rows {
 fn row(header: &[Arc<str>], record: Record) -> anyhow::Result<Row> {
     let (line, cells) = (record.line, record.cells);
     if cells.len() > header.len() {
-        let text =
-            format!("line {line}: {} cells under a header of {}", cells.len(), header.len());
+        let text = format!("line {line}: {} cells under a header of {}", cells.len(), header.len());
         return Err(Problem::invalid(text).into());
     }
     let field = |(name, cell): (&Arc<str>, Cell)| match cell {

@@ -95,8 +95,14 @@ fn what_does_not_fit_is_named() {
         assert_eq!(found, expected, "{text}");
     };
     check("sku,price\nA1,five\n", "line 2, column `price`: `five` is no long");
-    check("p/skew\nA1\n", "line 2, column `p/skew`: unknown attribute :p/skew\nhint: did you mean :p/sku?");
-    check("p/sku.p/price\nA1\n", "line 2, column `p/sku.p/price`: :p/sku is no ref: it has no .p/price");
+    check(
+        "p/skew\nA1\n",
+        "line 2, column `p/skew`: unknown attribute :p/skew\nhint: did you mean :p/sku?",
+    );
+    check(
+        "p/sku.p/price\nA1\n",
+        "line 2, column `p/sku.p/price`: :p/sku is no ref: it has no .p/price",
+    );
     check(
         "price\n\\N\n",
         "line 2: of which entity is :p/price to be retracted?\nhint: the row has to name it by \
@@ -113,7 +119,11 @@ fn broken_inputs_are_told_with_their_line() {
     check("", Format::Csv, "argument: the header is missing: the file is empty");
     check("a,a\n", Format::Csv, "argument: column 2 is named `a` like one before");
     check("a\n1,2\n", Format::Csv, "argument: line 2: 2 cells under a header of 1");
-    check("{\"a\": 1}\n{\"a\"\n", Format::Jsonl, "argument: line 2, column 5: EOF while parsing an object");
+    check(
+        "{\"a\": 1}\n{\"a\"\n",
+        Format::Jsonl,
+        "argument: line 2, column 5: EOF while parsing an object",
+    );
     check("[1]\n", Format::Jsonl, "argument: line 1: an object is expected");
     check("3", Format::Edn, "argument: line 1, column 1: a map or a vector is expected");
 }
