@@ -26,5 +26,8 @@ pub mod index;
 pub mod db;
 // floor 7
 pub mod commit;
+pub mod pull;
 // floor 8
 pub mod conn;
+pub mod query;
+pub mod transact;

@@ -18,7 +18,6 @@ mod join;
 mod log;
 mod open;
 mod queue;
-mod report;
 mod settle;
 
 #[cfg(test)]
@@ -29,10 +28,9 @@ mod tests;
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
 pub use log::CommitEntry;
-pub use report::TxReport;
 
 use crate::commit::Opened;
-use crate::db::{Db, Prepared};
+use crate::db::{Db, Prepared, TxReport};
 use crate::index::Nodes;
 use crate::store::{Host, Store, Version};
 use queue::Queue;

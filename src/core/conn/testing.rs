@@ -1,8 +1,8 @@
 //! What the tests of connections share: a machine that is counted, not measured, and transactions made by hand.
 
-use super::{Conn, ConnError, CreateOptions, Options, Place, TransactError, TxReport, create};
+use super::{Conn, ConnError, CreateOptions, Options, Place, TransactError, create};
 use crate::datom::{Datom, Order};
-use crate::db::{Db, DbError, NoNodes, Prepared};
+use crate::db::{Db, DbError, NoNodes, Prepared, TxReport};
 use crate::id::{AttrId, EntityId, T};
 use crate::index::Nodes;
 use crate::schema::builtin;
@@ -128,6 +128,7 @@ impl Say {
             schema: snapshot.schema.clone(),
             next_entity,
             tempids: Default::default(),
+            backfill: Vec::new(),
             already: None,
         })
     }
