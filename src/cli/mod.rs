@@ -16,10 +16,13 @@ mod args;
 mod forms;
 mod progress;
 mod report;
+mod saved;
 // floor 2
 mod import;
 mod open;
 // floor 3
+mod inputs;
+// floor 4
 mod commands;
 
 /// Runs the command that was typed.

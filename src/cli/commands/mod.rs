@@ -9,13 +9,13 @@ mod demo;
 mod import;
 mod init;
 mod log;
-mod mount;
+//mount
 mod pull;
 mod query;
 mod status;
 mod tag;
 mod transact;
-mod umount;
+//umount
 
 use super::exit;
 use clap::{Parser, Subcommand};
@@ -33,8 +33,8 @@ pub struct Cli {
 enum Command {
     Demo(demo::Args),
     Init(init::Args),
-    Mount(mount::Args),
-    Umount(umount::Args),
+    //Mount(mount::Args),
+    //Umount(umount::Args),
     Transact(transact::Args),
     Query(query::Args),
     Pull(pull::Args),
@@ -51,8 +51,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Init(args) => init::run(args),
-        Command::Mount(args) => mount::run(args),
-        Command::Umount(args) => umount::run(args),
+        //Command::Mount(args) => mount::run(args),
+        //Command::Umount(args) => umount::run(args),
         Command::Transact(args) => transact::run(args),
         Command::Query(args) => query::run(args),
         Command::Pull(args) => pull::run(args),

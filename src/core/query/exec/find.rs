@@ -52,7 +52,8 @@ pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Fo
     }
     let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
     let count = query.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-    let count = if matches!(query.shape, Shape::Tuple | Shape::Scalar) { count.min(1) } else { count };
+    let count =
+        if matches!(query.shape, Shape::Tuple | Shape::Scalar) { count.min(1) } else { count };
     let mut rows: Vec<_> = rows.into_iter().skip(offset).take(count).collect();
     if rows.len() as u64 > limit {
         return Err(QueryError::Limit { what: "row", limit, operator: ":find".to_owned() });

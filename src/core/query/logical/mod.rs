@@ -78,16 +78,37 @@ pub struct VarBinding {
 pub enum NodeKind {
     Pattern(Pattern),
     /// A pattern over rows, by position.
-    Rows { source: usize, terms: Vec<Operand> },
+    Rows {
+        source: usize,
+        terms: Vec<Operand>,
+    },
     /// A predicate (no binding) or a function expression.
-    Call { function: &'static Function, args: Vec<Operand>, binding: Option<VarBinding> },
+    Call {
+        function: &'static Function,
+        args: Vec<Operand>,
+        binding: Option<VarBinding>,
+    },
     /// Rows for which the body has no answer; `keys` are the variables it shares with the outside.
-    Not { keys: Vec<VarId>, body: Conj },
+    Not {
+        keys: Vec<VarId>,
+        body: Conj,
+    },
     /// The union of branches over `vars`; `required` must be bound before.
-    Or { required: Vec<VarId>, vars: Vec<VarId>, branches: Vec<Conj> },
+    Or {
+        required: Vec<VarId>,
+        vars: Vec<VarId>,
+        branches: Vec<Conj>,
+    },
     /// Rows extended by the body where it has answers, else by nil.
-    Optional { keys: Vec<VarId>, fresh: Vec<VarId>, body: Conj },
-    Rule { rule: RuleId, args: Vec<VarId> },
+    Optional {
+        keys: Vec<VarId>,
+        fresh: Vec<VarId>,
+        body: Conj,
+    },
+    Rule {
+        rule: RuleId,
+        args: Vec<VarId>,
+    },
 }
 
 #[derive(Clone)]

@@ -164,14 +164,8 @@ impl Planner<'_> {
             }
             _ => rows,
         };
-        let ordered = Ordered {
-            node,
-            bounds: Vec::new(),
-            subplans,
-            instance: None,
-            rows_in: rows,
-            rows_out,
-        };
+        let ordered =
+            Ordered { node, bounds: Vec::new(), subplans, instance: None, rows_in: rows, rows_out };
         Ok(Some(Candidate { index, score: 0.0, ordered, pushed: Vec::new() }))
     }
 
@@ -399,6 +393,11 @@ pub(super) fn call_site(
 }
 
 /// Steps are numbered when they are emitted.
-pub(super) fn numbered(planner: &mut Planner<'_>, op: Op, keep: Vec<usize>, o: &Ordered<'_>) -> Step {
+pub(super) fn numbered(
+    planner: &mut Planner<'_>,
+    op: Op,
+    keep: Vec<usize>,
+    o: &Ordered<'_>,
+) -> Step {
     Step { id: planner.next_id(), op, keep, estimate: o.rows_out, place: o.node.place.clone() }
 }
