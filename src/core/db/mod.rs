@@ -7,6 +7,7 @@
 mod entid;
 mod layer;
 mod merge;
+mod prepared;
 mod scan;
 mod view;
 
@@ -15,6 +16,7 @@ mod tests;
 
 pub use entid::EntityRef;
 pub use layer::Layer;
+pub use prepared::{Prepared, TxReport};
 pub use scan::Chunks;
 pub use view::View;
 

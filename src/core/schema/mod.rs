@@ -6,6 +6,7 @@
 mod apply;
 pub mod builtin;
 mod from_map;
+mod stored;
 
 pub(crate) use apply::describe;
 pub use apply::{About, Change, Condition, SchemaError};

@@ -1,10 +1,12 @@
 //! What transactions mean, as statements.
 
 use super::*;
-use crate::db::{NoNodes, Snapshot};
+use crate::datom::Datom;
+use crate::db::{NoNodes, Snapshot, TxReport};
 use crate::edn::{read_one, to_string};
+use crate::id::EntityId;
 use crate::schema::{Flexibility, Schema};
-use crate::value::Uuid;
+use crate::value::{Uuid, Value};
 use std::sync::Arc;
 
 fn empty(schema: Schema) -> Db {
@@ -116,7 +118,10 @@ fn tempids_unify_inside_a_transaction() {
     let mut found = facts(&report.db_after);
     found.sort();
     assert_eq!(found, all);
-    assert_eq!(report.tempids, [(Value::Long(-1), EntityId(1)), (Value::str("b"), EntityId(2))]);
+    assert_eq!(
+        report.tempids,
+        [(Value::Long(-1), EntityId(1)), (Value::str("b"), EntityId(2))].into()
+    );
     refused(&loose(PEOPLE), "[{:name \"A\" :boss -7}]", TxErrorKind::Syntax, "only as a value");
 }
 
@@ -414,7 +419,7 @@ fn an_index_is_filled_when_it_is_made() {
     let prepared = prepare(&db, &form, &TxOptions::default()).unwrap();
     let x = db.schema().attr("x").unwrap().id;
     assert_eq!(prepared.backfill, [x]);
-    let db = prepared.report(&db).db_after;
+    let db = report::report(prepared, &db).db_after;
     check(&db, "[{:x 2 :db/doc \"two\"} [:db/add [:x 1] :x 3]]", &["-2 :x 1", "+2 :x 3"]);
 }
 
