@@ -147,6 +147,16 @@ impl Attribute {
         self.index || self.unique.is_some() || self.is_ref()
     }
 
+    /// Whether nothing is known of it but its name.
+    pub fn is_undescribed(&self) -> bool {
+        self.entity.is_none() && self.value_type.is_none() && self.id >= AttrId(ATTR_USER)
+    }
+
+    /// Whether it is a tuple that the database keeps.
+    pub fn is_composite(&self) -> bool {
+        matches!(self.tuple, Some(TupleKind::Composite(_)))
+    }
+
     /// Whether its values are entities.
     pub fn is_ref(&self) -> bool {
         self.value_type == Some(ValueType::Ref)

@@ -26,7 +26,8 @@ pub(super) fn prepare(db: &Db, form: &Form, options: &TxOptions) -> Result<Prepa
     }
     let snapshot = db.snapshot();
     let tx = snapshot.next_tx();
-    let parsed = parse(db.schema(), snapshot.block, tx, form)?;
+    let mut parsed = parse(db.schema(), snapshot.block, tx, form)?;
+    parsed.any_ids = options.any_ids;
     let done = rounds(db, tx, &parsed)?;
     let instant_ms = instant(db, done.instant_ms, options)?;
     let mut datoms = done.datoms;

@@ -18,6 +18,8 @@ mod resolve;
 mod state;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 pub use error::{TxError, TxErrorKind, TxProblem};
@@ -33,6 +35,9 @@ pub struct TxOptions {
     pub now_ms: i64,
     /// The client's id of the transaction, `:db.tx/id`.
     pub tx_id: Option<String>,
+    /// Take ids that other branches made, or will make, as they are: for merges and imports. Without it an id of a block
+    /// after this branch's own has to be in the database.
+    pub any_ids: bool,
 }
 
 /// Reads, checks and resolves a transaction.
