@@ -6,7 +6,7 @@
 use crate::Kind;
 use factfs_core::conn::{ConnError, TransactError};
 use factfs_core::db::DbError;
-use factfs_core::index::NodesError;
+use factfs_core::index::{NodesError, TreeError};
 use factfs_core::store::{StoreError, StoreErrorKind};
 use factfs_core::transact::{TxError, TxErrorKind};
 use std::sync::Arc;
@@ -90,7 +90,8 @@ fn conn(error: &ConnError) -> Kind {
         ConnError::NotKept(_) => Kind::Unsupported,
         ConnError::TooLarge(_) => Kind::TooLarge,
         ConnError::Contended { .. } => Kind::Busy,
-        ConnError::Nodes(e) => nodes(e),
+        ConnError::Nodes(e) | ConnError::Trees(TreeError::Nodes(e)) => nodes(e),
+        ConnError::Trees(_) => Kind::Corrupt,
         ConnError::Db(e) => db(e),
     }
 }

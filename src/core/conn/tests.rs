@@ -1,10 +1,10 @@
 //! Connections over a store that does what it is told.
 
 use super::testing::*;
-use super::{ConnError, CreateOptions, Options, TransactError, create};
+use super::{Conn, ConnError, CreateOptions, Options, TransactError, create};
 use crate::commit::TAIL_BYTES;
 use crate::datom::Order;
-use crate::db::{Db, DbError, NoNodes, Prepared};
+use crate::db::{Db, DbError, Prepared};
 use crate::id::{EntityId, T};
 use crate::schema::builtin;
 use crate::store::{MemoryStore, Store};
@@ -35,13 +35,13 @@ fn what_was_committed_is_read() {
 fn a_database_is_made_once() {
     let (store, conn) = fresh(Options::default());
     say(&conn, Say::new("a")).unwrap();
-    let again = block_on(create(&place(&store, Arc::new(NoNodes)), &CreateOptions::default()));
+    let again = block_on(create(&place(&store), &CreateOptions::default()));
     assert!(matches!(again, Err(ConnError::Exists { .. })), "{again:?}");
     let empty = Arc::new(MemoryStore::new());
     assert!(matches!(reopen(&empty), Err(ConnError::NoDatabase { .. })));
     // A creation that stopped before the last object is finished by the next.
     block_on(store.delete("refs")).unwrap();
-    let again = block_on(create(&place(&store, Arc::new(NoNodes)), &CreateOptions::default()));
+    let again = block_on(create(&place(&store), &CreateOptions::default()));
     assert_eq!(again.unwrap(), conn.db().database());
     assert_eq!(idents(&reopen(&store).unwrap().db()).len(), 1);
 }
@@ -81,7 +81,6 @@ fn a_full_tail_is_spilled() {
     assert!(spills >= 2 && conn.opened().head.base.log.len() == spills, "{spills}");
     let again = reopen(&store).unwrap();
     let (here, there) = (conn.db(), again.db());
-    let all = |db: &Db| Order::ALL.map(|order| db.datoms(order, None, None, None).unwrap());
     for t in [1, 6, 7, 100, 399, 400, 799, 800] {
         assert_eq!(all(&here.as_of(T(t))), all(&there.as_of(T(t))), "as of {t}");
     }
@@ -111,6 +110,94 @@ fn a_large_transaction_does_not_fit_a_tail() {
     let again = reopen(&store).unwrap();
     assert_eq!(again.db().datoms(Order::Eavt, None, None, None).unwrap().len(), 20_005);
     assert_eq!(again.db().snapshot().counts.get(&builtin::DOC), Some(&20_000));
+}
+
+fn all(db: &Db) -> [Vec<crate::datom::Datom>; 3] {
+    Order::ALL.map(|order| db.datoms(order, None, None, None).unwrap())
+}
+
+/// Says many things, of which some are changed and some retracted and said again.
+fn say_much(conn: &Conn, from: u64, to: u64) {
+    for i in from..to {
+        let mut words = Say::new(&format!("entity/number-{i}"));
+        let fact = |e: u64, n: u64, added| {
+            (EntityId(e), builtin::IDENT, Value::keyword(&format!("entity/number-{n}")), added)
+        };
+        match i % 10 {
+            5 => words.facts.push(fact(i - 3, i - 4, false)),
+            6 => words.facts.push(fact(i - 4, i - 5, true)),
+            9 if i > 40 => words.facts.push(fact(i - 32, i - 33, false)),
+            _ => {}
+        }
+        say(conn, words).unwrap();
+    }
+}
+
+#[test]
+fn a_flush_changes_nothing_that_is_read() {
+    let options = Options { tail_bytes: 2_000, ..unflushed() };
+    let (store, conn) = fresh(options);
+    for round in 0..4 {
+        say_much(&conn, round * 150, round * 150 + 150);
+        let (before, opened) = (conn.db(), conn.opened());
+        let entries: Vec<_> = (1..=before.basis_t().0)
+            .map(|t| block_on(conn.place().entry(&opened, T(t))).unwrap())
+            .collect();
+        assert!(block_on(conn.flush()).unwrap());
+        assert!(!block_on(conn.flush()).unwrap(), "nothing to flush");
+        let again = reopen(&store).unwrap();
+        assert_eq!(again.opened().head.base.novelty, None);
+        assert!(again.opened().head.base.log.is_empty());
+        for after in [conn.db(), again.db()] {
+            assert_eq!(all(&before), all(&after));
+            assert_eq!(all(&before.history()), all(&after.history()));
+            for t in [1, 6, 90, 149, 150, 151, 333, 450] {
+                assert_eq!(all(&before.as_of(T(t))), all(&after.as_of(T(t))), "as of {t}");
+            }
+        }
+        for entry in entries {
+            let t = entry.id.t;
+            assert_eq!(block_on(again.place().entry(&again.opened(), t)).unwrap(), entry);
+            let (id, frame) = block_on(again.place().frame(&again.opened(), t)).unwrap();
+            frame.follows(id, entry.parents.first().copied()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_flush_applies_to_later_heads() {
+    let options = Options { tail_bytes: 1_000, ..unflushed() };
+    let (store, conn) = fresh(options.clone());
+    say_much(&conn, 0, 60);
+    let other = block_on(Conn::open(place(&store), None, options)).unwrap();
+    // The other one flushes from an old head: a spill and more came since.
+    let from = other.seen();
+    say_much(&conn, 60, 120);
+    let before = conn.db();
+    assert!(block_on(other.flush_from(&from.opened)).unwrap());
+    let again = reopen(&store).unwrap();
+    let head = again.opened().head;
+    assert!(head.base.flushed == from.opened.head.base.commit.unwrap().t);
+    assert!(head.base.novelty.is_some() && !head.tail.is_empty() && !head.base.log.is_empty());
+    assert_eq!(all(&before.history()), all(&again.db().history()));
+    assert_eq!(all(&before), all(&again.db()));
+    // The same flush a second time finds that it lost.
+    assert!(!block_on(conn.flush_from(&from.opened)).unwrap());
+    assert!(block_on(conn.flush()).unwrap());
+    assert_eq!(all(&before.history()), all(&reopen(&store).unwrap().db().history()));
+}
+
+#[test]
+fn a_commit_flushes_when_it_is_due() {
+    let options = Options { tail_bytes: 1_000, novelty_rows: 100, ..Options::default() };
+    let (store, conn) = fresh(options);
+    say_much(&conn, 0, 300);
+    assert!(conn.flush_error().is_none());
+    let head = conn.opened().head;
+    assert!(head.base.flushed > T(200), "{:?}", head.base);
+    assert!(head.base.novelty.is_none_or(|novelty| novelty.rows < 200));
+    assert!(store.names().iter().any(|name| name.starts_with("pack/")));
+    assert_eq!(idents(&reopen(&store).unwrap().db()), idents(&conn.db()));
 }
 
 #[test]
@@ -239,4 +326,102 @@ fn a_conn_is_shared_by_threads() {
     let (_, conn) = fresh(Options::default());
     shared(&conn);
     sent(&conn.transact(|db, now| Say::default().prepare(db, now)));
+}
+
+#[test]
+fn branches_are_made_and_go_their_own_way() {
+    let (_, conn) = fresh(Options::default());
+    let place = conn.place().clone();
+    (0..5).for_each(|i| drop(say(&conn, Say::new(&format!("main/{i}"))).unwrap()));
+    block_on(place.create_branch("exp", &conn.opened(), T(3))).unwrap();
+    let exp = block_on(conn.on_branch(Some("exp"))).unwrap();
+    assert_eq!((t(&exp), idents(&exp.db()).len()), (T(3), 3));
+    let report = say(&exp, Say::new("exp/0")).unwrap();
+    assert_eq!((report.tx.t(), report.tx.entity().block()), (T(4), 1));
+    let made = exp.db().datoms(Order::Aevt, None, Some(builtin::IDENT), None).unwrap();
+    assert_eq!(made.last().unwrap().e.block(), 1);
+    assert_eq!(idents(&block_on(conn.refresh()).unwrap()).len(), 5);
+    // A branch of a branch gets a block of its own.
+    block_on(place.create_branch("deep", &exp.opened(), T(4))).unwrap();
+    let refs = block_on(place.refs()).unwrap();
+    let blocks: Vec<u64> = refs.branches.values().map(|b| b.block).collect();
+    assert_eq!((refs.next_block, blocks), (3, vec![2, 1, 0]));
+    block_on(place.rename_branch("exp", "exp-2")).unwrap();
+    assert!(matches!(block_on(conn.on_branch(Some("exp"))), Err(ConnError::NoBranch(_))));
+    block_on(place.delete_branch("exp-2")).unwrap();
+    let late = say(&exp, Say::new("exp/1"));
+    assert!(matches!(late, Err(TransactError::Failed(ConnError::Closed))), "{late:?}");
+    for (name, taken) in [("deep", true), ("main", true), ("no/slash", false), ("a.csv", false)] {
+        let error = block_on(place.create_branch(name, &conn.opened(), T(5))).unwrap_err();
+        assert_eq!(matches!(error, ConnError::NameTaken(_)), taken, "{error}");
+    }
+    assert!(matches!(block_on(place.delete_branch("main")), Err(ConnError::DefaultBranch(_))));
+}
+
+#[test]
+fn a_when_finds_its_commit() {
+    let options = Options { tail_bytes: 1_000, novelty_rows: 100, ..Options::default() };
+    let (_, conn) = fresh(options);
+    let place = conn.place().clone();
+    let mut instants = vec![0];
+    for i in 0..120 {
+        instants.push(say(&conn, Say::new(&format!("e/{i}"))).unwrap().instant_ms);
+    }
+    let opened = conn.opened();
+    let at = |when: &str| block_on(conn.at(when));
+    for t in [1, 2, 50, 99, 118, 120] {
+        let entry = block_on(place.entry(&opened, T(t))).unwrap();
+        let hex: String = entry.id.hash.iter().map(|b| format!("{b:02x}")).collect();
+        for when in [t.to_string(), entry.id.to_string(), hex[..16].to_owned()] {
+            if when.len() > 5 && when.bytes().all(|b| b.is_ascii_digit()) {
+                continue;
+            }
+            let moment = at(&when).unwrap();
+            assert_eq!((moment.commit, moment.fixed), (Some(entry.id), true), "{when}");
+            assert_eq!(idents(&moment.db).len(), t as usize);
+        }
+        let before = block_on(conn.t_before(&opened, instants[t as usize])).unwrap();
+        assert_eq!(before, T(t - 1));
+    }
+    assert_eq!(at("0").unwrap().commit, None);
+    assert!(!at("0d").unwrap().fixed);
+    assert_eq!(at("1y").unwrap().commit, None);
+    assert_eq!(at("2999-12").unwrap().commit, opened.head.tip.commit);
+    for wrong in ["121", "1-00000000", "deadbeefdeadbeef", "nobody"] {
+        assert!(matches!(at(wrong), Err(ConnError::NoCommit(_))), "{wrong}");
+    }
+    block_on(place.create_tag("v1", &opened, T(120), false)).unwrap();
+    say(&conn, Say::new("later")).unwrap();
+    block_on(conn.flush()).unwrap();
+    assert_eq!(idents(&at("v1").unwrap().db).len(), 120);
+    assert_eq!(idents(&at("main").unwrap().db).len(), 121);
+    let twice = block_on(place.create_tag("v1", &conn.opened(), T(121), false));
+    assert!(matches!(twice, Err(ConnError::NameTaken(_))));
+    block_on(place.create_tag("v1", &conn.opened(), T(121), true)).unwrap();
+    assert_eq!(idents(&at("v1").unwrap().db).len(), 121);
+    let old = block_on(place.create_tag("v0", &conn.opened(), T(1), false));
+    assert!(matches!(old, Err(ConnError::NotKept(_))));
+    block_on(place.delete_tag("v1")).unwrap();
+    assert!(matches!(at("v1"), Err(ConnError::NoCommit(_))));
+    assert!(!block_on(place.refs()).unwrap().automatic.is_empty());
+}
+
+#[test]
+fn the_log_is_read_both_ways() {
+    let options = Options { tail_bytes: 1_000, novelty_rows: 100, ..Options::default() };
+    let (_, conn) = fresh(options);
+    say_much(&conn, 0, 130);
+    let read = |from, to, newest_first| {
+        let mut log = conn.place().log(&conn.opened(), T(from)..=T(to), newest_first);
+        let mut ts = Vec::new();
+        while let Some((id, frame)) = block_on(log.next()).unwrap() {
+            assert_eq!(frame.tx.t(), id.t);
+            ts.push(id.t.0);
+        }
+        ts
+    };
+    assert_eq!(read(1, 130, false), (1..=130).collect::<Vec<_>>());
+    assert_eq!(read(0, 999, true), (1..=130).rev().collect::<Vec<_>>());
+    assert_eq!(read(7, 9, true), [9, 8, 7]);
+    assert!(read(131, 140, false).is_empty());
 }

@@ -11,7 +11,7 @@ mod regexp;
 mod text;
 
 use crate::value::Value;
-pub use logic::{Comparison, compare, equal};
+pub use logic::{Comparison, compare};
 pub use math::truncating_sum;
 use regex::Regex;
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ impl Scratch {
 
     /// A seeded number below `bound`; zero if there is none.
     pub fn random_below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.next_random()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.next_random()) * u128::from(bound)) >> 64) as u64
     }
 }
 
