@@ -1,13 +1,53 @@
 //! The index: immutable B-trees of facts in storage, read a frontier at a time.
 //!
-//! **Invariant:** a node is named by the blake3 of its stored bytes; a branch node knows of each child the shortest
-//! separator, the name, the place, the number of facts and their first and last transaction; so the size of any range is
-//! known without reading a leaf. Reading never blocks on one node: what is missing is asked for together.
+//! **Invariant:** a node is named by the blake3 of its stored bytes; a branch node knows of each
+//! child the shortest separator, the name, the place, the number of facts and their first and last
+//! transaction; so the size of any range is known without reading a leaf. Reading never blocks on
+//! one node: what is missing is asked for together.
 
-use crate::datom::Facts;
+mod branch;
+mod build;
+mod content;
+mod count;
+mod descend;
+mod diff;
+mod edit;
+mod keys;
+mod memory;
+mod merge;
+mod node;
+mod pack;
+mod rows;
+mod scan;
+mod shape;
+mod table;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use branch::{Branch, Child};
+pub use build::{Tree, TreeBuilder};
+pub use count::{Estimate, count, estimate};
+pub use descend::seek;
+pub use diff::diff;
+pub use edit::Changes;
+pub use memory::MemoryNodes;
+pub use merge::Forest;
+pub use node::{Node, Stored};
+pub use pack::{Footed, PackFooter, PackWriter};
+pub use rows::Rows;
+pub use scan::Scan;
+pub use shape::Shape;
+pub use table::{Row, RowScan, rows_get};
+pub use walk::Direction;
+
+use crate::codec::CodecError;
+use crate::datom::Datom;
 use crate::hash::NodeHash;
 use crate::id::T;
 use crate::store::StoreError;
+use bytes::Bytes;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -41,17 +81,11 @@ pub struct Root {
     pub span: (T, T),
 }
 
-/// A decoded node.
-#[derive(Debug)]
-pub enum Node {
-    /// Facts, in the order of the tree.
-    Leaf(Arc<Facts>),
-}
-
 /// Why nodes could not be had.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum NodesError {
-    /// They are not in memory: fetch these together and ask again. Only a source without storage at hand says so.
+    /// They are not in memory: fetch these together and ask again. Only a source without storage at
+    /// hand says so.
     #[error("{} nodes are not in memory", .0.len())]
     Missing(Vec<NodeRef>),
     /// The store could not give them.
@@ -70,12 +104,45 @@ pub enum NodesError {
     Cancelled,
 }
 
+impl NodesError {
+    fn corrupt(node: &NodeRef, reason: impl Into<String>) -> Self {
+        Self::Corrupt { node: *node, reason: reason.into() }
+    }
+}
+
+/// Why a tree could not be made. What was written on the way is of no use.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TreeError {
+    /// A node of the old tree could not be had.
+    #[error(transparent)]
+    Nodes(#[from] NodesError),
+    /// A node would be too large to be stored.
+    #[error("a node cannot be stored: {0}")]
+    Codec(#[from] CodecError),
+    /// What is to be stored does not come in ascending order, or comes twice.
+    #[error("{0} is not after what comes before it")]
+    Unsorted(String),
+    /// A fact to be removed is not in the tree.
+    #[error("to be removed, but not in the index: {0:?}")]
+    NotThere(Box<Datom>),
+    /// A fact to be added is in the tree.
+    #[error("to be added, but in the index already: {0:?}")]
+    AlreadyThere(Box<Datom>),
+}
+
 /// The one seam through which operators read: give me these nodes.
 pub trait Nodes: Debug + Send + Sync {
-    /// The nodes in the order asked. Natively all that are missing are fetched in one parallel round while the calling
-    /// thread waits; a source that cannot wait answers `Missing` with the whole frontier.
+    /// The nodes in the order asked. Natively all that are missing are fetched in one parallel
+    /// round while the calling thread waits; a source that cannot wait answers `Missing` with the
+    /// whole frontier.
     fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError>;
 
     /// Whether the node is in memory: the planner prefers what costs no fetch.
     fn is_resident(&self, node: &NodeRef) -> bool;
+
+    /// Stored bytes of nodes that came with something else: kept where that saves a fetch, else
+    /// ignored. They are verified like all others.
+    fn offer(&self, nodes: &[(NodeRef, Bytes)]) {
+        let _ = nodes;
+    }
 }

@@ -1,7 +1,9 @@
-//! A column of values: tags, 64 bits each, and a heap for what does not fit.
+//! A column of values: tags, 64 bits each, and heaps for what does not fit.
 //!
-//! **Invariant:** every entry that is not inline points at valid bytes of its type in the heap; so reading a column never
-//! fails. Whoever makes one from stored bytes goes through [`ColumnBuilder::push_encoded`], which checks.
+//! **Invariant:** every entry that is not inline points at valid bytes of its type in a heap; so
+//! reading a column never fails. Whoever makes one from stored bytes goes through
+//! [`ColumnBuilder`], which checks. Texts have a heap of their own, a string, so that reading one
+//! does not check its UTF-8 again.
 
 use super::{DecodeError, Tag, ValRef, Value, decode, encode};
 use crate::id::EntityId;
@@ -12,6 +14,7 @@ use uuid::Uuid;
 pub struct Column {
     tags: Vec<Tag>,
     bits: Vec<u64>,
+    text: String,
     heap: Vec<u8>,
 }
 
@@ -31,27 +34,33 @@ impl Column {
         self.tags[row]
     }
 
-    /// The 64 bits of a row: an inline value as it is, else offset and length in the heap. For fast paths that looked at
-    /// the tag.
+    /// The 64 bits of a row: an inline value as it is, else offset and length in the heap. For fast
+    /// paths that looked at the tag.
     pub fn bits(&self, row: usize) -> u64 {
         self.bits[row]
     }
 
     /// Memory it holds, in bytes.
     pub fn size_bytes(&self) -> usize {
-        self.tags.capacity() + self.bits.capacity() * 8 + self.heap.capacity()
+        self.tags.capacity()
+            + self.bits.capacity() * 8
+            + self.text.capacity()
+            + self.heap.capacity()
     }
 
-    /// The heap bytes of a row that is not inline.
+    /// The heap form of a row that is not inline.
     pub fn slice(&self, row: usize) -> &[u8] {
-        let bits = self.bits[row];
-        let (start, len) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
-        &self.heap[start..start + len]
+        let (start, end) = range(self.bits[row]);
+        if self.tags[row].is_text() {
+            &self.text.as_bytes()[start..end]
+        } else {
+            &self.heap[start..end]
+        }
     }
 
     fn text(&self, row: usize) -> &str {
-        // Checked when the row was pushed; checking again on each read would cost as much as the comparison.
-        std::str::from_utf8(self.slice(row)).unwrap_or_default()
+        let (start, end) = range(self.bits[row]);
+        &self.text[start..end]
     }
 
     /// The value of a row.
@@ -77,6 +86,33 @@ impl Column {
     }
 }
 
+fn valid_bits(tag: Tag, bits: u64) -> bool {
+    match tag {
+        Tag::Nil => bits == 0,
+        Tag::Bool => bits < 2,
+        Tag::Char => u32::try_from(bits).ok().and_then(char::from_u32).is_some(),
+        Tag::Float => u32::try_from(bits).is_ok(),
+        tag => tag.is_inline(),
+    }
+}
+
+/// Whether the bytes are a value that lives in the heap of bytes.
+fn valid_heap(tag: Tag, bytes: &[u8]) -> bool {
+    match tag {
+        Tag::Bytes => true,
+        Tag::Uuid => bytes.len() == 16,
+        tag if tag.is_inline() => false,
+        tag => decode(tag, bytes).is_ok(),
+    }
+}
+
+/// Start and end in a heap.
+fn range(bits: u64) -> (usize, usize) {
+    let (start, length) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
+    // Bits of an inline value are no place: their sum may be more than an address holds.
+    (start, start.saturating_add(length))
+}
+
 /// Appends rows to a column.
 #[derive(Debug, Default)]
 pub struct ColumnBuilder(Column);
@@ -85,7 +121,7 @@ impl ColumnBuilder {
     /// An empty one with room for `rows`.
     pub fn with_capacity(rows: usize) -> Self {
         let (tags, bits) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-        Self(Column { tags, bits, heap: Vec::new() })
+        Self(Column { tags, bits, ..Column::default() })
     }
 
     /// How many rows so far.
@@ -98,7 +134,36 @@ impl ColumnBuilder {
         self.0.is_empty()
     }
 
-    /// Appends a value. The heap of one column is below 4 GiB: columns belong to nodes and to bounded overlays.
+    /// From the parts of a column that a decoder made, after checking every row: inline bits are a
+    /// value of their tag, the others are offset (high 32 bits) and length of a heap form that
+    /// decodes. Rows may share heap bytes.
+    pub fn from_parts(
+        tags: Vec<Tag>,
+        bits: Vec<u64>,
+        text: Vec<u8>,
+        heap: Vec<u8>,
+    ) -> Result<Self, DecodeError> {
+        let text = String::from_utf8(text).map_err(|_| DecodeError(Tag::Str))?;
+        let too_big = u32::try_from(heap.len().max(text.len())).is_err();
+        if tags.len() != bits.len() || too_big {
+            return Err(DecodeError(Tag::Nil));
+        }
+        for (tag, bits) in tags.iter().zip(&bits) {
+            let (start, end) = range(*bits);
+            let valid = match tag {
+                tag if tag.is_inline() => valid_bits(*tag, *bits),
+                tag if tag.is_text() => text.get(start..end).is_some(),
+                tag => heap.get(start..end).is_some_and(|bytes| valid_heap(*tag, bytes)),
+            };
+            if !valid {
+                return Err(DecodeError(*tag));
+            }
+        }
+        Ok(Self(Column { tags, bits, text, heap }))
+    }
+
+    /// Appends a value. The heaps of one column are below 4 GiB: columns belong to nodes and to
+    /// bounded overlays.
     pub fn push(&mut self, value: ValRef<'_>) {
         let tag = value.tag();
         let bits = match value {
@@ -110,7 +175,7 @@ impl ColumnBuilder {
             ValRef::Ref(x) => x.0,
             ValRef::Char(x) => u64::from(u32::from(x)),
             ValRef::Str(x) | ValRef::Keyword(x) | ValRef::Symbol(x) | ValRef::Uri(x) => {
-                self.heap(x.as_bytes())
+                self.text(x)
             }
             ValRef::Bytes(x) | ValRef::Encoded(_, x) => self.heap(x),
             ValRef::Uuid(x) => self.heap(x.as_bytes()),
@@ -124,15 +189,25 @@ impl ColumnBuilder {
         self.0.bits.push(bits);
     }
 
+    /// Appends rows of another column as they are.
+    pub fn push_rows(&mut self, from: &Column, rows: std::ops::Range<usize>) {
+        self.0.tags.extend_from_slice(&from.tags[rows.clone()]);
+        self.0.bits.reserve(rows.len());
+        for row in rows {
+            let (tag, bits) = (from.tags[row], from.bits[row]);
+            let (start, end) = range(bits);
+            let bits = match tag {
+                tag if tag.is_inline() => bits,
+                tag if tag.is_text() => self.text(&from.text[start..end]),
+                _ => self.heap(&from.heap[start..end]),
+            };
+            self.0.bits.push(bits);
+        }
+    }
+
     /// Appends an inline value by its bits, after checking them.
     pub fn push_bits(&mut self, tag: Tag, bits: u64) -> Result<(), DecodeError> {
-        let valid = match tag {
-            Tag::Nil => bits == 0,
-            Tag::Bool => bits < 2,
-            Tag::Char => u32::try_from(bits).ok().and_then(char::from_u32).is_some(),
-            Tag::Float => u32::try_from(bits).is_ok(),
-            tag => tag.is_inline(),
-        };
+        let valid = valid_bits(tag, bits);
         if !valid {
             return Err(DecodeError(tag));
         }
@@ -143,17 +218,14 @@ impl ColumnBuilder {
 
     /// Appends a value that is not inline by its heap form, after checking that it decodes.
     pub fn push_encoded(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), DecodeError> {
-        let valid = match tag {
-            Tag::Str | Tag::Keyword | Tag::Symbol | Tag::Uri => std::str::from_utf8(bytes).is_ok(),
-            Tag::Bytes => true,
-            Tag::Uuid => bytes.len() == 16,
-            tag if tag.is_inline() => false,
-            tag => decode(tag, bytes).is_ok(),
+        let error = DecodeError(tag);
+        let used = if tag.is_text() { self.0.text.len() } else { self.0.heap.len() };
+        u32::try_from(used + bytes.len()).map_err(|_| error)?;
+        let bits = match tag {
+            tag if tag.is_text() => self.text(std::str::from_utf8(bytes).map_err(|_| error)?),
+            tag if valid_heap(tag, bytes) => self.heap(bytes),
+            _ => return Err(error),
         };
-        if !valid || u32::try_from(self.0.heap.len() + bytes.len()).is_err() {
-            return Err(DecodeError(tag));
-        }
-        let bits = self.heap(bytes);
         self.0.tags.push(tag);
         self.0.bits.push(bits);
         Ok(())
@@ -162,7 +234,14 @@ impl ColumnBuilder {
     /// The column.
     pub fn finish(mut self) -> Column {
         self.0.heap.shrink_to_fit();
+        self.0.text.shrink_to_fit();
         self.0
+    }
+
+    fn text(&mut self, text: &str) -> u64 {
+        let start = self.0.text.len() as u64;
+        self.0.text.push_str(text);
+        start << 32 | text.len() as u64
     }
 
     fn heap(&mut self, bytes: &[u8]) -> u64 {

@@ -218,7 +218,7 @@ impl Call<'_> {
     fn transactions(&self, db: &Db) -> Result<Vec<(T, i64)>, QueryError> {
         let range = KeyRange::prefix(None, Some(builtin::TX_INSTANT), None);
         let mut all = Vec::new();
-        for slice in db.chunks(Order::Aevt, &range)? {
+        for slice in db.chunks(Order::Aevt, range) {
             let slice = slice?;
             for row in slice.rows.clone() {
                 if let (Some(tx), ValRef::Inst(ms)) =
@@ -254,7 +254,7 @@ impl Call<'_> {
             let cell = self.cell(run, 1, row);
             let wanted = self.time(db, &run.pool.value(cell))?;
             let mut data = Vec::new();
-            for slice in db.history().chunks(Order::Eavt, &KeyRange::all())? {
+            for slice in db.history().chunks(Order::Eavt, KeyRange::all()) {
                 run.check(&self.step.place)?;
                 let datoms = slice?;
                 let of = datoms.datoms().filter(|datom| Some(datom.tx.t()) == wanted);

@@ -7,9 +7,12 @@ use super::batch::{Batch, RowTable};
 use super::cell::Cell;
 use super::group::{Spec, groups};
 use super::{Run, drive};
+use crate::db::Db;
 use crate::query::ast::{FindKind, PatternTerm, QueryAst, Shape, SortKey};
+use crate::query::bind::Source;
 use crate::query::error::QueryError;
 use crate::query::functions::aggregate;
+use crate::query::resolve::reference;
 use crate::value::{Symbol, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -148,18 +151,46 @@ fn pull(
     pulls: &Pulls<'_>,
     rows: &mut [Row],
 ) -> Result<(), QueryError> {
-    let _ = (&run, &rows);
-    for element in &query.find {
-        if let FindKind::Pull { source, pattern, .. } = &element.kind {
-            let pattern = match pattern {
-                PatternTerm::Literal(value) => Some(value),
-                PatternTerm::Named(name) => pulls.patterns.get(name),
-            };
-            let source = source.clone().unwrap_or_else(|| Symbol::new("$"));
-            let _ = (pattern, pulls.sources.get(&source));
-            let what = "pull in :find".to_owned();
+    for (column, element) in query.find.iter().enumerate() {
+        let FindKind::Pull { source, pattern, .. } = &element.kind else { continue };
+        run.check(&element.place)?;
+        let failed = |source| QueryError::Pull { source, at: element.place.clone() };
+        let pattern = match pattern {
+            PatternTerm::Literal(value) => value,
+            PatternTerm::Named(name) => pulls.patterns.get(name).unwrap_or(&Value::Nil),
+        };
+        let pattern = crate::pull::parse(pattern).map_err(failed)?;
+        let source = source.clone().unwrap_or_else(|| Symbol::new("$"));
+        let Some((db, database)) = database(run, pulls.sources.get(&source).copied()) else {
+            let what = "pull from rows that are no database".to_owned();
             return Err(QueryError::Unsupported { what, at: element.place.clone() });
+        };
+        let (mut entities, mut places) = (Vec::new(), Vec::new());
+        for (place, (values, cells)) in rows.iter_mut().enumerate() {
+            let named = std::mem::replace(&mut values[column], Value::Nil);
+            if cells[column].as_entity().is_some_and(|(_, of)| of != database) {
+                continue;
+            }
+            let reference = reference(db, &named);
+            entities.extend(reference.map_err(|error| failed(error.into()))?.inspect(|_| {
+                places.push(place);
+            }));
+        }
+        let entities = db.entids(&entities)?;
+        let found = entities.into_iter().zip(places).filter_map(|(e, place)| Some((e?, place)));
+        let (entities, places): (Vec<_>, Vec<_>) = found.unzip();
+        let pulled = crate::pull::pull_many(db, &pattern, &entities).map_err(failed)?;
+        for (place, value) in places.into_iter().zip(pulled) {
+            rows[place].0[column] = value;
         }
     }
     Ok(())
+}
+
+fn database<'q>(run: &Run<'q>, source: Option<usize>) -> Option<(&'q Db, u16)> {
+    let source = source?;
+    match &run.sources[source] {
+        Source::Db(db) => Some((db, run.databases[source])),
+        Source::Rows(_) => None,
+    }
 }

@@ -11,7 +11,7 @@ mod regexp;
 mod text;
 
 use crate::value::Value;
-pub use logic::{Comparison, compare, equal};
+pub use logic::{Comparison, compare};
 pub use math::truncating_sum;
 use regex::Regex;
 use std::collections::BTreeMap;
