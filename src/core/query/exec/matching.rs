@@ -99,7 +99,7 @@ fn hashed(
     if !many || db.estimate(Order::Aevt, &range)? as f64 > expected * DENSE as f64 {
         return Ok(None);
     }
-    let facts: Vec<Slice> = db.chunks(Order::Aevt, range.clone()).collect::<Result<_, _>>()?;
+    let facts: Vec<Slice> = db.chunks(Order::Aevt, range).collect::<Result<_, _>>()?;
     let mut hashed = Hashed { table: MultiTable::new(2), facts, places: Vec::new() };
     let database = run.databases[m.source];
     for (number, slice) in hashed.facts.iter().enumerate() {
@@ -191,13 +191,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// The key that a fact has, if a row looks for it.
-    fn lookup(
-        &mut self,
-        run: &Run<'_>,
-        facts: &Facts,
-        row: usize,
-        probes: &Probes,
-    ) -> Option<usize> {
+    fn lookup(&mut self, run: &Run<'_>, facts: &Facts, row: usize, probes: &Probes) -> Option<usize> {
         self.key.clear();
         if self.bound.e {
             self.key.push(Cell::entity(facts.e(row), self.database));
