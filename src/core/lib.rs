@@ -17,6 +17,7 @@ pub mod edn;
 // floor 3
 pub mod codec;
 pub mod store;
+pub mod text;
 // floor 4
 pub mod schema;
 // floor 5
@@ -25,5 +26,8 @@ pub mod index;
 pub mod db;
 // floor 7
 pub mod commit;
+pub mod pull;
 // floor 8
 pub mod conn;
+pub mod query;
+pub mod transact;

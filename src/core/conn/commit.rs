@@ -8,7 +8,8 @@ use super::build::{Draft, Group, Known, Plan};
 use super::join::join_all;
 use super::queue::{Failure, Job};
 use super::settle::{Attempt, Settled, pause_ms};
-use super::{Conn, ConnError, Seen, TxReport};
+use super::{Conn, ConnError, Seen};
+use crate::db::TxReport;
 use crate::id::CommitId;
 use crate::store::{BoxFuture, Expect, StoreError, Swap};
 use std::collections::BTreeMap;
@@ -142,7 +143,7 @@ impl Conn {
             db_before: db.as_of(crate::id::T(tx.t().0.saturating_sub(1))),
             db_after: db.as_of(tx.t()),
             tx: frame.tx,
-            commit,
+            commit: Some(commit),
             instant_ms: frame.instant_ms,
             datoms: frame.datoms().collect(),
             tempids: BTreeMap::new(),
@@ -165,7 +166,7 @@ fn report(draft: Draft) -> (TxReport, Box<dyn Job>) {
         db_before: before,
         db_after: after,
         tx: prepared.tx,
-        commit,
+        commit: Some(commit),
         instant_ms: prepared.instant_ms,
         datoms: prepared.datoms,
         tempids: prepared.tempids,

@@ -21,7 +21,6 @@ mod log;
 mod open;
 mod queue;
 mod refs;
-mod report;
 mod resolve;
 mod settle;
 
@@ -35,11 +34,10 @@ mod tests;
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
 pub use log::{CommitEntry, LogReader};
-pub use report::TxReport;
 pub use resolve::Moment;
 
 use crate::commit::{Opened, TAIL_BYTES};
-use crate::db::{Db, Prepared};
+use crate::db::{Db, Prepared, TxReport};
 use crate::index::Nodes;
 use crate::store::{Host, Store, Version};
 use queue::Queue;

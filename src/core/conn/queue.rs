@@ -3,8 +3,8 @@
 //! **Invariant:** one task leads at a time. It takes all that wait, and when it ends (also by being dropped) all waiters
 //! are woken: each finds its verdict, or one of them leads. A job that is dropped without a verdict gets `Interrupted`.
 
-use super::{ConnError, TransactError, TxReport};
-use crate::db::{Db, Prepared};
+use super::{ConnError, TransactError};
+use crate::db::{Db, Prepared, TxReport};
 use crate::id::CommitId;
 use std::fmt;
 use std::future::poll_fn;

@@ -1,8 +1,8 @@
 //! What the tests of connections share: a machine that is counted, not measured, and transactions made by hand.
 
-use super::{Conn, ConnError, CreateOptions, Options, Place, TransactError, TxReport, create};
+use super::{Conn, ConnError, CreateOptions, Options, Place, TransactError, create};
 use crate::datom::{Datom, Order};
-use crate::db::{Db, DbError, Prepared};
+use crate::db::{Db, DbError, Prepared, TxReport};
 use crate::id::{AttrId, EntityId, T};
 use crate::index::{Node, NodeRef, Nodes, NodesError};
 use crate::schema::builtin;
@@ -149,6 +149,7 @@ impl Say {
             schema: snapshot.schema.clone(),
             next_entity,
             tempids: Default::default(),
+            backfill: Vec::new(),
             already: None,
         })
     }

@@ -1,4 +1,5 @@
-//! Bytes a datom of each index, and how fast leaves decode, for datoms in the tab-separated form `e attribute type value`.
+//! Bytes a datom of each index, and how fast leaves decode, for datoms in the tab-separated form `e
+//! attribute type value`.
 //!
 //! `cargo run --release -p factfs-core --example sizes -- FILE.tsv...`
 
@@ -69,7 +70,8 @@ fn measure(file: &str, facts: &Facts) {
         let read = start.elapsed().as_secs_f64();
         let rows = facts.len() as f64;
         println!(
-            "  {order:?}: {:.2} bytes a datom, {nodes_written} nodes, built {:.1} M/s, read {:.1} M/s",
+            "  {order:?}: {:.2} bytes a datom, {nodes_written} nodes, \
+             built {:.1} M/s, read {:.1} M/s",
             bytes as f64 / rows,
             rows / built / 1e6,
             rows / read / 1e6

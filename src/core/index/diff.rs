@@ -1,7 +1,7 @@
 //! The difference of two trees.
 //!
-//! **Invariant:** what both trees share by hash is not read: the cost follows the change. Nodes are read in one round a
-//! level, leaves that differ in rounds of 64 from each tree.
+//! **Invariant:** what both trees share by hash is not read: the cost follows the change. Nodes are
+//! read in one round a level, leaves that differ in rounds of 64 from each tree.
 
 use super::walk::Walk;
 use super::{NodeRef, Nodes, NodesError, Root};
@@ -12,8 +12,8 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// The facts that are only in the one tree, and those that are only in the other; a fact that was added by another
-/// transaction, or has ended since, is in both. Both trees are of one order.
+/// The facts that are only in the one tree, and those that are only in the other; a fact that was
+/// added by another transaction, or has ended since, is in both. Both trees are of one order.
 pub fn diff(
     nodes: &dyn Nodes,
     one: Option<&Root>,

@@ -1,6 +1,7 @@
 //! Changes of a tree: what is added and removed, routed to leaves and applied to one.
 //!
-//! **Invariant:** a removal of what is not there and an addition of what is there are errors; nothing is papered over.
+//! **Invariant:** a removal of what is not there and an addition of what is there are errors;
+//! nothing is papered over.
 
 use super::NodeRef;
 use super::TreeError;
@@ -12,11 +13,12 @@ use crate::id::Tx;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// Facts to add to a tree and facts to remove from it, each strictly ascending in the order of the tree. A fact may be
-/// removed and added again by a later transaction.
+/// Facts to add to a tree and facts to remove from it, each strictly ascending in the order of the
+/// tree. A fact may be removed and added again by a later transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Changes<'a> {
-    /// Facts to add. None may be there; facts that have not ended are told apart by `(e a v)` alone.
+    /// Facts to add. None may be there; facts that have not ended are told apart by `(e a v)`
+    /// alone.
     pub add: &'a Facts,
     /// Facts to remove: each must be there. `Tx(0)` means whichever transaction added it.
     pub remove: &'a Facts,
@@ -68,12 +70,8 @@ impl<'a> FactEdits<'a> {
     }
 
     /// The first row of a range whose key is not before a separator.
-    fn position(&self, facts: &Facts, (mut low, mut high): (usize, usize), at: &[u8]) -> usize {
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if *self.key(facts.key(middle)) < *at { low = middle + 1 } else { high = middle }
-        }
-        low
+    fn position(&self, facts: &Facts, (low, high): (usize, usize), separator: &[u8]) -> usize {
+        first(low, high, |row| *self.key(facts.key(row)) < *separator)
     }
 }
 
@@ -124,41 +122,39 @@ impl FactEdits<'_> {
         let (add, remove) = (self.changes.add, self.changes.remove);
         let (mut row, (mut i, i_end), (mut k, k_end)) = (0, self.add, self.remove);
         let mut out = FactsBuilder::with_capacity(leaf.len() + i_end - i);
+        // The row that was removed last.
+        let mut gone = None;
         loop {
-            if k < k_end {
-                let place = (row < leaf.len()).then(|| self.seen(remove.key(k), leaf.key(row)));
-                match place {
-                    Some(Ordering::Equal) => {
-                        removed(leaf.key(row), k);
-                        (row, k) = (row + 1, k + 1);
-                        continue;
-                    }
-                    Some(Ordering::Greater) => {}
-                    _ => return Err(TreeError::NotThere(Box::new(remove.datom(k)))),
+            let removal = (k < k_end).then(|| {
+                first(row, leaf.len(), |at| self.seen(remove.key(k), leaf.key(at)).is_gt())
+            });
+            let addition = (i < i_end).then(|| {
+                first(row, leaf.len(), |at| leaf.key(at).cmp_in(self.order, &add.key(i)).is_lt())
+            });
+            let next = removal.into_iter().chain(addition).min().unwrap_or(leaf.len());
+            out.push_rows(leaf, row..next);
+            row = next;
+            if removal == Some(row) {
+                if row == leaf.len() || self.seen(remove.key(k), leaf.key(row)).is_ne() {
+                    return Err(TreeError::NotThere(Box::new(remove.datom(k))));
                 }
-            }
-            match (row < leaf.len(), i < i_end) {
-                (false, false) => return Ok(out.finish()),
-                (true, true) if same(add, i, leaf, row) => {
+                removed(leaf.key(row), k);
+                gone = Some(row);
+                (row, k) = (row + 1, k + 1);
+            } else if addition == Some(row) {
+                let before = row.checked_sub(1).filter(|before| gone != Some(*before));
+                let twice = before.is_some_and(|before| same(add, i, leaf, before))
+                    || row < leaf.len() && same(add, i, leaf, row)
+                    || i > self.add.0 && same(add, i, add, i - 1);
+                if twice {
                     return Err(TreeError::AlreadyThere(Box::new(add.datom(i))));
                 }
-                (true, more) if !more || self.before(leaf.key(row), add.key(i)) => {
-                    out.push_row(leaf, row);
-                    row += 1;
-                }
-                _ => {
-                    if i > self.add.0 && same(add, i, add, i - 1) {
-                        return Err(TreeError::AlreadyThere(Box::new(add.datom(i))));
-                    }
-                    out.push_row(add, i);
-                    i += 1;
-                }
+                out.push_row(add, i);
+                i += 1;
+            } else {
+                return Ok(out.finish());
             }
         }
-    }
-
-    fn before(&self, x: RowKey<'_>, y: RowKey<'_>) -> bool {
-        x.cmp_in(self.order, &y) == Ordering::Less
     }
 
     /// Where a removal is, seen from a row: `Greater` if it is for a later row.
@@ -166,6 +162,15 @@ impl FactEdits<'_> {
         let fact = removal.cmp_fact(self.order, &row);
         if removal.tx == Tx(0) { fact } else { fact.then(removal.tx.cmp(&row.tx)) }
     }
+}
+
+/// The first number of a range for which `before` does not hold; it holds for a prefix of them.
+fn first(mut low: usize, mut high: usize, before: impl Fn(usize) -> bool) -> usize {
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if before(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
 }
 
 /// Whether two rows may not be in one tree.

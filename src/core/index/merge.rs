@@ -1,9 +1,10 @@
 //! Merging changes into a tree: a new tree that shares every node the changes do not touch.
 //!
-//! **Invariant:** the cost follows the change: only leaves that a change falls into are rewritten, and the branch nodes
-//! above them (a leaf that becomes too small takes a neighbour with it). Trees stay balanced and no higher than needed.
-//! Branch nodes are read in one round a level, leaves in rounds of 64. An error leaves nodes in the pack writer that
-//! nothing refers to: the caller drops it.
+//! **Invariant:** the cost follows the change: only leaves that a change falls into are rewritten,
+//! and the branch nodes above them (a leaf that becomes too small takes a neighbour with it). Trees
+//! stay balanced and no higher than needed. Branch nodes are read in one round a level, leaves in
+//! rounds of 64. An error leaves nodes in the pack writer that nothing refers to: the caller drops
+//! it.
 
 use super::build::Tree;
 use super::content::{Content, Entry, Fresh, entries};
@@ -31,8 +32,8 @@ pub struct Forest<'a, 'p> {
 }
 
 impl Forest<'_, '_> {
-    /// The tree with facts added and removed. For every removed fact `removed` is given its key as it was in the tree and
-    /// which row of [`Changes::remove`] removed it.
+    /// The tree with facts added and removed. For every removed fact `removed` is given its key as
+    /// it was in the tree and which row of [`Changes::remove`] removed it.
     pub fn merge(
         &mut self,
         root: Option<&Root>,
@@ -91,7 +92,8 @@ impl Forest<'_, '_> {
         self.top(order, root.height, pieces)
     }
 
-    /// Reads the branch nodes that changes fall into, a level a round, the root first; and says which leaves they fall into.
+    /// Reads the branch nodes that changes fall into, a level a round, the root first; and says
+    /// which leaves they fall into.
     fn descend<E: Edits>(&self, height: u8, root: Touched<E>) -> Result<Plan<E>, TreeError> {
         let (mut levels, mut touched) = (Vec::new(), vec![root]);
         for height in (1..=height).rev() {
@@ -138,8 +140,8 @@ impl Forest<'_, '_> {
         Ok(self.cut(order, leaf, touched.last))
     }
 
-    /// What a branch node becomes whose children are these. An only child that is small is passed up as it is, to be
-    /// joined where it has neighbours.
+    /// What a branch node becomes whose children are these. An only child that is small is passed
+    /// up as it is, to be joined where it has neighbours.
     fn branch(
         &mut self,
         order: Order,
@@ -162,7 +164,8 @@ impl Forest<'_, '_> {
         Ok(self.cut(order, Fresh { separator, height, content: Content::Branch(entries) }, last))
     }
 
-    /// Cuts content that may have grown; the last of its level is where a tree grows that is appended to.
+    /// Cuts content that may have grown; the last of its level is where a tree grows that is
+    /// appended to.
     fn cut(&self, order: Order, content: Fresh, last: bool) -> Vec<Piece> {
         if content.is_empty() {
             return Vec::new();
@@ -215,7 +218,8 @@ impl Forest<'_, '_> {
         if before.height == height && after.height == height {
             return Ok(self.cut(order, before.join(after), false));
         }
-        // One of them is what remained of a branch node: its only child goes to the children of the other.
+        // One of them is what remained of a branch node: its only child goes to the children of the
+        // other.
         let children = |fresh: Fresh| match fresh.content {
             Content::Branch(entries) if fresh.height == height => {
                 entries.into_iter().map(Piece::Kept).collect()
@@ -298,6 +302,9 @@ enum Piece {
     Fresh(Fresh),
 }
 
+/// A leaf that changes fall into, and its node.
+type Read<E> = (Touched<E>, Arc<Node>);
+
 /// The touched leaves, read a window at a time.
 struct Leaves<E> {
     left: VecDeque<Touched<E>>,
@@ -309,7 +316,7 @@ impl<E: Edits> Leaves<E> {
         Self { left: leaves.into(), read: VecDeque::new() }
     }
 
-    fn next(&mut self, nodes: &dyn Nodes) -> Result<Option<(Touched<E>, Arc<Node>)>, TreeError> {
+    fn next(&mut self, nodes: &dyn Nodes) -> Result<Option<Read<E>>, TreeError> {
         if self.read.is_empty() && !self.left.is_empty() {
             let window = self.left.iter().take(WINDOW);
             let names: Vec<NodeRef> = window.map(|x| x.entry.child.node).collect();

@@ -1,8 +1,9 @@
 //! The index: immutable B-trees of facts in storage, read a frontier at a time.
 //!
-//! **Invariant:** a node is named by the blake3 of its stored bytes; a branch node knows of each child the shortest
-//! separator, the name, the place, the number of facts and their first and last transaction; so the size of any range is
-//! known without reading a leaf. Reading never blocks on one node: what is missing is asked for together.
+//! **Invariant:** a node is named by the blake3 of its stored bytes; a branch node knows of each
+//! child the shortest separator, the name, the place, the number of facts and their first and last
+//! transaction; so the size of any range is known without reading a leaf. Reading never blocks on
+//! one node: what is missing is asked for together.
 
 mod branch;
 mod build;
@@ -83,7 +84,8 @@ pub struct Root {
 /// Why nodes could not be had.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum NodesError {
-    /// They are not in memory: fetch these together and ask again. Only a source without storage at hand says so.
+    /// They are not in memory: fetch these together and ask again. Only a source without storage at
+    /// hand says so.
     #[error("{} nodes are not in memory", .0.len())]
     Missing(Vec<NodeRef>),
     /// The store could not give them.
@@ -130,15 +132,16 @@ pub enum TreeError {
 
 /// The one seam through which operators read: give me these nodes.
 pub trait Nodes: Debug + Send + Sync {
-    /// The nodes in the order asked. Natively all that are missing are fetched in one parallel round while the calling
-    /// thread waits; a source that cannot wait answers `Missing` with the whole frontier.
+    /// The nodes in the order asked. Natively all that are missing are fetched in one parallel
+    /// round while the calling thread waits; a source that cannot wait answers `Missing` with the
+    /// whole frontier.
     fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError>;
 
     /// Whether the node is in memory: the planner prefers what costs no fetch.
     fn is_resident(&self, node: &NodeRef) -> bool;
 
-    /// Stored bytes of nodes that came with something else: kept where that saves a fetch, else ignored. They are
-    /// verified like all others.
+    /// Stored bytes of nodes that came with something else: kept where that saves a fetch, else
+    /// ignored. They are verified like all others.
     fn offer(&self, nodes: &[(NodeRef, Bytes)]) {
         let _ = nodes;
     }

@@ -1,6 +1,7 @@
 //! Scanning a large range of facts.
 //!
-//! **Invariant:** as [`super::walk`]: an error changes nothing, and the first rows of a range are cheap, however large it is.
+//! **Invariant:** as [`super::walk`]: an error changes nothing, and the first rows of a range are
+//! cheap, however large it is.
 
 use super::descend::Bounds;
 use super::walk::{Direction, Walk};

@@ -1,6 +1,7 @@
 //! How large nodes are, and where what does not fit is cut.
 //!
-//! **Invariant:** cutting is a function of the weights alone; a branch node gets at least two children, so that trees end.
+//! **Invariant:** cutting is a function of the weights alone; a branch node gets at least two
+//! children, so that trees end.
 
 use std::ops::Range;
 
@@ -9,8 +10,8 @@ pub(super) const ROW: usize = 24;
 /// What a child weighs in a branch node beside its separator.
 pub(super) const CHILD: usize = 64;
 
-/// How large the nodes of a tree become. Sizes are weights: before compression, and about what a node takes stored for
-/// branch nodes (hashes do not compress), four times that for leaves.
+/// How large the nodes of a tree become. Sizes are weights: before compression, and about what a
+/// node takes stored for branch nodes (hashes do not compress), four times that for leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// The most a leaf weighs: 24 a row, and the strings.

@@ -1,6 +1,7 @@
 //! Tables: trees of plain rows, such as COMMITS.
 //!
-//! **Invariant:** reading as with facts: all keys of one lookup descend together, a scan reads ahead.
+//! **Invariant:** reading as with facts: all keys of one lookup descend together, a scan reads
+//! ahead.
 
 use super::build::Tree;
 use super::descend::{Bounds, descend};
@@ -15,8 +16,9 @@ use std::collections::VecDeque;
 pub type Row = (Vec<u8>, Vec<u8>);
 
 impl Forest<'_, '_> {
-    /// The table with rows put (`Some`: new, or instead of the one there) and removed (`None`: no error if it is not
-    /// there), by strictly ascending keys. What is appended at the end fills leaves wholly.
+    /// The table with rows put (`Some`: new, or instead of the one there) and removed (`None`: no
+    /// error if it is not there), by strictly ascending keys. What is appended at the end fills
+    /// leaves wholly.
     pub fn put_rows(
         &mut self,
         root: Option<&Root>,
@@ -57,8 +59,8 @@ pub struct RowScan {
 }
 
 impl RowScan {
-    /// Of the keys at or after `from` and before `to` (`None`: to the end); reads nothing yet. Backward, the rows come
-    /// from the last to the first.
+    /// Of the keys at or after `from` and before `to` (`None`: to the end); reads nothing yet.
+    /// Backward, the rows come from the last to the first.
     pub fn new(root: Option<&Root>, from: &[u8], to: Option<&[u8]>, direction: Direction) -> Self {
         let end = to.map_or((Vec::new(), Side::After), |to| (to.to_vec(), Side::Before));
         let bounds = Bounds { from: (from.to_vec(), Side::Before), to: end };

@@ -1,7 +1,8 @@
 //! Walking over the leaves of a range, in batches, with read-ahead that doubles.
 //!
-//! **Invariant:** an error changes nothing: after `Missing`, once the nodes are there, the same call goes on where it was.
-//! The first leaves cost one round a level and one leaf, however large the range is.
+//! **Invariant:** an error changes nothing: after `Missing`, once the nodes are there, the same
+//! call goes on where it was. The first leaves cost one round a level and one leaf, however large
+//! the range is.
 
 use super::descend::Bounds;
 use super::node::Node;
@@ -17,7 +18,8 @@ const MOST_AHEAD: usize = 64;
 pub enum Direction {
     /// From the first row to the last.
     Forward,
-    /// From the last leaf to the first; the rows of each slice are still ascending: read them from the end.
+    /// From the last leaf to the first; the rows of each slice are still ascending: read them from
+    /// the end.
     Backward,
 }
 
@@ -73,7 +75,8 @@ impl Walk {
         Ok(())
     }
 
-    /// Reads leaves in front, and in the same round the branch node after them if they are soon used up.
+    /// Reads leaves in front, and in the same round the branch node after them if they are soon
+    /// used up.
     fn read_leaves(&mut self, nodes: &dyn Nodes) -> Result<Vec<(NodeRef, Arc<Node>)>, NodesError> {
         let leaves = self.queue.iter().take(self.ahead).take_while(|(_, height)| *height == 0);
         let mut wanted: Vec<NodeRef> = leaves.map(|(node, _)| *node).collect();

@@ -137,6 +137,7 @@ fn write_attribute(a: &Attribute, w: &mut Writer) {
         w.u8(value.tag() as u8);
         w.sized(&bytes);
     }
+    w.varint(a.max_length.map_or(0, |n| n.saturating_add(1)));
 }
 
 fn read_attribute(r: &mut Reader<'_>) -> Result<Attribute, CodecError> {
@@ -165,6 +166,7 @@ fn read_attribute(r: &mut Reader<'_>) -> Result<Attribute, CodecError> {
         _ => return Err(r.error("neither with nor without a doc")),
     };
     let preds = (0..r.count(2)?).map(|_| read_value(r)).collect::<Result<_, _>>()?;
+    let max_length = r.varint()?.checked_sub(1);
     Ok(Attribute {
         id,
         ident,
@@ -178,6 +180,7 @@ fn read_attribute(r: &mut Reader<'_>) -> Result<Attribute, CodecError> {
         tuple,
         doc,
         preds,
+        max_length,
     })
 }
 
@@ -240,6 +243,7 @@ mod tests {
             tuple: Some(TupleKind::Heterogeneous(vec![ValueType::Ref, ValueType::Number])),
             doc: Some("what it is".into()),
             preds: vec![Value::keyword("a/b"), Value::Vector(vec![Value::Long(1)].into())],
+            max_length: Some(9),
         }
     }
 

@@ -1,8 +1,9 @@
 //! A column of values: tags, 64 bits each, and heaps for what does not fit.
 //!
-//! **Invariant:** every entry that is not inline points at valid bytes of its type in a heap; so reading a column never
-//! fails. Whoever makes one from stored bytes goes through [`ColumnBuilder`], which checks. Texts have a
-//! heap of their own, a string, so that reading one does not check its UTF-8 again.
+//! **Invariant:** every entry that is not inline points at valid bytes of its type in a heap; so
+//! reading a column never fails. Whoever makes one from stored bytes goes through
+//! [`ColumnBuilder`], which checks. Texts have a heap of their own, a string, so that reading one
+//! does not check its UTF-8 again.
 
 use super::{DecodeError, Tag, ValRef, Value, decode, encode};
 use crate::id::EntityId;
@@ -33,8 +34,8 @@ impl Column {
         self.tags[row]
     }
 
-    /// The 64 bits of a row: an inline value as it is, else offset and length in the heap. For fast paths that looked at
-    /// the tag.
+    /// The 64 bits of a row: an inline value as it is, else offset and length in the heap. For fast
+    /// paths that looked at the tag.
     pub fn bits(&self, row: usize) -> u64 {
         self.bits[row]
     }
@@ -108,7 +109,8 @@ fn valid_heap(tag: Tag, bytes: &[u8]) -> bool {
 /// Start and end in a heap.
 fn range(bits: u64) -> (usize, usize) {
     let (start, length) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
-    (start, start + length)
+    // Bits of an inline value are no place: their sum may be more than an address holds.
+    (start, start.saturating_add(length))
 }
 
 /// Appends rows to a column.
@@ -132,8 +134,9 @@ impl ColumnBuilder {
         self.0.is_empty()
     }
 
-    /// From the parts of a column that a decoder made, after checking every row: inline bits are a value of their tag,
-    /// the others are offset (high 32 bits) and length of a heap form that decodes. Rows may share heap bytes.
+    /// From the parts of a column that a decoder made, after checking every row: inline bits are a
+    /// value of their tag, the others are offset (high 32 bits) and length of a heap form that
+    /// decodes. Rows may share heap bytes.
     pub fn from_parts(
         tags: Vec<Tag>,
         bits: Vec<u64>,
@@ -159,7 +162,8 @@ impl ColumnBuilder {
         Ok(Self(Column { tags, bits, text, heap }))
     }
 
-    /// Appends a value. The heaps of one column are below 4 GiB: columns belong to nodes and to bounded overlays.
+    /// Appends a value. The heaps of one column are below 4 GiB: columns belong to nodes and to
+    /// bounded overlays.
     pub fn push(&mut self, value: ValRef<'_>) {
         let tag = value.tag();
         let bits = match value {
@@ -183,6 +187,22 @@ impl ColumnBuilder {
         };
         self.0.tags.push(tag);
         self.0.bits.push(bits);
+    }
+
+    /// Appends rows of another column as they are.
+    pub fn push_rows(&mut self, from: &Column, rows: std::ops::Range<usize>) {
+        self.0.tags.extend_from_slice(&from.tags[rows.clone()]);
+        self.0.bits.reserve(rows.len());
+        for row in rows {
+            let (tag, bits) = (from.tags[row], from.bits[row]);
+            let (start, end) = range(bits);
+            let bits = match tag {
+                tag if tag.is_inline() => bits,
+                tag if tag.is_text() => self.text(&from.text[start..end]),
+                _ => self.heap(&from.heap[start..end]),
+            };
+            self.0.bits.push(bits);
+        }
     }
 
     /// Appends an inline value by its bits, after checking them.

@@ -1,6 +1,7 @@
 //! Values borrowed from a column: what comparing, seeking and joining work on without allocating.
 //!
-//! **Invariant:** `ValRef` of a value has the same order, the same equality and the same key bytes as the value.
+//! **Invariant:** `ValRef` of a value has the same order, the same equality and the same key bytes
+//! as the value.
 
 use super::{BigDec, BigInt, BigRational, Keyword, Symbol, Uuid, Value, decode};
 use crate::id::EntityId;
@@ -109,8 +110,8 @@ impl<'a> ValRef<'a> {
         }
     }
 
-    /// The value itself. Cost: an allocation for what is not inline. A heap form that does not decode is `Nil`: columns
-    /// check what they hold when they are read from storage.
+    /// The value itself. Cost: an allocation for what is not inline. A heap form that does not
+    /// decode is `Nil`: columns check what they hold when they are read from storage.
     pub fn to_value(self) -> Value {
         match self {
             Self::Nil => Value::Nil,

@@ -1,4 +1,5 @@
-//! The proof of the order, the keys, the heap form and the columns, as properties over [`super::arbitrary`].
+//! The proof of the order, the keys, the heap form and the columns, as properties over
+//! [`super::arbitrary`].
 
 use super::arbitrary::{longs, numbers, values};
 use super::*;
@@ -142,7 +143,13 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_value_or_an_error(tag in 0u8..24, bytes: Vec<u8>, at: usize, change: u8, value in values()) {
+    fn any_bytes_are_a_value_or_an_error(
+        tag in 0u8..24,
+        bytes: Vec<u8>,
+        at: usize,
+        change: u8,
+        value in values(),
+    ) {
         let mut changed = heap_of(&value);
         if !changed.is_empty() {
             let at = at % changed.len();
@@ -165,6 +172,24 @@ proptest! {
     }
 
     #[test]
+    fn any_parts_are_a_column_or_an_error(
+        rows in prop::collection::vec((0u8..22, 0u64..20, 0u64..20), 0..6),
+        text in "[aé\u{1f600}]{0,8}",
+        heap in prop::collection::vec(0u8..20, 0..24),
+    ) {
+        let tags: Vec<_> = rows.iter().map(|row| Tag::from_byte(row.0).unwrap()).collect();
+        let bits: Vec<_> = rows.iter().map(|(_, start, length)| start << 32 | length).collect();
+        if let Ok(builder) = ColumnBuilder::from_parts(tags.clone(), bits, text.into(), heap) {
+            let column = builder.finish();
+            for (row, tag) in tags.into_iter().enumerate() {
+                prop_assert_eq!(column.get(row).tag(), tag);
+                prop_assert_eq!(column.get(row).to_value().tag(), tag);
+                round_trip(&column.get(row).to_value());
+            }
+        }
+    }
+
+    #[test]
     fn any_bits_are_a_value_or_an_error(tag in 0u8..22, bits: u64, small in 0u64..5) {
         let tag = Tag::from_byte(tag).unwrap();
         for bits in [bits, small, bits >> 32, bits >> 43] {
@@ -178,7 +203,9 @@ proptest! {
     }
 
     #[test]
-    fn sets_and_maps_are_sorted_and_hold_nothing_twice(items in prop::collection::vec(values(), 0..8)) {
+    fn sets_and_maps_are_sorted_and_hold_nothing_twice(
+        items in prop::collection::vec(values(), 0..8),
+    ) {
         let Value::Set(set) = Value::set(items.clone()) else { panic!("no set") };
         prop_assert!(set.windows(2).all(|w| w[0] < w[1]));
         let entries: Vec<_> = items.iter().cloned().zip((0..).map(Value::Long)).collect();

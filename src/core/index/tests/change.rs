@@ -98,8 +98,8 @@ fn key(order: Order, datom: &Datom) -> Vec<u8> {
     key
 }
 
-/// What a batch of datoms does to the model: those that are there are removed (and every third is added again by a later
-/// transaction), the others are added.
+/// What a batch of datoms does to the model: those that are there are removed (and every third is
+/// added again by a later transaction), the others are added.
 fn step(order: Order, model: &mut Model, batch: &[Datom], t: u64) -> (Facts, Facts, Vec<Datom>) {
     let (mut add, mut remove, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
@@ -163,12 +163,13 @@ proptest! {
     }
 
     #[test]
-    fn all_but_a_few_facts_leave_a_low_tree(keep in 1usize..12) {
-        let all_facts: Vec<Datom> = (0..500).map(|e| datom(e, 1, "x", Tx::new(0, T(1)).0)).collect();
+    fn all_but_a_few_facts_leave_a_low_tree(keep in 1u64..12) {
+        let tx = Tx::new(0, T(1)).0;
+        let all_facts: Vec<Datom> = (0..500).map(|e| datom(e, 1, "x", tx)).collect();
         let mut nodes = MemoryNodes::new();
         let root = build(&mut nodes, Order::Eavt, SMALL, &facts(Order::Eavt, &all_facts));
         let gone: Vec<Datom> =
-            all_facts.iter().enumerate().filter(|(i, _)| i % 41 >= 12 || i / 41 >= keep).map(|(_, x)| x.clone()).collect();
+            all_facts.iter().filter(|x| x.e.0 % 41 >= 12 || x.e.0 / 41 >= keep).cloned().collect();
         let remove = facts(Order::Eavt, &gone);
         let changes = Changes { add: &Facts::default(), remove: &remove };
         let (root, ..) = merge(&mut nodes, 2, root.as_ref(), Order::Eavt, changes).unwrap();
@@ -260,6 +261,31 @@ fn what_is_not_there_cannot_go_and_what_is_there_cannot_come() {
     let changes = Changes { add: &none, remove: &remove };
     let error = merge(&mut MemoryNodes::new(), 2, None, Order::Eavt, changes).unwrap_err();
     assert!(gone(error));
+}
+
+#[test]
+fn facts_that_ended_are_there_once_for_each_time() {
+    let interval = |e, tx, end| {
+        let mut one = crate::datom::FactsBuilder::default();
+        one.push(datom(e, 1, "x", tx).key(), Some(Tx(end)));
+        one.finish()
+    };
+    let mut nodes = MemoryNodes::new();
+    let none = Facts::default();
+    let mut root = None;
+    for (i, (e, tx)) in (0..60).flat_map(|tx| [(1, tx * 2), (2, tx * 2)]).enumerate() {
+        let add = interval(e, tx + 1, tx + 2);
+        let changes = Changes { add: &add, remove: &none };
+        root = merge(&mut nodes, i as u128 + 1, root.as_ref(), Order::Aevt, changes).unwrap().0;
+    }
+    check_tree(&nodes, Order::Aevt, root.as_ref());
+    assert_eq!(root.as_ref().map(|x| x.count), Some(120));
+    let found = seek(&nodes, root.as_ref(), Order::Aevt, &[KeyRange::all()]).unwrap();
+    assert!(found[0].iter().all(|x| x.rows.clone().all(|i| x.facts.end(i).is_some())));
+    let add = interval(2, 3, 9);
+    let changes = Changes { add: &add, remove: &none };
+    let twice = merge(&mut nodes, 999, root.as_ref(), Order::Aevt, changes);
+    assert!(matches!(twice, Err(TreeError::AlreadyThere(_))));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod change;
 mod diff;
+mod node;
 mod pack;
 mod read;
 mod table;

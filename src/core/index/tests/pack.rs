@@ -73,7 +73,9 @@ fn no_nodes_no_packs() {
 
 proptest! {
     #[test]
-    fn a_damaged_footer_is_an_error(at: prop::sample::Index, bit in 0u8..8, cut: prop::sample::Index) {
+    fn a_damaged_footer_is_an_error(
+        at: prop::sample::Index, bit in 0u8..8, cut: prop::sample::Index,
+    ) {
         let mut writer = packs(1);
         for i in 0..5 {
             writer.push(&blob(10, i));

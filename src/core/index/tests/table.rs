@@ -12,6 +12,10 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
     vec(0u8..4, 0..4)
 }
 
+fn value() -> impl Strategy<Value = Option<Vec<u8>>> {
+    proptest::option::weighted(0.7, vec(0u8..9, 0..9))
+}
+
 fn put(nodes: &mut MemoryNodes, number: u128, root: Option<&Root>, batch: &Batch) -> Option<Root> {
     let mut packs = packs(number);
     let rows: Vec<_> = batch.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -28,7 +32,7 @@ fn scan(nodes: &MemoryNodes, mut scan: RowScan) -> Vec<Row> {
 proptest! {
     #[test]
     fn rows_read_as_from_a_sorted_map(
-        batches in vec(btree_map(key(), proptest::option::weighted(0.7, vec(0u8..9, 0..9)), 1..40), 1..6),
+        batches in vec(btree_map(key(), value(), 1..40), 1..6),
         from in key(), to in proptest::option::of(key()),
     ) {
         let (mut nodes, mut root, mut model) = (MemoryNodes::new(), None, BTreeMap::new());
@@ -44,7 +48,8 @@ proptest! {
         let keys: Vec<Vec<u8>> = batches.iter().flat_map(|x| x.keys().cloned()).collect();
         let expected: Vec<_> = keys.iter().map(|key| model.get(key).cloned()).collect();
         prop_assert_eq!(rows_get(&nodes, root.as_ref(), &keys).unwrap(), expected);
-        let inside = |(key, _): &(&Vec<u8>, &Vec<u8>)| **key >= from && to.as_ref().is_none_or(|to| *key < to);
+        let before = |key: &Vec<u8>| to.as_ref().is_none_or(|to| key < to);
+        let inside = |(key, _): &(&Vec<u8>, &Vec<u8>)| **key >= from && before(key);
         let mut expected: Vec<Row> =
             model.iter().filter(inside).map(|(k, v)| (k.clone(), v.clone())).collect();
         let new = |way| RowScan::new(root.as_ref(), &from, to.as_deref(), way);
