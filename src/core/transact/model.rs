@@ -5,10 +5,11 @@
 
 use super::*;
 use crate::datom::Order;
-use crate::db::{NoNodes, Snapshot};
+use crate::db::{NoNodes, Snapshot, TxReport};
 use crate::edn::read_one;
-use crate::id::T;
-use crate::value::Uuid;
+use crate::id::{AttrId, EntityId, T};
+use crate::schema::Schema;
+use crate::value::{Uuid, Value};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;

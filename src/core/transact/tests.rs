@@ -231,6 +231,7 @@ fn cas_swaps_what_it_expects() {
         "[[:db/cas 1 :n 1 2] [:db.fn/cas 1 :m nil 1] [:db/cas 1 :aka \"x\" \"y\"]]",
         &["-1 :n 1", "+1 :n 2", "+1 :m 1", "+1 :aka \"y\""],
     );
+    check(&db, "[[:db/cas 1 :boss nil 2] {:name \"B\"}]", &["+1 :boss 2", "+3 :name \"B\""]);
     refused(&db, "[[:db/cas 1 :n 5 2]]", TxErrorKind::Cas, "is 1, not 5");
     refused(&db, "[[:db/cas 1 :m 5 2]]", TxErrorKind::Cas, "is nil, not 5");
     refused(&db, "[[:db/cas -1 :m 5 2]]", TxErrorKind::Syntax, "tempid");
