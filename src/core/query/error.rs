@@ -5,6 +5,8 @@
 
 use crate::db::DbError;
 use crate::edn::{EdnError, Form, Span};
+use crate::index::NodesError;
+use crate::pull::PullError;
 use std::fmt;
 
 /// The longest piece of a query that a message quotes, in characters.
@@ -104,8 +106,18 @@ pub enum QueryError {
     Unsupported { what: String, at: Place },
     #[error("{source}, in {at}")]
     Resolve { source: DbError, at: Place },
+    #[error("{source}, in {at}")]
+    Pull { source: PullError, at: Place },
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+fn of_db(error: &DbError, named: QueryErrorKind) -> QueryErrorKind {
+    match error {
+        DbError::Nodes(NodesError::Cancelled) => QueryErrorKind::Cancelled,
+        DbError::Nodes(_) => QueryErrorKind::Db,
+        _ => named,
+    }
 }
 
 fn hint(nearest: &Option<String>) -> String {
@@ -129,9 +141,16 @@ impl QueryError {
             Self::Timeout { .. } => K::Timeout,
             Self::Cancelled => K::Cancelled,
             Self::Unsupported { .. } => K::Unsupported,
-            Self::Resolve { .. } => K::Unbound,
-            Self::Db(DbError::Nodes(crate::index::NodesError::Cancelled)) => K::Cancelled,
-            Self::Db(_) => K::Db,
+            Self::Resolve { source, .. } | Self::Pull { source: PullError::Db(source), .. } => {
+                of_db(source, K::Unbound)
+            }
+            Self::Pull { source: PullError::Syntax { .. }, .. } => K::Syntax,
+            Self::Pull {
+                source: PullError::TooDeep { .. } | PullError::TooLarge { .. }, ..
+            } => K::Limit,
+            Self::Pull { source: PullError::Xform { .. }, .. } => K::Type,
+            Self::Pull { .. } => K::Unbound,
+            Self::Db(source) => of_db(source, K::Db),
         }
     }
 

@@ -96,11 +96,14 @@ impl Planner<'_> {
         self.learn_constants(conj);
         while !left.is_empty() {
             let mut failure = None;
-            let chosen = match self.immediate(&left, &bound, rows)? {
-                Some(candidate) => candidate,
-                None => self
-                    .cheapest(&left, &bound, rows, &mut failure)?
-                    .ok_or_else(|| failure.unwrap_or_else(|| self.stuck(&left, &bound)))?,
+            let mut chosen = self.immediate(&left, &bound, rows)?;
+            for held in [self.held(&left, &bound), BTreeSet::new()] {
+                if chosen.is_none() {
+                    chosen = self.cheapest(&left, &bound, &held, rows, &mut failure)?;
+                }
+            }
+            let Some(chosen) = chosen else {
+                return Err(failure.unwrap_or_else(|| self.stuck(&left, &bound)));
             };
             rows = chosen.ordered.rows_out;
             let mut provided = Vec::new();
@@ -116,6 +119,24 @@ impl Planner<'_> {
             });
         }
         Ok(out)
+    }
+
+    /// Variables that calls and inputs are still to give, as what may be a name of an entity: a pattern that ran first
+    /// would bind the entity itself, which is not what the user wrote. Patterns wait for them, if they can.
+    fn held(&self, left: &[&Node], bound: &BTreeSet<VarId>) -> BTreeSet<VarId> {
+        let mut held = Vec::new();
+        for node in left {
+            match &node.kind {
+                NodeKind::Call { binding: Some(binding), .. } => held.extend(&binding.vars),
+                NodeKind::Rows { source, terms } => {
+                    if self.logical.has_names(*source) {
+                        held.extend(terms.iter().filter_map(Operand::var));
+                    }
+                }
+                _ => {}
+            }
+        }
+        held.into_iter().filter(|var| !bound.contains(var)).collect()
     }
 
     /// Variables that a `ground` of a constant gives.
@@ -173,11 +194,16 @@ impl Planner<'_> {
         &mut self,
         left: &[&'n Node],
         bound: &BTreeSet<VarId>,
+        held: &BTreeSet<VarId>,
         rows: f64,
         failure: &mut Option<QueryError>,
     ) -> Result<Option<Candidate<'n>>, QueryError> {
         let mut best: Option<Candidate<'n>> = None;
         for (index, node) in left.iter().copied().enumerate() {
+            let is_rows = matches!(node.kind, NodeKind::Rows { .. });
+            if !is_rows && node.kind.touches().iter().any(|var| held.contains(var)) {
+                continue;
+            }
             match self.candidate(index, node, left, bound, rows) {
                 Ok(Some(candidate)) => {
                     if best.as_ref().is_none_or(|b| candidate.score < b.score) {
