@@ -35,17 +35,25 @@ pub struct FindElement {
 #[derive(Clone, Debug)]
 pub enum FindKind {
     Var(Symbol),
-    Pull { source: Option<Symbol>, var: Symbol, pattern: PatternTerm },
+    Pull {
+        source: Option<Symbol>,
+        var: Symbol,
+        pattern: PatternTerm,
+    },
     /// What stands before the variable is a number, or a variable of `:in`.
-    Aggregate { name: Symbol, args: Vec<Term>, var: Symbol },
+    Aggregate {
+        name: Symbol,
+        args: Vec<Term>,
+        var: Symbol,
+    },
 }
 
 impl FindElement {
     pub fn var(&self) -> &Symbol {
         match &self.kind {
-            FindKind::Var(var)
-            | FindKind::Pull { var, .. }
-            | FindKind::Aggregate { var, .. } => var,
+            FindKind::Var(var) | FindKind::Pull { var, .. } | FindKind::Aggregate { var, .. } => {
+                var
+            }
         }
     }
 }
@@ -122,14 +130,32 @@ pub struct Clause {
 
 #[derive(Clone, Debug)]
 pub enum ClauseKind {
-    Data { source: Option<Symbol>, terms: Vec<Term> },
+    Data {
+        source: Option<Symbol>,
+        terms: Vec<Term>,
+    },
     Predicate(Call),
     Function(Call, Binding),
-    Rule { source: Option<Symbol>, name: Symbol, args: Vec<Term> },
+    Rule {
+        source: Option<Symbol>,
+        name: Symbol,
+        args: Vec<Term>,
+    },
     /// `join` is `None` in `not`, the listed variables in `not-join`.
-    Not { source: Option<Symbol>, join: Option<Vec<Symbol>>, clauses: Vec<Clause> },
-    Or { source: Option<Symbol>, join: Option<RuleVars>, branches: Vec<Vec<Clause>> },
-    Optional { source: Option<Symbol>, clauses: Vec<Clause> },
+    Not {
+        source: Option<Symbol>,
+        join: Option<Vec<Symbol>>,
+        clauses: Vec<Clause>,
+    },
+    Or {
+        source: Option<Symbol>,
+        join: Option<RuleVars>,
+        branches: Vec<Vec<Clause>>,
+    },
+    Optional {
+        source: Option<Symbol>,
+        clauses: Vec<Clause>,
+    },
 }
 
 /// The variables of a rule's head or of an `or-join`.
@@ -189,7 +215,9 @@ impl ClauseKind {
     /// The variables that the clause shows to its neighbours: all of them, those listed in a join, none of a `not`.
     pub fn visible<'a>(&'a self, out: &mut Vec<&'a Symbol>) {
         let terms = |terms: &'a [Term], out: &mut Vec<&'a Symbol>| {
-            out.extend(terms.iter().filter_map(|t| if let Term::Var(v) = t { Some(v) } else { None }));
+            out.extend(
+                terms.iter().filter_map(|t| if let Term::Var(v) = t { Some(v) } else { None }),
+            );
         };
         match self {
             Self::Data { terms: t, .. } | Self::Rule { args: t, .. } => terms(t, out),

@@ -19,8 +19,9 @@ pub fn constants(logical: &Logical) -> Result<Vec<Option<EntityId>>, QueryError>
         let mine = logical.refs.iter().enumerate().filter(|(_, r)| r.source == number);
         let (mut places, mut refs) = (Vec::new(), Vec::new());
         for (index, constant) in mine {
-            let named = reference(db, &constant.value).map_err(|source| {
-                QueryError::Resolve { source, at: constant.place.as_ref().clone() }
+            let named = reference(db, &constant.value).map_err(|source| QueryError::Resolve {
+                source,
+                at: constant.place.as_ref().clone(),
             })?;
             if let Some(reference) = named {
                 places.push(index);

@@ -128,7 +128,8 @@ fn evaluate(
             let mut results = Vec::with_capacity(batch.rows);
             for row in 0..rows {
                 let args = arguments(run, step, apply, batch, row)?;
-                let result = function(&args, &mut run.scratch).map_err(|e| failed(step, apply, &e))?;
+                let result =
+                    function(&args, &mut run.scratch).map_err(|e| failed(step, apply, &e))?;
                 results.push(Got::Value(result));
             }
             if let (true, [Got::Value(value)]) = (fixed, results.as_slice()) {

@@ -34,7 +34,11 @@ impl Batch {
         let mut cols = Vec::with_capacity(keep.len());
         for (i, c) in keep.iter().enumerate() {
             let again = keep[i + 1..].contains(c);
-            cols.push(if again { self.cols[*c].clone() } else { std::mem::take(&mut self.cols[*c]) });
+            cols.push(if again {
+                self.cols[*c].clone()
+            } else {
+                std::mem::take(&mut self.cols[*c])
+            });
         }
         Batch { rows: self.rows, cols }
     }

@@ -39,6 +39,7 @@ pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Fo
     let aggregated = query.find.iter().any(|e| matches!(e.kind, FindKind::Aggregate { .. }));
     drive(run, &physical.root.steps, seed, &mut |run, out| {
         add(run, &mut table, out.into_select(&physical.root.project));
+        run.check(&":find")?;
         if !aggregated && query.limit.is_none() && table.len() as u64 > limit {
             let operator = ":find".to_owned();
             return Err(QueryError::Limit { what: "row", limit, operator });
@@ -56,7 +57,8 @@ pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Fo
     }
     let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
     let count = query.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-    let count = if matches!(query.shape, Shape::Tuple | Shape::Scalar) { count.min(1) } else { count };
+    let count =
+        if matches!(query.shape, Shape::Tuple | Shape::Scalar) { count.min(1) } else { count };
     let mut rows: Vec<_> = rows.into_iter().skip(offset).take(count).collect();
     if rows.len() as u64 > limit {
         return Err(QueryError::Limit { what: "row", limit, operator: ":find".to_owned() });

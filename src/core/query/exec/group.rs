@@ -39,9 +39,7 @@ impl State {
             (Aggregate::Avg, _) => Self::Average(0.0, 0),
             (Aggregate::Min, None) => Self::Extreme(first, Ordering::Less),
             (Aggregate::Max, None) => Self::Extreme(first, Ordering::Greater),
-            (Aggregate::CountDistinct | Aggregate::Distinct, _) => {
-                Self::Distinct(RowTable::new(1))
-            }
+            (Aggregate::CountDistinct | Aggregate::Distinct, _) => Self::Distinct(RowTable::new(1)),
             _ => Self::All(Vec::new()),
         }
     }

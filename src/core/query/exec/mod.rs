@@ -80,8 +80,7 @@ impl fmt::Debug for Limits {
 }
 
 /// Where a step hands its rows: `false` says that no more are wanted.
-pub type Sink<'s, 'q> =
-    &'s mut dyn FnMut(&mut Run<'q>, Batch) -> Result<bool, QueryError>;
+pub type Sink<'s, 'q> = &'s mut dyn FnMut(&mut Run<'q>, Batch) -> Result<bool, QueryError>;
 
 /// The state of a run.
 pub struct Run<'q> {

@@ -3,9 +3,9 @@
 //! **Invariant:** a row of the batch is under a key exactly if a fact with that key matches its bound positions; a value
 //! of a typed attribute has one key, one of an attribute without a type has a second where a number may name an entity.
 
+use super::Run;
 use super::batch::{Batch, MultiTable};
 use super::cell::Cell;
-use super::Run;
 use crate::datom::{KeyRange, Order, Probe, Side};
 use crate::db::Db;
 use crate::id::{AttrId, EntityId};
@@ -181,7 +181,11 @@ impl<'d> Resolver<'d> {
             Slot::Entity(None) => return Vec::new(),
             _ => return vec![Key { e, a, v: None }],
         };
-        self.aligned(cell, attribute).into_iter().flatten().map(|v| Key { e, a, v: Some(v) }).collect()
+        self.aligned(cell, attribute)
+            .into_iter()
+            .flatten()
+            .map(|v| Key { e, a, v: Some(v) })
+            .collect()
     }
 
     /// A cell as facts of the attribute show it: an entity for refs, a number elsewhere, both where the type is open.
@@ -194,7 +198,9 @@ impl<'d> Resolver<'d> {
             Some(_) => [Some(number().unwrap_or(cell)), None],
             None => {
                 let other = match cell.as_long() {
-                    Some(e) => u64::try_from(e).ok().map(|e| Cell::entity(EntityId(e), self.database)),
+                    Some(e) => {
+                        u64::try_from(e).ok().map(|e| Cell::entity(EntityId(e), self.database))
+                    }
                     None => number(),
                 };
                 [Some(cell), other]
@@ -258,9 +264,7 @@ fn seek_value(run: &Run<'_>, attr: Option<&Attribute>, cell: Cell) -> Value {
 
 /// The range of one value; where the type is open, an integer stands at two places that are neighbours.
 fn value_range(attr: Option<&Attribute>, a: Option<AttrId>, v: Value) -> KeyRange {
-    let open = attr.is_none_or(|attr| {
-        matches!(attr.value_type, None | Some(ValueType::Number))
-    });
+    let open = attr.is_none_or(|attr| matches!(attr.value_type, None | Some(ValueType::Number)));
     match (&v, open) {
         (Value::Long(x), true) => {
             let to = Some(Value::from(crate::value::BigInt::from(*x)));

@@ -259,7 +259,9 @@ fn abs(value: &Value) -> Result<Value, FnError> {
         Value::Double(x) => Ok(Value::Double(x.abs())),
         Value::Float(x) => Ok(Value::Float(x.abs())),
         Value::BigInt(x) => Ok(Value::from(x.abs())),
-        other if sign(other)? == Ordering::Less => arithmetic(Op::Sub, &Value::Long(0), other, false),
+        other if sign(other)? == Ordering::Less => {
+            arithmetic(Op::Sub, &Value::Long(0), other, false)
+        }
         other => Ok(other.clone()),
     }
 }

@@ -154,15 +154,11 @@ pub static TABLE: &[Function] = &[
     pure("println-str", 0, MANY, |a, _| text(joined(a, " ", display) + "\n")),
     pure("subs", 2, 3, |a, _| subs(a)),
     pure("clojure.string/blank?", 1, 1, |a, _| truth(is_blank(&a[0])?)),
-    pure("clojure.string/includes?", 2, 2, |a, _| {
-        truth(string(&a[0])?.contains(string(&a[1])?))
-    }),
+    pure("clojure.string/includes?", 2, 2, |a, _| truth(string(&a[0])?.contains(string(&a[1])?))),
     pure("clojure.string/starts-with?", 2, 2, |a, _| {
         truth(string(&a[0])?.starts_with(string(&a[1])?))
     }),
-    pure("clojure.string/ends-with?", 2, 2, |a, _| {
-        truth(string(&a[0])?.ends_with(string(&a[1])?))
-    }),
+    pure("clojure.string/ends-with?", 2, 2, |a, _| truth(string(&a[0])?.ends_with(string(&a[1])?))),
     pure("clojure.string/upper-case", 1, 1, |a, _| text(display(&a[0]).to_uppercase())),
     pure("clojure.string/lower-case", 1, 1, |a, _| text(display(&a[0]).to_lowercase())),
     pure("clojure.string/capitalize", 1, 1, |a, _| text(capitalize(&display(&a[0])))),

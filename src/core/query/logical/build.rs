@@ -139,7 +139,12 @@ impl Builder {
         Ok(conj)
     }
 
-    fn source(&self, name: &Option<Symbol>, scope: &Scope, at: &Place) -> Result<usize, QueryError> {
+    fn source(
+        &self,
+        name: &Option<Symbol>,
+        scope: &Scope,
+        at: &Place,
+    ) -> Result<usize, QueryError> {
         let found = match name {
             Some(name) => self.sources.get(name).copied(),
             None => scope.source,
@@ -179,9 +184,7 @@ impl Builder {
                 self.data(source, terms, scope, &place)
             }
             ClauseKind::Predicate(call) => self.call(call, None, scope, &place)?,
-            ClauseKind::Function(call, binding) => {
-                self.call(call, Some(binding), scope, &place)?
-            }
+            ClauseKind::Function(call, binding) => self.call(call, Some(binding), scope, &place)?,
             ClauseKind::Rule { source, name, args } => {
                 let inner = self.scope_of(source, scope, &place)?;
                 let args = self.rule_args(args, scope, &place, out);
@@ -274,7 +277,12 @@ impl Builder {
         distinct(mentioned.iter().filter_map(|name| scope.names.get(*name)).copied().collect())
     }
 
-    fn operand(&mut self, term: &Term, scope: &mut Scope, at: &Place) -> Result<Operand, QueryError> {
+    fn operand(
+        &mut self,
+        term: &Term,
+        scope: &mut Scope,
+        at: &Place,
+    ) -> Result<Operand, QueryError> {
         Ok(match term {
             Term::Var(name) => Operand::Var(self.var_in(scope, name)),
             Term::Const(value) => Operand::Const(value.clone()),
@@ -444,4 +452,3 @@ pub(super) fn ground(var: VarId, value: Value, place: &Arc<Place>) -> Option<Nod
     let kind = NodeKind::Call { function, args: vec![Operand::Const(value)], binding };
     Some(Node { kind, place: place.clone() })
 }
-

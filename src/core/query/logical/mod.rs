@@ -5,10 +5,12 @@
 //! resolved together. Nothing here says in which order things are done.
 
 mod build;
+mod builtin;
 mod rewrite;
 mod rules;
 
 pub use build::build;
+pub use builtin::is_builtin;
 
 use super::ast::Binding;
 use super::error::Place;
@@ -78,16 +80,37 @@ pub struct VarBinding {
 pub enum NodeKind {
     Pattern(Pattern),
     /// A pattern over rows, by position.
-    Rows { source: usize, terms: Vec<Operand> },
+    Rows {
+        source: usize,
+        terms: Vec<Operand>,
+    },
     /// A predicate (no binding) or a function expression.
-    Call { function: &'static Function, args: Vec<Operand>, binding: Option<VarBinding> },
+    Call {
+        function: &'static Function,
+        args: Vec<Operand>,
+        binding: Option<VarBinding>,
+    },
     /// Rows for which the body has no answer; `keys` are the variables it shares with the outside.
-    Not { keys: Vec<VarId>, body: Conj },
+    Not {
+        keys: Vec<VarId>,
+        body: Conj,
+    },
     /// The union of branches over `vars`; `required` must be bound before.
-    Or { required: Vec<VarId>, vars: Vec<VarId>, branches: Vec<Conj> },
+    Or {
+        required: Vec<VarId>,
+        vars: Vec<VarId>,
+        branches: Vec<Conj>,
+    },
     /// Rows extended by the body where it has answers, else by nil.
-    Optional { keys: Vec<VarId>, fresh: Vec<VarId>, body: Conj },
-    Rule { rule: RuleId, args: Vec<VarId> },
+    Optional {
+        keys: Vec<VarId>,
+        fresh: Vec<VarId>,
+        body: Conj,
+    },
+    Rule {
+        rule: RuleId,
+        args: Vec<VarId>,
+    },
 }
 
 #[derive(Clone)]
@@ -150,9 +173,8 @@ pub struct Logical {
 impl Logical {
     /// Whether rows that were passed in hold what may be a name of an entity: an ident, or a lookup ref.
     pub fn has_names(&self, source: usize) -> bool {
-        let name = |value: &Value| {
-            matches!(value, Value::Keyword(_) | Value::Vector(_) | Value::List(_))
-        };
+        let name =
+            |value: &Value| matches!(value, Value::Keyword(_) | Value::Vector(_) | Value::List(_));
         match &self.sources[source] {
             super::bind::Source::Rows(rows) => rows.iter().flatten().any(name),
             super::bind::Source::Db(_) => false,

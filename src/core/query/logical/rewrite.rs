@@ -177,7 +177,9 @@ fn split(body: Conj, rules: &[Rule], component: Option<usize>) -> Vec<Conj> {
     let mut bodies = vec![Conj::default()];
     for node in body.nodes {
         let alternatives = match &node.kind {
-            NodeKind::Or { branches, .. } if branches.iter().any(|b| calls(b, rules, component)) => {
+            NodeKind::Or { branches, .. }
+                if branches.iter().any(|b| calls(b, rules, component)) =>
+            {
                 let split = branches.iter().flat_map(|b| split(b.clone(), rules, Some(component)));
                 split.collect()
             }

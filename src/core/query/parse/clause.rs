@@ -77,9 +77,10 @@ fn pattern_term(form: &Form) -> Result<Term, QueryError> {
 }
 
 fn parse_call(form: &Form) -> Result<Call, QueryError> {
-    let (head, args) = form.as_list().and_then(<[Form]>::split_first).ok_or_else(|| {
-        QueryError::syntax("a call is (function argument...)", form)
-    })?;
+    let (head, args) = form
+        .as_list()
+        .and_then(<[Form]>::split_first)
+        .ok_or_else(|| QueryError::syntax("a call is (function argument...)", form))?;
     let Some(name) = head.as_symbol().filter(|s| is_plain(s.as_str()) || is_var(s.as_str())) else {
         return Err(QueryError::syntax("a call begins with the name of a function", form));
     };

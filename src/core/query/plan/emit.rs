@@ -150,12 +150,7 @@ impl<'p, 'l> Emitter<'p, 'l> {
         (Op::Match(Match { source, e, a, v, tx, added, bounds, same, expected_input }), fresh)
     }
 
-    fn rows(
-        &self,
-        source: usize,
-        terms: &[Operand],
-        needed: &BTreeSet<VarId>,
-    ) -> (Op, Vec<VarId>) {
+    fn rows(&self, source: usize, terms: &[Operand], needed: &BTreeSet<VarId>) -> (Op, Vec<VarId>) {
         let mut slots = Slots { emitter: self, needed, seen: Vec::new(), fresh: Vec::new() };
         let mut same = Vec::new();
         let slot = |(index, term): (usize, &Operand)| slots.slot(term, index, &[], &mut same);

@@ -136,10 +136,18 @@ pub enum Op {
     Rows(RowsMatch),
     Apply(Apply),
     /// Drops rows for whose `keys` the plan has an answer.
-    Anti { keys: Vec<usize>, plan: Plan },
+    Anti {
+        keys: Vec<usize>,
+        plan: Plan,
+    },
     /// Extends rows by the answers of plans over their `keys`; each gives the keys, then the new columns. `outer` keeps
     /// rows without an answer.
-    Union { keys: Vec<usize>, width: usize, plans: Vec<Plan>, outer: bool },
+    Union {
+        keys: Vec<usize>,
+        width: usize,
+        plans: Vec<Plan>,
+        outer: bool,
+    },
     Call(CallSite),
 }
 
