@@ -2,7 +2,6 @@
 //!
 //! **Invariant:** every statement is checked a second time with its clauses reversed: order never matters.
 
-mod conformance_tmp;
 mod dialect;
 mod errors;
 mod naive;
