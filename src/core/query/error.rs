@@ -145,9 +145,9 @@ impl QueryError {
                 of_db(source, K::Unbound)
             }
             Self::Pull { source: PullError::Syntax { .. }, .. } => K::Syntax,
-            Self::Pull { source: PullError::TooDeep { .. } | PullError::TooLarge { .. }, .. } => {
-                K::Limit
-            }
+            Self::Pull {
+                source: PullError::TooDeep { .. } | PullError::TooLarge { .. }, ..
+            } => K::Limit,
             Self::Pull { source: PullError::Xform { .. }, .. } => K::Type,
             Self::Pull { .. } => K::Unbound,
             Self::Db(source) => of_db(source, K::Db),

@@ -137,7 +137,9 @@ fn check_named(query: &QueryAst) -> Result<(), QueryError> {
     };
     for element in &query.find {
         let (what, names) = match &element.kind {
-            FindKind::Pull { pattern: PatternTerm::Named(name), .. } => ("pull pattern", vec![name]),
+            FindKind::Pull { pattern: PatternTerm::Named(name), .. } => {
+                ("pull pattern", vec![name])
+            }
             FindKind::Aggregate { args, .. } => ("input", args.iter().filter_map(var_of).collect()),
             _ => continue,
         };
