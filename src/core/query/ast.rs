@@ -35,8 +35,17 @@ pub struct FindElement {
 #[derive(Clone, Debug)]
 pub enum FindKind {
     Var(Symbol),
-    Pull { source: Option<Symbol>, var: Symbol, pattern: PatternTerm },
-    Aggregate { name: Symbol, args: Vec<Value>, var: Symbol },
+    Pull {
+        source: Option<Symbol>,
+        var: Symbol,
+        pattern: PatternTerm,
+    },
+    /// What stands before the variable is a number, or a variable of `:in`.
+    Aggregate {
+        name: Symbol,
+        args: Vec<Term>,
+        var: Symbol,
+    },
 }
 
 impl FindElement {
@@ -192,6 +201,8 @@ pub struct QueryAst {
     pub keys: Option<(KeyKind, Vec<Symbol>)>,
     pub with: Vec<Symbol>,
     pub inputs: Vec<InputDecl>,
+    /// `:in` is not written, and the database that it would name is not read: nothing need be passed.
+    pub needs_no_input: bool,
     pub clauses: Vec<Clause>,
     pub order_by: Vec<SortKey>,
     pub limit: Option<u64>,

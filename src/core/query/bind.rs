@@ -80,6 +80,9 @@ pub fn bind(query: &QueryAst, inputs: &[Input]) -> Result<Bound, QueryError> {
 
 fn check_count(query: &QueryAst, inputs: &[Input]) -> Result<(), QueryError> {
     let (want, got) = (query.inputs.len(), inputs.len());
+    if query.needs_no_input && got == 0 {
+        return Ok(());
+    }
     let expected = || query.inputs.iter().map(name_of).collect::<Vec<_>>().join(" ");
     if got < want {
         return Err(QueryError::TooFewInputs { expected: expected(), got });

@@ -5,6 +5,8 @@
 
 use crate::db::DbError;
 use crate::edn::{EdnError, Form, Span};
+use crate::index::NodesError;
+use crate::pull::PullError;
 use std::fmt;
 
 /// The longest piece of a query that a message quotes, in characters.
@@ -104,8 +106,18 @@ pub enum QueryError {
     Unsupported { what: String, at: Place },
     #[error("{source}, in {at}")]
     Resolve { source: DbError, at: Place },
+    #[error("{source}, in {at}")]
+    Pull { source: PullError, at: Place },
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+fn of_db(error: &DbError, named: QueryErrorKind) -> QueryErrorKind {
+    match error {
+        DbError::Nodes(NodesError::Cancelled) => QueryErrorKind::Cancelled,
+        DbError::Nodes(_) => QueryErrorKind::Db,
+        _ => named,
+    }
 }
 
 fn hint(nearest: &Option<String>) -> String {
@@ -129,9 +141,16 @@ impl QueryError {
             Self::Timeout { .. } => K::Timeout,
             Self::Cancelled => K::Cancelled,
             Self::Unsupported { .. } => K::Unsupported,
-            Self::Resolve { .. } => K::Unbound,
-            Self::Db(DbError::Nodes(crate::index::NodesError::Cancelled)) => K::Cancelled,
-            Self::Db(_) => K::Db,
+            Self::Resolve { source, .. } | Self::Pull { source: PullError::Db(source), .. } => {
+                of_db(source, K::Unbound)
+            }
+            Self::Pull { source: PullError::Syntax { .. }, .. } => K::Syntax,
+            Self::Pull {
+                source: PullError::TooDeep { .. } | PullError::TooLarge { .. }, ..
+            } => K::Limit,
+            Self::Pull { source: PullError::Xform { .. }, .. } => K::Type,
+            Self::Pull { .. } => K::Unbound,
+            Self::Db(source) => of_db(source, K::Db),
         }
     }
 
@@ -144,7 +163,7 @@ impl QueryError {
 /// The name most like `name`, if one is alike: for messages.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let best = known.map(|k| (distance(name, k), k)).min()?;
-    (best.0 <= 1 + name.len() / 4).then(|| best.1.to_owned())
+    (best.0 <= 1 + name.len() / 3).then(|| best.1.to_owned())
 }
 
 /// The number of characters to insert, delete or change (Levenshtein).

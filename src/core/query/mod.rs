@@ -157,16 +157,17 @@ fn attribute_of(kind: &ClauseKind, var: &Symbol, default: &str) -> Option<(Strin
 struct Planned {
     logical: logical::Logical,
     physical: plan::Physical,
-    patterns: BTreeMap<Symbol, Value>,
+    values: BTreeMap<Symbol, Value>,
 }
 
 fn planned(query: &Query, inputs: &[Input]) -> Result<Planned, QueryError> {
     let mut bound = bind::bind(&query.ast, inputs)?;
-    let patterns = std::mem::take(&mut bound.patterns);
+    let mut values = std::mem::take(&mut bound.patterns);
+    values.extend(bound.scalars.iter().cloned());
     let logical = logical::build(&query.ast, bound)?;
     let entities = resolve::constants(&logical)?;
     let physical = plan::plan(&logical, &entities)?;
-    Ok(Planned { logical, physical, patterns })
+    Ok(Planned { logical, physical, values })
 }
 
 /// Runs a query over its inputs.
@@ -176,7 +177,7 @@ pub fn run(
     limits: &Limits,
     cancel: &CancelToken,
 ) -> Result<Answer, QueryError> {
-    let Planned { logical, physical, patterns } = planned(query, inputs)?;
+    let Planned { logical, physical, values } = planned(query, inputs)?;
     let mut limits = limits.clone();
     limits.timeout_ms = match (limits.timeout_ms, query.ast.timeout_ms) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -186,7 +187,7 @@ pub fn run(
     let mut run = exec::Run::new(&physical, &logical.sources, &limits, cancel, seed);
     let sources = logical.source_names.iter().enumerate();
     let sources = sources.map(|(number, name)| (Symbol::new(name), number)).collect();
-    let pulls = exec::Pulls { patterns: &patterns, sources: &sources };
+    let pulls = exec::Pulls { values: &values, sources: &sources };
     let found = exec::find(&mut run, &query.ast, &pulls)?;
     let stats = Stats {
         rows: run.counts.iter().sum(),

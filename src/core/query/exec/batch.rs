@@ -29,11 +29,6 @@ impl Batch {
         keep.iter().map(column).collect()
     }
 
-    /// Some columns of all rows.
-    pub fn select(&self, keep: &[usize]) -> Batch {
-        Batch { rows: self.rows, cols: keep.iter().map(|c| self.cols[*c].clone()).collect() }
-    }
-
     /// Some columns of all rows, moved where each is used once.
     pub fn into_select(mut self, keep: &[usize]) -> Batch {
         let mut cols = Vec::with_capacity(keep.len());

@@ -223,7 +223,7 @@ impl Call<'_> {
     fn transactions(&self, db: &Db) -> Result<Vec<(T, i64)>, QueryError> {
         let range = KeyRange::prefix(None, Some(builtin::TX_INSTANT), None);
         let mut all = Vec::new();
-        for slice in db.chunks(Order::Aevt, range.clone()) {
+        for slice in db.chunks(Order::Aevt, range) {
             let slice = slice?;
             for row in slice.rows.clone() {
                 if let (Some(tx), ValRef::Inst(ms)) =

@@ -7,9 +7,12 @@ use super::batch::{Batch, RowTable};
 use super::cell::Cell;
 use super::group::{Spec, groups};
 use super::{Run, drive};
-use crate::query::ast::{FindKind, PatternTerm, QueryAst, Shape, SortKey};
+use crate::db::Db;
+use crate::query::ast::{FindElement, FindKind, PatternTerm, QueryAst, Shape, SortKey, Term};
+use crate::query::bind::Source;
 use crate::query::error::QueryError;
 use crate::query::functions::aggregate;
+use crate::query::resolve::reference;
 use crate::value::{Symbol, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -21,7 +24,8 @@ pub struct Found {
 
 /// What pulls need beside the run.
 pub struct Pulls<'a> {
-    pub patterns: &'a BTreeMap<Symbol, Value>,
+    /// The inputs that have one value: patterns, and numbers of aggregates.
+    pub values: &'a BTreeMap<Symbol, Value>,
     pub sources: &'a BTreeMap<Symbol, usize>,
 }
 
@@ -35,6 +39,7 @@ pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Fo
     let aggregated = query.find.iter().any(|e| matches!(e.kind, FindKind::Aggregate { .. }));
     drive(run, &physical.root.steps, seed, &mut |run, out| {
         add(run, &mut table, out.into_select(&physical.root.project));
+        run.check(&":find")?;
         if !aggregated && query.limit.is_none() && table.len() as u64 > limit {
             let operator = ":find".to_owned();
             return Err(QueryError::Limit { what: "row", limit, operator });
@@ -42,7 +47,7 @@ pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Fo
         Ok(true)
     })?;
     let mut rows = match aggregated {
-        true => aggregate_rows(run, query, &table)?,
+        true => aggregate_rows(run, query, pulls, &table)?,
         false => plain_rows(run, query, &table),
     };
     if query.order_by.is_empty() {
@@ -88,16 +93,14 @@ fn plain_rows(run: &Run<'_>, query: &QueryAst, table: &RowTable) -> Vec<Row> {
 fn aggregate_rows(
     run: &mut Run<'_>,
     query: &QueryAst,
+    pulls: &Pulls<'_>,
     table: &RowTable,
 ) -> Result<Vec<Row>, QueryError> {
     let (mut keys, mut specs, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for (column, element) in query.find.iter().enumerate() {
         match &element.kind {
             FindKind::Aggregate { name, args, .. } => {
-                let n = args.first().and_then(|n| match n {
-                    Value::Long(n) => usize::try_from(*n).ok(),
-                    _ => None,
-                });
+                let n = args.first().map(|arg| count(arg, pulls, element)).transpose()?;
                 if let Some(aggregate) = aggregate::find(name.as_str()) {
                     specs.push(Spec { aggregate, n, column });
                     places.push((name, &element.place));
@@ -133,6 +136,24 @@ fn aggregate_rows(
     Ok(groups.into_iter().map(row).collect())
 }
 
+/// The number that stands before an aggregate's variable.
+fn count(arg: &Term, pulls: &Pulls<'_>, element: &FindElement) -> Result<usize, QueryError> {
+    let value = match arg {
+        Term::Const(value) => Some(value),
+        Term::Var(name) => pulls.values.get(name),
+        _ => None,
+    };
+    let number = value.and_then(|value| match value {
+        Value::Long(n) => usize::try_from(*n).ok(),
+        _ => None,
+    });
+    number.ok_or_else(|| QueryError::Type {
+        function: element.place.form.clone(),
+        reason: "a number from 0 expected before the variable".to_owned(),
+        at: element.place.clone(),
+    })
+}
+
 fn by_keys(keys: &[SortKey], a: &[Value], b: &[Value]) -> Ordering {
     let by_key = |key: &SortKey| {
         let ordering = a[key.column].cmp(&b[key.column]);
@@ -149,18 +170,46 @@ fn pull(
     pulls: &Pulls<'_>,
     rows: &mut [Row],
 ) -> Result<(), QueryError> {
-    let _ = (&run, &rows);
-    for element in &query.find {
-        if let FindKind::Pull { source, pattern, .. } = &element.kind {
-            let pattern = match pattern {
-                PatternTerm::Literal(value) => Some(value),
-                PatternTerm::Named(name) => pulls.patterns.get(name),
-            };
-            let source = source.clone().unwrap_or_else(|| Symbol::new("$"));
-            let _ = (pattern, pulls.sources.get(&source));
-            let what = "pull in :find".to_owned();
+    for (column, element) in query.find.iter().enumerate() {
+        let FindKind::Pull { source, pattern, .. } = &element.kind else { continue };
+        run.check(&element.place)?;
+        let failed = |source| QueryError::Pull { source, at: element.place.clone() };
+        let pattern = match pattern {
+            PatternTerm::Literal(value) => value,
+            PatternTerm::Named(name) => pulls.values.get(name).unwrap_or(&Value::Nil),
+        };
+        let pattern = crate::pull::parse(pattern).map_err(failed)?;
+        let source = source.clone().unwrap_or_else(|| Symbol::new("$"));
+        let Some((db, database)) = database(run, pulls.sources.get(&source).copied()) else {
+            let what = "pull from rows that are no database".to_owned();
             return Err(QueryError::Unsupported { what, at: element.place.clone() });
+        };
+        let (mut entities, mut places) = (Vec::new(), Vec::new());
+        for (place, (values, cells)) in rows.iter_mut().enumerate() {
+            let named = std::mem::replace(&mut values[column], Value::Nil);
+            if cells[column].as_entity().is_some_and(|(_, of)| of != database) {
+                continue;
+            }
+            let reference = reference(db, &named);
+            entities.extend(reference.map_err(|error| failed(error.into()))?.inspect(|_| {
+                places.push(place);
+            }));
+        }
+        let entities = db.entids(&entities)?;
+        let found = entities.into_iter().zip(places).filter_map(|(e, place)| Some((e?, place)));
+        let (entities, places): (Vec<_>, Vec<_>) = found.unzip();
+        let pulled = crate::pull::pull_many(db, &pattern, &entities).map_err(failed)?;
+        for (place, value) in places.into_iter().zip(pulled) {
+            rows[place].0[column] = value;
         }
     }
     Ok(())
+}
+
+fn database<'q>(run: &Run<'q>, source: Option<usize>) -> Option<(&'q Db, u16)> {
+    let source = source?;
+    match &run.sources[source] {
+        Source::Db(db) => Some((db, run.databases[source])),
+        Source::Rows(_) => None,
+    }
 }

@@ -99,7 +99,7 @@ fn hashed(
     if !many || db.estimate(Order::Aevt, &range)? as f64 > expected * DENSE as f64 {
         return Ok(None);
     }
-    let facts: Vec<Slice> = db.chunks(Order::Aevt, range.clone()).collect::<Result<_, _>>()?;
+    let facts: Vec<Slice> = db.chunks(Order::Aevt, range).collect::<Result<_, _>>()?;
     let mut hashed = Hashed { table: MultiTable::new(2), facts, places: Vec::new() };
     let database = run.databases[m.source];
     for (number, slice) in hashed.facts.iter().enumerate() {

@@ -4,6 +4,7 @@
 
 use super::math::to_f64;
 use super::{FnError, Scratch, compare};
+use crate::query::ast::Term;
 use crate::value::Value;
 
 /// The aggregates by what they do.
@@ -57,12 +58,13 @@ impl Aggregate {
         TABLE.iter().find(|row| row.1 == self).map_or((true, false), |row| (row.2, row.3))
     }
 
-    /// Whether these constants may stand before the variable.
-    pub fn takes(self, args: &[Value]) -> bool {
+    /// Whether these may stand before the variable.
+    pub fn takes(self, args: &[Term]) -> bool {
         let (alone, counted) = self.row();
         match args {
             [] => alone,
-            [Value::Long(n)] => counted && *n >= 0,
+            [Term::Const(Value::Long(n))] => counted && *n >= 0,
+            [Term::Var(_)] => counted,
             _ => false,
         }
     }

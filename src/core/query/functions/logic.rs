@@ -65,11 +65,6 @@ pub fn compare(a: &Value, b: &Value) -> Ordering {
     if a.is_number() && b.is_number() { cmp_exact(a, b) } else { a.cmp(b) }
 }
 
-/// Clojure's `=`.
-pub fn equal(a: &Value, b: &Value) -> bool {
-    a.equals(b)
-}
-
 fn truth(test: bool) -> Result<Value, super::FnError> {
     Ok(Value::Bool(test))
 }

@@ -7,13 +7,14 @@ use crate::query::ast::{
     Clause, ClauseKind, FindKind, InputDecl, PatternTerm, QueryAst, Shape, Term,
 };
 use crate::query::error::{Place, QueryError, nearest};
+use crate::query::logical::is_builtin;
 use crate::value::Symbol;
 use std::collections::BTreeSet;
 
 /// Checks a whole query.
 pub fn check(query: &QueryAst) -> Result<(), QueryError> {
     check_inputs(query)?;
-    check_clauses(&query.clauses)?;
+    check_clauses(&query.clauses, &input_vars(query))?;
     check_vars(query)?;
     check_keys(query)?;
     check_sources(query)
@@ -42,23 +43,31 @@ fn check_inputs(query: &QueryAst) -> Result<(), QueryError> {
     }
 }
 
-/// The variables that clauses and inputs can bind.
-fn known_vars(query: &QueryAst) -> BTreeSet<&Symbol> {
+/// The variables of `:in`.
+fn input_vars(query: &QueryAst) -> BTreeSet<Symbol> {
     let mut vars = Vec::new();
-    query.clauses.iter().for_each(|c| c.kind.visible(&mut vars));
     for input in &query.inputs {
         if let InputDecl::Binding(binding, _) = input {
             binding.vars(&mut vars);
         }
     }
-    vars.into_iter().collect()
+    vars.into_iter().cloned().collect()
+}
+
+/// The variables that clauses and inputs can bind.
+fn known_vars(query: &QueryAst) -> BTreeSet<Symbol> {
+    let mut vars = Vec::new();
+    query.clauses.iter().for_each(|c| c.kind.visible(&mut vars));
+    let mut known = input_vars(query);
+    known.extend(vars.into_iter().cloned());
+    known
 }
 
 fn check_vars(query: &QueryAst) -> Result<(), QueryError> {
     let known = known_vars(query);
     let find = query.find.iter().map(|e| (e.var(), &e.place));
     let with = query.with.iter().map(|v| (v, &query.place));
-    let missing: Vec<_> = find.chain(with).filter(|(var, _)| !known.contains(var)).collect();
+    let missing: Vec<_> = find.chain(with).filter(|(var, _)| !known.contains(*var)).collect();
     if let Some((var, place)) = missing.first() {
         let vars = missing.iter().map(|(var, _)| var.to_string()).collect();
         let nearest = nearest(var.as_str(), known.iter().map(|v| v.as_str()));
@@ -107,6 +116,14 @@ fn check_sources(query: &QueryAst) -> Result<(), QueryError> {
     check_named(query)
 }
 
+/// Whether anything reads the source `$`.
+pub fn reads_default(query: &QueryAst) -> bool {
+    let mut used = Vec::new();
+    query.clauses.iter().for_each(|clause| used_sources(clause, false, &mut used));
+    let pulls = query.find.iter().any(|e| matches!(e.kind, FindKind::Pull { source: None, .. }));
+    pulls || used.iter().any(|(name, _)| name.as_str() == "$")
+}
+
 /// Rules and pull patterns that `:in` should declare.
 fn check_named(query: &QueryAst) -> Result<(), QueryError> {
     let has_rules = query.inputs.iter().any(|i| matches!(i, InputDecl::Rules));
@@ -114,24 +131,47 @@ fn check_named(query: &QueryAst) -> Result<(), QueryError> {
         let expected = "a rule is called, and `:in` has no %".to_owned();
         return Err(QueryError::Syntax { expected, at: call.place.clone() });
     }
+    let scalars = scalar_inputs(query);
     let declared = |name: &Symbol| {
-        query.inputs.iter().any(|i| matches!(i, InputDecl::Pattern(p) if p == name))
+        let plain = query.inputs.iter().any(|i| matches!(i, InputDecl::Pattern(p) if p == name));
+        plain || scalars.contains(name)
     };
     for element in &query.find {
-        if let FindKind::Pull { pattern: PatternTerm::Named(name), .. } = &element.kind {
-            if !declared(name) {
-                let (name, at) = (name.to_string(), element.place.clone());
-                let what = "pull pattern";
-                return Err(QueryError::UnknownName { what, name, nearest: None, at });
+        let (what, names) = match &element.kind {
+            FindKind::Pull { pattern: PatternTerm::Named(name), .. } => {
+                ("pull pattern", vec![name])
             }
+            FindKind::Aggregate { args, .. } => ("input", args.iter().filter_map(var_of).collect()),
+            _ => continue,
+        };
+        if let Some(name) = names.into_iter().find(|name| !declared(name)) {
+            let (name, at) = (name.to_string(), element.place.clone());
+            return Err(QueryError::UnknownName { what, name, nearest: None, at });
         }
     }
     Ok(())
 }
 
+fn var_of(term: &Term) -> Option<&Symbol> {
+    if let Term::Var(name) = term { Some(name) } else { None }
+}
+
+/// Variables of `:in` that have one value.
+fn scalar_inputs(query: &QueryAst) -> BTreeSet<Symbol> {
+    let mut vars = Vec::new();
+    for input in &query.inputs {
+        if let InputDecl::Binding(binding, _) = input {
+            if binding.is_single() {
+                binding.vars(&mut vars);
+            }
+        }
+    }
+    vars.into_iter().cloned().collect()
+}
+
 fn first_rule(clause: &Clause) -> Option<&Clause> {
     match &clause.kind {
-        ClauseKind::Rule { .. } => Some(clause),
+        ClauseKind::Rule { name, .. } => (!is_builtin(name.as_str())).then_some(clause),
         ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => {
             clauses.iter().find_map(first_rule)
         }
@@ -170,17 +210,17 @@ fn used_sources<'a>(clause: &'a Clause, inherited: bool, out: &mut Vec<(Symbol, 
     }
 }
 
-/// Checks that the branches of each `or` agree on their variables.
-pub fn check_clauses(clauses: &[Clause]) -> Result<(), QueryError> {
+/// Checks that the branches of each `or` agree on their variables, but for those that are bound anyway.
+pub fn check_clauses(clauses: &[Clause], inputs: &BTreeSet<Symbol>) -> Result<(), QueryError> {
     for clause in clauses {
         match &clause.kind {
             ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => {
-                check_clauses(clauses)?
+                check_clauses(clauses, inputs)?
             }
             ClauseKind::Or { join, branches, .. } => {
-                branches.iter().try_for_each(|branch| check_clauses(branch))?;
+                branches.iter().try_for_each(|branch| check_clauses(branch, inputs))?;
                 if join.is_none() {
-                    check_branches(clause, branches)?;
+                    check_branches(clause, branches, inputs)?;
                 }
             }
             _ => {}
@@ -189,11 +229,16 @@ pub fn check_clauses(clauses: &[Clause]) -> Result<(), QueryError> {
     Ok(())
 }
 
-fn check_branches(clause: &Clause, branches: &[Vec<Clause>]) -> Result<(), QueryError> {
+fn check_branches(
+    clause: &Clause,
+    branches: &[Vec<Clause>],
+    inputs: &BTreeSet<Symbol>,
+) -> Result<(), QueryError> {
     let free = |branch: &Vec<Clause>| -> BTreeSet<Symbol> {
         let mut vars = Vec::new();
         branch.iter().for_each(|c| c.kind.mentioned(&mut vars));
-        vars.into_iter().filter(|v| is_var(v.as_str())).cloned().collect()
+        let free = |v: &&Symbol| is_var(v.as_str()) && !inputs.contains(*v);
+        vars.into_iter().filter(free).cloned().collect()
     };
     let mut sets = branches.iter().map(free);
     let first = sets.next().unwrap_or_default();

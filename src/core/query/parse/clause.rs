@@ -220,6 +220,6 @@ fn rule(form: &Form) -> Result<RuleDef, QueryError> {
         return Err(QueryError::syntax("a rule has at least one variable", head));
     }
     let clauses = body(form, clauses)?;
-    super::check::check_clauses(&clauses)?;
+    super::check::check_clauses(&clauses, &Default::default())?;
     Ok(RuleDef { name, vars, clauses, place: Place::of(form) })
 }

@@ -5,7 +5,7 @@
 use super::section::Sections;
 use super::{constant, is_plain, is_source, is_var};
 use crate::edn::Form;
-use crate::query::ast::{FindElement, FindKind, KeyKind, PatternTerm, Shape, SortKey};
+use crate::query::ast::{FindElement, FindKind, KeyKind, PatternTerm, Shape, SortKey, Term};
 use crate::query::error::{Place, QueryError, nearest};
 use crate::query::functions::aggregate;
 use crate::value::Symbol;
@@ -60,7 +60,9 @@ fn pull(form: &Form, args: &[Form]) -> Result<FindKind, QueryError> {
     let [var, pattern] = args else { return Err(wrong()) };
     let var = var.as_symbol().filter(|s| is_var(s.as_str())).ok_or_else(wrong)?.clone();
     let pattern = match pattern.as_symbol() {
-        Some(name) if is_plain(name.as_str()) => PatternTerm::Named(name.clone()),
+        Some(name) if is_plain(name.as_str()) || is_var(name.as_str()) => {
+            PatternTerm::Named(name.clone())
+        }
         Some(_) => return Err(wrong()),
         None => PatternTerm::Literal(constant(pattern)),
     };
@@ -77,7 +79,11 @@ fn call(form: &Form, name: &Symbol, args: &[Form]) -> Result<FindKind, QueryErro
         let name = name.to_string();
         return Err(QueryError::UnknownName { what: "aggregate", name, nearest, at: at() });
     };
-    let args: Vec<_> = first.iter().map(constant).collect();
+    let arg = |form: &Form| match form.as_symbol() {
+        Some(name) if is_var(name.as_str()) => Term::Var(name.clone()),
+        _ => Term::Const(constant(form)),
+    };
+    let args: Vec<_> = first.iter().map(arg).collect();
     if !known.takes(&args) {
         let expected = known.usage().to_owned();
         let (name, got) = (name.to_string(), first.len() + 1);

@@ -26,7 +26,8 @@ pub fn parse_query(form: &Form) -> Result<QueryAst, QueryError> {
     }
     let sections = Sections::split(form)?;
     let (shape, find) = find::parse_find(&sections)?;
-    let query = QueryAst {
+    let mut query = QueryAst {
+        needs_no_input: false,
         keys: find::parse_keys(&sections)?,
         with: symbols(&sections, "with", is_var)?,
         inputs: parse_inputs(&sections)?,
@@ -40,6 +41,7 @@ pub fn parse_query(form: &Form) -> Result<QueryAst, QueryError> {
         find,
     };
     check::check(&query)?;
+    query.needs_no_input = !sections.has("in") && !check::reads_default(&query);
     Ok(query)
 }
 

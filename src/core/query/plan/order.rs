@@ -11,7 +11,7 @@ use crate::id::EntityId;
 use crate::query::error::QueryError;
 use crate::query::functions::{Comparison, Kind};
 use crate::query::logical::{Conj, Logical, Node, NodeKind, Operand, RuleId, VarId};
-use crate::value::Value;
+use crate::value::{Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows a rule is expected to give for each input row, with and without a bound argument.
@@ -96,11 +96,14 @@ impl Planner<'_> {
         self.learn_constants(conj);
         while !left.is_empty() {
             let mut failure = None;
-            let chosen = match self.immediate(&left, &bound, rows)? {
-                Some(candidate) => candidate,
-                None => self
-                    .cheapest(&left, &bound, rows, &mut failure)?
-                    .ok_or_else(|| failure.unwrap_or_else(|| self.stuck(&left, &bound)))?,
+            let mut chosen = self.immediate(&left, &bound, rows)?;
+            for held in [self.held(&left, &bound), BTreeSet::new()] {
+                if chosen.is_none() {
+                    chosen = self.cheapest(&left, &bound, &held, rows, &mut failure)?;
+                }
+            }
+            let Some(chosen) = chosen else {
+                return Err(failure.unwrap_or_else(|| self.stuck(&left, &bound)));
             };
             rows = chosen.ordered.rows_out;
             let mut provided = Vec::new();
@@ -116,6 +119,59 @@ impl Planner<'_> {
             });
         }
         Ok(out)
+    }
+
+    /// Variables that calls and inputs are still to give, as what may be a name of an entity: a pattern that ran first
+    /// would bind the entity itself, which is not what the user wrote. Patterns wait for them, if they can.
+    fn held(&self, left: &[&Node], bound: &BTreeSet<VarId>) -> BTreeSet<VarId> {
+        let mut held = Vec::new();
+        for node in left {
+            match &node.kind {
+                NodeKind::Call { binding: Some(binding), .. } => held.extend(&binding.vars),
+                NodeKind::Rows { source, terms } => {
+                    if self.logical.has_names(*source) {
+                        held.extend(terms.iter().filter_map(Operand::var));
+                    }
+                }
+                _ => {}
+            }
+        }
+        held.extend(self.shared_by_databases(left));
+        held.into_iter().filter(|var| !bound.contains(var)).collect()
+    }
+
+    /// Variables that name entities of several databases. Only a number can be all of them, so what gives numbers goes
+    /// first: an entity that is bound first would be of one database for good.
+    fn shared_by_databases(&self, left: &[&Node]) -> Vec<VarId> {
+        let mut uses: BTreeMap<VarId, BTreeSet<Uuid>> = BTreeMap::new();
+        let mut plain = BTreeSet::new();
+        for node in left {
+            let NodeKind::Pattern(pattern) = &node.kind else { continue };
+            let Some((database, is_plain)) = self.statistics.value_kind(pattern) else { continue };
+            let value = pattern.v.var();
+            let entities = [pattern.e.var(), pattern.tx.var(), value.filter(|_| !is_plain)];
+            for var in entities.into_iter().flatten() {
+                uses.entry(var).or_default().insert(database);
+            }
+            plain.extend(value.filter(|_| is_plain));
+        }
+        let shared = uses.into_iter().filter(|(_, databases)| databases.len() > 1);
+        shared.map(|(var, _)| var).filter(|var| plain.contains(var)).collect()
+    }
+
+    /// Whether a node may bind a variable that others wait for.
+    fn is_awaited(&self, node: &Node, held: &BTreeSet<VarId>) -> bool {
+        match &node.kind {
+            NodeKind::Rows { .. } => true,
+            NodeKind::Pattern(pattern) => {
+                let is_plain = self.statistics.value_kind(pattern).is_some_and(|(_, plain)| plain);
+                let entities = [pattern.e.var(), pattern.tx.var()];
+                is_plain
+                    && pattern.v.var().is_some_and(|var| held.contains(&var))
+                    && !entities.into_iter().flatten().any(|var| held.contains(&var))
+            }
+            _ => false,
+        }
     }
 
     /// Variables that a `ground` of a constant gives.
@@ -173,11 +229,16 @@ impl Planner<'_> {
         &mut self,
         left: &[&'n Node],
         bound: &BTreeSet<VarId>,
+        held: &BTreeSet<VarId>,
         rows: f64,
         failure: &mut Option<QueryError>,
     ) -> Result<Option<Candidate<'n>>, QueryError> {
         let mut best: Option<Candidate<'n>> = None;
         for (index, node) in left.iter().copied().enumerate() {
+            let waits = node.kind.touches().iter().any(|var| held.contains(var));
+            if waits && !self.is_awaited(node, held) {
+                continue;
+            }
             match self.candidate(index, node, left, bound, rows) {
                 Ok(Some(candidate)) => {
                     if best.as_ref().is_none_or(|b| candidate.score < b.score) {
