@@ -1,0 +1,33 @@
+//! `factfs init`.
+
+use super::Sandbox;
+use insta::assert_snapshot;
+
+#[test]
+fn makes_an_empty_database() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.ok(&["init", "db"]), @"");
+    assert_snapshot!(sandbox.ok(&["log", "db"]), @"");
+}
+
+#[test]
+fn takes_a_schema_and_a_name() {
+    let sandbox = Sandbox::new();
+    sandbox.file("schema.edn", "[{:db/ident :a/b :db/valueType :db.type/long}] [{:db/ident :x/y}]");
+    let args = ["init", "db", "--name", "stock", "--schema", "schema.edn", "--format", "json"];
+    assert_snapshot!(sandbox.ok(&args), @"");
+}
+
+#[test]
+fn refuses_a_place_that_is_taken() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["init", "db"]);
+    assert_snapshot!(sandbox.fails(&["init", "db"]), @"");
+}
+
+#[test]
+fn makes_nothing_if_the_schema_is_not_there() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.fails(&["init", "db", "--schema", "none.edn"]), @"");
+    assert_snapshot!(sandbox.fails(&["status", "db"]), @"");
+}
