@@ -8,10 +8,12 @@
 // floor 0
 pub mod hash;
 pub mod id;
+pub mod instant;
 // floor 1
 pub mod value;
 // floor 2
 pub mod datom;
+pub mod edn;
 // floor 3
 pub mod schema;
 pub mod store;

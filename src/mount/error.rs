@@ -9,10 +9,8 @@ use std::fmt;
 /// What the caller can do about a failure; its number is the answer of a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A text that does not parse (EINVAL).
-    Syntax,
-    /// Against the schema, or an argument that makes no sense (EINVAL).
-    Schema,
+    /// The text or the request is wrong: syntax, schema, types (EINVAL).
+    Invalid,
     /// No such thing (ENOENT).
     NotFound,
     /// A unique value is taken, or a name is (EEXIST).
@@ -59,7 +57,7 @@ impl Kind {
     /// The number a system call answers with.
     pub fn errno(self) -> Errno {
         match self {
-            Self::Syntax | Self::Schema => Errno::INVAL,
+            Self::Invalid => Errno::INVAL,
             Self::NotFound => Errno::NOENT,
             Self::Exists => Errno::EXIST,
             Self::Conflict => Errno::CANCELED,

@@ -1,1 +1,59 @@
-//! The storage behind factfs: stores, caches and the decorators around them.
+//! The storage behind factfs: places that keep bytes, and what is put around them.
+//!
+//! Promise: [`open`] turns what a user writes (`/srv/inventory`, `s3://team-a/catalog`) into a
+//! [`Store`](factfs_core::store::Store), the trait that the core is written against; every store
+//! here keeps that trait's contract (`factfs_core::store::contract`). Nothing here knows what the
+//! bytes mean.
+//!
+//! ```text
+//!   open(url) ──► LocalStore      a directory: lock file, temporary + fsync + rename
+//!             ──► ObjectStore     S3, GCS, Azure by conditional PUT; https:// to read
+//!             ──► MemoryStore     (in the core), shared by name within the process
+//!
+//!   around any of them:  Counted   Faulty   ReadOnly   Retried
+//!   above them:          NodeCache   decoded nodes, bounded in bytes, one load a node
+//! ```
+//!
+//! Words: an *object* is written once under a name used once; a *ref* changes by compare-and-swap
+//! (*cas*); a *round* is one wait for the store, however many requests go out together.
+//!
+//! ```
+//! use factfs_store::{Settings, open};
+//! let store = open("memory:example", &Settings::default())?;
+//! assert_eq!(store.url(), "memory:example");
+//! # Ok::<(), factfs_core::store::StoreError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+// floor 2: from what a user writes to a store
+mod url;
+
+// floor 1: the places
+mod local;
+mod object;
+
+// floor 0: what is put around a place, and what the places share
+mod cache;
+mod coalesce;
+mod counted;
+mod fault;
+mod host;
+mod key;
+mod kind;
+mod locator;
+mod readonly;
+mod retry;
+mod settings;
+
+pub use cache::{CacheStats, Class, Flight, Found, Loaded, NodeCache, Wait, WaitError};
+pub use counted::{Counted, Counts};
+pub use fault::{Fault, FaultPlan, Faulty, Operation};
+pub use host::SystemHost;
+pub use kind::{Kind, TABLE};
+pub use local::LocalStore;
+pub use locator::Locator;
+pub use object::ObjectStore;
+pub use readonly::ReadOnly;
+pub use retry::Retried;
+pub use settings::Settings;
+pub use url::{canonical_url, open};

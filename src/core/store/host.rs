@@ -1,4 +1,5 @@
-//! What the protocol needs of the machine: time and randomness, as arguments, so that a simulation can own both.
+//! What the protocol needs of the machine: time and randomness, as arguments, so that a simulation
+//! can own both.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,7 +1,8 @@
-//! A column of values: tags, 64 bits each, and a heap for what does not fit.
+//! A column of values: tags, 64 bits each, and heaps for what does not fit.
 //!
-//! **Invariant:** every entry that is not inline points at valid bytes of its type in the heap; so reading a column never
-//! fails. Whoever makes one from stored bytes goes through [`ColumnBuilder::push_encoded`], which checks.
+//! **Invariant:** every entry that is not inline points at valid bytes of its type in a heap; so reading a column never
+//! fails. Whoever makes one from stored bytes goes through [`ColumnBuilder::push_encoded`], which checks. Texts have a
+//! heap of their own, a string, so that reading one does not check its UTF-8 again.
 
 use super::{DecodeError, Tag, ValRef, Value, decode, encode};
 use crate::id::EntityId;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 pub struct Column {
     tags: Vec<Tag>,
     bits: Vec<u64>,
+    text: String,
     heap: Vec<u8>,
 }
 
@@ -39,19 +41,25 @@ impl Column {
 
     /// Memory it holds, in bytes.
     pub fn size_bytes(&self) -> usize {
-        self.tags.capacity() + self.bits.capacity() * 8 + self.heap.capacity()
+        self.tags.capacity()
+            + self.bits.capacity() * 8
+            + self.text.capacity()
+            + self.heap.capacity()
     }
 
-    /// The heap bytes of a row that is not inline.
+    /// The heap form of a row that is not inline.
     pub fn slice(&self, row: usize) -> &[u8] {
-        let bits = self.bits[row];
-        let (start, len) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
-        &self.heap[start..start + len]
+        let (start, end) = range(self.bits[row]);
+        if is_text(self.tags[row]) {
+            &self.text.as_bytes()[start..end]
+        } else {
+            &self.heap[start..end]
+        }
     }
 
     fn text(&self, row: usize) -> &str {
-        // Checked when the row was pushed; checking again on each read would cost as much as the comparison.
-        std::str::from_utf8(self.slice(row)).unwrap_or_default()
+        let (start, end) = range(self.bits[row]);
+        &self.text[start..end]
     }
 
     /// The value of a row.
@@ -77,6 +85,16 @@ impl Column {
     }
 }
 
+fn is_text(tag: Tag) -> bool {
+    matches!(tag, Tag::Str | Tag::Keyword | Tag::Symbol | Tag::Uri)
+}
+
+/// Start and end in a heap.
+fn range(bits: u64) -> (usize, usize) {
+    let (start, length) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
+    (start, start + length)
+}
+
 /// Appends rows to a column.
 #[derive(Debug, Default)]
 pub struct ColumnBuilder(Column);
@@ -85,7 +103,7 @@ impl ColumnBuilder {
     /// An empty one with room for `rows`.
     pub fn with_capacity(rows: usize) -> Self {
         let (tags, bits) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-        Self(Column { tags, bits, heap: Vec::new() })
+        Self(Column { tags, bits, ..Column::default() })
     }
 
     /// How many rows so far.
@@ -98,7 +116,7 @@ impl ColumnBuilder {
         self.0.is_empty()
     }
 
-    /// Appends a value. The heap of one column is below 4 GiB: columns belong to nodes and to bounded overlays.
+    /// Appends a value. The heaps of one column are below 4 GiB: columns belong to nodes and to bounded overlays.
     pub fn push(&mut self, value: ValRef<'_>) {
         let tag = value.tag();
         let bits = match value {
@@ -110,7 +128,7 @@ impl ColumnBuilder {
             ValRef::Ref(x) => x.0,
             ValRef::Char(x) => u64::from(u32::from(x)),
             ValRef::Str(x) | ValRef::Keyword(x) | ValRef::Symbol(x) | ValRef::Uri(x) => {
-                self.heap(x.as_bytes())
+                self.text(x)
             }
             ValRef::Bytes(x) | ValRef::Encoded(_, x) => self.heap(x),
             ValRef::Uuid(x) => self.heap(x.as_bytes()),
@@ -143,17 +161,19 @@ impl ColumnBuilder {
 
     /// Appends a value that is not inline by its heap form, after checking that it decodes.
     pub fn push_encoded(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), DecodeError> {
-        let valid = match tag {
-            Tag::Str | Tag::Keyword | Tag::Symbol | Tag::Uri => std::str::from_utf8(bytes).is_ok(),
-            Tag::Bytes => true,
-            Tag::Uuid => bytes.len() == 16,
-            tag if tag.is_inline() => false,
-            tag => decode(tag, bytes).is_ok(),
+        let error = DecodeError(tag);
+        let used = if is_text(tag) { self.0.text.len() } else { self.0.heap.len() };
+        u32::try_from(used + bytes.len()).map_err(|_| error)?;
+        let bits = match tag {
+            tag if is_text(tag) => self.text(std::str::from_utf8(bytes).map_err(|_| error)?),
+            Tag::Bytes => self.heap(bytes),
+            Tag::Uuid if bytes.len() == 16 => self.heap(bytes),
+            tag if tag.is_inline() => return Err(error),
+            tag => {
+                decode(tag, bytes)?;
+                self.heap(bytes)
+            }
         };
-        if !valid || u32::try_from(self.0.heap.len() + bytes.len()).is_err() {
-            return Err(DecodeError(tag));
-        }
-        let bits = self.heap(bytes);
         self.0.tags.push(tag);
         self.0.bits.push(bits);
         Ok(())
@@ -162,7 +182,14 @@ impl ColumnBuilder {
     /// The column.
     pub fn finish(mut self) -> Column {
         self.0.heap.shrink_to_fit();
+        self.0.text.shrink_to_fit();
         self.0
+    }
+
+    fn text(&mut self, text: &str) -> u64 {
+        let start = self.0.text.len() as u64;
+        self.0.text.push_str(text);
+        start << 32 | text.len() as u64
     }
 
     fn heap(&mut self, bytes: &[u8]) -> u64 {

@@ -8,8 +8,9 @@ use crate::id::EntityId;
 use num_traits::Zero;
 use std::sync::Arc;
 
-/// How deep a stored collection may nest.
-const MAX_DEPTH: u32 = 64;
+/// How deep a value may nest to be read, from text or from bytes. Whoever builds values in a loop keeps below it: walking
+/// them is by recursion.
+pub const MAX_DEPTH: usize = 512;
 
 /// Bytes that are no value of the type they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +72,7 @@ pub fn decode(tag: Tag, bytes: &[u8]) -> Result<Value, DecodeError> {
     at_depth(tag, bytes, 0).ok_or(DecodeError(tag))
 }
 
-fn at_depth(tag: Tag, bytes: &[u8], depth: u32) -> Option<Value> {
+fn at_depth(tag: Tag, bytes: &[u8], depth: usize) -> Option<Value> {
     let word = || bytes.try_into().ok().map(u64::from_le_bytes);
     let text = || std::str::from_utf8(bytes).ok();
     Some(match tag {
@@ -124,14 +125,14 @@ fn take_sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(u32::from_le_bytes(len.try_into().ok()?) as usize)
 }
 
-fn take_nested(rest: &mut &[u8], depth: u32) -> Option<Value> {
+fn take_nested(rest: &mut &[u8], depth: usize) -> Option<Value> {
     let (&tag, after) = rest.split_first()?;
     let (body, after) = take_sized(after)?;
     *rest = after;
     if depth >= MAX_DEPTH { None } else { at_depth(Tag::from_byte(tag)?, body, depth + 1) }
 }
 
-fn items(mut rest: &[u8], depth: u32) -> Option<Vec<Value>> {
+fn items(mut rest: &[u8], depth: usize) -> Option<Vec<Value>> {
     let mut items = Vec::new();
     while !rest.is_empty() {
         items.push(take_nested(&mut rest, depth)?);

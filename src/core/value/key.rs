@@ -6,7 +6,7 @@
 //! Numbers of all types share one form: sign, then the magnitude as the largest double not above it, then what is left as
 //! a continued fraction (finite for every rational, ordered by its terms with alternating direction), then the type.
 
-use super::num::{Exact, exact};
+use super::num::{Exact, cmp_rational, exact};
 use super::order::{number_type, rank};
 use super::{Tag, ValRef, Value};
 use num_bigint::{BigInt, BigUint, Sign};
@@ -125,7 +125,7 @@ fn finite(x: &BigRational, tag: Tag, out: &mut Vec<u8>) {
 fn floor_f64(x: &BigRational) -> f64 {
     let near = x.to_f64().filter(|f| f.is_finite()).unwrap_or(f64::MAX);
     match BigRational::from_float(near) {
-        Some(r) if r > *x => f64::from_bits(near.to_bits() - 1),
+        Some(r) if cmp_rational(&r, x).is_gt() => f64::from_bits(near.to_bits() - 1),
         _ => near,
     }
 }

@@ -8,6 +8,8 @@
 //! A [`Value`] owns its parts and is cheap to clone; a [`ValRef`] is the same borrowed from a column of a node. This
 //! module reads and prints no text: that is `edn`.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod column;
 mod heap;
 pub mod key;
@@ -16,7 +18,7 @@ mod order;
 mod refs;
 
 pub use column::{Column, ColumnBuilder};
-pub use heap::{DecodeError, decode, encode};
+pub use heap::{DecodeError, MAX_DEPTH, decode, encode};
 pub use num::{BigDec, MAX_SCALE, cmp_exact, rational};
 pub use refs::{Tag, ValRef};
 
@@ -27,6 +29,9 @@ pub use uuid::Uuid;
 use crate::id::EntityId;
 use std::fmt;
 use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
 
 /// A keyword, `:ns/name`; kept without the colon.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

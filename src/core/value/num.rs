@@ -5,7 +5,7 @@
 use super::Value;
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{Pow, Signed, Zero};
+use num_traits::{Pow, Signed};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -35,19 +35,24 @@ impl BigDec {
 }
 
 impl fmt::Display for BigDec {
-    /// Plain digits, as many after the point as the scale says.
+    /// So that reading it gives the same digits and the same scale: plain (`1.50`) where the scale says how, else with an
+    /// exponent (`1.5E+3`, `1.5E-9`).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.unscaled.is_negative() { "-" } else { "" };
-        let digits = self.unscaled.abs().to_string();
-        if self.scale <= 0 {
-            let zeros =
-                if self.unscaled.is_zero() { 0 } else { self.scale.unsigned_abs() as usize };
-            return write!(f, "{sign}{digits}{}", "0".repeat(zeros));
+        let digits = self.unscaled.magnitude().to_string();
+        let exponent = digits.len() as i64 - 1 - self.scale;
+        if self.scale == 0 {
+            write!(f, "{sign}{digits}")
+        } else if self.scale > 0 && exponent >= -6 {
+            let scale = self.scale as usize;
+            let padded = format!("{digits:0>width$}", width = scale + 1);
+            let (whole, fraction) = padded.split_at(padded.len() - scale);
+            write!(f, "{sign}{whole}.{fraction}")
+        } else {
+            let (first, rest) = digits.split_at(1);
+            let point = if rest.is_empty() { "" } else { "." };
+            write!(f, "{sign}{first}{point}{rest}E{exponent:+}")
         }
-        let scale = self.scale as usize;
-        let padded = format!("{digits:0>width$}", width = scale + 1);
-        let (whole, fraction) = padded.split_at(padded.len() - scale);
-        write!(f, "{sign}{whole}.{fraction}")
     }
 }
 
@@ -108,9 +113,21 @@ pub fn cmp_exact(a: &Value, b: &Value) -> Ordering {
     };
     let (a, b) = (exact(a), exact(b));
     match (&a, &b) {
-        (Some(Exact::Finite(a)), Some(Exact::Finite(b))) => a.cmp(b),
+        (Some(Exact::Finite(a)), Some(Exact::Finite(b))) => cmp_rational(a, b),
         _ => class(&a).cmp(&class(&b)),
     }
+}
+
+/// By cross-multiplying: the `Ord` of the type recurses once for each term of the continued fraction, of which two
+/// decimals of a few thousand digits have enough to overflow the stack.
+pub(super) fn cmp_rational(a: &BigRational, b: &BigRational) -> Ordering {
+    if a.denom() == b.denom() {
+        return a.numer().cmp(b.numer());
+    }
+    a.numer()
+        .sign()
+        .cmp(&b.numer().sign())
+        .then_with(|| (a.numer() * b.denom()).cmp(&(b.numer() * a.denom())))
 }
 
 /// Floats by value: NaN first and equal to itself, both zeros equal.

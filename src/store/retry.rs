@@ -1,0 +1,93 @@
+//! Trying again around a store, for places whose client does not do it by itself.
+//!
+//! **Invariant:** only calls that may be repeated are, and only after `Unavailable`. A
+//! compare-and-swap never is: what became of the first attempt is for the commit protocol to find
+//! out.
+
+use bytes::Bytes;
+use factfs_core::store::{
+    BoxFuture, Expect, Fetch, Host, Listed, RefRead, Store, StoreError, StoreErrorKind, Swap,
+    Version,
+};
+use std::sync::Arc;
+
+const FIRST_PAUSE_MS: u64 = 20;
+const LONGEST_PAUSE_MS: u64 = 1000;
+
+/// A store that is asked again when it is out of reach.
+#[derive(Debug)]
+pub struct Retried<S> {
+    inner: S,
+    host: Arc<dyn Host>,
+    retries: usize,
+}
+
+impl<S: Store> Retried<S> {
+    /// Asks up to `retries` times more, with pauses that double up to a second.
+    pub fn new(inner: S, host: Arc<dyn Host>, retries: usize) -> Self {
+        Self { inner, host, retries }
+    }
+
+    async fn repeat<'a, T>(
+        &'a self,
+        call: impl Fn() -> BoxFuture<'a, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut pause_ms = FIRST_PAUSE_MS;
+        for _ in 0..self.retries {
+            match call().await {
+                Err(error) if error.kind == StoreErrorKind::Unavailable => {
+                    tracing::debug!(%error, pause_ms, "trying again");
+                }
+                answer => return answer,
+            }
+            // Half of it at random, so that many clients do not come back at one moment.
+            let half = pause_ms / 2;
+            self.host.sleep(half + self.host.random() as u64 % (half + 1)).await;
+            pause_ms = (pause_ms * 2).min(LONGEST_PAUSE_MS);
+        }
+        call().await
+    }
+}
+
+impl<S: Store> Store for Retried<S> {
+    fn url(&self) -> String {
+        self.inner.url()
+    }
+
+    fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
+        Box::pin(self.repeat(|| self.inner.get(what)))
+    }
+
+    fn get_many<'a>(&'a self, what: &'a [Fetch]) -> BoxFuture<'a, Result<Vec<Bytes>, StoreError>> {
+        Box::pin(self.repeat(|| self.inner.get_many(what)))
+    }
+
+    fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.repeat(move || self.inner.put(key, bytes.clone())))
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.repeat(|| self.inner.delete(key)))
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+        Box::pin(self.repeat(|| self.inner.list(prefix)))
+    }
+
+    fn read_ref<'a>(
+        &'a self,
+        name: &'a str,
+        if_changed_from: Option<&'a Version>,
+    ) -> BoxFuture<'a, Result<RefRead, StoreError>> {
+        Box::pin(self.repeat(move || self.inner.read_ref(name, if_changed_from)))
+    }
+
+    fn cas_ref<'a>(
+        &'a self,
+        name: &'a str,
+        expect: Expect,
+        bytes: Bytes,
+    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
+        self.inner.cas_ref(name, expect, bytes)
+    }
+}

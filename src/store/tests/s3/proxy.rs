@@ -1,0 +1,120 @@
+//! A small proxy in front of a server, with manners of its own.
+//!
+//! **Invariant:** one thread a connection, one request a connection; what it does not touch passes
+//! as it came.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// What it does to requests.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Manner {
+    /// Nothing but counting.
+    Honest,
+    /// Answers 403 to every PUT.
+    RefusePut,
+    /// Takes the conditions off every PUT.
+    DropConditions,
+    /// Passes a PUT on, and closes the connection instead of answering.
+    DropAnswer,
+    /// Signs for who comes without credentials: a public web server.
+    Authorize,
+}
+
+/// A running proxy; its threads end with the test.
+pub struct Proxy {
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Proxy {
+    /// Starts one before the server on `upstream`.
+    pub fn start(upstream: u16, manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = requests.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (Ok(stream), counter) = (stream, counter.clone()) else { continue };
+                // What breaks on the way is what the client under test has to cope with.
+                std::thread::spawn(move || serve(stream, upstream, manner, &counter).ok());
+            }
+        });
+        Self { port, requests }
+    }
+
+    /// How many requests came.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Relaxed)
+    }
+}
+
+const REFUSAL: &str = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+
+fn serve(
+    mut client: TcpStream,
+    upstream: u16,
+    manner: Manner,
+    counter: &AtomicUsize,
+) -> std::io::Result<()> {
+    let Some((head, body)) = request(&mut client)? else { return Ok(()) };
+    counter.fetch_add(1, Relaxed);
+    let put = head.starts_with("PUT ");
+    if put && manner == Manner::RefusePut {
+        let length = REFUSAL.len();
+        let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nConnection: close";
+        return write!(client, "{head}\r\nContent-Length: {length}\r\n\r\n{REFUSAL}");
+    }
+    let kept = head.split("\r\n").filter(|line| {
+        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        let condition = matches!(name.as_str(), "if-match" | "if-none-match");
+        name != "connection" && !(put && condition && manner == Manner::DropConditions)
+    });
+    let mut head = kept.collect::<Vec<_>>().join("\r\n");
+    if manner == Manner::Authorize {
+        head += &format!("\r\nAuthorization: {}", super::moto::AUTHORIZATION);
+    }
+    let mut server = TcpStream::connect(("127.0.0.1", upstream))?;
+    write!(server, "{head}\r\nConnection: close\r\n\r\n")?;
+    server.write_all(&body)?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer)?;
+    if put && manner == Manner::DropAnswer {
+        return client.shutdown(Shutdown::Both);
+    }
+    client.write_all(&answer)
+}
+
+/// The head without its last empty line, and the body.
+fn request(client: &mut TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 65536];
+    let end = loop {
+        if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at;
+        }
+        let got = client.read(&mut chunk)?;
+        if got == 0 {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&chunk[..got]);
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let length = head.split("\r\n").find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    });
+    let mut body = bytes.split_off(end + 4);
+    while body.len() < length.unwrap_or(0) {
+        let got = client.read(&mut chunk)?;
+        if got == 0 {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk[..got]);
+    }
+    Ok(Some((head, body)))
+}
