@@ -1,22 +1,25 @@
 //! Instants as text: RFC 3339 and its prefixes, read and written, and ages such as `7d`.
 //!
-//! **Invariant:** `parse(format(ms)) == ms` for every `i64`; years outside 0000 to 9999 are written with a sign
-//! (`+12026-01-01T00:00:00Z`), so that no stored instant is without a text. The calendar is the proleptic Gregorian one,
-//! the zone is UTC. There is no clock here: "now" is an argument of whoever asks.
+//! **Invariant:** `parse(format(ms)) == ms` for every `i64`; years outside 0000 to 9999 are written
+//! with a sign (`+12026-01-01T00:00:00Z`), so that no stored instant is without a text. The
+//! calendar is the proleptic Gregorian one, the zone is UTC. There is no clock here: "now" is an
+//! argument of whoever asks.
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// The instant that a text names, in milliseconds since 1970 UTC: a year, a month, a day, or a time to the hour, minute,
-/// second or a fraction of it, each meaning its start. Without an offset it is UTC. Digits below a millisecond are cut.
+/// The instant that a text names, in milliseconds since 1970 UTC: a year, a month, a day, or a time
+/// to the hour, minute, second or a fraction of it, each meaning its start. Without an offset it is
+/// UTC. Digits below a millisecond are cut.
 pub fn parse(text: &str) -> Option<i64> {
     Written::read(text)?.start()
 }
 
-/// The first millisecond after what a text names: `2026-06` ends when July begins, `2026-06-30T10:15` when 10:16 does. A
-/// time written to the second or finer is a single instant, and ends one millisecond after it.
+/// The first millisecond after what a text names: `2026-06` ends when July begins,
+/// `2026-06-30T10:15` when 10:16 does. A time written to the second or finer is a single instant,
+/// and ends one millisecond after it.
 pub fn end_of(text: &str) -> Option<i64> {
     let mut written = Written::read(text)?;
     match written.precision {

@@ -15,8 +15,10 @@ pub mod value;
 pub mod datom;
 pub mod edn;
 // floor 3
+pub mod codec;
 pub mod schema;
 pub mod store;
+pub mod text;
 // floor 4
 pub mod index;
 // floor 5

@@ -26,6 +26,24 @@ impl Facts {
         self.e.len()
     }
 
+    /// The transactions that ended the facts, 0 where a fact has not ended; empty if none has.
+    pub fn ends(&self) -> &[u64] {
+        &self.end
+    }
+
+    /// Which rows are retractions; empty if none is.
+    pub fn retractions(&self) -> &[bool] {
+        &self.retractions
+    }
+
+    /// The same rows, some of them retractions; `None` if the lengths differ.
+    pub fn with_retractions(mut self, retractions: Vec<bool>) -> Option<Self> {
+        (retractions.len() == self.len()).then(|| {
+            self.retractions = retractions;
+            self
+        })
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.e.is_empty()

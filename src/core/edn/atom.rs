@@ -1,6 +1,7 @@
 //! What a token without parts means: names, strings, characters.
 //!
-//! **Invariant:** a name that is read prints as it was written, and no name holds a blank or a control character.
+//! **Invariant:** a name that is read prints as it was written, and no name holds a blank or a
+//! control character.
 
 use super::error::{ErrorKind, shown};
 use super::lexer::ends_atom;

@@ -1,7 +1,7 @@
 //! Base64 with the standard alphabet, padded: how bytes appear in text.
 //!
-//! **Invariant:** `decode(encode(bytes)) == bytes`, and no two texts decode to the same bytes: what is not canonical
-//! (missing padding, bits left over) is refused.
+//! **Invariant:** `decode(encode(bytes)) == bytes`, and no two texts decode to the same bytes: what
+//! is not canonical (missing padding, bits left over) is refused.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -1,6 +1,7 @@
 //! What can be wrong with a text, said with line, column and the line itself.
 //!
-//! **Invariant:** an error shows at most 160 characters of the text, none of them a control character.
+//! **Invariant:** an error shows at most 160 characters of the text, none of them a control
+//! character.
 
 use super::Span;
 use std::fmt;

@@ -1,13 +1,15 @@
 //! Forms: EDN as it was typed, each with its place in the text.
 //!
-//! **Invariant:** maps and sets keep the order of the text and hold no duplicates; forms nest at most as deep as the reader
-//! allows, so walking them by recursion is safe. Two forms are equal if they mean the same, wherever they stand.
+//! **Invariant:** maps and sets keep the order of the text and hold no duplicates; forms nest at
+//! most as deep as the reader allows, so walking them by recursion is safe. Two forms are equal if
+//! they mean the same, wherever they stand.
 
 use super::print;
 use crate::value::{Keyword, Symbol, Value};
 use std::fmt;
 
-/// Where a form stands: bytes from `start` to before `end` of all text read, and line and column of its start.
+/// Where a form stands: bytes from `start` to before `end` of all text read, and line and column of
+/// its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Span {
     /// Offset of the first byte.
@@ -44,7 +46,8 @@ pub struct Form {
 /// What was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FormKind {
-    /// Anything without parts; tags that the reader knows are read (`#inst`, `#uuid`, `#uri`, `#bytes`).
+    /// Anything without parts; tags that the reader knows are read (`#inst`, `#uuid`, `#uri`,
+    /// `#bytes`).
     Value(Value),
     /// `( … )`; `'x` is the list `(quote x)`.
     List(Vec<Form>),
@@ -54,7 +57,8 @@ pub enum FormKind {
     Map(Vec<(Form, Form)>),
     /// `#{ … }` in the order of the text.
     Set(Vec<Form>),
-    /// `#tag form` of a tag that the reader does not know; `#"…"` is the tag `regex` on the text between the quotes.
+    /// `#tag form` of a tag that the reader does not know; `#"…"` is the tag `regex` on the text
+    /// between the quotes.
     Tagged(Symbol, Box<Form>),
 }
 
@@ -152,7 +156,8 @@ impl Form {
         self.as_map()?.iter().find(|(key, _)| key.is_keyword(keyword)).map(|(_, value)| value)
     }
 
-    /// What a `(quote …)` quotes, else the form itself: texts of queries come with and without the quote.
+    /// What a `(quote …)` quotes, else the form itself: texts of queries come with and without the
+    /// quote.
     pub fn unquoted(&self) -> &Form {
         match self.as_list() {
             Some([head, form]) if head.is_symbol("quote") => form,

@@ -1,7 +1,8 @@
 //! Cuts bytes into tokens as they arrive.
 //!
-//! **Invariant:** each byte is looked at a bounded number of times, however the text is cut into pushes: what was scanned
-//! of an unfinished token is remembered. Tokens end at ASCII bytes, so no character is cut. What a token means is `atom`.
+//! **Invariant:** each byte is looked at a bounded number of times, however the text is cut into
+//! pushes: what was scanned of an unfinished token is remembered. Tokens end at ASCII bytes, so no
+//! character is cut. What a token means is `atom`.
 
 use super::Span;
 

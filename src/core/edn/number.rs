@@ -1,7 +1,8 @@
 //! Numbers as text: longs, bigints, other bases, ratios, decimals, doubles.
 //!
-//! **Invariant:** a number is read exactly or refused, but for doubles, which are rounded to the nearest. The work is
-//! bounded by [`MAX_DIGITS`] and [`MAX_SCALE`], so ten bytes cannot ask for a gigabyte.
+//! **Invariant:** a number is read exactly or refused, but for doubles, which are rounded to the
+//! nearest. The work is bounded by [`MAX_DIGITS`] and [`MAX_SCALE`], so ten bytes cannot ask for a
+//! gigabyte.
 
 use super::error::{ErrorKind, shown};
 use crate::value::{BigDec, BigInt, BigRational, MAX_SCALE, Value};

@@ -1,12 +1,14 @@
 //! The text of a value over several lines, for files that people read and edit.
 //!
-//! **Invariant:** reading it gives what reading the one-line text gives. What fits in the width stays on a line.
+//! **Invariant:** reading it gives what reading the one-line text gives. What fits in the width
+//! stays on a line.
 
 use super::print::{print, tag_marks};
 use crate::value::Value;
 use std::fmt::{self, Write};
 
-/// Appends the text of a value in lines of `width` characters, where its parts allow. No newline at the end.
+/// Appends the text of a value in lines of `width` characters, where its parts allow. No newline at
+/// the end.
 pub fn print_pretty(value: &Value, width: usize, out: &mut dyn Write) -> fmt::Result {
     Pretty { width, column: 0, out }.value(value, 0)
 }
@@ -83,7 +85,8 @@ impl Write for Pretty<'_> {
     }
 }
 
-/// Room for so many characters; refuses more, so that measuring a long value stops where the line ends.
+/// Room for so many characters; refuses more, so that measuring a long value stops where the line
+/// ends.
 struct Room(usize);
 
 impl Write for Room {

@@ -1,7 +1,8 @@
 //! The canonical text of a value, on one line.
 //!
-//! **Invariant:** equal values give equal bytes, reading the text gives the value back, and no control character of the
-//! data reaches a terminal. Names that have no syntax print as `#keyword "…"` and `#symbol "…"`.
+//! **Invariant:** equal values give equal bytes, reading the text gives the value back, and no
+//! control character of the data reaches a terminal. Names that have no syntax print as `#keyword
+//! "…"` and `#symbol "…"`.
 
 use super::atom::{is_keyword, is_symbol, is_tag};
 use super::base64;
@@ -63,7 +64,8 @@ pub fn to_string(value: &Value) -> String {
     out
 }
 
-/// What stands around a tag and its form: a tag that the reader would take for something else is spelled out.
+/// What stands around a tag and its form: a tag that the reader would take for something else is
+/// spelled out.
 pub(super) fn tag_marks(tag: &str) -> (&'static str, &'static str) {
     let known = matches!(tag, "inst" | "uuid" | "uri" | "bytes" | "keyword" | "symbol" | "tagged");
     if is_tag(tag) && !known { ("#", "") } else { ("#tagged [", "]") }
@@ -83,7 +85,8 @@ fn labelled(tag: &str, text: &str, out: &mut dyn Write) -> fmt::Result {
     string(text, out)
 }
 
-/// A double: the shortest digits that read back as it, always with a point; an exponent from 10^7 up and below 10^-3.
+/// A double: the shortest digits that read back as it, always with a point; an exponent from 10^7
+/// up and below 10^-3.
 pub fn print_double(x: f64, out: &mut dyn Write) -> fmt::Result {
     match special(x) {
         Some(name) => out.write_str(name),
@@ -163,9 +166,9 @@ fn character(c: char, out: &mut dyn Write) -> fmt::Result {
     }
 }
 
-/// Whether a character can change how a terminal shows the text around it: control characters, separators of lines,
-/// marks of direction, what has no width. All are below U+10000.
-pub(super) fn is_unsafe(c: char) -> bool {
+/// Whether a character can change how a terminal shows the text around it: control characters,
+/// separators of lines, marks of direction, what has no width. All are below U+10000.
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

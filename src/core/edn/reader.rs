@@ -1,14 +1,16 @@
 //! The reader: tokens to forms, with a stack of its own.
 //!
-//! **Invariant:** however bytes are cut into pushes, the same forms and the same error come out. Nesting is bounded, so
-//! forms can be walked and dropped by recursion. After an error there is nothing more to read.
+//! **Invariant:** however bytes are cut into pushes, the same forms and the same error come out.
+//! Nesting is bounded, so forms can be walked and dropped by recursion. After an error there is
+//! nothing more to read.
 
-use super::atom::{atom, character, string, symbol};
-use super::error::{EdnError, ErrorKind, Excerpt, shown};
+use super::collection::{map, set};
+use super::error::{EdnError, ErrorKind, Excerpt};
 use super::lexer::{Lexer, Token, TokenKind};
+use super::scalar::{Scalar, scalar};
 use super::tagged::tagged;
 use super::{Form, FormKind, Span};
-use crate::value::{Keyword, Symbol, Value};
+use crate::value::{Symbol, Value};
 
 /// How deep forms may nest.
 pub const MAX_DEPTH: usize = crate::value::MAX_DEPTH;
@@ -56,7 +58,8 @@ enum FrameKind {
     Discard,
 }
 
-type Fault = (ErrorKind, Span);
+/// What is wrong and where, before the line of text is put to it.
+pub(super) type Fault = (ErrorKind, Span);
 
 impl Default for Reader {
     fn default() -> Self {
@@ -88,8 +91,9 @@ impl Reader {
         })
     }
 
-    /// As [`next_form`](Self::next_form), knowing that no more bytes come: the last token is complete, and a form that is
-    /// not is an error that says where it starts. Call it until it gives `None`.
+    /// As [`next_form`](Self::next_form), knowing that no more bytes come: the last token is
+    /// complete, and a form that is not is an error that says where it starts. Call it until it
+    /// gives `None`.
     pub fn finish(&mut self) -> Result<Option<Form>, EdnError> {
         self.lexer.end();
         self.next_form()
@@ -159,8 +163,9 @@ impl Reader {
                 let text = self.lexer.text(span);
                 let text = std::str::from_utf8(text).map_err(|_| (ErrorKind::NotUtf8, span))?;
                 match scalar(token.kind, text, span)? {
-                    Scalar::Value(kind) => self.complete(Form { kind, span }),
-                    Scalar::Frame(kind) => self.open(kind, span),
+                    Scalar::Form(kind) => self.complete(Form { kind, span }),
+                    Scalar::Tag(tag) => self.open(FrameKind::Tag(tag), span),
+                    Scalar::Namespace(name) => self.open(FrameKind::Namespace(name), span),
                 }
             }
         }
@@ -258,125 +263,6 @@ impl FrameKind {
             Self::Discard => "a discard `#_`",
         }
     }
-}
-
-enum Scalar {
-    Value(FormKind),
-    Frame(FrameKind),
-}
-
-fn scalar(kind: TokenKind, text: &str, span: Span) -> Result<Scalar, Fault> {
-    let here = |kind| (kind, span);
-    let value = match kind {
-        TokenKind::Atom => atom(text).map_err(here)?,
-        TokenKind::Char => Value::Char(character(text).map_err(here)?),
-        TokenKind::Str => {
-            let inner = text.get(1..text.len() - 1).unwrap_or_default();
-            Value::from(string(inner).map_err(|(kind, at)| (kind, inside(span, text, at + 1)))?)
-        }
-        TokenKind::Regex => {
-            let inner = Value::str(text.get(2..text.len() - 1).unwrap_or_default());
-            let inner = Form { kind: FormKind::Value(inner), span };
-            return Ok(Scalar::Value(FormKind::Tagged(Symbol::new("regex"), Box::new(inner))));
-        }
-        TokenKind::Symbolic => match text {
-            "##Inf" => Value::Double(f64::INFINITY),
-            "##-Inf" => Value::Double(f64::NEG_INFINITY),
-            "##NaN" => Value::Double(f64::NAN),
-            _ => return Err(here(ErrorKind::Symbolic { text: shown(text) })),
-        },
-        TokenKind::Tag => {
-            let tag = symbol(text.get(1..).unwrap_or_default()).map_err(here)?;
-            return Ok(Scalar::Frame(FrameKind::Tag(tag)));
-        }
-        TokenKind::Namespace => {
-            // As a keyword it obeys the same rules; `#::` is Clojure's shorthand for a namespace of a program.
-            let Value::Keyword(name) = atom(text.get(1..).unwrap_or_default()).map_err(here)?
-            else {
-                return Err(here(dispatch(text)));
-            };
-            return Ok(Scalar::Frame(FrameKind::Namespace(name.as_str().to_owned())));
-        }
-        _ => return Err(here(dispatch(text))),
-    };
-    Ok(Scalar::Value(FormKind::Value(value)))
-}
-
-/// The place of byte `at` of a token.
-fn inside(span: Span, text: &str, at: usize) -> Span {
-    let before = text.get(..at).unwrap_or_default();
-    let lines = before.matches('\n').count();
-    let last = before.rsplit('\n').next().unwrap_or_default().chars().count();
-    let column = if lines == 0 { span.column as usize + last } else { last + 1 };
-    let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let (line, column) = (span.line.saturating_add(narrow(lines)), narrow(column));
-    Span { start: span.start + at, end: span.end, line, column }
-}
-
-fn dispatch(text: &str) -> ErrorKind {
-    let hint = match text {
-        "#(" => "a function is not data",
-        "#'" => "a var is not data",
-        "#?" => "reader conditionals belong to programs",
-        "#<" => "this was printed to be looked at, not to be read",
-        "#=" => "nothing is evaluated while reading",
-        _ => "a tag starts with a letter",
-    };
-    ErrorKind::Unsupported { text: shown(text), hint: Some(hint) }
-}
-
-fn set(items: Vec<Form>) -> Result<FormKind, Fault> {
-    match first_double(items.iter()) {
-        None => Ok(FormKind::Set(items)),
-        Some(form) => {
-            let element = shown(&form.to_string());
-            Err((ErrorKind::DuplicateElement { element }, form.span))
-        }
-    }
-}
-
-fn map(items: Vec<Form>, namespace: Option<&str>) -> Result<FormKind, Fault> {
-    let mut entries = Vec::with_capacity(items.len() / 2);
-    let mut items = items.into_iter();
-    while let Some(mut key) = items.next() {
-        let Some(value) = items.next() else {
-            return Err((ErrorKind::KeyWithoutValue, key.span));
-        };
-        if let Some(namespace) = namespace {
-            qualify(&mut key, namespace);
-        }
-        entries.push((key, value));
-    }
-    match first_double(entries.iter().map(|(key, _)| key)) {
-        None => Ok(FormKind::Map(entries)),
-        Some(key) => {
-            let span = key.span;
-            Err((ErrorKind::DuplicateKey { key: shown(&key.to_string()) }, span))
-        }
-    }
-}
-
-/// Names without a namespace get this one; those in the namespace `_` lose it.
-fn qualify(key: &mut Form, namespace: &str) {
-    let qualified = |text: &str| match text.strip_prefix("_/") {
-        Some(name) => name.to_owned(),
-        None if text.contains('/') && text != "/" => text.to_owned(),
-        None => format!("{namespace}/{text}"),
-    };
-    match &mut key.kind {
-        FormKind::Value(Value::Keyword(name)) => *name = Keyword::new(&qualified(name.as_str())),
-        FormKind::Value(Value::Symbol(name)) => *name = Symbol::new(&qualified(name.as_str())),
-        _ => {}
-    }
-}
-
-/// The first form, in the order of the text, that equals one before it.
-fn first_double<'a>(forms: impl Iterator<Item = &'a Form>) -> Option<&'a Form> {
-    let mut sorted: Vec<_> =
-        forms.enumerate().map(|(i, form)| (form.to_value(), i, form)).collect();
-    sorted.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)));
-    let doubles = sorted.windows(2).filter(|pair| pair[0].0 == pair[1].0);
-    doubles.map(|pair| (pair[1].1, pair[1].2)).min_by_key(|(i, _)| *i).map(|(_, form)| form)
 }
 
 /// The one form of a text.

@@ -1,7 +1,9 @@
-//! The tags that the reader knows: `#inst #uuid #uri #bytes`, and those that stand for what has no syntax of its own.
+//! The tags that the reader knows: `#inst #uuid #uri #bytes`, and those that stand for what has no
+//! syntax of its own.
 //!
-//! **Invariant:** a known tag with the wrong content is an error, never a tagged form; every other tag is kept as it is.
-//! `#inst` also takes a number of milliseconds; `#keyword`, `#symbol` and `#tagged` hold names that cannot be written.
+//! **Invariant:** a known tag with the wrong content is an error, never a tagged form; every other
+//! tag is kept as it is. `#inst` also takes a number of milliseconds; `#keyword`, `#symbol` and
+//! `#tagged` hold names that cannot be written.
 
 use super::error::{ErrorKind, shown};
 use super::{Form, FormKind, base64};

@@ -1,4 +1,5 @@
-//! The proof of the reader and the printer: as statements, as properties, and on the conformance files.
+//! The proof of the reader and the printer: as statements, as properties, and on the conformance
+//! files.
 
 use super::*;
 use crate::value::{BigDec, BigInt, Value, arbitrary};
@@ -233,7 +234,8 @@ fn tags() {
 #[test]
 fn an_error_shows_its_line() {
     let error = read_one("[:find ?x\n :where [?x :a 08]]\n").unwrap_err();
-    let expected = "line 2, column 16: `08` is no number: with a 0 in front it is octal, which has no 8 \
+    let expected = "line 2, column 16: `08` is no number: with a 0 in front it is octal, which \
+                    has no 8 \
                     and no 9\n   :where [?x :a 08]]\n                 ^";
     assert_eq!(error.to_string(), expected);
     let long = format!("[{}\u{1b}08{}", "é".repeat(5_000), " x".repeat(5_000));
@@ -328,7 +330,10 @@ fn pretty_text_breaks_where_it_must() {
     print_pretty(&value, 20, &mut out).unwrap();
     assert_eq!(
         out,
-        "{:a [1 2 3]\n :b {:c \"dddddddddd\"\n     :e #{:f}}\n :g #x [11111\n        22222\n        33333]}"
+        concat!(
+            "{:a [1 2 3]\n :b {:c \"dddddddddd\"\n     :e #{:f}}\n",
+            " :g #x [11111\n        22222\n        33333]}"
+        )
     );
     let mut out = String::new();
     print_pretty(&value, 200, &mut out).unwrap();
@@ -345,7 +350,8 @@ fn decimals_keep_their_scale() {
     }
 }
 
-/// Every value as the reader gives it back: refs are longs, 32-bit floats the double with their digits.
+/// Every value as the reader gives it back: refs are longs, 32-bit floats the double with their
+/// digits.
 fn as_read(value: &Value) -> Value {
     let all = |items: &[Value]| items.iter().map(as_read).collect::<Vec<_>>();
     match value {
@@ -360,6 +366,12 @@ fn as_read(value: &Value) -> Value {
         other => other.clone(),
     }
 }
+
+/// Pieces of EDN, most of them ending in the middle of something.
+const TEXT: &str = concat!(
+    r#"([\[\](){}"\\'^; \n,;a-c:/#_0-9+.NMerx\-é]|#\{|#_|\\u00e9|\\newline|"ab\\n"|#inst "20"#,
+    r#"|#:a\{|##Inf|;c\n|1\.5M?){0,60}"#
+);
 
 proptest! {
     #[test]
@@ -379,13 +391,16 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_forms_or_an_error(bytes: Vec<u8>, cuts in prop::collection::vec(0usize..40, 0..20)) {
+    fn any_bytes_are_forms_or_an_error(
+        bytes: Vec<u8>,
+        cuts in prop::collection::vec(0usize..40, 0..20),
+    ) {
         same_in_pieces(&bytes, &cuts);
     }
 
     #[test]
     fn any_text_is_forms_or_an_error(
-        text in r#"([\[\](){}"\\'^; \n,;a-c:/#_0-9+.NMerx\-é]|#\{|#_|\\u00e9|\\newline|"ab\\n"|#inst "20|#:a\{|##Inf|;c\n|1\.5M?){0,60}"#,
+        text in TEXT,
         cuts in prop::collection::vec(0usize..20, 0..20),
     ) {
         same_in_pieces(text.as_bytes(), &cuts);

@@ -4,7 +4,35 @@
 //! separator, the name, the place, the number of facts and their first and last transaction; so the size of any range is
 //! known without reading a leaf. Reading never blocks on one node: what is missing is asked for together.
 
-use crate::datom::Facts;
+mod branch;
+mod build;
+mod content;
+mod count;
+mod descend;
+mod keys;
+mod memory;
+mod node;
+mod pack;
+mod rows;
+mod scan;
+mod shape;
+
+#[cfg(test)]
+mod tests;
+
+pub use branch::{Branch, Child};
+pub use build::{Tree, TreeBuilder};
+pub use count::{Estimate, count, estimate};
+pub use descend::seek;
+pub use memory::MemoryNodes;
+pub use node::{Node, Stored};
+pub use pack::{Footed, PackFooter, PackWriter};
+pub use rows::Rows;
+pub use scan::{Direction, Scan};
+pub use shape::Shape;
+
+use crate::codec::CodecError;
+use crate::datom::Datom;
 use crate::hash::NodeHash;
 use crate::id::T;
 use crate::store::StoreError;
@@ -41,13 +69,6 @@ pub struct Root {
     pub span: (T, T),
 }
 
-/// A decoded node.
-#[derive(Debug)]
-pub enum Node {
-    /// Facts, in the order of the tree.
-    Leaf(Arc<Facts>),
-}
-
 /// Why nodes could not be had.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum NodesError {
@@ -68,6 +89,32 @@ pub enum NodesError {
     /// The caller's cancellation token was set.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl NodesError {
+    fn corrupt(node: &NodeRef, reason: impl Into<String>) -> Self {
+        Self::Corrupt { node: *node, reason: reason.into() }
+    }
+}
+
+/// Why a tree could not be made. What was written on the way is of no use.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TreeError {
+    /// A node of the old tree could not be had.
+    #[error(transparent)]
+    Nodes(#[from] NodesError),
+    /// A node would be too large to be stored.
+    #[error("a node cannot be stored: {0}")]
+    Codec(#[from] CodecError),
+    /// What is to be stored does not come in ascending order, or comes twice.
+    #[error("{0} is not after what comes before it")]
+    Unsorted(String),
+    /// A fact to be removed is not in the tree.
+    #[error("to be removed, but not in the index: {0:?}")]
+    NotThere(Box<Datom>),
+    /// A fact to be added is in the tree.
+    #[error("to be added, but in the index already: {0:?}")]
+    AlreadyThere(Box<Datom>),
 }
 
 /// The one seam through which operators read: give me these nodes.

@@ -101,7 +101,8 @@ fn ratios() -> impl Strategy<Value = Value> {
     });
     let any = (bigints(), bigints()).prop_map(|(a, b)| BigRational::new(a, b * 2 + 1));
     let small = (-6i64..7, 1i64..7).prop_map(|(a, b)| BigRational::new(a.into(), b.into()));
-    // Also ones that are integers: they are not read from text, but nothing keeps them from being made.
+    // Also ones that are integers: they are not read from text, but nothing keeps them from being
+    // made.
     prop_oneof![near_double, any, small].prop_map(|x| Value::Ratio(Arc::new(x)))
 }
 
@@ -145,8 +146,8 @@ pub(crate) fn scalars() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// Any value that can be made by reading, and some that cannot. Ratios that are integers are left to [`numbers`]: their
-/// text is that of the integer.
+/// Any value that can be made by reading, and some that cannot. Ratios that are integers are left
+/// to [`numbers`]: their text is that of the integer.
 pub(crate) fn values() -> BoxedStrategy<Value> {
     let scalars = scalars().prop_map(|value| match value {
         Value::Ratio(x) => x.as_ref().clone().into(),

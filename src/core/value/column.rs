@@ -1,8 +1,9 @@
 //! A column of values: tags, 64 bits each, and heaps for what does not fit.
 //!
-//! **Invariant:** every entry that is not inline points at valid bytes of its type in a heap; so reading a column never
-//! fails. Whoever makes one from stored bytes goes through [`ColumnBuilder::push_encoded`], which checks. Texts have a
-//! heap of their own, a string, so that reading one does not check its UTF-8 again.
+//! **Invariant:** every entry that is not inline points at valid bytes of its type in a heap; so
+//! reading a column never fails. Whoever makes one from stored bytes goes through
+//! [`ColumnBuilder`], which checks. Texts have a heap of their own, a string, so that reading one
+//! does not check its UTF-8 again.
 
 use super::{DecodeError, Tag, ValRef, Value, decode, encode};
 use crate::id::EntityId;
@@ -33,8 +34,8 @@ impl Column {
         self.tags[row]
     }
 
-    /// The 64 bits of a row: an inline value as it is, else offset and length in the heap. For fast paths that looked at
-    /// the tag.
+    /// The 64 bits of a row: an inline value as it is, else offset and length in the heap. For fast
+    /// paths that looked at the tag.
     pub fn bits(&self, row: usize) -> u64 {
         self.bits[row]
     }
@@ -50,7 +51,7 @@ impl Column {
     /// The heap form of a row that is not inline.
     pub fn slice(&self, row: usize) -> &[u8] {
         let (start, end) = range(self.bits[row]);
-        if is_text(self.tags[row]) {
+        if self.tags[row].is_text() {
             &self.text.as_bytes()[start..end]
         } else {
             &self.heap[start..end]
@@ -85,8 +86,24 @@ impl Column {
     }
 }
 
-fn is_text(tag: Tag) -> bool {
-    matches!(tag, Tag::Str | Tag::Keyword | Tag::Symbol | Tag::Uri)
+fn valid_bits(tag: Tag, bits: u64) -> bool {
+    match tag {
+        Tag::Nil => bits == 0,
+        Tag::Bool => bits < 2,
+        Tag::Char => u32::try_from(bits).ok().and_then(char::from_u32).is_some(),
+        Tag::Float => u32::try_from(bits).is_ok(),
+        tag => tag.is_inline(),
+    }
+}
+
+/// Whether the bytes are a value that lives in the heap of bytes.
+fn valid_heap(tag: Tag, bytes: &[u8]) -> bool {
+    match tag {
+        Tag::Bytes => true,
+        Tag::Uuid => bytes.len() == 16,
+        tag if tag.is_inline() => false,
+        tag => decode(tag, bytes).is_ok(),
+    }
 }
 
 /// Start and end in a heap.
@@ -116,7 +133,36 @@ impl ColumnBuilder {
         self.0.is_empty()
     }
 
-    /// Appends a value. The heaps of one column are below 4 GiB: columns belong to nodes and to bounded overlays.
+    /// From the parts of a column that a decoder made, after checking every row: inline bits are a
+    /// value of their tag, the others are offset (high 32 bits) and length of a heap form that
+    /// decodes. Rows may share heap bytes.
+    pub fn from_parts(
+        tags: Vec<Tag>,
+        bits: Vec<u64>,
+        text: Vec<u8>,
+        heap: Vec<u8>,
+    ) -> Result<Self, DecodeError> {
+        let text = String::from_utf8(text).map_err(|_| DecodeError(Tag::Str))?;
+        let too_big = u32::try_from(heap.len().max(text.len())).is_err();
+        if tags.len() != bits.len() || too_big {
+            return Err(DecodeError(Tag::Nil));
+        }
+        for (tag, bits) in tags.iter().zip(&bits) {
+            let (start, end) = range(*bits);
+            let valid = match tag {
+                tag if tag.is_inline() => valid_bits(*tag, *bits),
+                tag if tag.is_text() => text.get(start..end).is_some(),
+                tag => heap.get(start..end).is_some_and(|bytes| valid_heap(*tag, bytes)),
+            };
+            if !valid {
+                return Err(DecodeError(*tag));
+            }
+        }
+        Ok(Self(Column { tags, bits, text, heap }))
+    }
+
+    /// Appends a value. The heaps of one column are below 4 GiB: columns belong to nodes and to
+    /// bounded overlays.
     pub fn push(&mut self, value: ValRef<'_>) {
         let tag = value.tag();
         let bits = match value {
@@ -144,13 +190,7 @@ impl ColumnBuilder {
 
     /// Appends an inline value by its bits, after checking them.
     pub fn push_bits(&mut self, tag: Tag, bits: u64) -> Result<(), DecodeError> {
-        let valid = match tag {
-            Tag::Nil => bits == 0,
-            Tag::Bool => bits < 2,
-            Tag::Char => u32::try_from(bits).ok().and_then(char::from_u32).is_some(),
-            Tag::Float => u32::try_from(bits).is_ok(),
-            tag => tag.is_inline(),
-        };
+        let valid = valid_bits(tag, bits);
         if !valid {
             return Err(DecodeError(tag));
         }
@@ -162,17 +202,12 @@ impl ColumnBuilder {
     /// Appends a value that is not inline by its heap form, after checking that it decodes.
     pub fn push_encoded(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), DecodeError> {
         let error = DecodeError(tag);
-        let used = if is_text(tag) { self.0.text.len() } else { self.0.heap.len() };
+        let used = if tag.is_text() { self.0.text.len() } else { self.0.heap.len() };
         u32::try_from(used + bytes.len()).map_err(|_| error)?;
         let bits = match tag {
-            tag if is_text(tag) => self.text(std::str::from_utf8(bytes).map_err(|_| error)?),
-            Tag::Bytes => self.heap(bytes),
-            Tag::Uuid if bytes.len() == 16 => self.heap(bytes),
-            tag if tag.is_inline() => return Err(error),
-            tag => {
-                decode(tag, bytes)?;
-                self.heap(bytes)
-            }
+            tag if tag.is_text() => self.text(std::str::from_utf8(bytes).map_err(|_| error)?),
+            tag if valid_heap(tag, bytes) => self.heap(bytes),
+            _ => return Err(error),
         };
         self.0.tags.push(tag);
         self.0.bits.push(bits);

@@ -1,15 +1,16 @@
 //! The heap form: compact bytes of a value whose type is known, for columns and frames.
 //!
-//! **Invariant:** `decode(v.tag(), encode(v)) == v`, bit for bit the same value; any bytes decode to a value or an error,
-//! in memory proportional to the bytes. Nested collections carry their tags.
+//! **Invariant:** `decode(v.tag(), encode(v)) == v`, bit for bit the same value; any bytes decode
+//! to a value or an error, in memory proportional to the bytes. Nested collections carry their
+//! tags.
 
 use super::{BigDec, BigInt, BigRational, Keyword, MAX_SCALE, Symbol, Tag, Uuid, Value};
 use crate::id::EntityId;
 use num_traits::Zero;
 use std::sync::Arc;
 
-/// How deep a value may nest to be read, from text or from bytes. Whoever builds values in a loop keeps below it: walking
-/// them is by recursion.
+/// How deep a value may nest to be read, from text or from bytes. Whoever builds values in a loop
+/// keeps below it: walking them is by recursion.
 pub const MAX_DEPTH: usize = 512;
 
 /// Bytes that are no value of the type they should be.

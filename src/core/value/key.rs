@@ -1,10 +1,12 @@
 //! Order-preserving bytes: comparing two keys with `memcmp` is comparing the values.
 //!
-//! **Invariant:** for all values `a.cmp(b) == key(a).cmp(key(b))`, and no key is a prefix of another, so that keys can be
-//! concatenated. Keys are for separators and seeks; they are not decoded.
+//! **Invariant:** for all values `a.cmp(b) == key(a).cmp(key(b))`, and no key is a prefix of
+//! another, so that keys can be concatenated. Keys are for separators and seeks; they are not
+//! decoded.
 //!
-//! Numbers of all types share one form: sign, then the magnitude as the largest double not above it, then what is left as
-//! a continued fraction (finite for every rational, ordered by its terms with alternating direction), then the type.
+//! Numbers of all types share one form: sign, then the magnitude as the largest double not above
+//! it, then what is left as a continued fraction (finite for every rational, ordered by its terms
+//! with alternating direction), then the type.
 
 use super::num::{Exact, cmp_rational, exact};
 use super::order::{number_type, rank};
@@ -130,8 +132,8 @@ fn floor_f64(x: &BigRational) -> f64 {
     }
 }
 
-/// `0` for nothing left; else the terms, odd ones complemented since a larger one makes the number smaller, and the end
-/// as an infinite term.
+/// `0` for nothing left; else the terms, odd ones complemented since a larger one makes the number
+/// smaller, and the end as an infinite term.
 fn continued_fraction(rest: &BigRational, out: &mut Vec<u8>) {
     if rest.is_zero() {
         return out.push(0);
@@ -154,7 +156,8 @@ fn continued_fraction(rest: &BigRational, out: &mut Vec<u8>) {
     }
 }
 
-/// A natural number: how many bytes its length takes (at most 8), its length, itself, all big endian.
+/// A natural number: how many bytes its length takes (at most 8), its length, itself, all big
+/// endian.
 fn natural(x: &BigInt, out: &mut Vec<u8>) {
     let (_, bytes) =
         if x.sign() == Sign::NoSign { (Sign::NoSign, vec![]) } else { x.to_bytes_be() };

@@ -1,12 +1,13 @@
 //! Values: what a fact can say, and what a query can compute.
 //!
-//! **Invariant:** there is one total order over all values ([`Value::cmp`]), and it agrees with equality, with hashing,
-//! with the order-preserving [`key`] bytes, and with the order of every printed result. Ranks: nil, boolean, number,
-//! char, string, keyword, symbol, instant, uuid, uri, bytes, vector (tuples), list, set, map, tagged. All numeric types
-//! are one rank, compared by exact value, then by type.
+//! **Invariant:** there is one total order over all values ([`Value::cmp`]), and it agrees with
+//! equality, with hashing, with the order-preserving [`key`] bytes, and with the order of every
+//! printed result. Ranks: nil, boolean, number, char, string, keyword, symbol, instant, uuid, uri,
+//! bytes, vector (tuples), list, set, map, tagged. All numeric types are one rank, compared by
+//! exact value, then by type.
 //!
-//! A [`Value`] owns its parts and is cheap to clone; a [`ValRef`] is the same borrowed from a column of a node. This
-//! module reads and prints no text: that is `edn`.
+//! A [`Value`] owns its parts and is cheap to clone; a [`ValRef`] is the same borrowed from a
+//! column of a node. This module reads and prints no text: that is `edn`.
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
@@ -88,7 +89,8 @@ fn split(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// A value. Instants are milliseconds since 1970 UTC; sets and maps are sorted and hold no duplicates.
+/// A value. Instants are milliseconds since 1970 UTC; sets and maps are sorted and hold no
+/// duplicates.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// `nil`; never stored.
@@ -180,8 +182,9 @@ impl Value {
         entries.binary_search_by(|(k, _)| k.cmp(key)).ok().map(|i| &entries[i].1)
     }
 
-    /// Clojure's `=`: integers of all sizes are one type (`1` = `1N`), and so are entity ids; floats of both sizes are
-    /// one; vectors and lists are equal by their items; else as the total order.
+    /// Clojure's `=`: integers of all sizes are one type (`1` = `1N`), and so are entity ids;
+    /// floats of both sizes are one; vectors and lists are equal by their items; else as the total
+    /// order.
     pub fn equals(&self, other: &Value) -> bool {
         order::equals(self, other)
     }

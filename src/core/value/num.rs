@@ -1,6 +1,7 @@
 //! Exact comparison of numbers of different types.
 //!
-//! **Invariant:** no comparison rounds. Every finite number is a rational; NaN is below all, the infinities outside all.
+//! **Invariant:** no comparison rounds. Every finite number is a rational; NaN is below all, the
+//! infinities outside all.
 
 use super::Value;
 use num_bigint::BigInt;
@@ -9,11 +10,12 @@ use num_traits::{Pow, Signed};
 use std::cmp::Ordering;
 use std::fmt;
 
-/// The largest power of ten, either way, that a decimal may carry: beyond it exact arithmetic would be a way to exhaust
-/// memory with ten bytes of input.
+/// The largest power of ten, either way, that a decimal may carry: beyond it exact arithmetic would
+/// be a way to exhaust memory with ten bytes of input.
 pub const MAX_SCALE: i64 = 10_000;
 
-/// A decimal: `unscaled * 10^-scale`. Two that differ in scale alone are equal in value and order by scale after it.
+/// A decimal: `unscaled * 10^-scale`. Two that differ in scale alone are equal in value and order
+/// by scale after it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BigDec {
     /// The digits.
@@ -35,8 +37,8 @@ impl BigDec {
 }
 
 impl fmt::Display for BigDec {
-    /// So that reading it gives the same digits and the same scale: plain (`1.50`) where the scale says how, else with an
-    /// exponent (`1.5E+3`, `1.5E-9`).
+    /// So that reading it gives the same digits and the same scale: plain (`1.50`) where the scale
+    /// says how, else with an exponent (`1.5E+3`, `1.5E-9`).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.unscaled.is_negative() { "-" } else { "" };
         let digits = self.unscaled.magnitude().to_string();
@@ -95,7 +97,8 @@ fn exact_float(x: f64) -> Exact {
     }
 }
 
-/// Compares two numbers by exact value; equal for `1`, `1N`, `1.0` and `1.00M`. What is no number is below all.
+/// Compares two numbers by exact value; equal for `1`, `1N`, `1.0` and `1.00M`. What is no number
+/// is below all.
 pub fn cmp_exact(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Long(a), Value::Long(b)) => return a.cmp(b),
@@ -118,8 +121,8 @@ pub fn cmp_exact(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-/// By cross-multiplying: the `Ord` of the type recurses once for each term of the continued fraction, of which two
-/// decimals of a few thousand digits have enough to overflow the stack.
+/// By cross-multiplying: the `Ord` of the type recurses once for each term of the continued
+/// fraction, of which two decimals of a few thousand digits have enough to overflow the stack.
 pub(super) fn cmp_rational(a: &BigRational, b: &BigRational) -> Ordering {
     if a.denom() == b.denom() {
         return a.numer().cmp(b.numer());
@@ -140,7 +143,8 @@ pub(super) fn cmp_long_f64(a: i64, b: f64) -> Ordering {
     if b.is_nan() {
         return Ordering::Greater;
     }
-    // 2^63 and beyond is outside the longs; inside, truncation is exact and the fraction decides ties.
+    // 2^63 and beyond is outside the longs; inside, truncation is exact and the fraction decides
+    // ties.
     if b >= 9_223_372_036_854_775_808.0 {
         return Ordering::Less;
     }

@@ -1,6 +1,7 @@
 //! The one total order of values, equality and hashing.
 //!
-//! **Invariant:** `Ord`, `Eq` and `Hash` of [`Value`] and `Ord` of [`ValRef`] agree with each other and with `key`.
+//! **Invariant:** `Ord`, `Eq` and `Hash` of [`Value`] and `Ord` of [`ValRef`] agree with each other
+//! and with `key`.
 
 use super::num::{cmp_exact, cmp_f64, cmp_long_f64};
 use super::{Tag, ValRef, Value, key};

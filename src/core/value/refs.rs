@@ -1,6 +1,7 @@
 //! Values borrowed from a column: what comparing, seeking and joining work on without allocating.
 //!
-//! **Invariant:** `ValRef` of a value has the same order, the same equality and the same key bytes as the value.
+//! **Invariant:** `ValRef` of a value has the same order, the same equality and the same key bytes
+//! as the value.
 
 use super::{BigDec, BigInt, BigRational, Keyword, Symbol, Uuid, Value, decode};
 use crate::id::EntityId;
@@ -48,6 +49,11 @@ impl Tag {
     /// The tag with this number.
     pub fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.get(byte as usize).copied()
+    }
+
+    /// Whether a value of this type is text with a sigil or none.
+    pub fn is_text(self) -> bool {
+        matches!(self, Tag::Str | Tag::Keyword | Tag::Symbol | Tag::Uri)
     }
 
     /// Whether a value of this type fits in 64 bits of a column; the others live in its heap.
@@ -104,8 +110,8 @@ impl<'a> ValRef<'a> {
         }
     }
 
-    /// The value itself. Cost: an allocation for what is not inline. A heap form that does not decode is `Nil`: columns
-    /// check what they hold when they are read from storage.
+    /// The value itself. Cost: an allocation for what is not inline. A heap form that does not
+    /// decode is `Nil`: columns check what they hold when they are read from storage.
     pub fn to_value(self) -> Value {
         match self {
             Self::Nil => Value::Nil,

@@ -1,4 +1,5 @@
-//! The proof of the order, the keys, the heap form and the columns, as properties over [`super::arbitrary`].
+//! The proof of the order, the keys, the heap form and the columns, as properties over
+//! [`super::arbitrary`].
 
 use super::arbitrary::{longs, numbers, values};
 use super::*;
@@ -142,7 +143,13 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_a_value_or_an_error(tag in 0u8..24, bytes: Vec<u8>, at: usize, change: u8, value in values()) {
+    fn any_bytes_are_a_value_or_an_error(
+        tag in 0u8..24,
+        bytes: Vec<u8>,
+        at: usize,
+        change: u8,
+        value in values(),
+    ) {
         let mut changed = heap_of(&value);
         if !changed.is_empty() {
             let at = at % changed.len();
@@ -178,7 +185,9 @@ proptest! {
     }
 
     #[test]
-    fn sets_and_maps_are_sorted_and_hold_nothing_twice(items in prop::collection::vec(values(), 0..8)) {
+    fn sets_and_maps_are_sorted_and_hold_nothing_twice(
+        items in prop::collection::vec(values(), 0..8),
+    ) {
         let Value::Set(set) = Value::set(items.clone()) else { panic!("no set") };
         prop_assert!(set.windows(2).all(|w| w[0] < w[1]));
         let entries: Vec<_> = items.iter().cloned().zip((0..).map(Value::Long)).collect();

@@ -1,0 +1,86 @@
+//! Frames: bytes compressed, with their length.
+//!
+//! Layout: `method` (1 byte: 0 as they are, 1 zstd), `raw length` (varint, at most 64 MiB), and the bytes or one zstd
+//! frame to the end. What zstd would not make smaller is kept as it is.
+//!
+//! **Invariant:** decompressing allocates no more than the raw length, and fails unless exactly that comes out.
+
+use super::{CodecError, MAX_RAW, Reader, Writer};
+
+const PLAIN: u8 = 0;
+const ZSTD: u8 = 1;
+
+/// A frame of these bytes; an error if there are more than [`MAX_RAW`].
+pub fn compress(raw: &[u8]) -> Result<Vec<u8>, CodecError> {
+    if raw.len() > MAX_RAW {
+        return Err(CodecError { what: "more than 64 MiB for one frame", at: MAX_RAW });
+    }
+    let mut out = Writer::new();
+    let packed = zstd_compress(raw).filter(|packed| packed.len() < raw.len());
+    out.u8(if packed.is_some() { ZSTD } else { PLAIN });
+    out.varint(raw.len() as u64);
+    out.fixed(packed.as_deref().unwrap_or(raw));
+    Ok(out.finish())
+}
+
+/// The bytes of a frame.
+pub fn decompress(frame: &[u8]) -> Result<Vec<u8>, CodecError> {
+    let mut r = Reader::new(frame);
+    let (method, len) = (r.u8()?, r.varint()? as usize);
+    r.check(len <= MAX_RAW, "a frame of more than 64 MiB")?;
+    let raw = match method {
+        PLAIN => r.rest().to_vec(),
+        ZSTD => {
+            zstd_decompress(r.rest(), len).ok_or_else(|| r.error("bytes that are no zstd frame"))?
+        }
+        _ => return Err(r.error("an unknown compression")),
+    };
+    r.check(raw.len() == len, "a frame of another length than it says")?;
+    Ok(raw)
+}
+
+/// The raw length that a frame says it has.
+pub fn raw_len(frame: &[u8]) -> Result<usize, CodecError> {
+    let mut r = Reader::new(frame);
+    r.u8()?;
+    Ok(r.varint()? as usize)
+}
+
+#[cfg(not(target_family = "wasm"))]
+mod zstd_native {
+    use std::cell::RefCell;
+    use zstd::bulk::{Compressor, Decompressor};
+
+    // Making a context costs as much as using it once.
+    thread_local! {
+        static COMPRESSOR: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(3).ok());
+        static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> =
+            RefCell::new(Decompressor::new().ok());
+    }
+
+    pub fn compress(raw: &[u8]) -> Option<Vec<u8>> {
+        COMPRESSOR.with_borrow_mut(|c| c.as_mut()?.compress(raw).ok())
+    }
+
+    pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
+        DECOMPRESSOR.with_borrow_mut(|d| d.as_mut()?.decompress(packed, len).ok())
+    }
+}
+#[cfg(not(target_family = "wasm"))]
+use zstd_native::{compress as zstd_compress, decompress as zstd_decompress};
+
+#[cfg(target_family = "wasm")]
+fn zstd_compress(raw: &[u8]) -> Option<Vec<u8>> {
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+    Some(compress_to_vec(raw, CompressionLevel::Fastest))
+}
+
+#[cfg(target_family = "wasm")]
+fn zstd_decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
+    use std::io::Read;
+    let decoder = ruzstd::decoding::StreamingDecoder::new(packed).ok()?;
+    let mut raw = Vec::with_capacity(len);
+    // One byte more than it may be, to see that it is not longer.
+    decoder.take(len as u64 + 1).read_to_end(&mut raw).ok()?;
+    Some(raw)
+}

@@ -1,0 +1,196 @@
+//! What is to become nodes: unsaved content that can be weighed, cut and joined.
+//!
+//! **Invariant:** an [`Entry`] carries the true lower bound of its subtree, also where the branch node that holds it
+//! stores none; so entries can move between branch nodes.
+
+use super::branch::{Branch, Child};
+use super::keys::separator;
+use super::node::Node;
+use super::pack::PackWriter;
+use super::rows::Rows;
+use super::shape::{CHILD, Fill, Limit, ROW, Shape};
+use super::{NodesError, TreeError};
+use crate::datom::{Facts, FactsBuilder, Order};
+use crate::id::{T, Tx};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A saved node and where its keys begin.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub separator: Vec<u8>,
+    pub child: Child,
+}
+
+/// The content of a node that is not saved yet.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Leaf(Facts),
+    Rows(Rows),
+    Branch(Vec<Entry>),
+}
+
+/// Content and where its keys begin.
+#[derive(Clone, Debug)]
+pub(super) struct Fresh {
+    pub separator: Vec<u8>,
+    pub height: u8,
+    pub content: Content,
+}
+
+impl Fresh {
+    /// The content of a saved node.
+    pub fn load(entry: &Entry, height: u8, node: &Node) -> Result<Self, NodesError> {
+        let content = match (node, height) {
+            (Node::Leaf(facts), 0) => Content::Leaf(Facts::clone(facts)),
+            (Node::Rows(rows), 0) => Content::Rows(rows.clone()),
+            _ => Content::Branch(entries(entry, node.branch(&entry.child.node, height)?)),
+        };
+        Ok(Self { separator: entry.separator.clone(), height, content })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items() == 0
+    }
+
+    fn items(&self) -> usize {
+        match &self.content {
+            Content::Leaf(facts) => facts.len(),
+            Content::Rows(rows) => rows.len(),
+            Content::Branch(entries) => entries.len(),
+        }
+    }
+
+    pub fn weight(&self) -> usize {
+        self.weights().iter().sum()
+    }
+
+    fn weights(&self) -> Vec<usize> {
+        let weight = |i| match &self.content {
+            Content::Leaf(facts) => row_weight(facts, i),
+            Content::Rows(rows) => ROW + rows.key(i).len() + rows.value(i).len(),
+            Content::Branch(entries) => CHILD + entries[i].separator.len(),
+        };
+        (0..self.items()).map(weight).collect()
+    }
+
+    /// Whether it should be joined with a neighbour.
+    pub fn is_small(&self, shape: Shape) -> bool {
+        let limit = shape.limit(self.height);
+        self.items() < limit.items || self.weight() < limit.least()
+    }
+
+    /// Cuts it into parts that fit.
+    pub fn cut(self, order: Order, shape: Shape, fill: Fill) -> Vec<Fresh> {
+        let limit: Limit = shape.limit(self.height);
+        let parts = limit.cut(&self.weights(), fill);
+        if parts.len() < 2 {
+            return vec![self];
+        }
+        parts.into_iter().map(|rows| self.part(order, rows)).collect()
+    }
+
+    /// Some of its items.
+    pub fn part(&self, order: Order, items: Range<usize>) -> Fresh {
+        let start = items.start;
+        let content = match &self.content {
+            Content::Leaf(facts) => Content::Leaf(copy(facts, items)),
+            Content::Rows(rows) => {
+                let mut part = Rows::default();
+                items.for_each(|i| part.push(rows.key(i), rows.value(i)));
+                Content::Rows(part)
+            }
+            Content::Branch(entries) => Content::Branch(entries[items].to_vec()),
+        };
+        let separator = match &self.content {
+            _ if start == 0 => self.separator.clone(),
+            Content::Leaf(facts) => separate(order, facts, start),
+            Content::Rows(rows) => separator(rows.key(start - 1), rows.key(start)),
+            Content::Branch(entries) => entries[start].separator.clone(),
+        };
+        Fresh { separator, height: self.height, content }
+    }
+
+    /// Both, the other one after this one. Contents of two kinds never meet: trees are of one kind.
+    pub fn join(mut self, other: Fresh) -> Fresh {
+        match (&mut self.content, other.content) {
+            (Content::Leaf(x), Content::Leaf(y)) => {
+                let mut facts = FactsBuilder::with_capacity(x.len() + y.len());
+                (0..x.len()).for_each(|row| facts.push_row(x, row));
+                (0..y.len()).for_each(|row| facts.push_row(&y, row));
+                *x = facts.finish();
+            }
+            (Content::Rows(x), Content::Rows(y)) => {
+                (0..y.len()).for_each(|row| x.push(y.key(row), y.value(row)));
+            }
+            (Content::Branch(x), Content::Branch(y)) => x.extend(y),
+            _ => debug_assert!(false, "contents of two kinds in one tree"),
+        }
+        self
+    }
+
+    /// The node, what a branch node says of it, and what is still missing: its place.
+    pub fn node(self) -> (Node, u64, (T, T)) {
+        match self.content {
+            Content::Leaf(facts) => {
+                let (count, span) = (facts.len() as u64, span(&facts));
+                (Node::Leaf(Arc::new(facts)), count, span)
+            }
+            Content::Rows(rows) => {
+                let count = rows.len() as u64;
+                (Node::Rows(rows), count, (T(0), T(0)))
+            }
+            Content::Branch(entries) => {
+                let count = entries.iter().map(|x| x.child.count).sum();
+                let first = entries.iter().map(|x| x.child.span.0).min();
+                let last = entries.iter().map(|x| x.child.span.1).max();
+                let entries = entries.iter().map(|x| (&x.separator[..], x.child));
+                let branch = Branch::new(self.height, entries);
+                (Node::Branch(branch), count, (first.unwrap_or_default(), last.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// Saves it.
+    pub fn save(self, packs: &mut PackWriter<'_>) -> Result<Entry, TreeError> {
+        let separator = self.separator.clone();
+        let (node, count, span) = self.node();
+        let node = packs.push(&node.encode()?);
+        Ok(Entry { separator, child: Child { node, count, span } })
+    }
+}
+
+/// The children of a branch node as entries.
+pub(super) fn entries(of: &Entry, branch: &Branch) -> Vec<Entry> {
+    let children = branch.children().iter().enumerate();
+    let entry = |(i, child): (usize, &Child)| {
+        let separator = if i == 0 { &of.separator } else { branch.separator(i) };
+        Entry { separator: separator.to_vec(), child: *child }
+    };
+    children.map(entry).collect()
+}
+
+pub(super) fn row_weight(facts: &Facts, row: usize) -> usize {
+    let values = facts.values();
+    let heap = if values.tag(row).is_inline() { 0 } else { values.slice(row).len() };
+    ROW + heap
+}
+
+pub(super) fn copy(facts: &Facts, rows: Range<usize>) -> Facts {
+    let mut part = FactsBuilder::with_capacity(rows.len());
+    rows.for_each(|row| part.push_row(facts, row));
+    part.finish()
+}
+
+/// What separates a row from the one before.
+fn separate(order: Order, facts: &Facts, row: usize) -> Vec<u8> {
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    facts.key(row - 1).encode(order, &mut left);
+    facts.key(row).encode(order, &mut right);
+    separator(&left, &right)
+}
+
+fn span(facts: &Facts) -> (T, T) {
+    let ts = || facts.transactions().iter().map(|tx| Tx(*tx).t());
+    (ts().min().unwrap_or_default(), ts().max().unwrap_or_default())
+}

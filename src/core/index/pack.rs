@@ -1,0 +1,161 @@
+//! Packs: the nodes that one flush wrote, in as few objects as possible.
+//!
+//! Layout of a pack: the stored nodes one after the other from byte 0; the *footer*, a frame of the codec that holds the
+//! number of nodes (varint), then for each: hash (32 bytes), then offset, length and raw length as columns of numbers;
+//! and the *trailer*, 44 bytes: blake3 of the footer (32), length of the footer (4, little endian), `FFPACK00`.
+//!
+//! **Invariant:** a node has its place as soon as it is pushed; nodes that are pushed last ([`PackWriter::push_last`]) lie
+//! together in one pack.
+
+use super::node::Stored;
+use super::{NodeRef, PackId};
+use crate::codec::{CodecError, Reader, Writer, frame, words};
+use crate::hash::NodeHash;
+use bytes::Bytes;
+use std::fmt;
+
+/// Once a pack is this large, the next one begins.
+const TARGET: usize = 8 << 20;
+const MAGIC: &[u8; 8] = b"FFPACK00";
+const TRAILER: usize = 32 + 4 + 8;
+
+/// A node in the footer of a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footed {
+    /// Its name.
+    pub hash: NodeHash,
+    /// Where in the pack.
+    pub offset: u64,
+    /// Stored length.
+    pub len: u32,
+    /// Length of its body before compression.
+    pub raw_len: u32,
+}
+
+/// What a pack says it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackFooter {
+    /// Its nodes, in the order of their places.
+    pub nodes: Vec<Footed>,
+}
+
+/// Collects new nodes into packs.
+pub struct PackWriter<'a> {
+    fresh: Box<dyn FnMut() -> PackId + Send + 'a>,
+    current: Option<(PackId, Vec<u8>, Vec<Footed>)>,
+    full: Vec<(PackId, Bytes)>,
+    nodes: u64,
+}
+
+impl<'a> PackWriter<'a> {
+    /// `fresh` gives names that were never used: random ones.
+    pub fn new(fresh: impl FnMut() -> PackId + Send + 'a) -> Self {
+        Self { fresh: Box::new(fresh), current: None, full: Vec::new(), nodes: 0 }
+    }
+
+    /// Gives a node its place.
+    pub fn push(&mut self, node: &Stored) -> NodeRef {
+        if self.current.as_ref().is_some_and(|(_, bytes, _)| bytes.len() >= TARGET) {
+            self.close();
+        }
+        self.push_last(node)
+    }
+
+    /// Gives a node its place in the same pack as the node before: for roots and whatever is read with them.
+    pub fn push_last(&mut self, node: &Stored) -> NodeRef {
+        let fresh = &mut self.fresh;
+        let (pack, bytes, nodes) =
+            self.current.get_or_insert_with(|| (fresh(), Vec::new(), Vec::new()));
+        let (offset, len) = (bytes.len() as u64, node.bytes.len() as u32);
+        let hash = NodeHash::of(&node.bytes);
+        bytes.extend_from_slice(&node.bytes);
+        nodes.push(Footed { hash, offset, len, raw_len: node.raw_len });
+        self.nodes += 1;
+        NodeRef { hash, pack: *pack, offset, len }
+    }
+
+    /// How many nodes were pushed.
+    pub fn nodes(&self) -> u64 {
+        self.nodes
+    }
+
+    /// The packs that are complete so far: a large load sends them off while it goes on.
+    pub fn take_full(&mut self) -> Vec<(PackId, Bytes)> {
+        std::mem::take(&mut self.full)
+    }
+
+    /// All packs that were not taken yet.
+    pub fn finish(mut self) -> Vec<(PackId, Bytes)> {
+        self.close();
+        self.full
+    }
+
+    fn close(&mut self) {
+        let Some((pack, mut bytes, nodes)) = self.current.take() else { return };
+        bytes.extend(PackFooter { nodes }.encode());
+        self.full.push((pack, bytes.into()));
+    }
+}
+
+impl fmt::Debug for PackWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackWriter").field("nodes", &self.nodes).finish_non_exhaustive()
+    }
+}
+
+impl PackFooter {
+    /// How long footer and trailer may be at most that a reader should ask for at once; more may be needed.
+    pub const READ: u64 = 64 << 10;
+
+    fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.varint(self.nodes.len() as u64);
+        self.nodes.iter().for_each(|node| w.fixed(&node.hash.0));
+        let mut column = |of: fn(&Footed) -> u64| {
+            words::write(&self.nodes.iter().map(of).collect::<Vec<_>>(), &mut w);
+        };
+        column(|node| node.offset);
+        column(|node| u64::from(node.len));
+        column(|node| u64::from(node.raw_len));
+        // 8 MiB of nodes, 60 bytes each: never too much for a frame.
+        let mut out = frame::compress(&w.finish()).unwrap_or_default();
+        let (hash, len) = (NodeHash::of(&out), out.len() as u32);
+        out.extend(hash.0);
+        out.extend(len.to_le_bytes());
+        out.extend(MAGIC);
+        out
+    }
+
+    /// How many bytes at the end of the pack are footer and trailer, from any bytes that end where the pack ends.
+    pub fn len(tail: &[u8]) -> Result<usize, CodecError> {
+        let trailer = tail.len().checked_sub(TRAILER).map(|at| &tail[at..]);
+        let mut r = Reader::new(trailer.unwrap_or_default());
+        let (_hash, len, magic) = (r.fixed(32)?, r.u32()?, r.fixed(8)?);
+        r.check(magic == MAGIC, "no pack: the last bytes are not FFPACK00")?;
+        Ok(len as usize + TRAILER)
+    }
+
+    /// The footer of a pack, from any bytes that end where the pack ends and are long enough.
+    pub fn decode(tail: &[u8]) -> Result<Self, CodecError> {
+        let len = Self::len(tail)?;
+        let at = tail.len().checked_sub(len).ok_or(CodecError { what: "a cut footer", at: 0 })?;
+        let (footer, trailer) = tail[at..].split_at(len - TRAILER);
+        if NodeHash::of(footer).0[..] != trailer[..32] {
+            return Err(CodecError { what: "a footer that is not that of its hash", at });
+        }
+        let body = frame::decompress(footer)?;
+        let mut r = Reader::new(&body);
+        let rows = r.count(32)?;
+        let hashes = (0..rows).map(|_| r.array().map(NodeHash)).collect::<Result<Vec<_>, _>>()?;
+        let (offset, len, raw) =
+            (words::read(&mut r, rows)?, words::read(&mut r, rows)?, words::read(&mut r, rows)?);
+        let small = |x: u64| u32::try_from(x).map_err(|_| r.error("a length that is none"));
+        let mut nodes = Vec::with_capacity(rows);
+        for (i, hash) in hashes.into_iter().enumerate() {
+            let (len, raw_len) = (small(len[i])?, small(raw[i])?);
+            nodes.push(Footed { hash, offset: offset[i], len, raw_len });
+        }
+        r.finish()?;
+        Ok(Self { nodes })
+    }
+}
