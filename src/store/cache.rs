@@ -103,6 +103,11 @@ impl<V, E: Clone> NodeCache<V, E> {
         hit
     }
 
+    /// Whether the value of `key` is here. Counts nothing and keeps nothing alive.
+    pub fn contains(&self, key: &NodeHash) -> bool {
+        self.shard(key).contains(key)
+    }
+
     /// Keeps a value that the caller has already: what it has just written.
     pub fn insert(&self, key: NodeHash, loaded: Loaded<V>) {
         self.shard(&key).insert(key, loaded);

@@ -25,13 +25,6 @@
 //! ```
 #![forbid(unsafe_code)]
 
-// floor 2: from what a user writes to a store
-mod url;
-
-// floor 1: the places
-mod local;
-mod object;
-
 // floor 0: what is put around a place, and what the places share
 mod cache;
 mod coalesce;
@@ -45,6 +38,16 @@ mod readonly;
 mod retry;
 mod settings;
 
+// floor 1: the places
+mod local;
+mod object;
+
+// floor 2: from what a user writes to a store
+mod url;
+
+// floor 3: what reads a database
+mod nodes;
+
 pub use cache::{CacheStats, Class, Flight, Found, Loaded, NodeCache, Wait, WaitError};
 pub use counted::{Counted, Counts};
 pub use fault::{Fault, FaultPlan, Faulty, Operation};
@@ -52,6 +55,7 @@ pub use host::SystemHost;
 pub use kind::{Kind, TABLE};
 pub use local::LocalStore;
 pub use locator::Locator;
+pub use nodes::StoreNodes;
 pub use object::ObjectStore;
 pub use readonly::ReadOnly;
 pub use retry::Retried;

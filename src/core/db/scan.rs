@@ -1,54 +1,67 @@
 //! Reading ranges of an index through the view.
 //!
-//! **Invariant:** all ranges of one call descend the trees together: one round a level, however many there are.
+//! **Invariant:** all ranges of one call descend the trees together: one round a level, however many there are. A large
+//! range is read in chunks with doubling read-ahead and is never held whole.
 
 use super::merge::{merge, slice_of};
 use super::{Db, DbError};
-use crate::datom::{Datom, KeyRange, Order, Slice};
+use crate::datom::{Datom, KeyRange, Order, Probe, Side, Slice};
 use crate::id::{AttrId, EntityId};
-use crate::index::Root;
+use crate::index::{self, Direction, Root, Scan};
 use crate::value::Value;
 
 impl Db {
     /// The facts of each range, in the order of the index. AVET knows only indexed, unique and ref attributes.
     pub fn scan(&self, order: Order, ranges: &[KeyRange]) -> Result<Vec<Vec<Slice>>, DbError> {
         let trees = &self.snapshot().trees;
-        let current = self.seek_tree(trees.current[order as usize].as_ref(), order, ranges)?;
+        let current = self.seek(trees.current[order as usize].as_ref(), order, ranges)?;
         let ended = if self.view().needs_ended() {
-            self.seek_tree(trees.superseded[order as usize].as_ref(), order, ranges)?
+            self.seek(trees.superseded[order as usize].as_ref(), order, ranges)?
         } else {
             vec![Vec::new(); ranges.len()]
         };
-        let layered = |range: &KeyRange| -> Vec<Vec<Slice>> {
-            let layers = self.snapshot().layers.iter().map(|layer| layer.facts(order));
-            layers.map(|facts| slice_of(facts, range.rows(order, facts))).collect()
-        };
         let merged = ranges.iter().zip(current).zip(ended).map(|((range, current), ended)| {
-            merge(order, self.view(), current, &ended, &layered(range))
+            merge(order, self.view(), current, &ended, &self.layered(order, range))
         });
         Ok(merged.collect())
     }
 
-    fn seek_tree(
+    fn seek(
         &self,
         root: Option<&Root>,
         order: Order,
         ranges: &[KeyRange],
     ) -> Result<Vec<Vec<Slice>>, DbError> {
-        let _ = (root, order);
-        Ok(vec![Vec::new(); ranges.len()])
+        Ok(index::seek(self.snapshot().nodes.as_ref(), root, order, ranges)?)
     }
 
-    /// The facts of one range in chunks, for ranges that may be large: a chunk is a bounded number of slices.
-    pub fn chunks(&self, order: Order, range: &KeyRange) -> Result<Chunks, DbError> {
-        let slices = self.scan(order, std::slice::from_ref(range))?;
-        Ok(Chunks { slices: slices.into_iter().flatten().collect::<Vec<_>>().into_iter() })
+    fn layered(&self, order: Order, range: &KeyRange) -> Vec<Vec<Slice>> {
+        let layers = self.snapshot().layers.iter().map(|layer| layer.facts(order));
+        layers.map(|facts| slice_of(facts, range.rows(order, facts))).collect()
     }
 
-    /// About how many facts a range has, from branch nodes alone: no leaf is read.
+    /// The facts of one range in chunks, for ranges that may be large.
+    pub fn chunks(&self, order: Order, range: KeyRange) -> Chunks {
+        let trees = &self.snapshot().trees;
+        let scan = |root: &Option<Root>| {
+            Scan::new(root.as_ref(), order, range.clone(), Direction::Forward)
+        };
+        let current = Source::new(scan(&trees.current[order as usize]));
+        let ended = self.view().needs_ended().then(|| scan(&trees.superseded[order as usize]));
+        let ended = Source::new(ended.unwrap_or_else(|| scan(&None)));
+        let (db, from) = (self.clone(), range.from.clone());
+        Chunks { db, order, from, to: range.to, current, ended, ready: Vec::new().into_iter() }
+    }
+
+    /// About how many facts a range has, from branch nodes and what is in memory: no leaf is fetched.
     pub fn estimate(&self, order: Order, range: &KeyRange) -> Result<u64, DbError> {
         let layers = self.snapshot().layers.iter();
-        Ok(layers.map(|layer| range.rows(order, layer.facts(order)).len() as u64).sum())
+        let layered: u64 =
+            layers.map(|layer| range.rows(order, layer.facts(order)).len() as u64).sum();
+        let root = self.snapshot().trees.current[order as usize].as_ref();
+        let nodes = self.snapshot().nodes.as_ref();
+        let tree = index::estimate(nodes, root, order, std::slice::from_ref(range))?;
+        Ok(layered + tree.iter().map(index::Estimate::likely).sum::<u64>())
     }
 
     /// The datoms that begin with these components, in the order of the index.
@@ -69,16 +82,91 @@ impl Db {
     }
 }
 
-/// The chunks of a large range.
+/// One tree's part of a large range: the slice that is being used, and what follows.
+#[derive(Debug)]
+struct Source {
+    scan: Scan,
+    slice: Option<Slice>,
+}
+
+impl Source {
+    fn new(scan: Scan) -> Self {
+        Self { scan, slice: None }
+    }
+
+    /// Makes sure that the next slice is there, unless the tree has no more.
+    fn fill(&mut self, db: &Db) -> Result<(), DbError> {
+        if self.slice.as_ref().is_none_or(Slice::is_empty) {
+            self.slice = self.scan.next(db.snapshot().nodes.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// The place after the last row at hand, all transactions of its fact included.
+    fn horizon(&self) -> Option<Probe> {
+        let slice = self.slice.as_ref()?;
+        let key = slice.facts.key(slice.rows.end.checked_sub(1)?);
+        Some(Probe { e: Some(key.e), a: Some(key.a), v: Some(key.v.to_value()), side: Side::After })
+    }
+
+    /// Takes the rows before a place.
+    fn take(&mut self, order: Order, until: &Probe) -> Vec<Slice> {
+        let Some(slice) = &mut self.slice else { return Vec::new() };
+        let end = until.position(order, &slice.facts).clamp(slice.rows.start, slice.rows.end);
+        let taken = Slice { facts: slice.facts.clone(), rows: slice.rows.start..end };
+        slice.rows.start = end;
+        if taken.is_empty() { Vec::new() } else { vec![taken] }
+    }
+}
+
+/// The chunks of a large range, each a slice in the order of the index.
 #[derive(Debug)]
 pub struct Chunks {
-    slices: std::vec::IntoIter<Slice>,
+    db: Db,
+    order: Order,
+    from: Probe,
+    to: Probe,
+    current: Source,
+    ended: Source,
+    ready: std::vec::IntoIter<Slice>,
+}
+
+impl Chunks {
+    /// Merges up to the nearest end of what is at hand; `false` when the range is used up.
+    fn advance(&mut self) -> Result<bool, DbError> {
+        self.current.fill(&self.db)?;
+        self.ended.fill(&self.db)?;
+        let horizons = [self.current.horizon(), self.ended.horizon()].into_iter().flatten();
+        let nearest = horizons.min_by(|x, y| x.encode(self.order).cmp(&y.encode(self.order)));
+        let last = nearest.is_none();
+        if last && self.from == self.to {
+            return Ok(false);
+        }
+        let until = nearest.unwrap_or_else(|| self.to.clone());
+        let current = self.current.take(self.order, &until);
+        let ended = self.ended.take(self.order, &until);
+        let range = KeyRange { from: self.from.clone(), to: until.clone() };
+        let layers = self.db.layered(self.order, &range);
+        let merged = merge(self.order, self.db.view(), current, &ended, &layers);
+        self.ready = merged.into_iter();
+        self.from = until;
+        Ok(true)
+    }
 }
 
 impl Iterator for Chunks {
     type Item = Result<Slice, DbError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.slices.next().map(Ok)
+        loop {
+            if let Some(slice) = self.ready.next() {
+                return Some(Ok(slice));
+            }
+            match self.advance() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
     }
 }

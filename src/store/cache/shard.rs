@@ -46,6 +46,10 @@ impl<V, E> Shard<V, E> {
         entry.map(|entry| entry.value.clone())
     }
 
+    pub(super) fn contains(&self, key: &NodeHash) -> bool {
+        self.branches.contains(key) || self.leaves.contains(key)
+    }
+
     pub(super) fn insert(&mut self, key: NodeHash, loaded: Loaded<V>) {
         let Loaded { value, weight_bytes, class } = loaded;
         if weight_bytes > self.limit_bytes || self.get(&key).is_some() {

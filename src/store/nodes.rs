@@ -1,0 +1,85 @@
+//! Nodes out of a store: the blocking end of the seam that operators read through.
+//!
+//! **Invariant:** all nodes of one call that are not cached are fetched in one round, each is verified before anybody sees
+//! it, and one node that several threads want at once is fetched once. Threads that call wait; the requests run on the
+//! runtime, so calling from a thread that drives a future is safe.
+
+use crate::cache::{Class, Loaded, NodeCache};
+use factfs_core::hash::NodeHash;
+use factfs_core::index::{Node, NodeRef, Nodes, NodesError};
+use factfs_core::store::{Fetch, Store, StoreError, StoreErrorKind};
+use std::collections::HashMap;
+use std::sync::{Arc, mpsc};
+use tokio::runtime::Handle;
+
+/// The node source of one store: a cache over range reads of its packs.
+#[derive(Debug)]
+pub struct StoreNodes {
+    store: Arc<dyn Store>,
+    cache: NodeCache<Node, NodesError>,
+    runtime: Handle,
+}
+
+impl StoreNodes {
+    /// A source with a cache of at most so many bytes.
+    pub fn new(store: Arc<dyn Store>, cache_bytes: usize, runtime: Handle) -> Self {
+        Self { store, cache: NodeCache::new(cache_bytes), runtime }
+    }
+
+    /// What the cache did so far.
+    pub fn stats(&self) -> crate::CacheStats {
+        self.cache.stats()
+    }
+
+    /// Puts nodes whose bytes came another way (inlined in a head, fetched together with it) into the cache.
+    pub fn seed(&self, nodes: &[(NodeRef, bytes::Bytes)]) -> Result<(), NodesError> {
+        for (node, bytes) in nodes {
+            self.cache.insert(node.hash, loaded(node, bytes)?);
+        }
+        Ok(())
+    }
+
+    fn load(&self, nodes: &[NodeRef]) -> Result<Vec<Loaded<Node>>, NodesError> {
+        let fetches = nodes.iter().map(fetch).collect::<Vec<_>>();
+        let (store, (send, receive)) = (self.store.clone(), mpsc::sync_channel(1));
+        self.runtime.spawn(async move {
+            // A receiver that is gone has given up: nobody is left to tell.
+            let _ = send.send(store.get_many(&fetches).await);
+        });
+        let bytes = receive.recv().map_err(|_| self.stopped())??;
+        nodes.iter().zip(&bytes).map(|(node, bytes)| loaded(node, bytes)).collect()
+    }
+
+    fn stopped(&self) -> StoreError {
+        let reason = "the request was dropped: the process is ending";
+        StoreError::new(StoreErrorKind::Unavailable, self.store.url(), "pack", reason)
+    }
+}
+
+/// The range of a pack that holds a node.
+pub(crate) fn fetch(node: &NodeRef) -> Fetch {
+    let key = format!("pack/{:032x}", node.pack.0);
+    Fetch { key, range: Some(node.offset..node.offset + u64::from(node.len)) }
+}
+
+fn loaded(node: &NodeRef, bytes: &bytes::Bytes) -> Result<Loaded<Node>, NodesError> {
+    let value = Node::decode(node, bytes)?;
+    let class = if value.is_branch() { Class::Branch } else { Class::Leaf };
+    Ok(Loaded { weight_bytes: value.size_bytes(), value: Arc::new(value), class })
+}
+
+impl Nodes for StoreNodes {
+    fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError> {
+        let keys: Vec<NodeHash> = nodes.iter().map(|node| node.hash).collect();
+        self.cache.fetch(&keys, |missing| {
+            let by_hash: HashMap<_, _> = nodes.iter().map(|node| (node.hash, *node)).collect();
+            let wanted: Vec<NodeRef> =
+                missing.iter().filter_map(|h| by_hash.get(h)).copied().collect();
+            self.load(&wanted)
+        })
+    }
+
+    fn is_resident(&self, node: &NodeRef) -> bool {
+        self.cache.contains(&node.hash)
+    }
+}
