@@ -3,6 +3,10 @@
 //! **Invariant:** there is one table from kinds to errno ([`Kind::errno`]), and every failure that reaches a caller can be
 //! read as text, in `X.err` and in `.factfs/last-error`. Nothing here knows of FUSE.
 
+use factfs_core::db::DbError;
+use factfs_core::edn::EdnError;
+use factfs_core::index::NodesError;
+use factfs_core::store::{StoreError, StoreErrorKind};
 use rustix::io::Errno;
 use std::fmt;
 
@@ -124,6 +128,40 @@ impl Failure {
     /// The number a system call answers with.
     pub fn errno(&self) -> Errno {
         self.kind.errno()
+    }
+}
+
+impl From<&StoreError> for Kind {
+    fn from(error: &StoreError) -> Self {
+        match error.kind {
+            StoreErrorKind::NotFound => Self::Stale,
+            StoreErrorKind::ReadOnly => Self::ReadOnly,
+            StoreErrorKind::Denied => Self::Denied,
+            StoreErrorKind::Full => Self::Full,
+            StoreErrorKind::Unavailable => Self::Unavailable,
+            StoreErrorKind::Corrupt => Self::Corrupt,
+            StoreErrorKind::Invalid => Self::Invalid,
+        }
+    }
+}
+
+impl From<DbError> for Failure {
+    fn from(error: DbError) -> Self {
+        let kind = match &error {
+            DbError::Nodes(NodesError::Store(error)) => Kind::from(error),
+            DbError::Nodes(NodesError::Corrupt { .. }) => Kind::Corrupt,
+            DbError::Nodes(NodesError::Missing(_)) => Kind::Unavailable,
+            DbError::Nodes(NodesError::Cancelled) => Kind::Interrupted,
+            DbError::NoSuchEntity { .. } => Kind::NotFound,
+            DbError::UnknownAttribute { .. } | DbError::NotUnique { .. } => Kind::Invalid,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<EdnError> for Failure {
+    fn from(error: EdnError) -> Self {
+        Self::new(Kind::Invalid, error.to_string())
     }
 }
 

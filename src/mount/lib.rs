@@ -9,3 +9,11 @@
 // floor 0
 pub mod error;
 pub mod name;
+pub mod when;
+// floor 1
+pub mod source;
+pub mod spool;
+// floor 2
+pub mod render;
+// floor 3
+pub mod tree;

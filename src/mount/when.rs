@@ -69,6 +69,8 @@ mod tests {
     #[test]
     fn short_hexadecimal_names_are_no_commits() {
         assert!(When::commit_prefix("decade").is_none());
-        assert!(When::commit_prefix("9f3c2a71").is_some() && When::commit_prefix("42-9f").is_some());
+        assert!(
+            When::commit_prefix("9f3c2a71").is_some() && When::commit_prefix("42-9f").is_some()
+        );
     }
 }

@@ -3,8 +3,8 @@
 //! **Invariant:** a node has one path ([`Node::path`]) and a path leads to one node. A node says nothing about existence:
 //! that needs the databases.
 
-use crate::format::Format;
 use factfs_core::id::EntityId;
+use factfs_core::text::Format;
 use std::sync::Arc;
 
 /// The name of a folder: shared, as many nodes carry it.
@@ -229,6 +229,13 @@ pub enum BranchPart {
     LogEntry(u64),
 }
 
+impl ByKey {
+    /// Whether the last component may be the namespace of a keyword: a keyword `:a/b` is two levels.
+    pub fn is_namespace(&self) -> bool {
+        self.components.len() == 3 && self.components[2].starts_with(':')
+    }
+}
+
 impl Leaf {
     /// The answer in this format.
     pub fn answer(format: Format) -> Self {
@@ -326,7 +333,11 @@ impl Node {
                 Desk::Branch(store, _) => Some(store),
             },
             Self::Results(scope) | Self::Arguments(scope, _) | Self::Result(scope, ..) => {
-                if let Scope::Snapshot(place) = scope { Some(&place.store) } else { None }
+                if let Scope::Snapshot(place) = scope {
+                    Some(&place.store)
+                } else {
+                    None
+                }
             }
             Self::Store(store)
             | Self::StoreJson(store)

@@ -5,11 +5,11 @@
 //! the others), and whether an attribute is unique.
 
 use super::node::*;
-use crate::format::Format;
 use crate::name::is_query_name;
 use crate::when::When;
 use factfs_core::edn::{self, ErrorKind};
 use factfs_core::id::EntityId;
+use factfs_core::text::Format;
 
 /// What `name` in the folder `parent` is.
 pub fn child(parent: &Node, name: &str) -> Option<Node> {
@@ -132,10 +132,10 @@ fn in_part(part: &Part, name: &str) -> Option<Part> {
         }
         Part::Tables => Leaf::split(name).map(|(ns, leaf)| Part::Table(ns.into(), leaf)),
         Part::By(components) => in_by(components, name),
-        Part::ByValue(key) => {
-            let e = entity(name.strip_suffix(".edn")?)?;
-            Some(Part::ByLink(key.clone(), e))
-        }
+        Part::ByValue(key) => match name.strip_suffix(".edn").and_then(entity) {
+            Some(e) => Some(Part::ByLink(key.clone(), e)),
+            None => key.is_namespace().then(|| in_by(&key.components, name))?,
+        },
         Part::Query if matches!(name, "README" | "README.md") => Some(Part::QueryReadme),
         Part::Query => in_query(&[], name),
         Part::QueryPrefix(components) => in_query(components, name),
@@ -171,9 +171,7 @@ fn in_by(components: &[Name], name: &str) -> Option<Part> {
 fn in_branch_part(part: &BranchPart, name: &str) -> Option<BranchPart> {
     match part {
         BranchPart::At => Some(BranchPart::Moment(name.into())),
-        BranchPart::Log => {
-            entity(name.strip_suffix(".edn")?).map(|t| BranchPart::LogEntry(t.0))
-        }
+        BranchPart::Log => entity(name.strip_suffix(".edn")?).map(|t| BranchPart::LogEntry(t.0)),
         _ => None,
     }
 }
