@@ -23,3 +23,5 @@ pub mod text;
 pub mod index;
 // floor 5
 pub mod db;
+// floor 6
+pub mod transact;

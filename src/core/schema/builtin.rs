@@ -26,6 +26,7 @@ macro_rules! builtins {
                 tuple: None,
                 doc: Some($doc.into()),
                 preds: Vec::new(),
+                max_length: None,
             }),*]
         }
     };

@@ -3,9 +3,14 @@
 //! **Invariant:** an attribute id means one attribute for ever; an ident may move to another attribute by renaming. A
 //! schema is a value: applying a transaction's schema facts gives a new one.
 
+mod apply;
 pub mod builtin;
+mod from_map;
 
-use crate::id::{AttrId, EntityId};
+pub(crate) use apply::describe;
+pub use apply::{About, Change, Condition, SchemaError};
+
+use crate::id::{ATTR_BASE, ATTR_USER, AttrId, BLOCK, EntityId};
 use crate::value::{Keyword, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +36,38 @@ pub enum ValueType {
     Tuple,
     /// Any number.
     Number,
+}
+
+impl ValueType {
+    /// Each type with its name after `:db.type/`.
+    pub const NAMES: [(&'static str, ValueType); 16] = [
+        ("string", ValueType::String),
+        ("long", ValueType::Long),
+        ("double", ValueType::Double),
+        ("float", ValueType::Float),
+        ("bigint", ValueType::BigInt),
+        ("bigdec", ValueType::BigDec),
+        ("boolean", ValueType::Boolean),
+        ("keyword", ValueType::Keyword),
+        ("symbol", ValueType::Symbol),
+        ("uuid", ValueType::Uuid),
+        ("instant", ValueType::Instant),
+        ("uri", ValueType::Uri),
+        ("bytes", ValueType::Bytes),
+        ("ref", ValueType::Ref),
+        ("tuple", ValueType::Tuple),
+        ("number", ValueType::Number),
+    ];
+
+    /// The type with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(n, _)| *n == name).map(|(_, t)| *t)
+    }
+
+    /// Its name after `:db.type/`.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, t)| *t == self).map_or("any", |(n, _)| n)
+    }
 }
 
 /// How an attribute's values are unique, `:db.unique/…`.
@@ -80,9 +117,30 @@ pub struct Attribute {
     pub doc: Option<Arc<str>>,
     /// Names of predicates each value must satisfy.
     pub preds: Vec<Value>,
+    /// The most characters of a string.
+    pub max_length: Option<u64>,
 }
 
 impl Attribute {
+    /// An attribute that was never described: one value of any type.
+    pub fn undescribed(id: AttrId, ident: Keyword) -> Self {
+        Self {
+            id,
+            ident,
+            entity: None,
+            value_type: None,
+            many: false,
+            unique: None,
+            index: false,
+            component: false,
+            no_history: false,
+            tuple: None,
+            doc: None,
+            preds: Vec::new(),
+            max_length: None,
+        }
+    }
+
     /// Whether its facts are in AVET: indexed, unique and ref attributes.
     pub fn in_avet(&self) -> bool {
         self.index || self.unique.is_some() || self.is_ref()
@@ -114,9 +172,48 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// These attributes beside the built-in ones, and former idents that still resolve.
+    pub fn new(
+        attributes: impl IntoIterator<Item = Attribute>,
+        former: impl IntoIterator<Item = (Keyword, AttrId)>,
+        flexibility: Flexibility,
+    ) -> Self {
+        let mut schema = Self { flexibility, ..Self::default() };
+        let by_ident = Arc::make_mut(&mut schema.by_ident);
+        by_ident.extend(former);
+        for attribute in attributes {
+            by_ident.insert(attribute.ident.clone(), attribute.id);
+            Arc::make_mut(&mut schema.by_id).insert(attribute.id, Arc::new(attribute));
+        }
+        schema
+    }
+
+    /// Idents that attributes had once and that still resolve to them, sorted.
+    pub fn former(&self) -> impl Iterator<Item = (&Keyword, AttrId)> {
+        let renamed = |(ident, id): &(&Keyword, &AttrId)| {
+            self.by_id.get(*id).is_some_and(|attribute| attribute.ident != **ident)
+        };
+        self.by_ident.iter().filter(renamed).map(|(ident, id)| (ident, *id))
+    }
+
+    /// Adds or replaces an attribute; the ident it had before still resolves to it.
+    pub fn insert(&mut self, attribute: Attribute) {
+        Arc::make_mut(&mut self.by_ident).insert(attribute.ident.clone(), attribute.id);
+        Arc::make_mut(&mut self.by_id).insert(attribute.id, Arc::new(attribute));
+    }
+
+    /// The number that the next attribute of a block gets; `None` when the block has no more.
+    pub fn next_attr(&self, block: u64) -> Option<AttrId> {
+        let first = if block == 0 { ATTR_USER } else { block * BLOCK + ATTR_BASE };
+        let last = (block + 1) * BLOCK;
+        let known = self.by_id.range(AttrId(first)..AttrId(last)).next_back();
+        let next = known.map_or(first, |(id, _)| id.0 + 1);
+        (next < last).then_some(AttrId(next))
+    }
+
     /// The attribute with this ident (also a former ident that was not taken since).
     pub fn attr(&self, ident: &str) -> Option<&Arc<Attribute>> {
-        self.by_ident.get(&Keyword::new(ident)).and_then(|id| self.by_id.get(id))
+        self.by_ident.get(ident).and_then(|id| self.by_id.get(id))
     }
 
     /// The attribute with this number.

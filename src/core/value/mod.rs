@@ -66,6 +66,13 @@ macro_rules! name_type {
             }
         }
 
+        // Names compare, hash and are looked up as their text.
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, concat!($sigil, "{}"), self.0)

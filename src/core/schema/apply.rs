@@ -1,0 +1,373 @@
+//! What schema facts change: from all facts of the entities that describe attributes to the next schema.
+//!
+//! **Invariant:** an attribute keeps its number whatever happens to it; what may not change once there are facts is told
+//! as a [`Condition`] that whoever can see the facts checks. It reads no database.
+
+use super::{Attribute, Flexibility, Schema, TupleKind, Unique, ValueType, builtin};
+use crate::id::{AttrId, EntityId};
+use crate::value::{Keyword, Value};
+use std::collections::BTreeMap;
+
+/// A schema change that is not possible, by attribute and reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// A built-in attribute was described anew.
+    #[error(":{ident} is built in and cannot be changed")]
+    BuiltIn {
+        /// The attribute.
+        ident: Keyword,
+    },
+    /// Something every attribute needs is not said.
+    #[error("attribute {ident}: {missing} is missing")]
+    Incomplete {
+        /// The attribute, or the entity that has no ident.
+        ident: String,
+        /// What has to be said.
+        missing: &'static str,
+    },
+    /// A schema attribute has a value that means nothing.
+    #[error("attribute {ident}: {value} is no {key}; there are {expected}")]
+    BadValue {
+        /// The attribute that is described.
+        ident: String,
+        /// The schema attribute.
+        key: &'static str,
+        /// What was written.
+        value: String,
+        /// What could be written.
+        expected: &'static str,
+    },
+    /// A change that existing facts, or the rest of the description, forbid.
+    #[error("attribute {ident}: {reason}")]
+    Forbidden {
+        /// The attribute.
+        ident: Keyword,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The ident belongs to another attribute.
+    #[error("{ident} is the name of another attribute")]
+    NameTaken {
+        /// The ident.
+        ident: Keyword,
+    },
+    /// A part of a composite tuple does not exist or has several values.
+    #[error("attribute {ident}: {source_ident} cannot be part of a tuple: {reason}")]
+    TuplePart {
+        /// The tuple attribute.
+        ident: Keyword,
+        /// The part.
+        source_ident: Keyword,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// All attribute numbers of the block are used.
+    #[error("no attribute numbers are left")]
+    Full,
+}
+
+/// What must hold of an attribute's facts for a change to be allowed. Seen after the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It never had a fact; else `Forbidden` with the reason.
+    Unused(AttrId, &'static str),
+    /// No entity has several values.
+    OneValued(AttrId),
+    /// No value belongs to several entities.
+    Distinct(AttrId),
+}
+
+impl Condition {
+    /// The attribute it is about.
+    pub fn attr(&self) -> AttrId {
+        match *self {
+            Self::Unused(a, _) | Self::OneValued(a) | Self::Distinct(a) => a,
+        }
+    }
+}
+
+/// The next schema, and what it asks for.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The schema after.
+    pub schema: Schema,
+    /// What must hold for the change to be allowed.
+    pub conditions: Vec<Condition>,
+    /// Attributes that come into AVET and may have facts: those have to be put there.
+    pub backfill: Vec<AttrId>,
+}
+
+/// All facts about one entity.
+pub type About = (EntityId, Vec<(AttrId, Value)>);
+
+impl Schema {
+    /// Whether facts with this attribute describe attributes: entities with such facts are what [`Schema::apply`] wants.
+    pub fn describes(a: AttrId) -> bool {
+        use builtin::*;
+        let all = [
+            IDENT,
+            VALUE_TYPE,
+            CARDINALITY,
+            UNIQUE,
+            INDEX,
+            IS_COMPONENT,
+            DOC,
+            NO_HISTORY,
+            TUPLE_ATTRS,
+            TUPLE_TYPE,
+            TUPLE_TYPES,
+            ATTR_PREDS,
+            MAX_LENGTH,
+        ];
+        all.contains(&a)
+    }
+
+    /// The schema after a transaction: `entities` are those of which a describing fact changed, each with all its facts
+    /// after the transaction. New attributes take numbers of `block` in the order given.
+    pub fn apply(&self, block: u64, entities: &[About]) -> Result<Change, SchemaError> {
+        let described: BTreeMap<_, _> =
+            self.attributes().filter_map(|a| Some((a.entity?, a.id))).collect();
+        let (schema, conditions, backfill) = (self.clone(), Vec::new(), Vec::new());
+        let mut change = Change { schema, conditions, backfill };
+        let mut made = Vec::new();
+        for (entity, facts) in entities {
+            let id = described.get(entity).copied();
+            if let Some(id) = change.entity(block, *entity, id, facts)? {
+                made.push(id);
+            }
+        }
+        // Names of tuple parts are looked up when all attributes of the transaction are there.
+        for (id, facts) in made.iter().zip(entities.iter().filter(|x| is_attribute(&x.1))) {
+            change.tuple_parts(*id, &facts.1)?;
+        }
+        Ok(change)
+    }
+}
+
+/// Whether the facts say that the entity is an attribute and not just something with a name.
+fn is_attribute(facts: &[(AttrId, Value)]) -> bool {
+    let plain = [builtin::IDENT, builtin::DOC];
+    facts.iter().any(|(a, _)| Schema::describes(*a) && !plain.contains(a))
+}
+
+impl Change {
+    fn entity(
+        &mut self,
+        block: u64,
+        entity: EntityId,
+        id: Option<AttrId>,
+        facts: &[(AttrId, Value)],
+    ) -> Result<Option<AttrId>, SchemaError> {
+        let old = id.and_then(|id| self.schema.get(id)).cloned();
+        if !is_attribute(facts) {
+            return match old {
+                None => Ok(None),
+                Some(old) => Err(SchemaError::Forbidden {
+                    ident: old.ident.clone(),
+                    reason: "an attribute cannot lose its description",
+                }),
+            };
+        }
+        let mut new = describe(facts)?.ok_or_else(|| SchemaError::Incomplete {
+            ident: format!("of entity {entity}"),
+            missing: ":db/ident",
+        })?;
+        new.entity = Some(entity);
+        // A name that is used without a description is described now, under the number it has.
+        let bearer = self.schema.attr(new.ident.as_str()).filter(|a| a.ident == new.ident).cloned();
+        let before = match (old, bearer) {
+            (_, Some(x)) if x.id < AttrId(crate::id::ATTR_USER) => {
+                return Err(SchemaError::BuiltIn { ident: new.ident });
+            }
+            (Some(old), Some(bearer)) if old.id != bearer.id => {
+                return Err(SchemaError::NameTaken { ident: new.ident });
+            }
+            (None, Some(bearer)) if bearer.entity.is_some_and(|e| e != entity) => {
+                return Err(SchemaError::NameTaken { ident: new.ident });
+            }
+            (Some(old), _) => Some(old),
+            (None, bearer) => bearer,
+        };
+        if new.value_type.is_none() && self.schema.flexibility == Flexibility::Write {
+            let ident = new.ident.to_string();
+            return Err(SchemaError::Incomplete { ident, missing: ":db/valueType" });
+        }
+        new.id = match &before {
+            Some(before) => before.id,
+            None => self.schema.next_attr(block).ok_or(SchemaError::Full)?,
+        };
+        consistent(&new)?;
+        if let Some(before) = before {
+            self.alteration(&before, &new);
+        }
+        let id = new.id;
+        self.schema.insert(new);
+        Ok(Some(id))
+    }
+
+    fn alteration(&mut self, old: &Attribute, new: &Attribute) {
+        if old.value_type != new.value_type {
+            let reason = "its type cannot change, because it has or had facts";
+            self.conditions.push(Condition::Unused(old.id, reason));
+        }
+        if old.many && !new.many {
+            self.conditions.push(Condition::OneValued(old.id));
+        }
+        if old.unique.is_none() && new.unique.is_some() {
+            self.conditions.push(Condition::Distinct(old.id));
+        }
+        if !old.in_avet() && new.in_avet() {
+            self.backfill.push(old.id);
+        }
+    }
+
+    fn tuple_parts(&mut self, id: AttrId, facts: &[(AttrId, Value)]) -> Result<(), SchemaError> {
+        let Some(old) = self.schema.get(id).cloned() else { return Ok(()) };
+        let names = facts.iter().find(|(a, _)| *a == builtin::TUPLE_ATTRS).map(|(_, v)| v);
+        let Some(names) = names else { return Ok(()) };
+        let mut parts = Vec::new();
+        for name in items(names) {
+            let Value::Keyword(name) = name else {
+                return Err(bad(&old.ident, ":db/tupleAttrs", name, "vectors of attributes"));
+            };
+            let part = |reason| SchemaError::TuplePart {
+                ident: old.ident.clone(),
+                source_ident: name.clone(),
+                reason,
+            };
+            let source = self.schema.attr(name.as_str());
+            let source = source.ok_or_else(|| part("there is no such attribute"))?;
+            if source.many {
+                return Err(part("it has many values"));
+            }
+            if matches!(source.tuple, Some(TupleKind::Composite(_))) || source.id == id {
+                return Err(part("it is a composite tuple itself"));
+            }
+            parts.push(source.id);
+        }
+        if parts.is_empty() {
+            return Err(bad(&old.ident, ":db/tupleAttrs", names, "vectors of attributes"));
+        }
+        let tuple = Some(TupleKind::Composite(parts));
+        self.schema.insert(Attribute { tuple, ..old.as_ref().clone() });
+        Ok(())
+    }
+}
+
+fn items(value: &Value) -> &[Value] {
+    match value {
+        Value::Vector(items) | Value::List(items) | Value::Set(items) => items,
+        _ => &[],
+    }
+}
+
+fn bad(ident: &Keyword, key: &'static str, value: &Value, expected: &'static str) -> SchemaError {
+    let value = match value {
+        Value::Keyword(k) => k.to_string(),
+        other => format!("a {}", other.type_name()),
+    };
+    SchemaError::BadValue { ident: ident.to_string(), key, value, expected }
+}
+
+/// What the facts of one entity say of an attribute; `None` if it has no ident. Number, entity and the parts of a
+/// composite tuple are not known here.
+pub(crate) fn describe(facts: &[(AttrId, Value)]) -> Result<Option<Attribute>, SchemaError> {
+    let ident = facts.iter().find_map(|(a, v)| match v {
+        Value::Keyword(ident) if *a == builtin::IDENT => Some(ident.clone()),
+        _ => None,
+    });
+    let Some(ident) = ident else { return Ok(None) };
+    let mut attribute = Attribute::undescribed(AttrId(0), ident);
+    for (a, v) in facts {
+        say(&mut attribute, *a, v)?;
+    }
+    Ok(Some(attribute))
+}
+
+const TYPES: &str = ":db.type/string, long, double, float, bigint, bigdec, boolean, keyword, symbol, uuid, instant, \
+                     uri, bytes, ref, tuple, number";
+
+/// One describing fact.
+fn say(to: &mut Attribute, a: AttrId, v: &Value) -> Result<(), SchemaError> {
+    let name = if let Value::Keyword(k) = v { k.as_str() } else { "" };
+    let is_true = matches!(v, Value::Bool(true));
+    match a {
+        builtin::VALUE_TYPE => to.value_type = Some(type_of(&to.ident, ":db/valueType", v)?),
+        builtin::CARDINALITY => {
+            to.many = match name {
+                "db.cardinality/one" => false,
+                "db.cardinality/many" => true,
+                _ => {
+                    let expected = ":db.cardinality/one and :db.cardinality/many";
+                    return Err(bad(&to.ident, ":db/cardinality", v, expected));
+                }
+            }
+        }
+        builtin::UNIQUE => {
+            to.unique = match name {
+                "db.unique/value" => Some(Unique::Value),
+                "db.unique/identity" => Some(Unique::Identity),
+                _ => {
+                    let expected = ":db.unique/value and :db.unique/identity";
+                    return Err(bad(&to.ident, ":db/unique", v, expected));
+                }
+            }
+        }
+        builtin::INDEX => to.index = is_true,
+        builtin::IS_COMPONENT => to.component = is_true,
+        builtin::NO_HISTORY => to.no_history = is_true,
+        builtin::DOC => to.doc = if let Value::Str(text) = v { Some(text.clone()) } else { None },
+        builtin::ATTR_PREDS => to.preds.push(v.clone()),
+        builtin::MAX_LENGTH => {
+            let Value::Long(n @ 0..) = v else {
+                return Err(bad(&to.ident, ":db/maxLength", v, "numbers of characters"));
+            };
+            to.max_length = Some(*n as u64);
+        }
+        builtin::TUPLE_ATTRS => {
+            to.value_type = Some(ValueType::Tuple);
+            to.tuple = Some(TupleKind::Composite(Vec::new()));
+        }
+        builtin::TUPLE_TYPE => {
+            to.value_type = Some(ValueType::Tuple);
+            let each = type_of(&to.ident, ":db/tupleType", v)?;
+            to.tuple = Some(TupleKind::Homogeneous(each));
+        }
+        builtin::TUPLE_TYPES => {
+            to.value_type = Some(ValueType::Tuple);
+            let each = items(v).iter().map(|v| type_of(&to.ident, ":db/tupleTypes", v));
+            to.tuple = Some(TupleKind::Heterogeneous(each.collect::<Result<_, _>>()?));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn type_of(ident: &Keyword, key: &'static str, v: &Value) -> Result<ValueType, SchemaError> {
+    let named = match v {
+        Value::Keyword(k) => k.as_str().strip_prefix("db.type/").and_then(ValueType::named),
+        _ => None,
+    };
+    named.ok_or_else(|| bad(ident, key, v, TYPES))
+}
+
+/// What can be wrong with a description by itself.
+fn consistent(new: &Attribute) -> Result<(), SchemaError> {
+    let forbidden = |reason| Err(SchemaError::Forbidden { ident: new.ident.clone(), reason });
+    if new.ident.name().starts_with('_') {
+        return forbidden("a name that begins with _ means the reverse of an attribute");
+    }
+    if new.component && !new.is_ref() {
+        return forbidden(":db/isComponent needs {:db/valueType :db.type/ref}");
+    }
+    if new.tuple.is_some() && new.value_type != Some(ValueType::Tuple) {
+        return forbidden("a tuple needs {:db/valueType :db.type/tuple}");
+    }
+    if new.value_type == Some(ValueType::Tuple) && new.tuple.is_none() {
+        return forbidden(":db.type/tuple needs :db/tupleAttrs, :db/tupleType or :db/tupleTypes");
+    }
+    if matches!(&new.tuple, Some(TupleKind::Composite(_))) && new.many {
+        return forbidden("a composite tuple has one value");
+    }
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! The rounds of a transaction, and what is added at the end: the transaction's own facts and the next schema.
+//!
+//! **Invariant:** a pass in which an answer was guessed, or a tempid turned out to be something else, has no effect.
+
+use super::error::{TxError, TxProblem};
+use super::parse::{OpKind, Operand, Parsed, parse};
+use super::reads::Reads;
+use super::resolve::{Binding, Pass};
+use super::state::State;
+use super::{Prepared, TxOptions};
+use crate::datom::{Datom, KeyRange, Order};
+use crate::db::{Db, DbError, EntityRef};
+use crate::edn::Form;
+use crate::id::{AttrId, EntityId, Tx};
+use crate::schema::{About, Change, Condition, Schema, SchemaError, TupleKind, builtin};
+use crate::value::Value;
+use hashbrown::{HashMap, HashSet};
+
+pub(super) fn prepare(db: &Db, form: &Form, options: &TxOptions) -> Result<Prepared, TxError> {
+    if !db.view().is_now() {
+        return Err(TxProblem::PastView.into());
+    }
+    if let Some(already) = already(db, options)? {
+        return Ok(already);
+    }
+    let snapshot = db.snapshot();
+    let tx = snapshot.next_tx();
+    let parsed = parse(db.schema(), snapshot.block, tx, form)?;
+    let done = rounds(db, tx, &parsed)?;
+    let instant_ms = instant(db, done.instant_ms, options)?;
+    let mut datoms = done.datoms;
+    if datoms.iter().any(|d| !d.added) {
+        datoms = net(datoms);
+    }
+    own_facts(&mut datoms, tx, instant_ms, options);
+    let mut prepared = Prepared {
+        tx,
+        instant_ms,
+        datoms,
+        schema: parsed.schema.clone(),
+        next_entity: done.next_entity,
+        tempids: tempids(&parsed, &done.bindings),
+        backfill: Vec::new(),
+        already: false,
+    };
+    if !parsed.brought.is_empty() || !done.described.is_empty() {
+        change_schema(db, &parsed, &done.described, &mut prepared)?;
+    }
+    Ok(prepared)
+}
+
+/// The transaction that has this client's id already.
+fn already(db: &Db, options: &TxOptions) -> Result<Option<Prepared>, TxError> {
+    let Some(id) = &options.tx_id else { return Ok(None) };
+    let found = db.entid(&EntityRef::Lookup(builtin::TX_ID, Value::str(id)))?;
+    let Some(e) = found else { return Ok(None) };
+    let instant_ms = match db.value(e, builtin::TX_INSTANT)? {
+        Some(Value::Inst(ms)) => ms,
+        _ => db.snapshot().instant_ms.unwrap_or_default(),
+    };
+    Ok(Some(Prepared {
+        tx: Tx(e.0),
+        instant_ms,
+        datoms: Vec::new(),
+        schema: db.schema().clone(),
+        next_entity: db.snapshot().next_entity,
+        tempids: Vec::new(),
+        backfill: Vec::new(),
+        already: true,
+    }))
+}
+
+/// What the last pass came to.
+struct Done {
+    datoms: Vec<Datom>,
+    next_entity: EntityId,
+    instant_ms: Option<i64>,
+    bindings: Vec<Binding>,
+    described: Vec<About>,
+}
+
+fn rounds(db: &Db, tx: Tx, parsed: &Parsed) -> Result<Done, TxError> {
+    let tuples = tuples_by_part(&parsed.schema);
+    let mut reads = Reads::default();
+    ask_ahead(parsed, &mut reads);
+    if reads.is_guessing() {
+        reads.fetch(db)?;
+    }
+    let first_new = db.snapshot().next_entity;
+    let (mut bindings, mut next) = (vec![Binding::Unknown; parsed.slots.len()], first_new);
+    loop {
+        let ids = (first_new, next);
+        let room = parsed.ops.len() + 2;
+        let state = State::new(&mut reads, &parsed.schema, &tuples, tx, ids, room);
+        let mut pass = Pass::new(state, parsed, bindings.clone());
+        let result = pass.run();
+        if pass.state.reads.is_guessing() {
+            reads.fetch(db)?;
+            continue;
+        }
+        if pass.again {
+            (bindings, next) = (pass.bindings, pass.state.next_entity);
+            continue;
+        }
+        result.map_err(|(problem, span)| TxError { problem, span, form: None })?;
+        let (described, bindings) = (pass.described, pass.bindings);
+        let State { datoms, next_entity, instant_ms, .. } = pass.state;
+        return Ok(Done { datoms, next_entity, instant_ms, bindings, described });
+    }
+}
+
+/// Asks who has the unique values that are written: most transactions need no other answer before their first pass.
+fn ask_ahead(parsed: &Parsed, reads: &mut Reads) {
+    let identities = parsed.identities.iter().map(|(a, operand)| (*a, operand));
+    let added = parsed.ops.iter().filter_map(|op| match &op.kind {
+        OpKind::Add(a, operand) => Some((*a, operand)),
+        _ => None,
+    });
+    let mut unique: HashMap<AttrId, bool> = HashMap::new();
+    for (a, operand) in identities.chain(added) {
+        let is_unique = *unique
+            .entry(a)
+            .or_insert_with(|| parsed.schema.get(a).is_some_and(|a| a.unique.is_some()));
+        if let (true, Operand::Value(v)) = (is_unique, operand) {
+            reads.owner(&(a, v.clone()));
+        }
+    }
+}
+
+fn tuples_by_part(schema: &Schema) -> HashMap<AttrId, Vec<AttrId>> {
+    let mut by_part: HashMap<AttrId, Vec<AttrId>> = HashMap::new();
+    for attribute in schema.attributes() {
+        if let Some(TupleKind::Composite(parts)) = &attribute.tuple {
+            parts.iter().for_each(|part| by_part.entry(*part).or_default().push(attribute.id));
+        }
+    }
+    by_part
+}
+
+fn tempids(parsed: &Parsed, bindings: &[Binding]) -> Vec<(Value, EntityId)> {
+    let named = parsed.slots.iter().zip(bindings);
+    named.filter_map(|(slot, binding)| Some((slot.name.clone()?, binding.entity()?))).collect()
+}
+
+fn instant(db: &Db, given: Option<i64>, options: &TxOptions) -> Result<i64, TxError> {
+    let last = db.snapshot().instant_ms;
+    match (given, last) {
+        (Some(given), Some(last)) if given <= last => {
+            Err(TxProblem::Instant { last_ms: last }.into())
+        }
+        (Some(given), _) => Ok(given),
+        (None, Some(last)) => Ok(options.now_ms.max(last.saturating_add(1))),
+        (None, None) => Ok(options.now_ms),
+    }
+}
+
+fn own_facts(datoms: &mut Vec<Datom>, tx: Tx, instant_ms: i64, options: &TxOptions) {
+    let own = |a, v| Datom { e: tx.entity(), a, v, tx, added: true };
+    let id = options.tx_id.as_ref().map(|id| own(builtin::TX_ID, Value::str(id)));
+    let instant = own(builtin::TX_INSTANT, Value::Inst(instant_ms));
+    datoms.splice(0..0, std::iter::once(instant).chain(id));
+}
+
+/// Of a fact that was said and taken back several times only the last of each stays: a fact is in an index once for each
+/// transaction that began it.
+fn net(mut datoms: Vec<Datom>) -> Vec<Datom> {
+    let mut keep = kept(&datoms).into_iter();
+    datoms.retain(|_| keep.next().unwrap_or(true));
+    datoms
+}
+
+fn kept(datoms: &[Datom]) -> Vec<bool> {
+    let mut said: HashMap<(EntityId, AttrId, &Value), u32> = HashMap::new();
+    for datom in datoms {
+        *said.entry((datom.e, datom.a, &datom.v)).or_default() += 1;
+    }
+    // Two of one fact say that it was added and retracted, or the other way round: both are told. Beyond that a pair says
+    // nothing new.
+    let mut keep = vec![true; datoms.len()];
+    let mut from_end: HashMap<(EntityId, AttrId, &Value), u32> = HashMap::new();
+    for (i, datom) in datoms.iter().enumerate().rev() {
+        let key = (datom.e, datom.a, &datom.v);
+        let events = said.get(&key).copied().unwrap_or_default();
+        if events > 2 {
+            let nth = from_end.entry(key).or_default();
+            *nth += 1;
+            // An even number ends as it began: the last pair. An odd number changes the fact: its last event.
+            keep[i] = *nth <= 2 - events % 2;
+        }
+    }
+    keep
+}
+
+fn change_schema(
+    db: &Db,
+    parsed: &Parsed,
+    described: &[About],
+    prepared: &mut Prepared,
+) -> Result<(), TxError> {
+    let mut bare = db.schema().clone();
+    for (ident, id) in &parsed.brought {
+        bare.insert(crate::schema::Attribute::undescribed(*id, ident.clone()));
+    }
+    let change = bare.apply(db.snapshot().block, described)?;
+    let new: HashSet<AttrId> = parsed.brought.iter().map(|(_, id)| *id).collect();
+    let Change { schema, conditions, backfill } = change;
+    prepared.schema = schema;
+    let conditions: Vec<_> = conditions.into_iter().filter(|c| !new.contains(&c.attr())).collect();
+    if !conditions.is_empty() {
+        conditions_hold(db, &conditions, prepared)?;
+    }
+    for a in backfill {
+        if !new.contains(&a) && has_facts(&db.history(), a)? {
+            prepared.backfill.push(a);
+        }
+    }
+    Ok(())
+}
+
+fn has_facts(db: &Db, a: AttrId) -> Result<bool, DbError> {
+    let chunk = db.chunks(Order::Aevt, &KeyRange::prefix(None, Some(a), None))?.next();
+    Ok(chunk.transpose()?.is_some_and(|slice| !slice.is_empty()))
+}
+
+fn conditions_hold(db: &Db, all: &[Condition], prepared: &Prepared) -> Result<(), TxError> {
+    let Prepared { tx, instant_ms, datoms, schema, next_entity, .. } = prepared;
+    let after = db.snapshot().with(*tx, *instant_ms, datoms, schema.clone(), *next_entity);
+    let after = Db::new(after);
+    for condition in all {
+        let (a, reason) = match *condition {
+            Condition::Unused(a, reason) => (a, (has_facts(&db.history(), a)?).then_some(reason)),
+            Condition::OneValued(a) => {
+                let several = several_values(&after, a)?;
+                (
+                    a,
+                    several
+                        .then_some("an entity has several values, so it cannot become one-valued"),
+                )
+            }
+            Condition::Distinct(a) => {
+                let shared = shared_values(&after, a)?;
+                (a, shared.then_some("entities share a value, so it cannot become unique"))
+            }
+        };
+        if let Some(reason) = reason {
+            let ident = super::error::name(schema, a);
+            return Err(SchemaError::Forbidden { ident, reason }.into());
+        }
+    }
+    Ok(())
+}
+
+fn several_values(db: &Db, a: AttrId) -> Result<bool, DbError> {
+    let mut last = None;
+    for slice in db.chunks(Order::Aevt, &KeyRange::prefix(None, Some(a), None))? {
+        let slice = slice?;
+        for row in slice.rows.clone() {
+            let e = slice.facts.e(row);
+            if last.replace(e) == Some(e) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn shared_values(db: &Db, a: AttrId) -> Result<bool, DbError> {
+    let mut seen = HashSet::new();
+    for slice in db.chunks(Order::Aevt, &KeyRange::prefix(None, Some(a), None))? {
+        let slice = slice?;
+        for row in slice.rows.clone() {
+            if !seen.insert(slice.facts.v(row).to_value()) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,200 @@
+//! What can be wrong with a transaction, with the form at fault and its place.
+//!
+//! **Invariant:** a transaction that fails changes nothing; the message says what to mend. It does not know the text: the
+//! place is a span, and whoever has the text shows the line.
+
+use crate::db::DbError;
+use crate::edn::{Form, Span};
+use crate::id::{AttrId, EntityId};
+use crate::schema::{Schema, SchemaError};
+use crate::value::{Keyword, Value};
+use std::fmt;
+
+/// A transaction that was refused.
+#[derive(Clone, Debug)]
+pub struct TxError {
+    /// Why.
+    pub problem: TxProblem,
+    /// Where in the text of the transaction.
+    pub span: Option<Span>,
+    /// The form at fault, shortened.
+    pub form: Option<String>,
+}
+
+/// What a caller can do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TxErrorKind {
+    /// The form is none of the language.
+    Syntax,
+    /// An attribute that the schema does not know.
+    UnknownAttribute,
+    /// A value that the attribute does not take.
+    WrongType,
+    /// A unique value that belongs to another entity, or names that mean different entities.
+    Conflict,
+    /// A compare-and-swap that found something else.
+    Cas,
+    /// A reference to something that is not there.
+    NoSuchEntity,
+    /// A condition of the schema: a predicate, a length, a required attribute.
+    Constraint,
+    /// A change of the schema that is not possible.
+    Schema,
+    /// A part of the language that is not supported.
+    Unsupported,
+    /// No ids are left.
+    Full,
+    /// The database could not be read.
+    Db,
+}
+
+/// Why a transaction was refused.
+#[derive(Clone, Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what each is")]
+pub enum TxProblem {
+    #[error("{expected}")]
+    Syntax { expected: &'static str },
+    #[error("unknown attribute :{ident}{}", did_you_mean(.nearest))]
+    UnknownAttribute { ident: String, nearest: Option<String> },
+    #[error("attribute {attribute} takes {expected}, not the {found} {value}")]
+    WrongType { attribute: Keyword, expected: String, found: &'static str, value: String },
+    #[error("attribute {attribute}: nil cannot be stored; retract the value instead")]
+    NilValue { attribute: Keyword },
+    #[error("attribute {attribute} takes at most {max} characters, not {len}")]
+    TooLong { attribute: Keyword, max: u64, len: u64 },
+    #[error("attribute {attribute}: {value} does not satisfy {pred}")]
+    Pred { attribute: Keyword, pred: String, value: String },
+    #[error("lookup ref attribute {attribute} should be marked as :db/unique")]
+    NotUnique { attribute: Keyword },
+    #[error("nothing found for entity id {what}")]
+    NoSuchEntity { what: String },
+    #[error("cannot set {attribute} to {value}: entity {owner} has it, and it is unique")]
+    Unique { attribute: Keyword, value: String, owner: EntityId },
+    #[error("conflicting upserts: [{attribute} {value}] is entity {found}, but {other} is meant")]
+    Upsert { attribute: Keyword, value: String, found: EntityId, other: EntityId },
+    #[error(":db/cas failed: {attribute} of entity {entity} is {found}, not {expected}")]
+    Cas { attribute: Keyword, entity: EntityId, found: String, expected: String },
+    #[error("the tempid {tempid} is used only as a value: nothing is said of it")]
+    OnlyValue { tempid: String },
+    #[error("a tempid stands for something new and cannot be used in {operation}")]
+    TempidIn { operation: &'static str },
+    #[error("{attribute} is kept by the database as the tuple of its parts and is not written")]
+    Composite { attribute: Keyword },
+    #[error("entity {entity} does not satisfy {spec}: {missing} is missing")]
+    Ensure { entity: EntityId, spec: String, missing: Keyword },
+    #[error("{attribute} belongs to the transaction itself and is written for it alone")]
+    Reserved { attribute: Keyword },
+    #[error("the transaction's instant has to be later than the last one, {last_ms} ms")]
+    Instant { last_ms: i64 },
+    #[error("{id} is no entity id here: ids are 1 to 536870911, or of a transaction that exists")]
+    BadId { id: String },
+    #[error("{what} is not supported")]
+    Unsupported { what: String },
+    #[error("a transaction needs the newest state, and this is a view of the past")]
+    PastView,
+    #[error("no entity ids are left in this block")]
+    Full,
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+fn did_you_mean(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |n| format!(" (did you mean :{n}?)"))
+}
+
+impl TxProblem {
+    /// The problem at a form.
+    pub(super) fn at(self, form: &Form) -> TxError {
+        TxError { problem: self, span: Some(form.span), form: Some(shortened(&form.to_string())) }
+    }
+
+    /// The problem at a place.
+    pub(super) fn at_span(self, span: Span) -> TxError {
+        TxError { problem: self, span: Some(span), form: None }
+    }
+
+    pub(super) fn unknown(ident: &str, schema: &Schema) -> Self {
+        Self::UnknownAttribute { ident: ident.to_owned(), nearest: schema.nearest(ident) }
+    }
+}
+
+impl TxError {
+    /// What a caller can do about it.
+    pub fn kind(&self) -> TxErrorKind {
+        use TxProblem::*;
+        match &self.problem {
+            Syntax { .. } | OnlyValue { .. } | TempidIn { .. } | BadId { .. } => {
+                TxErrorKind::Syntax
+            }
+            UnknownAttribute { .. } => TxErrorKind::UnknownAttribute,
+            WrongType { .. } | NilValue { .. } => TxErrorKind::WrongType,
+            Unique { .. } | Upsert { .. } | Instant { .. } => TxErrorKind::Conflict,
+            Cas { .. } => TxErrorKind::Cas,
+            NoSuchEntity { .. } => TxErrorKind::NoSuchEntity,
+            TooLong { .. } | Pred { .. } | Ensure { .. } | Composite { .. } | Reserved { .. } => {
+                TxErrorKind::Constraint
+            }
+            NotUnique { .. } | Schema(_) => TxErrorKind::Schema,
+            Unsupported { .. } | PastView => TxErrorKind::Unsupported,
+            Full => TxErrorKind::Full,
+            Db(_) => TxErrorKind::Db,
+        }
+    }
+}
+
+impl From<TxProblem> for TxError {
+    fn from(problem: TxProblem) -> Self {
+        Self { problem, span: None, form: None }
+    }
+}
+
+impl From<DbError> for TxError {
+    fn from(error: DbError) -> Self {
+        TxProblem::from(error).into()
+    }
+}
+
+impl From<SchemaError> for TxError {
+    fn from(error: SchemaError) -> Self {
+        TxProblem::from(error).into()
+    }
+}
+
+impl std::error::Error for TxError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.problem)
+    }
+}
+
+impl fmt::Display for TxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(span) = self.span {
+            write!(f, "{span}: ")?;
+        }
+        write!(f, "{}", self.problem)?;
+        self.form.as_ref().map_or(Ok(()), |form| write!(f, "\n  in {form}"))
+    }
+}
+
+/// At most this many characters of a form go into a message.
+const SHOWN: usize = 120;
+
+/// Text as a message shows it.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A value as a message shows it.
+pub(super) fn shown(value: &Value) -> String {
+    shortened(&crate::edn::to_string(value))
+}
+
+/// The name of an attribute, for messages.
+pub(super) fn name(schema: &Schema, a: AttrId) -> Keyword {
+    schema.get(a).map_or_else(|| Keyword::new(&a.to_string()), |a| a.ident.clone())
+}
