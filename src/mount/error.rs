@@ -7,6 +7,7 @@ use factfs_core::db::DbError;
 use factfs_core::edn::EdnError;
 use factfs_core::index::NodesError;
 use factfs_core::store::{StoreError, StoreErrorKind};
+use factfs_core::transact::{TxError, TxErrorKind};
 use rustix::io::Errno;
 use std::fmt;
 
@@ -154,6 +155,25 @@ impl From<DbError> for Failure {
             DbError::Nodes(NodesError::Cancelled) => Kind::Interrupted,
             DbError::NoSuchEntity { .. } => Kind::NotFound,
             DbError::UnknownAttribute { .. } | DbError::NotUnique { .. } => Kind::Invalid,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<TxError> for Failure {
+    fn from(error: TxError) -> Self {
+        let kind = match error.kind() {
+            TxErrorKind::Conflict => Kind::Exists,
+            TxErrorKind::Cas => Kind::Conflict,
+            TxErrorKind::Full => Kind::Full,
+            TxErrorKind::Unsupported => Kind::Unsupported,
+            TxErrorKind::Db => Kind::Unavailable,
+            TxErrorKind::Syntax
+            | TxErrorKind::UnknownAttribute
+            | TxErrorKind::WrongType
+            | TxErrorKind::NoSuchEntity
+            | TxErrorKind::Constraint
+            | TxErrorKind::Schema => Kind::Invalid,
         };
         Self::new(kind, error.to_string())
     }

@@ -218,7 +218,7 @@ fn change_schema(
 }
 
 fn has_facts(db: &Db, a: AttrId) -> Result<bool, DbError> {
-    let chunk = db.chunks(Order::Aevt, &KeyRange::prefix(None, Some(a), None))?.next();
+    let chunk = db.chunks(Order::Aevt, KeyRange::prefix(None, Some(a), None)).next();
     Ok(chunk.transpose()?.is_some_and(|slice| !slice.is_empty()))
 }
 
@@ -252,7 +252,7 @@ fn conditions_hold(db: &Db, all: &[Condition], prepared: &Prepared) -> Result<()
 
 fn several_values(db: &Db, a: AttrId) -> Result<bool, DbError> {
     let mut last = None;
-    for slice in db.chunks(Order::Aevt, &KeyRange::prefix(None, Some(a), None))? {
+    for slice in db.chunks(Order::Aevt, KeyRange::prefix(None, Some(a), None)) {
         let slice = slice?;
         for row in slice.rows.clone() {
             let e = slice.facts.e(row);
@@ -266,7 +266,7 @@ fn several_values(db: &Db, a: AttrId) -> Result<bool, DbError> {
 
 fn shared_values(db: &Db, a: AttrId) -> Result<bool, DbError> {
     let mut seen = HashSet::new();
-    for slice in db.chunks(Order::Aevt, &KeyRange::prefix(None, Some(a), None))? {
+    for slice in db.chunks(Order::Aevt, KeyRange::prefix(None, Some(a), None)) {
         let slice = slice?;
         for row in slice.rows.clone() {
             if !seen.insert(slice.facts.v(row).to_value()) {

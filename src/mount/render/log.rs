@@ -34,23 +34,11 @@ fn fact(db: &Db, datom: &Datom) -> String {
 
 /// What a transaction did, on one line.
 pub fn report(report: &Report) -> String {
-    let after = &report.after;
-    let mut out = format!("{{:t {}", after.db.basis_t());
-    out.extend(after.commit.map(|commit| format!(", :commit \"{commit}\"")));
-    out.extend(
-        after.instant_ms.map(|ms| format!(", :instant #inst \"{}\"", instant::format_clojure(ms))),
-    );
-    let tempids = report.tempids.iter().map(|(id, e)| format!("{} {e}", tempid(id)));
-    out.push_str(&format!(", :tempids {{{}}}", tempids.collect::<Vec<_>>().join(", ")));
-    out.push_str(&format!(", :datoms {}", report.datoms.len()));
-    out.push_str(if report.already { ", :already true}\n" } else { "}\n" });
-    out
-}
-
-/// A temporary id as it was written: a negative number, or a string.
-fn tempid(id: &str) -> String {
-    match id.parse::<i64>() {
-        Ok(number) if number < 0 => number.to_string(),
-        _ => edn::to_string(&Value::str(id)),
+    let commit = report.after.commit.map(|commit| Value::str(&commit.to_string()));
+    let mut entries: Vec<(Value, Value)> = Vec::new();
+    if let Value::Map(known) = report.tx.to_value() {
+        entries.extend(known.iter().cloned());
     }
+    entries.extend(commit.map(|commit| (Value::keyword("commit"), commit)));
+    edn::to_string(&Value::map(entries)) + "\n"
 }

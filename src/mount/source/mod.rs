@@ -3,11 +3,16 @@
 //! **Invariant:** a [`Db`] that comes from here never changes; only [`Source::head`] may answer differently from call to
 //! call. Every method may block, none is called on an event loop. How stores keep their bytes is not known here.
 
+mod memory;
+
+pub use memory::MemorySource;
+
 use crate::error::{Failure, Kind, Result};
 use factfs_core::datom::Datom;
 use factfs_core::db::Db;
 use factfs_core::edn::Form;
-use factfs_core::id::{CommitId, EntityId, T};
+use factfs_core::id::{CommitId, T};
+use factfs_core::transact::TxReport;
 use factfs_core::value::Uuid;
 use std::sync::Arc;
 
@@ -86,14 +91,10 @@ pub struct Tag {
 /// What a transaction did.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The value after it.
+    /// The value after it, committed.
     pub after: Moment,
-    /// Facts added and retracted.
-    pub datoms: Vec<Datom>,
-    /// Which entity each temporary id became, sorted.
-    pub tempids: Vec<(String, EntityId)>,
-    /// Whether it had been committed before, under the same id.
-    pub already: bool,
+    /// What it came to.
+    pub tx: TxReport,
 }
 
 /// One commit of the log.
