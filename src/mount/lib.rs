@@ -17,3 +17,6 @@ pub mod spool;
 pub mod render;
 // floor 3
 pub mod tree;
+// floor 4
+pub mod handle;
+pub mod inode;

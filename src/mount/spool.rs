@@ -8,25 +8,47 @@ use factfs_core::hash::Hasher;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// More than this goes to a temporary file.
 const IN_MEMORY: usize = 4 << 20;
 
 /// A flag that the one who waits can set; cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<Flag>);
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct Flag {
+    is_set: AtomicBool,
+    hooks: Mutex<Vec<Hook>>,
+}
 
 impl Cancel {
     /// Asks the work to stop.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_set.store(true, Ordering::SeqCst);
+        let hooks = std::mem::take(&mut *self.hooks());
+        hooks.into_iter().for_each(|hook| hook());
     }
 
     /// Whether it was asked to.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_set.load(Ordering::SeqCst)
+    }
+
+    /// Does this when it is asked to, or now if it was: for work that looks at a flag of its own.
+    pub fn on_cancel(&self, hook: impl FnOnce() + Send + 'static) {
+        self.hooks().push(Box::new(hook));
+        if self.is_cancelled() {
+            self.cancel();
+        }
+    }
+
+    fn hooks(&self) -> MutexGuard<'_, Vec<Hook>> {
+        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A failure if it was.
@@ -173,7 +195,7 @@ mod tests {
         let content = spool.finish().unwrap();
         assert_eq!(content.size_bytes(), 10_240_000);
         assert_eq!(content.resident_bytes(), 0);
-        assert_eq!(content.read(5_000_000, 4).unwrap(), b"89ab");
+        assert_eq!(content.read(5_000_000, 4).unwrap(), b"0123");
         assert_eq!(content.read(10_239_998, 99).unwrap(), b"ef");
         let whole = line.repeat(10_000);
         assert_eq!(content.hash_hex(), Content::of(whole.as_bytes()).hash_hex());
