@@ -52,6 +52,8 @@ pub enum Kind {
     NotDirectory,
     /// A folder (EISDIR).
     IsDirectory,
+    /// To another place, where it has to be copied (EXDEV).
+    CrossDevice,
     /// No such handle, or not open for this (EBADF).
     BadHandle,
     /// The name is too long (ENAMETOOLONG).
@@ -81,6 +83,7 @@ impl Kind {
             Self::NotPermitted => Errno::PERM,
             Self::NotDirectory => Errno::NOTDIR,
             Self::IsDirectory => Errno::ISDIR,
+            Self::CrossDevice => Errno::XDEV,
             Self::BadHandle => Errno::BADF,
             Self::NameTooLong => Errno::NAMETOOLONG,
         }

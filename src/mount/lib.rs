@@ -18,5 +18,15 @@ pub mod render;
 // floor 3
 pub mod tree;
 // floor 4
+pub mod evaluation;
 pub mod handle;
 pub mod inode;
+pub mod interrupt;
+pub mod pool;
+// floor 5
+pub mod vfs;
+// floor 6
+pub mod point;
+// floor 7
+pub mod child;
+pub mod fuse;

@@ -23,7 +23,7 @@ mod tests;
 pub use answer::{Answer, Evaluate, Given, Limits, Question};
 pub use desk::LocalDesk;
 pub use failures::Failures;
-pub use list::{Listed, Listing};
+pub use list::{Listed, Listing, Shape};
 pub use plan::{Pinned, Plan};
 pub use work::{Pins, Rendered, Work};
 

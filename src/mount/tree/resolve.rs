@@ -276,6 +276,16 @@ impl Tree {
         }
     }
 
+    /// An entity that is known to be in a value: as resolving its path would give.
+    pub fn entity(&self, node: &Node, moment: &Moment, e: EntityId) -> Result<Resolved> {
+        let Node::Part(place, Part::Entity(_, leaf)) = node else { return self.resolve(node) };
+        let mounted = self.mounted(&place.store)?;
+        let identity = format!("{} {} entity {e}", mounted.source.uuid(), moment.id());
+        let pins = Pins::Moment(Box::new((mounted.clone(), moment.clone())));
+        let mtime_ms = moment.instant_ms.unwrap_or(self.started_ms);
+        Ok(self.work(node, *leaf, identity, pins, mtime_ms, place.is_fixed()))
+    }
+
     fn branch_part(
         &self,
         node: &Node,
