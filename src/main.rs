@@ -1,3 +1,7 @@
-//! The `factfs` command.
+//! The `factfs` command: everything it does is in `cli`.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

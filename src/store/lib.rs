@@ -48,8 +48,16 @@ mod url;
 // floor 3: what reads a database
 mod nodes;
 
+// floor 4: what callers are told
+mod error;
+
+// floor 5: a database for callers that wait
+mod database;
+
 pub use cache::{CacheStats, Class, Flight, Found, Loaded, NodeCache, Wait, WaitError};
 pub use counted::{Counted, Counts};
+pub use database::{BranchInfo, Database, LogEntry, TagInfo, TransactOptions, runtime};
+pub use error::Error;
 pub use fault::{Fault, FaultPlan, Faulty, Operation};
 pub use host::SystemHost;
 pub use kind::{Kind, TABLE};

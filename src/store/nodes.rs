@@ -31,14 +31,6 @@ impl StoreNodes {
         self.cache.stats()
     }
 
-    /// Puts nodes whose bytes came another way (inlined in a head, fetched together with it) into the cache.
-    pub fn seed(&self, nodes: &[(NodeRef, bytes::Bytes)]) -> Result<(), NodesError> {
-        for (node, bytes) in nodes {
-            self.cache.insert(node.hash, loaded(node, bytes)?);
-        }
-        Ok(())
-    }
-
     fn load(&self, nodes: &[NodeRef]) -> Result<Vec<Loaded<Node>>, NodesError> {
         let fetches = nodes.iter().map(fetch).collect::<Vec<_>>();
         let (store, (send, receive)) = (self.store.clone(), mpsc::sync_channel(1));
@@ -81,5 +73,14 @@ impl Nodes for StoreNodes {
 
     fn is_resident(&self, node: &NodeRef) -> bool {
         self.cache.contains(&node.hash)
+    }
+
+    fn offer(&self, nodes: &[(NodeRef, bytes::Bytes)]) {
+        for (node, bytes) in nodes.iter().filter(|(node, _)| !self.is_resident(node)) {
+            // Damaged bytes are not kept: whoever needs the node fetches it and meets the error with its place.
+            if let Ok(loaded) = loaded(node, bytes) {
+                self.cache.insert(node.hash, loaded);
+            }
+        }
     }
 }

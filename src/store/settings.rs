@@ -28,6 +28,8 @@ pub struct Settings {
     pub coalesce_limit_bytes: u64,
     /// How long a local write waits for the lock of its directory.
     pub lock_timeout: Duration,
+    /// How many bytes of decoded nodes are kept in memory.
+    pub cache_bytes: usize,
 }
 
 impl Default for Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             coalesce_gap_bytes: 64 * 1024,
             coalesce_limit_bytes: 4 * 1024 * 1024,
             lock_timeout: Duration::from_secs(20),
+            cache_bytes: 256 * 1024 * 1024,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Byte primitives: fixed little-endian numbers, varints, sized bytes.
 //!
-//! A *varint* is LEB128: 7 bits a byte, lowest first, the high bit set on all but the last byte, at most 10 bytes. A
-//! *zigzag* is a varint of `(x << 1) ^ (x >> 63)`. *Sized* bytes are a varint of their number, then they themselves.
+//! A *varint* is LEB128: 7 bits a byte, lowest first, the high bit set on all but the last byte, at
+//! most 10 bytes. A *zigzag* is a varint of `(x << 1) ^ (x >> 63)`. *Sized* bytes are a varint of
+//! their number, then they themselves.
 //!
 //! **Invariant:** every read checks what is left before it reads or allocates.
 
@@ -206,7 +207,8 @@ impl<'a> Reader<'a> {
         self.fixed(usize::try_from(len).map_err(|_| self.error("fewer bytes than said"))?)
     }
 
-    /// A varint that counts things of at least `each` bytes (at least 1) that follow: never more than could be there.
+    /// A varint that counts things of at least `each` bytes (at least 1) that follow: never more
+    /// than could be there.
     pub fn count(&mut self, each: usize) -> Result<usize, CodecError> {
         let count = self.varint()?;
         let most = (self.left() / each.max(1)) as u64;

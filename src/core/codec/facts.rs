@@ -10,16 +10,20 @@
 //! | e, a, tx | numbers |
 //! | end | numbers, 0 where the fact has not ended; only with flag 1 |
 //! | retractions | numbers, 1 for a retraction; only with flag 2 |
-//! | values | the rows in groups of one attribute and one type, groups by their first row; for each group: |
+//! | values | by groups of rows of one attribute and one type, in order of their first rows: |
 //! | ... long, instant | numbers, with the highest bit flipped |
 //! | ... boolean, ref, char, float | numbers; a float as its bits |
-//! | ... double | scale, 1 byte: 255 raw, 8 bytes little endian each; else numbers with the highest bit flipped, to be divided by 10^scale |
+//! | ... double | scale (1 byte); 255: 8 bytes little endian each; 0 to 4: numbers, see below |
 //! | ... all others | strings: the heap form |
 //!
-//! Grouping by attribute lays like beside like also where rows are sorted by entity. One byte a row is always there, so
-//! that no few bytes can claim many rows.
+//! Doubles of a scale are integers (with the highest bit flipped) to be divided by 10^scale; they
+//! are written so where that gives each back bit for bit.
 //!
-//! **Invariant:** facts read back row for row the same, bit for bit. The order of the rows is not checked here.
+//! Grouping by attribute lays like beside like also where rows are sorted by entity. One byte a row
+//! is always there, so that no few bytes can claim many rows.
+//!
+//! **Invariant:** facts read back row for row the same, bit for bit. The order of the rows is not
+//! checked here.
 
 use super::{CodecError, MAX_RAW, Reader, Writer, texts, words};
 use crate::datom::{Facts, FactsBuilder};
@@ -101,17 +105,23 @@ impl Groups {
     fn of(attributes: &[u64], tag: impl Fn(usize) -> Tag) -> Self {
         let mut numbers: HashMap<(u64, Tag), u32> = HashMap::new();
         let mut counts: Vec<usize> = Vec::new();
-        let (mut group_of, mut last) = (Vec::with_capacity(attributes.len()), None);
+        // By entity, groups follow each other as they did before: for each its key and what
+        // followed.
+        let mut known: Vec<((u64, Tag), u32)> = Vec::new();
+        let (mut group_of, mut last) = (Vec::with_capacity(attributes.len()), 0);
         for (row, a) in attributes.iter().enumerate() {
             let key = (*a, tag(row));
-            let group = match last {
-                Some((same, group)) if same == key => group,
+            let next = known.get(last as usize).map_or(0, |(_, next)| *next);
+            let group = match known.get(next as usize) {
+                Some((same, _)) if *same == key => next,
                 _ => *numbers.entry(key).or_insert(counts.len() as u32),
             };
-            last = Some((key, group));
             if group as usize == counts.len() {
                 counts.push(0);
+                known.push((key, group));
             }
+            known[last as usize].1 = group;
+            last = group;
             counts[group as usize] += 1;
             group_of.push(group);
         }

@@ -1,9 +1,10 @@
 //! Frames: bytes compressed, with their length.
 //!
-//! Layout: `method` (1 byte: 0 as they are, 1 zstd), `raw length` (varint, at most 64 MiB), and the bytes or one zstd
-//! frame to the end. What zstd would not make smaller is kept as it is.
+//! Layout: `method` (1 byte: 0 as they are, 1 zstd), `raw length` (varint, at most 64 MiB), and the
+//! bytes or one zstd frame to the end. What zstd would not make smaller is kept as it is.
 //!
-//! **Invariant:** decompressing allocates no more than the raw length, and fails unless exactly that comes out.
+//! **Invariant:** decompressing allocates no more than the raw length, and fails unless exactly
+//! that comes out.
 
 use super::{CodecError, MAX_RAW, Reader, Writer};
 
@@ -53,7 +54,8 @@ mod zstd_native {
 
     // Making a context costs as much as using it once.
     thread_local! {
-        static COMPRESSOR: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(3).ok());
+        static COMPRESSOR: RefCell<Option<Compressor<'static>>> =
+            RefCell::new(Compressor::new(3).ok());
         static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> =
             RefCell::new(Decompressor::new().ok());
     }
@@ -69,18 +71,41 @@ mod zstd_native {
 #[cfg(not(target_family = "wasm"))]
 use zstd_native::{compress as zstd_compress, decompress as zstd_decompress};
 
-#[cfg(target_family = "wasm")]
-fn zstd_compress(raw: &[u8]) -> Option<Vec<u8>> {
+/// The same in Rust alone, for browsers.
+#[cfg(any(target_family = "wasm", test))]
+mod zstd_pure {
+    use ruzstd::decoding::StreamingDecoder;
     use ruzstd::encoding::{CompressionLevel, compress_to_vec};
-    Some(compress_to_vec(raw, CompressionLevel::Fastest))
-}
-
-#[cfg(target_family = "wasm")]
-fn zstd_decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
     use std::io::Read;
-    let decoder = ruzstd::decoding::StreamingDecoder::new(packed).ok()?;
-    let mut raw = Vec::with_capacity(len);
-    // One byte more than it may be, to see that it is not longer.
-    decoder.take(len as u64 + 1).read_to_end(&mut raw).ok()?;
-    Some(raw)
+
+    pub fn compress(raw: &[u8]) -> Option<Vec<u8>> {
+        Some(compress_to_vec(raw, CompressionLevel::Fastest))
+    }
+
+    pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
+        let decoder = StreamingDecoder::new(packed).ok()?;
+        let mut raw = Vec::with_capacity(len);
+        // One byte more than it may be, to see that it is not longer.
+        decoder.take(len as u64 + 1).read_to_end(&mut raw).ok()?;
+        Some(raw)
+    }
+}
+#[cfg(target_family = "wasm")]
+use zstd_pure::{compress as zstd_compress, decompress as zstd_decompress};
+
+#[cfg(test)]
+mod tests {
+    use super::{zstd_native, zstd_pure};
+
+    #[test]
+    fn browsers_and_machines_read_each_other() {
+        for len in [0usize, 1, 100, 10_000, 300_000] {
+            let raw: Vec<u8> = (0..len).map(|i| (i * i / 7 % 251) as u8).collect();
+            let (native, pure) = (zstd_native::compress(&raw), zstd_pure::compress(&raw));
+            for packed in [native.unwrap(), pure.unwrap()] {
+                assert_eq!(zstd_native::decompress(&packed, len).as_ref(), Some(&raw));
+                assert_eq!(zstd_pure::decompress(&packed, len).as_ref(), Some(&raw));
+            }
+        }
+    }
 }

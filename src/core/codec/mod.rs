@@ -1,11 +1,12 @@
 //! The codec: stored bytes of numbers, strings, columns and facts, and their compression.
 //!
-//! **Invariant:** what was written reads back the same, and any other bytes give a value or a [`CodecError`]: never a
-//! panic, and never more memory than the length of the (decompressed) input times a small constant, or 64 MiB. Equal
-//! input gives equal bytes. It knows nothing of nodes, packs or trees.
+//! **Invariant:** what was written reads back the same, and any other bytes give a value or a
+//! [`CodecError`]: never a panic, and never more memory than the length of the (decompressed) input
+//! times a small constant, or 64 MiB. Equal input gives equal bytes. It knows nothing of nodes,
+//! packs or trees.
 //!
-//! [`Writer`] and [`Reader`] are the primitives; [`words`] and [`texts`] are columns of numbers and of byte strings;
-//! [`facts`] is columns of facts; [`frame`] is compression.
+//! [`Writer`] and [`Reader`] are the primitives; [`words`] and [`texts`] are columns of numbers and
+//! of byte strings; [`facts`] is columns of facts; [`frame`] is compression.
 
 mod bytes;
 pub mod facts;
@@ -18,7 +19,8 @@ pub(crate) mod tests;
 
 pub use bytes::{Reader, Writer};
 
-/// The most bytes one compressed frame may hold, and the most a column of strings may unfold to: 64 MiB.
+/// The most bytes one compressed frame may hold, and the most a column of strings may unfold to: 64
+/// MiB.
 pub const MAX_RAW: usize = 64 << 20;
 
 /// Bytes that are not what they should be, or a value too large to be written.

@@ -1,15 +1,16 @@
 //! Columns of byte strings.
 //!
-//! Layout: `mode` (1 byte), then as the mode says; nothing at all for no rows. *Numbers* are a column of [`words`].
+//! Layout: `mode` (1 byte), then as the mode says; nothing at all for no rows. *Numbers* are a
+//! column of [`words`].
 //!
 //! | mode | | |
 //! |---|---|---|
 //! | 0 | plain | lengths: numbers; the strings one after the other |
-//! | 1 | prefixes | bytes shared with the string before: numbers; lengths of what follows them: numbers; what follows |
-//! | 2 | table | how many different strings: varint; those, ascending, in mode 0 or 1; an index a row: numbers |
+//! | 1 | prefixes | bytes as in the string before: numbers; lengths of rests: numbers; rests |
+//! | 2 | table | different strings: varint, and they, ascending, in mode 0 or 1; indexes: numbers |
 //!
-//! **Invariant:** reading gives ranges of one heap that lie within it; the heap stays below [`MAX_RAW`]. Whether the bytes
-//! are text is for the caller to check.
+//! **Invariant:** reading gives ranges of one heap that lie within it; the heap stays below
+//! [`MAX_RAW`]. Whether the bytes are text is for the caller to check.
 
 use super::{CodecError, MAX_RAW, Reader, Writer, words};
 
@@ -56,7 +57,8 @@ fn write_flat(texts: &[&[u8]], w: &mut Writer) {
     rest().for_each(|x| w.fixed(x));
 }
 
-/// Reads a column of so many rows, appending to a heap: where in it each row is, as offset (high 32 bits) and length.
+/// Reads a column of so many rows, appending to a heap: where in it each row is, as offset (high 32
+/// bits) and length.
 pub fn read(r: &mut Reader<'_>, rows: usize, heap: &mut Vec<u8>) -> Result<Vec<u64>, CodecError> {
     if rows == 0 {
         return Ok(Vec::new());

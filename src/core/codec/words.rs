@@ -1,16 +1,18 @@
 //! Columns of 64-bit numbers.
 //!
-//! Layout: `mode` (1 byte), then as the mode says; nothing at all for no rows. The number of rows is known to the reader.
+//! Layout: `mode` (1 byte), then as the mode says; nothing at all for no rows. The number of rows
+//! is known to the reader.
 //!
 //! | mode | | |
 //! |---|---|---|
 //! | 0 | constant | varint |
-//! | 1 | deltas | first: varint; each next: zigzag of the (wrapping) difference to the one before |
-//! | 2 | planes | smallest: varint; width w (1 byte, 1 to 8); the lowest bytes of all `x - smallest`, then the second... |
-//! | 3 | runs | number of runs: varint; each: zigzag of the difference to the value before (first: to 0), varint length |
-//! | 4 | table | number of values, 1 to 256, less 1 (1 byte); the values ascending, as differences: varints; an index a row |
+//! | 1 | deltas | first: varint; each next: zigzag of the wrapping difference to the one before |
+//! | 2 | planes | smallest: varint; width (1 byte: 1 to 8); byte 0 of each `x - smallest`, byte 1 |
+//! | 3 | runs | how many: varint; each: zigzag of the difference to the run before, length |
+//! | 4 | table | values less 1 (1 byte); they, as differences: varints; 1 byte a row: which |
 //!
-//! **Invariant:** the writer takes the mode with the fewest bytes, the lowest of equals: equal columns, equal bytes.
+//! **Invariant:** the writer takes the mode with the fewest bytes, the lowest of equals: equal
+//! columns, equal bytes.
 
 use super::bytes::zigzag;
 use super::{CodecError, Reader, Writer};

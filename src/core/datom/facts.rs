@@ -206,6 +206,17 @@ impl FactsBuilder {
         }
     }
 
+    /// Appends rows of other facts as they are.
+    pub fn push_rows(&mut self, from: &Facts, rows: Range<usize>) {
+        let (before, after) = (self.e.len(), self.e.len() + rows.len());
+        self.e.extend_from_slice(&from.e[rows.clone()]);
+        self.a.extend_from_slice(&from.a[rows.clone()]);
+        self.v.push_rows(&from.v, rows.clone());
+        self.tx.extend_from_slice(&from.tx[rows.clone()]);
+        extend_sparse(&mut self.end, &from.end, rows.clone(), before, after);
+        extend_sparse(&mut self.retractions, &from.retractions, rows, before, after);
+    }
+
     /// From columns that a decoder made; `None` if their lengths differ. The caller answers for the order of the rows.
     pub fn from_columns(
         e: Vec<u64>,
@@ -224,6 +235,22 @@ impl FactsBuilder {
     pub fn finish(self) -> Facts {
         let Self { e, a, v, tx, end, retractions } = self;
         Facts { e, a, v: v.finish(), tx, end, retractions }
+    }
+}
+
+/// Extends a column that is empty as long as all its rows are the default.
+fn extend_sparse<X: Copy + Default>(
+    to: &mut Vec<X>,
+    from: &[X],
+    rows: Range<usize>,
+    before: usize,
+    after: usize,
+) {
+    if !from.is_empty() {
+        to.resize(before, X::default());
+        to.extend_from_slice(&from[rows]);
+    } else if !to.is_empty() {
+        to.resize(after, X::default());
     }
 }
 

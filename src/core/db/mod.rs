@@ -7,11 +7,16 @@
 mod entid;
 mod layer;
 mod merge;
+mod prepared;
 mod scan;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use entid::EntityRef;
 pub use layer::Layer;
+pub use prepared::{Prepared, TxReport};
 pub use scan::Chunks;
 pub use view::View;
 

@@ -159,6 +159,8 @@ impl Reader {
             TokenKind::Meta => self.open(FrameKind::Meta, span),
             TokenKind::Discard => self.open(FrameKind::Discard, span),
             TokenKind::Close(byte) => self.close(byte, span),
+            // It prints as a tag and a string, which is one deeper.
+            TokenKind::Regex if self.stack.len() >= MAX_DEPTH => self.too_deep(span),
             _ => {
                 let text = self.lexer.text(span);
                 let text = std::str::from_utf8(text).map_err(|_| (ErrorKind::NotUtf8, span))?;
@@ -173,10 +175,14 @@ impl Reader {
 
     fn open(&mut self, kind: FrameKind, span: Span) -> Result<Option<Form>, Fault> {
         if self.stack.len() >= MAX_DEPTH {
-            return Err((ErrorKind::TooDeep { limit: MAX_DEPTH }, span));
+            return self.too_deep(span);
         }
         self.stack.push(Frame { kind, span, items: Vec::new() });
         Ok(None)
+    }
+
+    fn too_deep(&self, span: Span) -> Result<Option<Form>, Fault> {
+        Err((ErrorKind::TooDeep { limit: MAX_DEPTH }, span))
     }
 
     fn close(&mut self, byte: u8, at: Span) -> Result<Option<Form>, Fault> {

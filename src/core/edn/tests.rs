@@ -273,6 +273,14 @@ fn deep_nesting_is_an_error() {
 }
 
 #[test]
+fn what_prints_deeper_than_it_reads_is_not_read() {
+    let nested = |depth: usize| format!("{}#\"x\"{}", "[".repeat(depth), "]".repeat(depth));
+    assert!(read_one(&nested(MAX_DEPTH)).is_err());
+    let value = read_one(&nested(MAX_DEPTH - 1)).unwrap().to_value();
+    assert_eq!(read_one(&to_string(&value)).unwrap().to_value(), value);
+}
+
+#[test]
 fn forms_come_as_their_bytes_do() {
     let mut reader = Reader::new();
     reader.push(b"[1 \"\xc3");

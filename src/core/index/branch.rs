@@ -6,14 +6,15 @@
 //! |---|---|
 //! | height | 1 byte, at least 1: children are leaves |
 //! | children | varint, at least 1 |
-//! | packs | varint, then 16 bytes little endian each: the packs that hold the children, in order of first use |
+//! | packs | varint, then 16 bytes little endian each: the packs of the children, by first use |
 //! | pack, offset, length | numbers: index into the packs, place in the pack, stored bytes |
 //! | count | numbers: facts (or rows) below |
-//! | first t, t span | numbers: the first transaction of the facts below, and how far the last is from it |
+//! | first t, t span | numbers: the first transaction of the facts below, and the last less it |
 //! | hashes | 32 bytes each |
-//! | separators | strings: the first is empty, each next is after all keys of the child before, and not after its own |
+//! | separators | strings: the first empty; each next after the keys before, not after its own |
 //!
-//! **Invariant:** separators ascend strictly, and a child's keys lie between its separator and the next.
+//! **Invariant:** separators ascend strictly, and a child's keys lie between its separator and the
+//! next.
 
 use super::descend::Bounds;
 use super::keys::Keys;
@@ -30,7 +31,8 @@ pub struct Child {
     pub node: NodeRef,
     /// Facts, or rows, below.
     pub count: u64,
-    /// The first and the last transaction that added one of the facts below; zeros where it holds rows.
+    /// The first and the last transaction that added one of the facts below; zeros where it holds
+    /// rows.
     pub span: (T, T),
 }
 

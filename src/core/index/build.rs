@@ -1,7 +1,7 @@
 //! Building a tree from what comes in order, and the roots of new trees.
 //!
-//! **Invariant:** nodes are full but for the last two of each level, and no node is smaller than merging would leave it. A
-//! builder holds little more than one node of each level.
+//! **Invariant:** nodes are full but for the last two of each level, and no node is smaller than
+//! merging would leave it. A builder holds little more than one node of each level.
 
 use super::content::{Content, Entry, Fresh, row_weight};
 use super::node::Stored;
@@ -152,7 +152,7 @@ impl TreeBuilder {
             Content::Rows(rows) => Pending::Rows(rows),
             Content::Leaf(facts) => {
                 let mut leaf = FactsBuilder::default();
-                (0..facts.len()).for_each(|row| leaf.push_row(&facts, row));
+                leaf.push_rows(&facts, 0..facts.len());
                 Pending::Facts(leaf)
             }
             Content::Branch(_) => return Ok(()),

@@ -1,7 +1,7 @@
 //! What is to become nodes: unsaved content that can be weighed, cut and joined.
 //!
-//! **Invariant:** an [`Entry`] carries the true lower bound of its subtree, also where the branch node that holds it
-//! stores none; so entries can move between branch nodes.
+//! **Invariant:** an [`Entry`] carries the true lower bound of its subtree, also where the branch
+//! node that holds it stores none; so entries can move between branch nodes.
 
 use super::branch::{Branch, Child};
 use super::keys::separator;
@@ -74,10 +74,11 @@ impl Fresh {
         (0..self.items()).map(weight).collect()
     }
 
-    /// Whether it should be joined with a neighbour.
-    pub fn is_small(&self, shape: Shape) -> bool {
+    /// Whether it should be joined with a neighbour. The last of its level may be small, since it
+    /// is where a tree grows that is appended to; but no branch node may have one child.
+    pub fn is_small(&self, shape: Shape, last: bool) -> bool {
         let limit = shape.limit(self.height);
-        self.items() < limit.items || self.weight() < limit.least()
+        self.items() < limit.items || !last && self.weight() < limit.least()
     }
 
     /// Cuts it into parts that fit.
@@ -116,8 +117,8 @@ impl Fresh {
         match (&mut self.content, other.content) {
             (Content::Leaf(x), Content::Leaf(y)) => {
                 let mut facts = FactsBuilder::with_capacity(x.len() + y.len());
-                (0..x.len()).for_each(|row| facts.push_row(x, row));
-                (0..y.len()).for_each(|row| facts.push_row(&y, row));
+                facts.push_rows(x, 0..x.len());
+                facts.push_rows(&y, 0..y.len());
                 *x = facts.finish();
             }
             (Content::Rows(x), Content::Rows(y)) => {
@@ -178,7 +179,7 @@ pub(super) fn row_weight(facts: &Facts, row: usize) -> usize {
 
 pub(super) fn copy(facts: &Facts, rows: Range<usize>) -> Facts {
     let mut part = FactsBuilder::with_capacity(rows.len());
-    rows.for_each(|row| part.push_row(facts, row));
+    part.push_rows(facts, rows);
     part.finish()
 }
 

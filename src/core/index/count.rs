@@ -1,7 +1,7 @@
 //! The size of a range from what branch nodes know.
 //!
-//! **Invariant:** an estimate reads no leaf that is not in memory already, and the truth is never outside of it. A count
-//! reads the leaves at the two edges of the range.
+//! **Invariant:** an estimate reads no leaf that is not in memory already, and the truth is never
+//! outside of it. A count reads the leaves at the two edges of the range.
 
 use super::descend::Bounds;
 use super::{NodeRef, Nodes, NodesError, Root};
@@ -28,7 +28,8 @@ impl Estimate {
     }
 }
 
-/// How many facts are within each range, from branch nodes (and leaves at the edges that are in memory).
+/// How many facts are within each range, from branch nodes (and leaves at the edges that are in
+/// memory).
 pub fn estimate(
     nodes: &dyn Nodes,
     root: Option<&Root>,
@@ -82,7 +83,8 @@ struct Edge {
     range: usize,
     node: NodeRef,
     count: u64,
-    /// Whether the range begins before all that the node can hold, and whether it ends after all of it.
+    /// Whether the range begins before all that the node can hold, and whether it ends after all of
+    /// it.
     covered: (bool, bool),
 }
 

@@ -1,7 +1,8 @@
 //! Descending a tree for many ranges at once.
 //!
-//! **Invariant:** one [`Nodes::get`] for each level of the tree, with all nodes of that level that any range needs, each
-//! once: so the rounds of a seek are the height of the tree and one, whatever the number of ranges.
+//! **Invariant:** one [`Nodes::get`] for each level of the tree, with all nodes of that level that
+//! any range needs, each once: so the rounds of a seek are the height of the tree and one, whatever
+//! the number of ranges.
 
 use super::node::Node;
 use super::{NodeRef, Nodes, NodesError, Root};
@@ -90,8 +91,8 @@ impl Frontier {
     }
 }
 
-/// The facts within each range, in order; no facts are copied. For ranges of a few leaves each: all of them are fetched
-/// at once. [`super::Scan`] is for large ones.
+/// The facts within each range, in order; no facts are copied. For ranges of a few leaves each: all
+/// of them are fetched at once. [`super::Scan`] is for large ones.
 pub fn seek(
     nodes: &dyn Nodes,
     root: Option<&Root>,

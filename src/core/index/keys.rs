@@ -1,6 +1,7 @@
 //! Sorted byte strings of a node, and the shortest bytes that separate two of them.
 //!
-//! **Invariant:** all ranges lie in the heap; what was read from storage is strictly ascending where it is a list of keys.
+//! **Invariant:** all ranges lie in the heap; what was read from storage is strictly ascending
+//! where it is a list of keys.
 
 use crate::codec::{CodecError, Reader, Writer, texts};
 

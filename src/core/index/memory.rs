@@ -1,7 +1,7 @@
 //! Nodes in memory: packs by their names, for tests and for trees that are not stored yet.
 //!
-//! **Invariant:** every node is verified when it is decoded, once. It can play a source without storage at hand: then
-//! what was not fetched is `Missing`.
+//! **Invariant:** every node is verified when it is decoded, once. It can play a source without
+//! storage at hand: then what was not fetched is `Missing`.
 
 use super::node::Node;
 use super::pack::PackWriter;

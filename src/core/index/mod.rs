@@ -1,21 +1,27 @@
 //! The index: immutable B-trees of facts in storage, read a frontier at a time.
 //!
-//! **Invariant:** a node is named by the blake3 of its stored bytes; a branch node knows of each child the shortest
-//! separator, the name, the place, the number of facts and their first and last transaction; so the size of any range is
-//! known without reading a leaf. Reading never blocks on one node: what is missing is asked for together.
+//! **Invariant:** a node is named by the blake3 of its stored bytes; a branch node knows of each
+//! child the shortest separator, the name, the place, the number of facts and their first and last
+//! transaction; so the size of any range is known without reading a leaf. Reading never blocks on
+//! one node: what is missing is asked for together.
 
 mod branch;
 mod build;
 mod content;
 mod count;
 mod descend;
+mod diff;
+mod edit;
 mod keys;
 mod memory;
+mod merge;
 mod node;
 mod pack;
 mod rows;
 mod scan;
 mod shape;
+mod table;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -24,18 +30,24 @@ pub use branch::{Branch, Child};
 pub use build::{Tree, TreeBuilder};
 pub use count::{Estimate, count, estimate};
 pub use descend::seek;
+pub use diff::diff;
+pub use edit::Changes;
 pub use memory::MemoryNodes;
+pub use merge::Forest;
 pub use node::{Node, Stored};
 pub use pack::{Footed, PackFooter, PackWriter};
 pub use rows::Rows;
-pub use scan::{Direction, Scan};
+pub use scan::Scan;
 pub use shape::Shape;
+pub use table::{Row, RowScan, rows_get};
+pub use walk::Direction;
 
 use crate::codec::CodecError;
 use crate::datom::Datom;
 use crate::hash::NodeHash;
 use crate::id::T;
 use crate::store::StoreError;
+use bytes::Bytes;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -72,7 +84,8 @@ pub struct Root {
 /// Why nodes could not be had.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum NodesError {
-    /// They are not in memory: fetch these together and ask again. Only a source without storage at hand says so.
+    /// They are not in memory: fetch these together and ask again. Only a source without storage at
+    /// hand says so.
     #[error("{} nodes are not in memory", .0.len())]
     Missing(Vec<NodeRef>),
     /// The store could not give them.
@@ -119,10 +132,17 @@ pub enum TreeError {
 
 /// The one seam through which operators read: give me these nodes.
 pub trait Nodes: Debug + Send + Sync {
-    /// The nodes in the order asked. Natively all that are missing are fetched in one parallel round while the calling
-    /// thread waits; a source that cannot wait answers `Missing` with the whole frontier.
+    /// The nodes in the order asked. Natively all that are missing are fetched in one parallel
+    /// round while the calling thread waits; a source that cannot wait answers `Missing` with the
+    /// whole frontier.
     fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError>;
 
     /// Whether the node is in memory: the planner prefers what costs no fetch.
     fn is_resident(&self, node: &NodeRef) -> bool;
+
+    /// Stored bytes of nodes that came with something else: kept where that saves a fetch, else
+    /// ignored. They are verified like all others.
+    fn offer(&self, nodes: &[(NodeRef, Bytes)]) {
+        let _ = nodes;
+    }
 }

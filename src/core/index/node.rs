@@ -1,10 +1,12 @@
 //! Nodes: the stored bytes of leaves, branch nodes, rows and blobs.
 //!
-//! A stored node is: `kind` (1 byte: 1 leaf, 2 branch, 3 rows, 4 blob), `version` (1 byte: 0), and a frame of the codec
-//! that holds the body. The body of a leaf is facts as the codec writes them, that of a blob is its bytes; `branch` and
+//! A stored node is: `kind` (1 byte: 1 leaf, 2 branch, 3 rows, 4 blob), `version` (1 byte: 0), and
+//! a frame of the codec that holds the body. The body of a leaf is facts as the codec writes them,
+//! that of a blob is its bytes; `branch` and
 //! `rows` say theirs. The name of a node is the blake3 of all its stored bytes.
 //!
-//! **Invariant:** no byte is looked at before the hash was compared; then any bytes give a node or an error.
+//! **Invariant:** no byte is looked at before the hash was compared; then any bytes give a node or
+//! an error.
 
 use super::branch::Branch;
 use super::rows::Rows;

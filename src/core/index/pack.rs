@@ -1,11 +1,12 @@
 //! Packs: the nodes that one flush wrote, in as few objects as possible.
 //!
-//! Layout of a pack: the stored nodes one after the other from byte 0; the *footer*, a frame of the codec that holds the
-//! number of nodes (varint), then for each: hash (32 bytes), then offset, length and raw length as columns of numbers;
-//! and the *trailer*, 44 bytes: blake3 of the footer (32), length of the footer (4, little endian), `FFPACK00`.
+//! Layout of a pack: the stored nodes one after the other from byte 0; the *footer*, a frame of the
+//! codec that holds the number of nodes (varint), then for each: hash (32 bytes), then offset,
+//! length and raw length as columns of numbers; and the *trailer*, 44 bytes: blake3 of the footer
+//! (32), length of the footer (4, little endian), `FFPACK00`.
 //!
-//! **Invariant:** a node has its place as soon as it is pushed; nodes that are pushed last ([`PackWriter::push_last`]) lie
-//! together in one pack.
+//! **Invariant:** a node has its place as soon as it is pushed; nodes that are pushed last
+//! ([`PackWriter::push_last`]) lie together in one pack.
 
 use super::node::Stored;
 use super::{NodeRef, PackId};
@@ -61,7 +62,8 @@ impl<'a> PackWriter<'a> {
         self.push_last(node)
     }
 
-    /// Gives a node its place in the same pack as the node before: for roots and whatever is read with them.
+    /// Gives a node its place in the same pack as the node before: for roots and whatever is read
+    /// with them.
     pub fn push_last(&mut self, node: &Stored) -> NodeRef {
         let fresh = &mut self.fresh;
         let (pack, bytes, nodes) =
@@ -72,6 +74,14 @@ impl<'a> PackWriter<'a> {
         nodes.push(Footed { hash, offset, len, raw_len: node.raw_len });
         self.nodes += 1;
         NodeRef { hash, pack: *pack, offset, len }
+    }
+
+    /// The stored bytes of a node that was pushed, unless its pack was taken.
+    pub fn read(&self, node: &NodeRef) -> Option<&[u8]> {
+        let current = self.current.as_ref().map(|(pack, bytes, _)| (*pack, &bytes[..]));
+        let full = self.full.iter().map(|(pack, bytes)| (*pack, &bytes[..]));
+        let (_, bytes) = full.chain(current).find(|(pack, _)| *pack == node.pack)?;
+        bytes.get(node.offset as usize..)?.get(..node.len as usize)
     }
 
     /// How many nodes were pushed.
@@ -104,7 +114,8 @@ impl fmt::Debug for PackWriter<'_> {
 }
 
 impl PackFooter {
-    /// How long footer and trailer may be at most that a reader should ask for at once; more may be needed.
+    /// How long footer and trailer may be at most that a reader should ask for at once; more may be
+    /// needed.
     pub const READ: u64 = 64 << 10;
 
     fn encode(&self) -> Vec<u8> {
@@ -126,7 +137,8 @@ impl PackFooter {
         out
     }
 
-    /// How many bytes at the end of the pack are footer and trailer, from any bytes that end where the pack ends.
+    /// How many bytes at the end of the pack are footer and trailer, from any bytes that end where
+    /// the pack ends.
     pub fn len(tail: &[u8]) -> Result<usize, CodecError> {
         let trailer = tail.len().checked_sub(TRAILER).map(|at| &tail[at..]);
         let mut r = Reader::new(trailer.unwrap_or_default());

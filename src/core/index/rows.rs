@@ -1,4 +1,5 @@
-//! Leaves of rows: sorted keys with values, both plain bytes; what small tables such as COMMITS are made of.
+//! Leaves of rows: sorted keys with values, both plain bytes; what small tables such as COMMITS are
+//! made of.
 //!
 //! Layout of the body: number of rows (varint), keys (strings of the codec), values (strings).
 //!

@@ -1,6 +1,7 @@
 //! How large nodes are, and where what does not fit is cut.
 //!
-//! **Invariant:** cutting is a function of the weights alone; a branch node gets at least two children, so that trees end.
+//! **Invariant:** cutting is a function of the weights alone; a branch node gets at least two
+//! children, so that trees end.
 
 use std::ops::Range;
 
@@ -9,8 +10,8 @@ pub(super) const ROW: usize = 24;
 /// What a child weighs in a branch node beside its separator.
 pub(super) const CHILD: usize = 64;
 
-/// How large the nodes of a tree become. Sizes are weights: before compression, and about what a node takes stored for
-/// branch nodes (hashes do not compress), four times that for leaves.
+/// How large the nodes of a tree become. Sizes are weights: before compression, and about what a
+/// node takes stored for branch nodes (hashes do not compress), four times that for leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// The most a leaf weighs: 24 a row, and the strings.
@@ -61,26 +62,15 @@ impl Limit {
     pub fn cut(self, weights: &[usize], fill: Fill) -> Vec<Range<usize>> {
         let total: usize = weights.iter().sum();
         let parts = total.div_ceil(self.most).max(1);
-        let mut out = match fill {
-            Fill::Even => self.cut_at(weights, 0, total.div_ceil(parts)),
-            Fill::Full => self.cut_at(weights, 0, self.most),
-        };
-        // A last part that is too small shares with the one before.
-        if let [.., before, last] = &out[..]
-            && weights[last.clone()].iter().sum::<usize>() < self.least()
-        {
-            let start = before.start;
-            let both: usize = weights[start..].iter().sum();
-            out.truncate(out.len() - 2);
-            let target = if both > self.most { both.div_ceil(2) } else { both };
-            out.extend(self.cut_at(weights, start, target));
+        match fill {
+            Fill::Even => self.cut_at(weights, total.div_ceil(parts)),
+            Fill::Full => self.cut_at(weights, self.most),
         }
-        out
     }
 
-    fn cut_at(self, weights: &[usize], from: usize, target: usize) -> Vec<Range<usize>> {
-        let (mut out, mut start, mut weight) = (Vec::new(), from, 0);
-        for (i, x) in weights.iter().enumerate().skip(from) {
+    fn cut_at(self, weights: &[usize], target: usize) -> Vec<Range<usize>> {
+        let (mut out, mut start, mut weight) = (Vec::new(), 0, 0);
+        for (i, x) in weights.iter().enumerate() {
             let items = i - start >= self.items && weights.len() - i >= self.items;
             if items && weight + x > target {
                 out.push(start..i);

@@ -138,7 +138,7 @@ impl Schema {
         }
         // Names of tuple parts are looked up when all attributes of the transaction are there.
         for (id, facts) in made.iter().zip(entities.iter().filter(|x| is_attribute(&x.1))) {
-            change.tuple_parts(*id, &facts.1)?;
+            change.tuple_parts(block, *id, &facts.1)?;
         }
         Ok(change)
     }
@@ -197,12 +197,24 @@ impl Change {
             None => self.schema.next_attr(block).ok_or(SchemaError::Full)?,
         };
         consistent(&new)?;
+        if (new.many || new.is_composite()) && self.is_part(new.id) {
+            let reason = "it is part of a composite tuple, so it has one value that is no tuple";
+            return Err(SchemaError::Forbidden { ident: new.ident, reason });
+        }
         if let Some(before) = before {
             self.alteration(&before, &new);
         }
         let id = new.id;
         self.schema.insert(new);
         Ok(Some(id))
+    }
+
+    fn is_part(&self, id: AttrId) -> bool {
+        let has = |tuple: &Option<TupleKind>| match tuple {
+            Some(TupleKind::Composite(parts)) => parts.contains(&id),
+            _ => false,
+        };
+        self.schema.attributes().any(|a| has(&a.tuple))
     }
 
     fn alteration(&mut self, old: &Attribute, new: &Attribute) {
@@ -221,7 +233,13 @@ impl Change {
         }
     }
 
-    fn tuple_parts(&mut self, id: AttrId, facts: &[(AttrId, Value)]) -> Result<(), SchemaError> {
+    /// Names of parts become numbers; one that nothing is known of yet can be described later.
+    fn tuple_parts(
+        &mut self,
+        block: u64,
+        id: AttrId,
+        facts: &[(AttrId, Value)],
+    ) -> Result<(), SchemaError> {
         let Some(old) = self.schema.get(id).cloned() else { return Ok(()) };
         let names = facts.iter().find(|(a, _)| *a == builtin::TUPLE_ATTRS).map(|(_, v)| v);
         let Some(names) = names else { return Ok(()) };
@@ -235,12 +253,12 @@ impl Change {
                 source_ident: name.clone(),
                 reason,
             };
-            let source = self.schema.attr(name.as_str());
-            let source = source.ok_or_else(|| part("there is no such attribute"))?;
+            let source = self.schema.ensure(block, name)?;
+            let Some(source) = self.schema.get(source) else { continue };
             if source.many {
                 return Err(part("it has many values"));
             }
-            if matches!(source.tuple, Some(TupleKind::Composite(_))) || source.id == id {
+            if source.is_composite() || source.id == id {
                 return Err(part("it is a composite tuple itself"));
             }
             parts.push(source.id);
@@ -366,7 +384,7 @@ fn consistent(new: &Attribute) -> Result<(), SchemaError> {
     if new.value_type == Some(ValueType::Tuple) && new.tuple.is_none() {
         return forbidden(":db.type/tuple needs :db/tupleAttrs, :db/tupleType or :db/tupleTypes");
     }
-    if matches!(&new.tuple, Some(TupleKind::Composite(_))) && new.many {
+    if new.is_composite() && new.many {
         return forbidden("a composite tuple has one value");
     }
     Ok(())

@@ -71,6 +71,9 @@ impl Schema {
 
 fn facts_of(key: &Value, value: &Value) -> Vec<(AttrId, Value)> {
     let Value::Keyword(key) = key else { return Vec::new() };
+    // DataScript looks at the value alone here, and schemas out there write the short name.
+    let short = key.as_str() == "db/type";
+    let key = if short { &Keyword::new("db/valueType") } else { key };
     let known = builtin::attributes().into_iter().find(|a| a.ident == *key);
     let Some(known) = known.filter(|a| Schema::describes(a.id)) else { return Vec::new() };
     match value {

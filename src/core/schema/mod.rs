@@ -6,6 +6,7 @@
 mod apply;
 pub mod builtin;
 mod from_map;
+mod stored;
 
 pub(crate) use apply::describe;
 pub use apply::{About, Change, Condition, SchemaError};
@@ -144,6 +145,16 @@ impl Attribute {
     /// Whether its facts are in AVET: indexed, unique and ref attributes.
     pub fn in_avet(&self) -> bool {
         self.index || self.unique.is_some() || self.is_ref()
+    }
+
+    /// Whether nothing is known of it but its name.
+    pub fn is_undescribed(&self) -> bool {
+        self.entity.is_none() && self.value_type.is_none() && self.id >= AttrId(ATTR_USER)
+    }
+
+    /// Whether it is a tuple that the database keeps.
+    pub fn is_composite(&self) -> bool {
+        matches!(self.tuple, Some(TupleKind::Composite(_)))
     }
 
     /// Whether its values are entities.

@@ -2,19 +2,20 @@
 //!
 //! **Invariant:** a pass in which an answer was guessed, or a tempid turned out to be something else, has no effect.
 
+use super::TxOptions;
 use super::error::{TxError, TxProblem};
 use super::parse::{OpKind, Operand, Parsed, parse};
 use super::reads::Reads;
 use super::resolve::{Binding, Pass};
 use super::state::State;
-use super::{Prepared, TxOptions};
 use crate::datom::{Datom, KeyRange, Order};
-use crate::db::{Db, DbError, EntityRef};
+use crate::db::{Db, DbError, Prepared};
 use crate::edn::Form;
 use crate::id::{AttrId, EntityId, Tx};
 use crate::schema::{About, Change, Condition, Schema, SchemaError, TupleKind, builtin};
 use crate::value::Value;
 use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeMap;
 
 pub(super) fn prepare(db: &Db, form: &Form, options: &TxOptions) -> Result<Prepared, TxError> {
     if !db.view().is_now() {
@@ -25,7 +26,8 @@ pub(super) fn prepare(db: &Db, form: &Form, options: &TxOptions) -> Result<Prepa
     }
     let snapshot = db.snapshot();
     let tx = snapshot.next_tx();
-    let parsed = parse(db.schema(), snapshot.block, tx, form)?;
+    let mut parsed = parse(db.schema(), snapshot.block, tx, form)?;
+    parsed.any_ids = options.any_ids;
     let done = rounds(db, tx, &parsed)?;
     let instant_ms = instant(db, done.instant_ms, options)?;
     let mut datoms = done.datoms;
@@ -41,7 +43,7 @@ pub(super) fn prepare(db: &Db, form: &Form, options: &TxOptions) -> Result<Prepa
         next_entity: done.next_entity,
         tempids: tempids(&parsed, &done.bindings),
         backfill: Vec::new(),
-        already: false,
+        already: None,
     };
     if !parsed.brought.is_empty() || !done.described.is_empty() {
         change_schema(db, &parsed, &done.described, &mut prepared)?;
@@ -52,22 +54,12 @@ pub(super) fn prepare(db: &Db, form: &Form, options: &TxOptions) -> Result<Prepa
 /// The transaction that has this client's id already.
 fn already(db: &Db, options: &TxOptions) -> Result<Option<Prepared>, TxError> {
     let Some(id) = &options.tx_id else { return Ok(None) };
-    let found = db.entid(&EntityRef::Lookup(builtin::TX_ID, Value::str(id)))?;
-    let Some(e) = found else { return Ok(None) };
-    let instant_ms = match db.value(e, builtin::TX_INSTANT)? {
-        Some(Value::Inst(ms)) => ms,
-        _ => db.snapshot().instant_ms.unwrap_or_default(),
-    };
-    Ok(Some(Prepared {
-        tx: Tx(e.0),
-        instant_ms,
-        datoms: Vec::new(),
-        schema: db.schema().clone(),
-        next_entity: db.snapshot().next_entity,
-        tempids: Vec::new(),
-        backfill: Vec::new(),
-        already: true,
-    }))
+    let Some(tx) = db.tx_with_id(id)? else { return Ok(None) };
+    let mut prepared = Prepared::already(db, tx);
+    if let Some(Value::Inst(ms)) = db.value(tx.entity(), builtin::TX_INSTANT)? {
+        prepared.instant_ms = ms;
+    }
+    Ok(Some(prepared))
 }
 
 /// What the last pass came to.
@@ -137,7 +129,7 @@ fn tuples_by_part(schema: &Schema) -> HashMap<AttrId, Vec<AttrId>> {
     by_part
 }
 
-fn tempids(parsed: &Parsed, bindings: &[Binding]) -> Vec<(Value, EntityId)> {
+fn tempids(parsed: &Parsed, bindings: &[Binding]) -> BTreeMap<Value, EntityId> {
     let named = parsed.slots.iter().zip(bindings);
     named.filter_map(|(slot, binding)| Some((slot.name.clone()?, binding.entity()?))).collect()
 }

@@ -80,6 +80,9 @@ fn typed(wanted: ValueType, value: Value) -> Result<Value, Value> {
     }
 }
 
+/// The most parts of a tuple that does not say how many it has.
+const MAX_TUPLE: usize = 8;
+
 fn decimal(unscaled: BigInt) -> Value {
     BigDec { unscaled, scale: 0 }.into()
 }
@@ -94,7 +97,9 @@ fn tuple(kind: &TupleKind, value: Value) -> Result<Value, Value> {
         TupleKind::Composite(parts) if parts.len() == items.len() => {
             Some(items.iter().cloned().map(plain).collect())
         }
-        TupleKind::Homogeneous(wanted) => items.iter().map(|item| part(*wanted, item)).collect(),
+        TupleKind::Homogeneous(wanted) if items.len() <= MAX_TUPLE => {
+            items.iter().map(|item| part(*wanted, item)).collect()
+        }
         TupleKind::Heterogeneous(wanted) if wanted.len() == items.len() => {
             wanted.iter().zip(items.iter()).map(|(wanted, item)| part(*wanted, item)).collect()
         }
@@ -116,7 +121,7 @@ pub(super) fn wrong(attribute: &Attribute, value: &Value) -> TxProblem {
 fn expected(attribute: &Attribute) -> String {
     match &attribute.tuple {
         Some(TupleKind::Composite(parts)) => format!("a tuple of {} values", parts.len()),
-        Some(TupleKind::Homogeneous(each)) => format!("a tuple of {}", each.name()),
+        Some(TupleKind::Homogeneous(each)) => format!("a tuple of {} (at most 8)", each.name()),
         Some(TupleKind::Heterogeneous(each)) => {
             let names: Vec<_> = each.iter().map(|t| t.name()).collect();
             format!("a tuple [{}]", names.join(" "))

@@ -18,17 +18,15 @@ mod resolve;
 mod state;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 pub use error::{TxError, TxErrorKind, TxProblem};
-pub use report::{TxReport, with};
+pub use report::with;
 
-use crate::datom::Datom;
-use crate::db::Db;
+use crate::db::{Db, Prepared};
 use crate::edn::Form;
-use crate::id::{AttrId, EntityId, Tx};
-use crate::schema::Schema;
-use crate::value::Value;
 
 /// What comes from outside the forms.
 #[derive(Clone, Debug, Default)]
@@ -37,27 +35,9 @@ pub struct TxOptions {
     pub now_ms: i64,
     /// The client's id of the transaction, `:db.tx/id`.
     pub tx_id: Option<String>,
-}
-
-/// A transaction that can be committed on the database it was prepared on.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    /// The transaction.
-    pub tx: Tx,
-    /// Its instant, milliseconds since 1970: later than the one before.
-    pub instant_ms: i64,
-    /// What changes, in order; the transaction's own facts first.
-    pub datoms: Vec<Datom>,
-    /// The schema after it.
-    pub schema: Schema,
-    /// The next entity id after it.
-    pub next_entity: EntityId,
-    /// The entity of each tempid, in the order of the text.
-    pub tempids: Vec<(Value, EntityId)>,
-    /// Attributes with facts that have to be put into AVET: layers do it by themselves, trees have to.
-    pub backfill: Vec<AttrId>,
-    /// A transaction with this client's id is there already: `tx` is it, and nothing changes.
-    pub already: bool,
+    /// Take ids that other branches made, or will make, as they are: for merges and imports. Without it an id of a block
+    /// after this branch's own has to be in the database.
+    pub any_ids: bool,
 }
 
 /// Reads, checks and resolves a transaction.

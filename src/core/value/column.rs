@@ -109,7 +109,8 @@ fn valid_heap(tag: Tag, bytes: &[u8]) -> bool {
 /// Start and end in a heap.
 fn range(bits: u64) -> (usize, usize) {
     let (start, length) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
-    (start, start + length)
+    // Bits of an inline value are no place: their sum may be more than an address holds.
+    (start, start.saturating_add(length))
 }
 
 /// Appends rows to a column.
@@ -186,6 +187,22 @@ impl ColumnBuilder {
         };
         self.0.tags.push(tag);
         self.0.bits.push(bits);
+    }
+
+    /// Appends rows of another column as they are.
+    pub fn push_rows(&mut self, from: &Column, rows: std::ops::Range<usize>) {
+        self.0.tags.extend_from_slice(&from.tags[rows.clone()]);
+        self.0.bits.reserve(rows.len());
+        for row in rows {
+            let (tag, bits) = (from.tags[row], from.bits[row]);
+            let (start, end) = range(bits);
+            let bits = match tag {
+                tag if tag.is_inline() => bits,
+                tag if tag.is_text() => self.text(&from.text[start..end]),
+                _ => self.heap(&from.heap[start..end]),
+            };
+            self.0.bits.push(bits);
+        }
     }
 
     /// Appends an inline value by its bits, after checking them.

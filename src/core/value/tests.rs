@@ -172,6 +172,24 @@ proptest! {
     }
 
     #[test]
+    fn any_parts_are_a_column_or_an_error(
+        rows in prop::collection::vec((0u8..22, 0u64..20, 0u64..20), 0..6),
+        text in "[aé\u{1f600}]{0,8}",
+        heap in prop::collection::vec(0u8..20, 0..24),
+    ) {
+        let tags: Vec<_> = rows.iter().map(|row| Tag::from_byte(row.0).unwrap()).collect();
+        let bits: Vec<_> = rows.iter().map(|(_, start, length)| start << 32 | length).collect();
+        if let Ok(builder) = ColumnBuilder::from_parts(tags.clone(), bits, text.into(), heap) {
+            let column = builder.finish();
+            for (row, tag) in tags.into_iter().enumerate() {
+                prop_assert_eq!(column.get(row).tag(), tag);
+                prop_assert_eq!(column.get(row).to_value().tag(), tag);
+                round_trip(&column.get(row).to_value());
+            }
+        }
+    }
+
+    #[test]
     fn any_bits_are_a_value_or_an_error(tag in 0u8..22, bits: u64, small in 0u64..5) {
         let tag = Tag::from_byte(tag).unwrap();
         for bits in [bits, small, bits >> 32, bits >> 43] {

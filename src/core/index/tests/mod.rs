@@ -1,6 +1,11 @@
 //! The index against a sorted list of facts, with nodes so small that trees are high.
 
+mod change;
+mod diff;
+mod node;
+mod pack;
 mod read;
+mod table;
 
 use super::{MemoryNodes, PackId, PackWriter, Root, Shape, TreeBuilder};
 use crate::datom::{Datom, Facts, FactsBuilder, KeyRange, Order, Probe, Side};

@@ -1,0 +1,192 @@
+//! A group of transactions into the head: prepare, write what a spill needs, swap, and find out what became of it.
+//!
+//! **Invariant:** `done` is answered after the swap is known to have happened; `refuse` and `Busy` only where nothing
+//! of the transaction can be in the head, now or later. A refusal is made on a head that was just seen to be the newest,
+//! or on one that the swap of its group proved to be.
+
+use super::build::{Draft, Group, Known, Plan};
+use super::join::join_all;
+use super::queue::{Failure, Job};
+use super::settle::{Attempt, Settled, pause_ms};
+use super::{Conn, ConnError, Seen};
+use crate::db::TxReport;
+use crate::id::CommitId;
+use crate::store::{BoxFuture, Expect, StoreError, Swap};
+use std::collections::BTreeMap;
+
+impl Conn {
+    /// Commits a group and answers each of it.
+    pub(super) async fn commit_group(&self, mut jobs: Vec<Box<dyn Job>>) {
+        let host = self.inner.place.host.as_ref();
+        let begun = self.now_ms();
+        let (mut tries, mut fresh) = (0, false);
+        if jobs.is_empty() {
+            return;
+        }
+        loop {
+            let seen = self.seen();
+            if seen.opened.head.closed {
+                return fail_all(jobs, &Failure::Failed(ConnError::Closed));
+            }
+            let mut group = self.prepare(&seen.opened, jobs).await;
+            for (job, error) in std::mem::take(&mut group.failed) {
+                job.fail(Failure::Failed(error));
+            }
+            if group.drafts.is_empty() {
+                if !group.refused.is_empty() && !fresh {
+                    fresh = true;
+                    match self.newest().await {
+                        Ok(newest) if newest.version == seen.version => {}
+                        Ok(_) => {
+                            jobs = group.into_jobs();
+                            continue;
+                        }
+                        Err(error) => return group.fail(&Failure::Failed(error)),
+                    }
+                }
+                return self.acknowledge(&seen, group).await;
+            }
+            let plan = match self.plan(&seen.opened, &group.drafts) {
+                Ok(plan) => plan,
+                Err(error) => return group.fail(&Failure::Failed(error)),
+            };
+            match self.swap_in(&seen, plan, group.tip()).await {
+                Swapped::Happened(seen) => return self.acknowledge(&seen, group).await,
+                Swapped::Moved => {}
+                Swapped::Failed(error) => return group.fail(&Failure::Failed(error)),
+                Swapped::Unknown(why) => return unknown(group, &why),
+            }
+            let waited_ms = (self.now_ms() - begun).max(0) as u64;
+            if waited_ms >= self.inner.options.limit_ms {
+                return group.fail(&Failure::Busy { waited_ms });
+            }
+            (fresh, tries, jobs) = (true, tries + 1, group.into_jobs());
+            host.sleep(pause_ms(host, tries)).await;
+        }
+    }
+
+    /// Writes what a head needs to be there, then swaps it in.
+    async fn swap_in(&self, seen: &Seen, plan: Plan, commit: Option<CommitId>) -> Swapped {
+        if let Err(error) = self.put_all(&plan.objects).await {
+            return Swapped::Failed(error.into());
+        }
+        let (place, name) = (&self.inner.place, &self.inner.head);
+        let nonce = plan.opened.head.nonce;
+        let expect = Expect::Version(seen.version.clone());
+        let why = match place.store.cas_ref(name, expect, plan.bytes).await {
+            Err(error) => return Swapped::Failed(error.into()),
+            Ok(Swap::Swapped(version)) => {
+                let seen = Seen { opened: plan.opened, version };
+                self.remember(&seen);
+                return Swapped::Happened(seen);
+            }
+            Ok(Swap::Lost) if !self.inner.rules.read_back => {
+                return match self.newest().await {
+                    Ok(_) => Swapped::Moved,
+                    Err(error) => Swapped::Failed(error),
+                };
+            }
+            Ok(Swap::Lost) => "the store says that another writer was first".to_owned(),
+            Ok(Swap::Unknown(error)) => error.to_string(),
+        };
+        let attempt = Attempt { expected: &seen.version, nonce, commit, why };
+        match self.settle(attempt).await {
+            Settled::Happened(seen) => Swapped::Happened(seen),
+            Settled::Moved => Swapped::Moved,
+            Settled::Unknown(why) => Swapped::Unknown(why),
+        }
+    }
+
+    /// Writes objects, all at once.
+    pub(super) async fn put_all(
+        &self,
+        objects: &[(String, bytes::Bytes)],
+    ) -> Result<(), StoreError> {
+        let store = &self.inner.place.store;
+        let puts: Vec<BoxFuture<'_, _>> =
+            objects.iter().map(|(key, bytes)| store.put(key, bytes.clone())).collect();
+        join_all(puts).await.into_iter().collect()
+    }
+
+    /// Answers a group that is in the head. What it refused rests on the transactions before it, which are in it.
+    async fn acknowledge(&self, seen: &Seen, group: Group) {
+        group.refused.into_iter().for_each(|job| job.refuse());
+        let mut reports = BTreeMap::new();
+        for draft in group.drafts {
+            let (report, job) = report(draft);
+            if !group.known.is_empty() {
+                reports.insert(report.tx, report.clone());
+            }
+            job.done(report);
+        }
+        for Known { job, tx, db } in group.known {
+            let report = match reports.get(&tx) {
+                Some(first) => Ok(TxReport { already: true, ..first.clone() }),
+                None => self.past_report(seen, tx, &db).await,
+            };
+            match report {
+                Ok(report) => job.done(report),
+                Err(error) => job.fail(Failure::Failed(error)),
+            }
+        }
+    }
+
+    /// The report of a transaction that was committed before, from the log.
+    async fn past_report(
+        &self,
+        seen: &Seen,
+        tx: crate::id::Tx,
+        db: &crate::db::Db,
+    ) -> Result<TxReport, ConnError> {
+        let (commit, frame) = self.inner.place.frame(&seen.opened, tx.t()).await?;
+        Ok(TxReport {
+            db_before: db.as_of(crate::id::T(tx.t().0.saturating_sub(1))),
+            db_after: db.as_of(tx.t()),
+            tx: frame.tx,
+            commit: Some(commit),
+            instant_ms: frame.instant_ms,
+            datoms: frame.datoms().collect(),
+            tempids: BTreeMap::new(),
+            already: true,
+        })
+    }
+}
+
+/// What became of a group.
+enum Swapped {
+    Happened(Seen),
+    Moved,
+    Failed(ConnError),
+    Unknown(String),
+}
+
+fn report(draft: Draft) -> (TxReport, Box<dyn Job>) {
+    let Draft { job, before, after, prepared, commit, .. } = draft;
+    let report = TxReport {
+        db_before: before,
+        db_after: after,
+        tx: prepared.tx,
+        commit: Some(commit),
+        instant_ms: prepared.instant_ms,
+        datoms: prepared.datoms,
+        tempids: prepared.tempids,
+        already: false,
+    };
+    (report, job)
+}
+
+fn fail_all(jobs: Vec<Box<dyn Job>>, failure: &Failure) {
+    jobs.into_iter().for_each(|job| job.fail(failure.clone()));
+}
+
+fn unknown(group: Group, why: &str) {
+    for draft in group.drafts {
+        let (commit, id, why) = (draft.commit, draft.id(), why.to_owned());
+        draft.job.fail(Failure::Unknown { commit, id, why });
+    }
+    // These may rest on a transaction of the group; a refusal, too, but nothing of it is anywhere.
+    group.refused.into_iter().for_each(|job| job.refuse());
+    for Known { job, .. } in group.known {
+        drop(job);
+    }
+}

@@ -1,0 +1,139 @@
+//! What can go wrong with a connection, and with a transaction.
+
+use crate::commit::{FormatError, WhenError};
+use crate::db::DbError;
+use crate::id::CommitId;
+use crate::index::{NodesError, TreeError};
+use crate::store::StoreError;
+
+/// Why a database could not be read, or something in it not be changed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ConnError {
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An object is not what it should be.
+    #[error("{url}: {object}: {reason}")]
+    Damaged {
+        /// The store.
+        url: String,
+        /// The object.
+        object: String,
+        /// What is wrong with it.
+        reason: FormatError,
+    },
+    /// There is no database here.
+    #[error("{url}: no database here (create one with `factfs init`)")]
+    NoDatabase {
+        /// The store.
+        url: String,
+    },
+    /// There is a database here already.
+    #[error("{url}: there is a database here already")]
+    Exists {
+        /// The store.
+        url: String,
+    },
+    /// The head that was read is older than one seen before: something between here and the store serves old answers.
+    #[error("{url}: revision {found} of the head was read after revision {seen}")]
+    Stale {
+        /// The store.
+        url: String,
+        /// What was read.
+        found: u64,
+        /// What was seen before.
+        seen: u64,
+    },
+    /// No branch has this name.
+    #[error("no branch {0}")]
+    NoBranch(String),
+    /// No tag has this name.
+    #[error("no tag {0}")]
+    NoTag(String),
+    /// A branch or a tag has this name.
+    #[error("{0} exists")]
+    NameTaken(String),
+    /// A name that branches and tags cannot have.
+    #[error(
+        "{0}: a name is a letter, then letters, digits, `.`, `_` and `-`; not like a hash, not ending like a format"
+    )]
+    BadName(String),
+    /// The default branch cannot be deleted.
+    #[error("{0} is the default branch")]
+    DefaultBranch(String),
+    /// The branch was deleted.
+    #[error("the branch was deleted")]
+    Closed,
+    /// Nothing is known by this name or number.
+    #[error("{0}: no such commit, tag or branch")]
+    NoCommit(String),
+    /// Several commits begin so.
+    #[error("{0}: several commits begin so")]
+    Ambiguous(String),
+    /// A commit that is in the log but whose trees are not kept: it can be read, and nothing can be begun at it.
+    #[error(
+        "commit {0}: a branch or a tag can begin at a head, at a tag, or at a commit since the last spill"
+    )]
+    NotKept(CommitId),
+    /// Not a point in time.
+    #[error(transparent)]
+    When(#[from] WhenError),
+    /// A prepared transaction that does not fit the database it was prepared on.
+    #[error("a prepared transaction that does not fit: {0}")]
+    Unfit(&'static str),
+    /// More than can be stored at once.
+    #[error("too large to be stored: {0}")]
+    TooLarge(FormatError),
+    /// Others changed the same object all the time.
+    #[error("others were faster for {waited_ms} ms: nothing was written")]
+    Contended {
+        /// How long it was tried.
+        waited_ms: u64,
+    },
+    /// Reading the trees failed.
+    #[error(transparent)]
+    Nodes(#[from] NodesError),
+    /// Making new trees failed.
+    #[error(transparent)]
+    Trees(#[from] TreeError),
+    /// Reading the database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Why there is no report of a transaction.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TransactError<E> {
+    /// The transaction is not valid on the newest database. Nothing was written.
+    #[error("{0}")]
+    Refused(E),
+    /// It could not be tried. Nothing was written.
+    #[error(transparent)]
+    Failed(ConnError),
+    /// Other writers were faster until the limit. Nothing was written.
+    #[error("other writers were faster for {waited_ms} ms: nothing was written, try again")]
+    Busy {
+        /// How long it was tried.
+        waited_ms: u64,
+    },
+    /// It may have been committed, or may yet be. Trying again with the same transaction id is safe.
+    #[error("it is not known whether commit {commit} happened ({why}){}", retry_hint(id))]
+    Unknown {
+        /// What its commit would be.
+        commit: CommitId,
+        /// The client's id of the transaction (`:db.tx/id`), if it has one.
+        id: Option<String>,
+        /// What stands in the way of knowing.
+        why: String,
+    },
+    /// The task that was committing it was dropped: it may have been committed.
+    #[error("it is not known whether the transaction happened: its commit was interrupted")]
+    Interrupted,
+}
+
+fn retry_hint(id: &Option<String>) -> String {
+    match id {
+        Some(id) => format!(": try again with the same id, {id}"),
+        None => ": look before trying again".to_owned(),
+    }
+}

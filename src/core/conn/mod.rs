@@ -1,0 +1,186 @@
+//! A connection to a branch: reads its head, commits transactions, moves branches and tags.
+//!
+//! **Invariant:** the compare-and-swap of the head is the only arbiter. A transaction is acknowledged only after its swap
+//! was seen to have happened, and called failed only after it can never happen any more; what is neither is
+//! [`TransactError::Unknown`]. Any number of connections, in any number of processes, may write.
+//!
+//! Everything here is async over [`Store`] with no executor of its own and no clock but [`Host`]: the simulation polls
+//! the same code. A connection is shared by threads; transactions that arrive while a swap is under way share the next one.
+
+mod access;
+mod backfill;
+mod branch;
+mod build;
+mod commit;
+mod commits;
+mod create;
+mod error;
+mod flush;
+mod join;
+mod log;
+mod open;
+mod queue;
+mod refs;
+mod resolve;
+mod settle;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use create::{CreateOptions, create};
+pub use error::{ConnError, TransactError};
+pub use log::{CommitEntry, LogReader};
+pub use resolve::Moment;
+
+use crate::commit::{Opened, TAIL_BYTES};
+use crate::db::{Db, Prepared, TxReport};
+use crate::index::Nodes;
+use crate::store::{Host, Store, Version};
+use queue::Queue;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where a database is, and what is needed to read it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The objects.
+    pub store: Arc<dyn Store>,
+    /// Clock and randomness.
+    pub host: Arc<dyn Host>,
+    /// Nodes of the trees in the store.
+    pub nodes: Arc<dyn Nodes>,
+}
+
+/// How a connection behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long a transaction tries before it is `Busy`, and how long an unclear answer is looked into.
+    pub limit_ms: u64,
+    /// How many bytes of frames a head holds before they are spilled; at most, and by default, [`TAIL_BYTES`].
+    pub tail_bytes: usize,
+    /// Rows of novelty from which a flush is due. At twice as many, transactions wait for it.
+    pub novelty_rows: u64,
+    /// Whether the transaction that finds a flush due makes it, after all of its group were answered. Else the owner
+    /// calls [`Conn::flush`].
+    pub flush: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limit_ms: 30_000, tail_bytes: TAIL_BYTES, novelty_rows: 64 << 10, flush: true }
+    }
+}
+
+/// The rules of the protocol that the simulation switches off one by one, to see that each is needed.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    /// Look at the head before believing that a swap was lost.
+    read_back: bool,
+    /// Swap the head once more before believing that an unanswered swap will never happen.
+    bump: bool,
+    /// Make every attempt unlike every other.
+    nonce: bool,
+}
+
+impl Rules {
+    const ALL: Self = Self { read_back: true, bump: true, nonce: true };
+}
+
+/// A head that was read, and the version to swap against.
+#[derive(Clone, Debug)]
+struct Seen {
+    opened: Opened,
+    version: Version,
+}
+
+/// A connection to one branch. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Conn {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    place: Place,
+    options: Options,
+    rules: Rules,
+    /// The name of the head object.
+    head: String,
+    /// The branch as it was asked for; `None` is the default one.
+    branch: Option<String>,
+    seen: Mutex<Seen>,
+    queue: Queue,
+    flushing: AtomicBool,
+    flush_error: Mutex<Option<ConnError>>,
+}
+
+impl Conn {
+    /// The database as last seen here. No request is made; [`Conn::refresh`] looks for a newer one.
+    pub fn db(&self) -> Db {
+        Db::new(self.seen().opened.snapshot)
+    }
+
+    /// The head as last seen here, opened.
+    pub fn opened(&self) -> Opened {
+        self.seen().opened
+    }
+
+    /// Where the database is.
+    pub fn place(&self) -> &Place {
+        &self.inner.place
+    }
+
+    /// The branch it was opened for; `None` is the default one.
+    pub fn branch(&self) -> Option<&str> {
+        self.inner.branch.as_deref()
+    }
+
+    /// Commits a transaction: `make` prepares it on the database it is given, at the time it is given, and is called
+    /// again on the newer database when another writer came first. The report says what was committed; an error says
+    /// whether it may still be.
+    ///
+    /// Dropping the future does not undo anything: the transaction may be committed or not.
+    pub async fn transact<F, E>(&self, make: F) -> Result<TxReport, TransactError<E>>
+    where
+        F: FnMut(&Db, i64) -> Result<Prepared, E> + Send + 'static,
+        E: Send + 'static,
+    {
+        let slot = self.inner.queue.push(make);
+        loop {
+            if let Some(verdict) = slot.take() {
+                return verdict;
+            }
+            match self.inner.queue.lead() {
+                Some(lead) => {
+                    self.flush_if(2).await;
+                    self.commit_group(lead.jobs()).await;
+                    drop(lead);
+                    self.flush_if(1).await;
+                }
+                None => self.inner.queue.wait(|| slot.is_ready()).await,
+            }
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers a head, unless a newer one is known.
+    fn remember(&self, seen: &Seen) {
+        let mut known = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.opened.head.revision >= known.opened.head.revision {
+            *known = seen.clone();
+        }
+    }
+
+    fn nonce(&self) -> u128 {
+        if self.inner.rules.nonce { self.inner.place.host.random() } else { 0 }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.inner.place.host.now_ms()
+    }
+}

@@ -1,0 +1,143 @@
+//! Pull: what is known of entities, as nested maps in the shape of a pattern.
+//!
+//! **Invariant:** a pattern is followed level by level: all entities of a level are read in one scan an index, however many
+//! there are. The same database and pattern give the same value. Depth and size of what recursion makes are bounded, and
+//! going beyond is an error.
+//!
+//! A [`Pattern`] is what was written; `plan` is what it means in one database; `run` reads and builds.
+
+mod parse;
+mod plan;
+mod run;
+mod xform;
+
+#[cfg(test)]
+mod tests;
+
+pub use parse::parse;
+
+use crate::db::{Db, DbError};
+use crate::id::EntityId;
+use crate::value::{Keyword, Value};
+use xform::Xform;
+
+/// What is to be pulled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern {
+    pub(crate) specs: Vec<Spec>,
+}
+
+/// One thing of a pattern.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Spec {
+    /// `*`
+    Wildcard,
+    /// An attribute.
+    Attribute(AttributeSpec),
+}
+
+/// An attribute of a pattern, with its options.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AttributeSpec {
+    /// As it was written, also the key of the result.
+    written: Keyword,
+    /// The attribute; for the reverse of one, that one.
+    forward: Keyword,
+    reverse: bool,
+    alias: Option<Value>,
+    limit: Limit,
+    default: Option<Value>,
+    xform: Option<Xform>,
+    sub: Sub,
+}
+
+/// How many values of one attribute at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limit {
+    /// Nothing was said: 1000.
+    Unsaid,
+    /// `:limit nil`
+    All,
+    /// `:limit n`
+    Most(usize),
+}
+
+/// What to pull of the entities that an attribute refers to.
+#[derive(Clone, Debug, PartialEq)]
+enum Sub {
+    /// Their ids; everything of parts.
+    Nothing,
+    /// This.
+    Pattern(Pattern),
+    /// What this pattern pulls of its own entity, so many levels deep, or until an entity comes again.
+    Recursion(Option<u32>),
+}
+
+/// Why nothing could be pulled.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PullError {
+    /// The pattern is none.
+    #[error("{expected}, not {found}")]
+    Syntax {
+        /// What was expected.
+        expected: &'static str,
+        /// What was there.
+        found: String,
+    },
+    /// An attribute is used for what it is not.
+    #[error("{attribute}: {reason}")]
+    Attribute {
+        /// As it was written.
+        attribute: Keyword,
+        /// What it would have to be.
+        reason: &'static str,
+    },
+    /// A function that is not in the list.
+    #[error("unknown function {name} for :xform; there are {known}")]
+    UnknownXform {
+        /// What was written.
+        name: String,
+        /// Those that can be written.
+        known: String,
+    },
+    /// A function got a value that it cannot take.
+    #[error(":xform {name} cannot take the {found} of {attribute}")]
+    Xform {
+        /// The function.
+        name: &'static str,
+        /// The attribute.
+        attribute: Keyword,
+        /// The type of the value.
+        found: &'static str,
+    },
+    /// Recursion went too deep.
+    #[error("the pattern goes deeper than {limit} entities; give its recursion a depth")]
+    TooDeep {
+        /// How deep it may go.
+        limit: usize,
+    },
+    /// Recursion made too much.
+    #[error("the pattern makes more than {limit} maps by recursion; give its recursion a depth")]
+    TooLarge {
+        /// How many it may make.
+        limit: usize,
+    },
+    /// The database could not be read.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// What the pattern says of each entity, in the order given; nil for one of which nothing is known.
+pub fn pull_many(
+    db: &Db,
+    pattern: &Pattern,
+    entities: &[EntityId],
+) -> Result<Vec<Value>, PullError> {
+    let plans = plan::plans(db, pattern)?;
+    run::run(db, &plans, entities)
+}
+
+/// What the pattern says of one entity.
+pub fn pull(db: &Db, pattern: &Pattern, entity: EntityId) -> Result<Value, PullError> {
+    Ok(pull_many(db, pattern, &[entity])?.pop().unwrap_or(Value::Nil))
+}

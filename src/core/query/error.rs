@@ -1,0 +1,181 @@
+//! What can be wrong with a query, its inputs, or its run.
+//!
+//! **Invariant:** an error that comes from the text names the form at fault and its line and column; one that comes from
+//! running names the operator or the limit. [`QueryError::kind`] says what the caller can do about it.
+
+use crate::db::DbError;
+use crate::edn::{EdnError, Form, Span};
+use crate::index::NodesError;
+use crate::pull::PullError;
+use std::fmt;
+
+/// The longest piece of a query that a message quotes, in characters.
+const QUOTE: usize = 80;
+
+/// A form of the query and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The form as text, shortened.
+    pub form: String,
+    /// Where it stands; `None` in a query that was built and not read.
+    pub span: Option<Span>,
+}
+
+impl Place {
+    /// The place of a form.
+    pub fn of(form: &Form) -> Self {
+        let mut text = form.to_string();
+        if let Some((cut, _)) = text.char_indices().nth(QUOTE) {
+            text.truncate(cut);
+            text.push('…');
+        }
+        let typed = form.span.end > 0;
+        Self { form: text, span: typed.then_some(form.span) }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.span {
+            Some(span) => write!(f, "{} at {span}", self.form),
+            None => f.write_str(&self.form),
+        }
+    }
+}
+
+/// What the caller can do: the one thing an exit code or an errno is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum QueryErrorKind {
+    /// The text is no query: correct it.
+    Syntax,
+    /// A variable, source, function or rule is used that nothing provides: correct the text.
+    Unbound,
+    /// The inputs do not fit `:in`.
+    Inputs,
+    /// A function met a value it does not take.
+    Type,
+    /// A limit was reached: narrow the query, or raise the limit.
+    Limit,
+    /// The time was up.
+    Timeout,
+    /// The caller's token was set.
+    Cancelled,
+    /// Part of the dialect that is not here.
+    Unsupported,
+    /// The database could not be read.
+    Db,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what each is")]
+pub enum QueryError {
+    #[error(transparent)]
+    Edn(#[from] EdnError),
+    #[error("{expected}, in {at}")]
+    Syntax { expected: String, at: Place },
+    #[error("Query for unknown vars: [{}], in {at}{}", .vars.join(" "), hint(.nearest))]
+    UnknownVars { vars: Vec<String>, nearest: Option<String>, at: Place },
+    #[error("Where uses unknown source vars: [{name}], in {at}{}", hint(.nearest))]
+    UnknownSource { name: String, nearest: Option<String>, at: Place },
+    #[error("Unknown {what} '{name} in {at}{}", hint(.nearest))]
+    UnknownName { what: &'static str, name: String, nearest: Option<String>, at: Place },
+    #[error("Arity mismatch for {what} '{name}: {expected}, got {got}, in {at}")]
+    Arity { what: &'static str, name: String, expected: String, got: usize, at: Place },
+    #[error("Insufficient bindings: none of #{{{}}} is bound in {at}", .vars.join(" "))]
+    NoneBound { vars: Vec<String>, at: Place },
+    #[error("Insufficient bindings: #{{{}}} not bound in {at}", .vars.join(" "))]
+    Insufficient { vars: Vec<String>, at: Place },
+    #[error("recursion through negation: rule '{rule} depends on its own absence, in {at}")]
+    NegativeRecursion { rule: String, at: Place },
+    #[error("Too few inputs passed, expected: [{expected}], got: {got}")]
+    TooFewInputs { expected: String, got: usize },
+    #[error("Extra inputs passed, expected: [{expected}], got: {got}")]
+    ExtraInputs { expected: String, got: usize },
+    #[error("Cannot bind value {value} to {binding}: {reason}")]
+    Input { value: String, binding: String, reason: &'static str },
+    #[error("{function}: {reason}, in {at}")]
+    Type { function: String, reason: String, at: Place },
+    #[error("{what} limit of {limit} reached in {operator}")]
+    Limit { what: &'static str, limit: u64, operator: String },
+    #[error("the time limit was reached in {operator}")]
+    Timeout { operator: String },
+    #[error("cancelled")]
+    Cancelled,
+    #[error("{what} is not supported, in {at}")]
+    Unsupported { what: String, at: Place },
+    #[error("{source}, in {at}")]
+    Resolve { source: DbError, at: Place },
+    #[error("{source}, in {at}")]
+    Pull { source: PullError, at: Place },
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+fn of_db(error: &DbError, named: QueryErrorKind) -> QueryErrorKind {
+    match error {
+        DbError::Nodes(NodesError::Cancelled) => QueryErrorKind::Cancelled,
+        DbError::Nodes(_) => QueryErrorKind::Db,
+        _ => named,
+    }
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
+}
+
+impl QueryError {
+    /// What the caller can do about it.
+    pub fn kind(&self) -> QueryErrorKind {
+        use QueryErrorKind as K;
+        match self {
+            Self::Edn(_) | Self::Syntax { .. } | Self::Arity { .. } => K::Syntax,
+            Self::NegativeRecursion { .. } => K::Syntax,
+            Self::UnknownVars { .. } | Self::UnknownSource { .. } | Self::UnknownName { .. } => {
+                K::Unbound
+            }
+            Self::NoneBound { .. } | Self::Insufficient { .. } => K::Unbound,
+            Self::TooFewInputs { .. } | Self::ExtraInputs { .. } | Self::Input { .. } => K::Inputs,
+            Self::Type { .. } => K::Type,
+            Self::Limit { .. } => K::Limit,
+            Self::Timeout { .. } => K::Timeout,
+            Self::Cancelled => K::Cancelled,
+            Self::Unsupported { .. } => K::Unsupported,
+            Self::Resolve { source, .. } | Self::Pull { source: PullError::Db(source), .. } => {
+                of_db(source, K::Unbound)
+            }
+            Self::Pull { source: PullError::Syntax { .. }, .. } => K::Syntax,
+            Self::Pull { source: PullError::TooDeep { .. } | PullError::TooLarge { .. }, .. } => {
+                K::Limit
+            }
+            Self::Pull { source: PullError::Xform { .. }, .. } => K::Type,
+            Self::Pull { .. } => K::Unbound,
+            Self::Db(source) => of_db(source, K::Db),
+        }
+    }
+
+    /// A form where the grammar wants something else.
+    pub(super) fn syntax(expected: impl Into<String>, form: &Form) -> Self {
+        Self::Syntax { expected: expected.into(), at: Place::of(form) }
+    }
+}
+
+/// The name most like `name`, if one is alike: for messages.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let best = known.map(|k| (distance(name, k), k)).min()?;
+    (best.0 <= 1 + name.len() / 4).then(|| best.1.to_owned())
+}
+
+/// The number of characters to insert, delete or change (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let best = (diagonal + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], best);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,272 @@
+//! Functions that read a database: `get-else`, `get-some`, `missing?`, `q`, `tx-ids`, `tx-data`.
+//!
+//! **Invariant:** the entities of a batch are looked up together, in one scan; a nested query runs once for each distinct
+//! set of arguments that it gets in a batch.
+
+use super::apply::{Got, failed};
+use super::batch::{Batch, RowTable};
+use super::cell::Cell;
+use super::Run;
+use crate::datom::{KeyRange, Order};
+use crate::db::Db;
+use crate::id::{AttrId, EntityId, T};
+use crate::query::bind::{Input, Source};
+use crate::query::error::QueryError;
+use crate::query::functions::{FnError, Kind};
+use crate::query::plan::{Apply, Arg, Step};
+use crate::query::resolve::reference;
+use crate::schema::builtin;
+use crate::value::{ValRef, Value};
+
+/// The result of a call for each row.
+pub fn evaluate(
+    run: &mut Run<'_>,
+    step: &Step,
+    apply: &Apply,
+    batch: &Batch,
+) -> Result<Vec<Got>, QueryError> {
+    let call = Call { step, apply, batch };
+    match apply.function.kind {
+        Kind::GetElse => call.get_else(run),
+        Kind::GetSome => call.get_some(run),
+        Kind::Missing => call.missing(run),
+        Kind::Query => call.query(run),
+        Kind::TxIds => call.tx_ids(run),
+        Kind::TxData => call.tx_data(run),
+        _ => Err(QueryError::Unsupported {
+            what: format!("`{}`", apply.function.name),
+            at: step.place.as_ref().clone(),
+        }),
+    }
+}
+
+struct Call<'a> {
+    step: &'a Step,
+    apply: &'a Apply,
+    batch: &'a Batch,
+}
+
+impl Call<'_> {
+    fn fail(&self, expected: &'static str, got: String) -> QueryError {
+        failed(self.step, self.apply, &FnError::Expected { expected, got })
+    }
+
+    fn db<'q>(&self, run: &Run<'q>) -> Result<(&'q Db, u16), QueryError> {
+        let sources = run.sources;
+        match self.apply.args.first() {
+            Some(Arg::Source(source)) => match &sources[*source] {
+                Source::Db(db) => Ok((db, run.databases[*source])),
+                Source::Rows(_) => Err(self.fail("a database", "rows".to_owned())),
+            },
+            _ => Err(self.fail("a database such as $", "a value".to_owned())),
+        }
+    }
+
+    fn cell(&self, run: &mut Run<'_>, arg: usize, row: usize) -> Cell {
+        match &self.apply.args[arg] {
+            Arg::Col(column) => self.batch.cols[*column][row],
+            Arg::Const(value) => run.pool.free(value),
+            Arg::Source(_) => Cell::NIL,
+        }
+    }
+
+    /// The entity that the second argument names in each row.
+    fn entities(&self, run: &mut Run<'_>) -> Result<Vec<Option<EntityId>>, QueryError> {
+        let (db, database) = self.db(run)?;
+        let (mut refs, mut rows) = (Vec::new(), Vec::new());
+        let mut entities = vec![None; self.batch.rows];
+        for row in 0..self.batch.rows {
+            let cell = self.cell(run, 1, row);
+            match cell.as_entity() {
+                Some((e, of)) => entities[row] = (of == database).then_some(e),
+                None => {
+                    let named = reference(db, &run.pool.value(cell)).map_err(|source| {
+                        QueryError::Resolve { source, at: self.step.place.as_ref().clone() }
+                    })?;
+                    if let Some(reference) = named {
+                        refs.push(reference);
+                        rows.push(row);
+                    }
+                }
+            }
+        }
+        for (row, entity) in rows.into_iter().zip(db.entids(&refs)?) {
+            entities[row] = entity;
+        }
+        Ok(entities)
+    }
+
+    /// The attribute that an argument names; `None`: there is none of that name.
+    fn attr(&self, run: &mut Run<'_>, arg: usize, row: usize) -> Result<Option<AttrId>, QueryError> {
+        let (db, _) = self.db(run)?;
+        let cell = self.cell(run, arg, row);
+        match run.pool.value(cell) {
+            Value::Keyword(ident) => Ok(db.schema().attr(ident.as_str()).map(|attr| attr.id)),
+            other => Err(self.fail("an attribute", crate::edn::to_string(&other))),
+        }
+    }
+
+    /// The first value of an attribute for each row: one scan over the sorted distinct entities.
+    fn first_values(&self, run: &mut Run<'_>, arg: usize) -> Result<Vec<Option<Cell>>, QueryError> {
+        let (db, database) = self.db(run)?;
+        let entities = self.entities(run)?;
+        let mut wanted = Vec::with_capacity(entities.len());
+        for (row, entity) in entities.iter().enumerate() {
+            wanted.push(entity.zip(self.attr(run, arg, row)?));
+        }
+        let mut keys: Vec<(EntityId, AttrId)> = wanted.iter().flatten().copied().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let ranges: Vec<_> =
+            keys.iter().map(|(e, a)| KeyRange::prefix(Some(*e), Some(*a), None)).collect();
+        let found = db.scan(Order::Eavt, &ranges)?;
+        let mut cells = Vec::with_capacity(keys.len());
+        for slices in &found {
+            let first = slices.first().map(|slice| slice.facts.v(slice.rows.start));
+            cells.push(first.map(|value| run.pool.cell(value, database)));
+        }
+        let value = |key: Option<(EntityId, AttrId)>| cells[keys.binary_search(&key?).ok()?];
+        Ok(wanted.into_iter().map(value).collect())
+    }
+
+    fn get_else(&self, run: &mut Run<'_>) -> Result<Vec<Got>, QueryError> {
+        let values = self.first_values(run, 2)?;
+        let mut out = Vec::with_capacity(values.len());
+        for (row, value) in values.into_iter().enumerate() {
+            let default = self.cell(run, 3, row);
+            if default.is_nil() {
+                return Err(self.fail("a default that is not nil", "nil".to_owned()));
+            }
+            out.push(Got::Cell(value.unwrap_or(default)));
+        }
+        Ok(out)
+    }
+
+    fn missing(&self, run: &mut Run<'_>) -> Result<Vec<Got>, QueryError> {
+        let values = self.first_values(run, 2)?;
+        Ok(values.into_iter().map(|value| Got::Cell(Cell::bool(value.is_none()))).collect())
+    }
+
+    fn get_some(&self, run: &mut Run<'_>) -> Result<Vec<Got>, QueryError> {
+        let mut out: Vec<Option<Value>> = vec![None; self.batch.rows];
+        for arg in 2..self.apply.args.len() {
+            let values = self.first_values(run, arg)?;
+            for (row, value) in values.into_iter().enumerate() {
+                if let (None, Some(value)) = (&out[row], value) {
+                    let attribute = self.cell(run, arg, row);
+                    let pair = run.values([attribute, value].into_iter());
+                    out[row] = Some(Value::from(pair));
+                }
+            }
+        }
+        Ok(out.into_iter().map(|pair| Got::Value(pair.unwrap_or(Value::Nil))).collect())
+    }
+
+    /// A query inside a query.
+    fn query(&self, run: &mut Run<'_>) -> Result<Vec<Got>, QueryError> {
+        let mut seen = RowTable::new(self.apply.args.len());
+        let mut answers: Vec<Value> = Vec::new();
+        let mut out = Vec::with_capacity(self.batch.rows);
+        for row in 0..self.batch.rows {
+            let mut key = Vec::new();
+            for arg in 0..self.apply.args.len() {
+                key.push(self.cell(run, arg, row));
+            }
+            let (number, is_new) = seen.insert(&key);
+            if is_new {
+                answers.push(self.nested(run, &key)?);
+            }
+            out.push(Got::Value(answers[number].clone()));
+        }
+        Ok(out)
+    }
+
+    fn nested(&self, run: &mut Run<'_>, cells: &[Cell]) -> Result<Value, QueryError> {
+        let query = crate::query::Query::from_value(&run.pool.value(cells[0]))?;
+        let input = |(arg, cell): (&Arg, &Cell)| match arg {
+            Arg::Source(source) => match &run.sources[*source] {
+                Source::Db(db) => Input::Db(db.as_ref().clone()),
+                Source::Rows(rows) => {
+                    let rows = rows.iter().map(|row| Value::from(row.clone()));
+                    Input::Value(Value::from(rows.collect::<Vec<_>>()))
+                }
+            },
+            _ => Input::Value(run.pool.value(*cell)),
+        };
+        let inputs: Vec<Input> = self.apply.args.iter().zip(cells).skip(1).map(input).collect();
+        Ok(crate::query::run(&query, &inputs, run.limits, run.cancel)?.to_value())
+    }
+
+    /// A time as a place on the branch: a t, a transaction, or an instant (its first transaction not before it).
+    fn time(&self, db: &Db, value: &Value) -> Result<Option<T>, QueryError> {
+        match value {
+            Value::Nil => Ok(None),
+            Value::Long(n) => {
+                let n = u64::try_from(*n).unwrap_or(0);
+                Ok(Some(EntityId(n).as_tx().map_or(T(n), |tx| tx.t())))
+            }
+            Value::Ref(e) => Ok(e.as_tx().map(|tx| tx.t())),
+            Value::Inst(ms) => {
+                let after = self.transactions(db)?.into_iter().find(|(_, at)| at >= ms);
+                Ok(Some(after.map_or(T(db.basis_t().0 + 1), |(t, _)| t)))
+            }
+            other => Err(self.fail("a transaction or an instant", crate::edn::to_string(other))),
+        }
+    }
+
+    /// All transactions with their instants.
+    fn transactions(&self, db: &Db) -> Result<Vec<(T, i64)>, QueryError> {
+        let range = KeyRange::prefix(None, Some(builtin::TX_INSTANT), None);
+        let mut all = Vec::new();
+        for slice in db.chunks(Order::Aevt, range) {
+            let slice = slice?;
+            for row in slice.rows.clone() {
+                if let (Some(tx), ValRef::Inst(ms)) =
+                    (slice.facts.e(row).as_tx(), slice.facts.v(row))
+                {
+                    all.push((tx.t(), ms));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn tx_ids(&self, run: &mut Run<'_>) -> Result<Vec<Got>, QueryError> {
+        let (db, _) = self.db(run)?;
+        let mut out = Vec::with_capacity(self.batch.rows);
+        for row in 0..self.batch.rows {
+            let (from, to) = (self.cell(run, 1, row), self.cell(run, 2, row));
+            let from = self.time(db, &run.pool.value(from))?.unwrap_or(T(0));
+            let to = self.time(db, &run.pool.value(to))?.unwrap_or(T(u64::MAX));
+            let block = db.snapshot().block;
+            let within = self.transactions(db)?.into_iter().filter(|(t, _)| (from..to).contains(t));
+            let id = |(t, _)| Value::Long(crate::id::Tx::new(block, t).0 as i64);
+            out.push(Got::Value(Value::from(within.map(id).collect::<Vec<_>>())));
+        }
+        Ok(out)
+    }
+
+    /// Cost: a pass over the history; there is no index by transaction.
+    fn tx_data(&self, run: &mut Run<'_>) -> Result<Vec<Got>, QueryError> {
+        let (db, _) = self.db(run)?;
+        let mut out = Vec::with_capacity(self.batch.rows);
+        for row in 0..self.batch.rows {
+            let cell = self.cell(run, 1, row);
+            let wanted = self.time(db, &run.pool.value(cell))?;
+            let mut data = Vec::new();
+            for slice in db.history().chunks(Order::Eavt, KeyRange::all()) {
+                run.check(&self.step.place)?;
+                let datoms = slice?;
+                let of = datoms.datoms().filter(|datom| Some(datom.tx.t()) == wanted);
+                data.extend(of.map(|d| {
+                    let attr = db.schema().get(d.a).map(|attr| Value::Keyword(attr.ident.clone()));
+                    let tx = Value::Ref(d.tx.entity());
+                    let attr = attr.unwrap_or(Value::Nil);
+                    Value::from(vec![Value::Ref(d.e), attr, d.v, tx, Value::Bool(d.added)])
+                }));
+            }
+            out.push(Got::Value(Value::from(data)));
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,214 @@
+//! `:find`: distinct rows, aggregates, pulls, and the one order of a result.
+//!
+//! **Invariant:** rows are distinct over the variables of `:find` and `:with` before anything is aggregated; without
+//! `:order-by` rows come in the total order of their values.
+
+use super::batch::{Batch, RowTable};
+use super::cell::Cell;
+use super::group::{Spec, groups};
+use super::{Run, drive};
+use crate::db::Db;
+use crate::query::ast::{FindElement, FindKind, PatternTerm, QueryAst, Shape, SortKey, Term};
+use crate::query::bind::Source;
+use crate::query::error::QueryError;
+use crate::query::functions::aggregate;
+use crate::query::resolve::reference;
+use crate::value::{Symbol, Value};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// The rows of a result.
+pub struct Found {
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// What pulls need beside the run.
+pub struct Pulls<'a> {
+    /// The inputs that have one value: patterns, and numbers of aggregates.
+    pub values: &'a BTreeMap<Symbol, Value>,
+    pub sources: &'a BTreeMap<Symbol, usize>,
+}
+
+/// Runs the plan and makes its rows a result.
+pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Found, QueryError> {
+    let width = query.find.len() + query.with.len();
+    let mut table = RowTable::new(width);
+    let physical = run.physical;
+    let seed = run.seed();
+    let limit = run.limits.rows;
+    let aggregated = query.find.iter().any(|e| matches!(e.kind, FindKind::Aggregate { .. }));
+    drive(run, &physical.root.steps, seed, &mut |run, out| {
+        add(run, &mut table, out.into_select(&physical.root.project));
+        if !aggregated && query.limit.is_none() && table.len() as u64 > limit {
+            let operator = ":find".to_owned();
+            return Err(QueryError::Limit { what: "row", limit, operator });
+        }
+        Ok(true)
+    })?;
+    let mut rows = match aggregated {
+        true => aggregate_rows(run, query, pulls, &table)?,
+        false => plain_rows(run, query, &table),
+    };
+    if query.order_by.is_empty() {
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+    } else {
+        rows.sort_by(|a, b| by_keys(&query.order_by, &a.0, &b.0));
+    }
+    let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
+    let count = query.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let count =
+        if matches!(query.shape, Shape::Tuple | Shape::Scalar) { count.min(1) } else { count };
+    let mut rows: Vec<_> = rows.into_iter().skip(offset).take(count).collect();
+    if rows.len() as u64 > limit {
+        return Err(QueryError::Limit { what: "row", limit, operator: ":find".to_owned() });
+    }
+    pull(run, query, pulls, &mut rows)?;
+    Ok(Found { rows: rows.into_iter().map(|(row, _)| row).collect() })
+}
+
+/// A row, and the cells of its variables for pulls.
+type Row = (Vec<Value>, Vec<Cell>);
+
+fn add(run: &mut Run<'_>, table: &mut RowTable, batch: Batch) {
+    let before = table.len();
+    let mut row = Vec::with_capacity(batch.cols.len());
+    for index in 0..batch.rows {
+        row.clear();
+        row.extend(batch.row(index));
+        table.insert(&row);
+    }
+    run.held_bytes += (table.len() - before) * (row.len() * size_of::<Cell>() + 5);
+}
+
+fn plain_rows(run: &Run<'_>, query: &QueryAst, table: &RowTable) -> Vec<Row> {
+    let width = query.find.len();
+    let row = |row: usize| {
+        let cells: Vec<Cell> = table.rows.row(row).take(width).collect();
+        (run.values(cells.iter().copied()), cells)
+    };
+    (0..table.len()).map(row).collect()
+}
+
+fn aggregate_rows(
+    run: &mut Run<'_>,
+    query: &QueryAst,
+    pulls: &Pulls<'_>,
+    table: &RowTable,
+) -> Result<Vec<Row>, QueryError> {
+    let (mut keys, mut specs, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    for (column, element) in query.find.iter().enumerate() {
+        match &element.kind {
+            FindKind::Aggregate { name, args, .. } => {
+                let n = args.first().map(|arg| count(arg, pulls, element)).transpose()?;
+                if let Some(aggregate) = aggregate::find(name.as_str()) {
+                    specs.push(Spec { aggregate, n, column });
+                    places.push((name, &element.place));
+                }
+            }
+            _ => keys.push(column),
+        }
+    }
+    let groups = groups(run, table, &keys, &specs).map_err(|(index, error)| QueryError::Type {
+        function: places[index].0.to_string(),
+        reason: error.to_string(),
+        at: places[index].1.clone(),
+    })?;
+    let row = |(key, results): (Vec<Cell>, Vec<Value>)| {
+        let (mut key, mut results) = (key.into_iter(), results.into_iter());
+        let (mut row, mut cells) = (Vec::new(), Vec::new());
+        for element in &query.find {
+            let cell = match &element.kind {
+                FindKind::Aggregate { .. } => {
+                    row.push(results.next().unwrap_or(Value::Nil));
+                    Cell::NIL
+                }
+                _ => {
+                    let cell = key.next().unwrap_or(Cell::NIL);
+                    row.push(run.pool.value(cell));
+                    cell
+                }
+            };
+            cells.push(cell);
+        }
+        (row, cells)
+    };
+    Ok(groups.into_iter().map(row).collect())
+}
+
+/// The number that stands before an aggregate's variable.
+fn count(arg: &Term, pulls: &Pulls<'_>, element: &FindElement) -> Result<usize, QueryError> {
+    let value = match arg {
+        Term::Const(value) => Some(value),
+        Term::Var(name) => pulls.values.get(name),
+        _ => None,
+    };
+    let number = value.and_then(|value| match value {
+        Value::Long(n) => usize::try_from(*n).ok(),
+        _ => None,
+    });
+    number.ok_or_else(|| QueryError::Type {
+        function: element.place.form.clone(),
+        reason: "a number from 0 expected before the variable".to_owned(),
+        at: element.place.clone(),
+    })
+}
+
+fn by_keys(keys: &[SortKey], a: &[Value], b: &[Value]) -> Ordering {
+    let by_key = |key: &SortKey| {
+        let ordering = a[key.column].cmp(&b[key.column]);
+        if key.descending { ordering.reverse() } else { ordering }
+    };
+    let unequal = keys.iter().map(by_key).find(|ordering| ordering.is_ne());
+    unequal.unwrap_or_else(|| a.cmp(b))
+}
+
+/// Replaces entities by what their patterns pull: one call a column.
+fn pull(
+    run: &mut Run<'_>,
+    query: &QueryAst,
+    pulls: &Pulls<'_>,
+    rows: &mut [Row],
+) -> Result<(), QueryError> {
+    for (column, element) in query.find.iter().enumerate() {
+        let FindKind::Pull { source, pattern, .. } = &element.kind else { continue };
+        run.check(&element.place)?;
+        let failed = |source| QueryError::Pull { source, at: element.place.clone() };
+        let pattern = match pattern {
+            PatternTerm::Literal(value) => value,
+            PatternTerm::Named(name) => pulls.values.get(name).unwrap_or(&Value::Nil),
+        };
+        let pattern = crate::pull::parse(pattern).map_err(failed)?;
+        let source = source.clone().unwrap_or_else(|| Symbol::new("$"));
+        let Some((db, database)) = database(run, pulls.sources.get(&source).copied()) else {
+            let what = "pull from rows that are no database".to_owned();
+            return Err(QueryError::Unsupported { what, at: element.place.clone() });
+        };
+        let (mut entities, mut places) = (Vec::new(), Vec::new());
+        for (place, (values, cells)) in rows.iter_mut().enumerate() {
+            let named = std::mem::replace(&mut values[column], Value::Nil);
+            if cells[column].as_entity().is_some_and(|(_, of)| of != database) {
+                continue;
+            }
+            let reference = reference(db, &named);
+            entities.extend(reference.map_err(|error| failed(error.into()))?.inspect(|_| {
+                places.push(place);
+            }));
+        }
+        let entities = db.entids(&entities)?;
+        let found = entities.into_iter().zip(places).filter_map(|(e, place)| Some((e?, place)));
+        let (entities, places): (Vec<_>, Vec<_>) = found.unzip();
+        let pulled = crate::pull::pull_many(db, &pattern, &entities).map_err(failed)?;
+        for (place, value) in places.into_iter().zip(pulled) {
+            rows[place].0[column] = value;
+        }
+    }
+    Ok(())
+}
+
+fn database<'q>(run: &Run<'q>, source: Option<usize>) -> Option<(&'q Db, u16)> {
+    let source = source?;
+    match &run.sources[source] {
+        Source::Db(db) => Some((db, run.databases[source])),
+        Source::Rows(_) => None,
+    }
+}

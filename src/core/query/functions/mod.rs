@@ -1,0 +1,174 @@
+//! The built-in functions: closed, pure, one table from name to function with its arity.
+//!
+//! **Invariant:** the same arguments give the same value; what looks random comes from a seed that the caller gives.
+//! Functions that read a database are named here and run by the operators, a batch at a time.
+
+pub mod aggregate;
+mod collection;
+mod logic;
+pub mod math;
+mod regexp;
+mod text;
+
+use crate::value::Value;
+pub use logic::{Comparison, compare};
+pub use math::truncating_sum;
+use regex::Regex;
+use std::collections::BTreeMap;
+
+/// Why a function has no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FnError {
+    /// An argument of another type.
+    #[error("{expected} expected, got {got}")]
+    Expected { expected: &'static str, got: String },
+    /// A 64-bit result that does not fit.
+    #[error("integer overflow")]
+    Overflow,
+    /// Division by zero.
+    #[error("Divide by zero")]
+    DivideByZero,
+    /// An index outside.
+    #[error("index {index} is outside 0 to {len}")]
+    Index { index: i64, len: usize },
+    /// A pattern that the linear-time matcher refuses, or that is none.
+    #[error("regular expression: {0}")]
+    Pattern(String),
+    /// A result beyond what one value may be.
+    #[error("the result would have more than {limit} {unit}")]
+    TooLarge { limit: usize, unit: &'static str },
+    /// A decimal division that does not end.
+    #[error("Non-terminating decimal expansion; no exact representable decimal result")]
+    NonTerminating,
+}
+
+impl FnError {
+    pub fn expected(expected: &'static str, got: &Value) -> Self {
+        Self::Expected { expected, got: crate::edn::to_string(got) }
+    }
+}
+
+/// What functions keep between calls of one run: compiled patterns, and the state of the seeded numbers.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    regexes: BTreeMap<String, Regex>,
+    seed: u64,
+}
+
+impl Scratch {
+    pub fn new(seed: u64) -> Self {
+        Self { regexes: BTreeMap::new(), seed }
+    }
+
+    /// The next of the seeded numbers (splitmix64).
+    pub fn next_random(&mut self) -> u64 {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.seed;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A seeded number below `bound`; zero if there is none.
+    pub fn random_below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.next_random()) * u128::from(bound)) >> 64) as u64
+    }
+}
+
+type Pure = fn(&[Value], &mut Scratch) -> Result<Value, FnError>;
+
+/// How a function is run.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// On the values of its arguments.
+    Pure(Pure),
+    /// A comparison, which operators know how to push down and to run on columns.
+    Compare(Comparison),
+    /// `(get-else $ ?e :attribute default)`.
+    GetElse,
+    /// `(get-some $ ?e :attribute...)`.
+    GetSome,
+    /// `(missing? $ ?e :attribute)`.
+    Missing,
+    /// `(q query input...)`.
+    Query,
+    /// `(tx-ids $ from to)`: the transactions from one to before the other.
+    TxIds,
+    /// `(tx-data $ tx)`: the datoms of a transaction.
+    TxData,
+    /// Known by name, and not here.
+    Unsupported,
+}
+
+/// A built-in function.
+pub struct Function {
+    pub name: &'static str,
+    pub min: usize,
+    pub max: usize,
+    pub kind: Kind,
+}
+
+const MANY: usize = usize::MAX;
+
+impl Function {
+    /// How many arguments it takes, in words.
+    pub fn usage(&self) -> String {
+        let s = |n: usize| if n == 1 { "" } else { "s" };
+        match (self.min, self.max) {
+            (min, max) if min == max => format!("{min} argument{} expected", s(min)),
+            (min, MANY) => format!("{min} or more arguments expected"),
+            (min, max) => format!("{min} to {max} arguments expected"),
+        }
+    }
+}
+
+/// The function of this name; `clojure.core/` before it is ignored.
+pub fn find(name: &str) -> Option<&'static Function> {
+    let name = name.strip_prefix("clojure.core/").unwrap_or(name);
+    let name = match name.strip_prefix("str/").or_else(|| name.strip_prefix("string/")) {
+        Some(rest) => &format!("clojure.string/{rest}"),
+        None => name,
+    };
+    tables().find(|f| f.name == name)
+}
+
+/// All names, for suggestions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    tables().map(|f| f.name)
+}
+
+fn tables() -> impl Iterator<Item = &'static Function> {
+    let tables = [logic::TABLE, math::TABLE, collection::TABLE, text::TABLE, regexp::TABLE, HERE];
+    tables.into_iter().flatten()
+}
+
+const fn entry(name: &'static str, min: usize, max: usize, kind: Kind) -> Function {
+    Function { name, min, max, kind }
+}
+
+const fn pure(name: &'static str, min: usize, max: usize, run: Pure) -> Function {
+    entry(name, min, max, Kind::Pure(run))
+}
+
+/// What reads a database or a seed, and what is not here.
+static HERE: &[Function] = &[
+    entry("get-else", 4, 4, Kind::GetElse),
+    entry("get-some", 3, MANY, Kind::GetSome),
+    entry("missing?", 3, 3, Kind::Missing),
+    entry("q", 1, MANY, Kind::Query),
+    entry("tx-ids", 3, 3, Kind::TxIds),
+    entry("tx-data", 2, 2, Kind::TxData),
+    pure("rand", 0, 1, |args, scratch| {
+        let unit = (scratch.next_random() >> 11) as f64 / (1u64 << 53) as f64;
+        Ok(Value::Double(unit * args.first().map_or(Ok(1.0), math::to_f64)?))
+    }),
+    pure("rand-int", 1, 1, |args, scratch| {
+        let bound = math::to_long(&args[0])?;
+        let below = scratch.random_below(bound.unsigned_abs()) as i64;
+        Ok(Value::Long(if bound < 0 { -below } else { below }))
+    }),
+    entry("fulltext", 0, MANY, Kind::Unsupported),
+    entry("vec-neighbors", 0, MANY, Kind::Unsupported),
+    entry("idoc-match", 0, MANY, Kind::Unsupported),
+    entry("complement", 1, 1, Kind::Unsupported),
+];

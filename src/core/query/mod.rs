@@ -1,0 +1,226 @@
+//! Queries: Datalog over any number of databases, read lazily from their indexes.
+//!
+//! `text -> parse -> bind -> logical plan -> physical plan -> batches -> answer`; each stage is a function of values with
+//! types of its own, in a file or folder of its own, in this order.
+//!
+//! **Invariant:** the answer depends on the query and its inputs alone, never on the order of clauses, on what is cached,
+//! or on the size of batches.
+
+mod align;
+mod answer;
+mod ast;
+mod bind;
+mod error;
+mod exec;
+mod functions;
+mod logical;
+mod parse;
+mod plan;
+mod resolve;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Answer, Stats};
+pub use ast::Shape;
+pub use bind::Input;
+pub use error::{Place, QueryError, QueryErrorKind};
+pub use exec::{CancelToken, Elapsed, Limits};
+pub use plan::Explain;
+
+use crate::edn::{self, Form};
+use crate::value::{Symbol, Value};
+use ast::{Binding, ClauseKind, InputDecl, QueryAst, Term};
+use std::collections::BTreeMap;
+
+/// A query that was read and checked, without any database.
+#[derive(Clone, Debug)]
+pub struct Query {
+    ast: QueryAst,
+    text: String,
+}
+
+/// What kind of thing an input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// `$x`: a database, or rows.
+    Source,
+    /// `%`: rules.
+    Rules,
+    /// A plain name: a pull pattern.
+    Pattern,
+    /// `?x`: one value.
+    Scalar,
+    /// `[?x ...]`: values.
+    Collection,
+    /// `[?x ?y]`: one row.
+    Tuple,
+    /// `[[?x ?y]]`: rows.
+    Relation,
+}
+
+/// An element of `:in`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputSpec {
+    /// As it was written: `$x`, `%`, `?x`, `[?x ...]`.
+    pub name: String,
+    /// What kind of thing it is.
+    pub kind: InputKind,
+    /// For a variable: the source and the attribute whose value it is in a pattern, by which text can be read.
+    pub attribute: Option<(String, String)>,
+}
+
+impl Query {
+    /// Reads a query.
+    pub fn parse(text: &str) -> Result<Self, QueryError> {
+        Self::from_form(&edn::read_one(text)?)
+    }
+
+    /// A query from a form that was read already: errors keep its places.
+    pub fn from_form(form: &Form) -> Result<Self, QueryError> {
+        Ok(Self { ast: parse::parse_query(form)?, text: form.to_string() })
+    }
+
+    /// A query from a value: errors have no places.
+    pub fn from_value(value: &Value) -> Result<Self, QueryError> {
+        Self::from_form(&Form::from(value.clone()))
+    }
+
+    /// The query as text on one line.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What `:in` asks for, in order.
+    pub fn inputs(&self) -> Vec<InputSpec> {
+        let spec = |decl: &InputDecl| {
+            let (kind, var) = match decl {
+                InputDecl::Source(_) => (InputKind::Source, None),
+                InputDecl::Rules => (InputKind::Rules, None),
+                InputDecl::Pattern(_) => (InputKind::Pattern, None),
+                InputDecl::Binding(binding, _) => binding_kind(binding),
+            };
+            let attribute = var.and_then(|var| {
+                self.ast.clauses.iter().find_map(|clause| attribute_of(&clause.kind, var, "$"))
+            });
+            InputSpec { name: bind::name_of(decl), kind, attribute }
+        };
+        self.ast.inputs.iter().map(spec).collect()
+    }
+
+    /// The shape of its answer.
+    pub fn shape(&self) -> Shape {
+        self.ast.shape
+    }
+
+    /// The names of its columns.
+    pub fn columns(&self) -> Vec<String> {
+        answer::columns(&self.ast)
+    }
+}
+
+fn binding_kind(binding: &Binding) -> (InputKind, Option<&Symbol>) {
+    match binding {
+        Binding::Var(var) => (InputKind::Scalar, Some(var)),
+        Binding::Collection(item) => match item.as_ref() {
+            Binding::Var(var) => (InputKind::Collection, Some(var)),
+            _ => (InputKind::Relation, None),
+        },
+        Binding::Tuple(_) => (InputKind::Tuple, None),
+        Binding::Ignore => (InputKind::Scalar, None),
+    }
+}
+
+/// The source and attribute of the first pattern whose value is the variable.
+fn attribute_of(kind: &ClauseKind, var: &Symbol, default: &str) -> Option<(String, String)> {
+    match kind {
+        ClauseKind::Data { source, terms } => match terms.as_slice() {
+            [_, Term::Const(Value::Keyword(attr)), Term::Var(v), ..] if v == var => {
+                let source = source.as_ref().map_or(default, Symbol::as_str);
+                Some((source.to_owned(), attr.as_str().to_owned()))
+            }
+            _ => None,
+        },
+        ClauseKind::Not { source, clauses, .. } | ClauseKind::Optional { source, clauses } => {
+            let default = source.as_ref().map_or(default, Symbol::as_str);
+            clauses.iter().find_map(|clause| attribute_of(&clause.kind, var, default))
+        }
+        ClauseKind::Or { source, branches, .. } => {
+            let default = source.as_ref().map_or(default, Symbol::as_str);
+            branches.iter().flatten().find_map(|clause| attribute_of(&clause.kind, var, default))
+        }
+        _ => None,
+    }
+}
+
+/// Everything up to running: the logical and the physical plan of a query over its inputs.
+struct Planned {
+    logical: logical::Logical,
+    physical: plan::Physical,
+    values: BTreeMap<Symbol, Value>,
+}
+
+fn planned(query: &Query, inputs: &[Input]) -> Result<Planned, QueryError> {
+    let mut bound = bind::bind(&query.ast, inputs)?;
+    let mut values = std::mem::take(&mut bound.patterns);
+    values.extend(bound.scalars.iter().cloned());
+    let logical = logical::build(&query.ast, bound)?;
+    let entities = resolve::constants(&logical)?;
+    let physical = plan::plan(&logical, &entities)?;
+    Ok(Planned { logical, physical, values })
+}
+
+/// Runs a query over its inputs.
+pub fn run(
+    query: &Query,
+    inputs: &[Input],
+    limits: &Limits,
+    cancel: &CancelToken,
+) -> Result<Answer, QueryError> {
+    let Planned { logical, physical, values } = planned(query, inputs)?;
+    let mut limits = limits.clone();
+    limits.timeout_ms = match (limits.timeout_ms, query.ast.timeout_ms) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    let seed = seed(query, &logical);
+    let mut run = exec::Run::new(&physical, &logical.sources, &limits, cancel, seed);
+    let sources = logical.source_names.iter().enumerate();
+    let sources = sources.map(|(number, name)| (Symbol::new(name), number)).collect();
+    let pulls = exec::Pulls { values: &values, sources: &sources };
+    let found = exec::find(&mut run, &query.ast, &pulls)?;
+    let stats = Stats {
+        rows: run.counts.iter().sum(),
+        memory_bytes: (run.pool.size_bytes() + run.held_bytes) as u64,
+        warnings: logical.warnings.clone(),
+    };
+    let explain = Explain::of(&physical, &logical, Some(&run.counts));
+    let ast = &query.ast;
+    let plain = ast.find.iter().all(|e| matches!(e.kind, ast::FindKind::Var(_)));
+    let as_set = plain && ast.with.is_empty() && ast.order_by.is_empty() && ast.keys.is_none();
+    let (shape, columns, rows) = (ast.shape, query.columns(), found.rows);
+    Ok(Answer { shape, columns, rows, stats, explain, as_set, keys: ast.keys.clone() })
+}
+
+/// The plan of a query over its inputs, without running it.
+pub fn explain(query: &Query, inputs: &[Input]) -> Result<Explain, QueryError> {
+    let Planned { logical, physical, .. } = planned(query, inputs)?;
+    Ok(Explain::of(&physical, &logical, None))
+}
+
+/// What the seeded functions start from: the query's text and the pinned commits.
+fn seed(query: &Query, logical: &logical::Logical) -> u64 {
+    let mut hasher = crate::hash::Hasher::new();
+    hasher.update(query.text.as_bytes());
+    for source in &logical.sources {
+        if let bind::Source::Db(db) = source {
+            hasher.update(db.database().as_bytes());
+            hasher.update(&db.basis_t().0.to_le_bytes());
+            if let Some(commit) = &db.snapshot().commit {
+                hasher.update(&commit.hash);
+            }
+        }
+    }
+    let hash = hasher.finish();
+    hash[..8].iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+}

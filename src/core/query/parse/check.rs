@@ -1,0 +1,253 @@
+//! What a query must satisfy that its grammar does not say.
+//!
+//! **Invariant:** errors come in the order of the text's sections, so that the same text has the same error each time.
+
+use super::is_var;
+use crate::query::ast::{
+    Clause, ClauseKind, FindKind, InputDecl, PatternTerm, QueryAst, Shape, Term,
+};
+use crate::query::error::{Place, QueryError, nearest};
+use crate::value::Symbol;
+use std::collections::BTreeSet;
+
+/// Checks a whole query.
+pub fn check(query: &QueryAst) -> Result<(), QueryError> {
+    check_inputs(query)?;
+    check_clauses(&query.clauses, &input_vars(query))?;
+    check_vars(query)?;
+    check_keys(query)?;
+    check_sources(query)
+}
+
+fn check_inputs(query: &QueryAst) -> Result<(), QueryError> {
+    let mut seen = BTreeSet::new();
+    let mut names = Vec::new();
+    for input in &query.inputs {
+        match input {
+            InputDecl::Source(name) | InputDecl::Pattern(name) => names.push(name.clone()),
+            InputDecl::Rules => names.push(Symbol::new("%")),
+            InputDecl::Binding(binding, _) => {
+                let mut vars = Vec::new();
+                binding.vars(&mut vars);
+                names.extend(vars.into_iter().cloned());
+            }
+        }
+    }
+    match names.into_iter().find(|name| !seen.insert(name.clone())) {
+        Some(twice) => {
+            let expected = format!("`:in` names {twice} more than once");
+            Err(QueryError::Syntax { expected, at: query.place.clone() })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The variables of `:in`.
+fn input_vars(query: &QueryAst) -> BTreeSet<Symbol> {
+    let mut vars = Vec::new();
+    for input in &query.inputs {
+        if let InputDecl::Binding(binding, _) = input {
+            binding.vars(&mut vars);
+        }
+    }
+    vars.into_iter().cloned().collect()
+}
+
+/// The variables that clauses and inputs can bind.
+fn known_vars(query: &QueryAst) -> BTreeSet<Symbol> {
+    let mut vars = Vec::new();
+    query.clauses.iter().for_each(|c| c.kind.visible(&mut vars));
+    let mut known = input_vars(query);
+    known.extend(vars.into_iter().cloned());
+    known
+}
+
+fn check_vars(query: &QueryAst) -> Result<(), QueryError> {
+    let known = known_vars(query);
+    let find = query.find.iter().map(|e| (e.var(), &e.place));
+    let with = query.with.iter().map(|v| (v, &query.place));
+    let missing: Vec<_> = find.chain(with).filter(|(var, _)| !known.contains(*var)).collect();
+    if let Some((var, place)) = missing.first() {
+        let vars = missing.iter().map(|(var, _)| var.to_string()).collect();
+        let nearest = nearest(var.as_str(), known.iter().map(|v| v.as_str()));
+        return Err(QueryError::UnknownVars { vars, nearest, at: (*place).clone() });
+    }
+    let found = |var: &&Symbol| query.find.iter().any(|e| e.var() == *var);
+    match query.with.iter().find(found) {
+        Some(both) => {
+            let expected = format!(":find and :with should not use the same variable {both}");
+            Err(QueryError::Syntax { expected, at: query.place.clone() })
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_keys(query: &QueryAst) -> Result<(), QueryError> {
+    let Some((_, keys)) = &query.keys else { return Ok(()) };
+    let wrong = |expected: String| Err(QueryError::Syntax { expected, at: query.place.clone() });
+    if matches!(query.shape, Shape::Collection | Shape::Scalar) {
+        return wrong(":keys, :strs and :syms go with rows, not with [?x ...] or ?x .".to_owned());
+    }
+    if keys.len() != query.find.len() {
+        let (keys, find) = (keys.len(), query.find.len());
+        return wrong(format!(":find has {find} elements and there are {keys} keys"));
+    }
+    Ok(())
+}
+
+fn check_sources(query: &QueryAst) -> Result<(), QueryError> {
+    let source = |i: &InputDecl| match i {
+        InputDecl::Source(name) => Some(name.clone()),
+        _ => None,
+    };
+    let known: BTreeSet<Symbol> = query.inputs.iter().filter_map(source).collect();
+    let mut used = Vec::new();
+    query.clauses.iter().for_each(|clause| used_sources(clause, false, &mut used));
+    for element in &query.find {
+        if let FindKind::Pull { source, .. } = &element.kind {
+            used.push((source.clone().unwrap_or_else(|| Symbol::new("$")), &element.place));
+        }
+    }
+    if let Some((name, at)) = used.into_iter().find(|(name, _)| !known.contains(name)) {
+        let nearest = nearest(name.as_str(), known.iter().map(Symbol::as_str));
+        return Err(QueryError::UnknownSource { name: name.to_string(), nearest, at: at.clone() });
+    }
+    check_named(query)
+}
+
+/// Whether anything reads the source `$`.
+pub fn reads_default(query: &QueryAst) -> bool {
+    let mut used = Vec::new();
+    query.clauses.iter().for_each(|clause| used_sources(clause, false, &mut used));
+    let pulls = query.find.iter().any(|e| matches!(e.kind, FindKind::Pull { source: None, .. }));
+    pulls || used.iter().any(|(name, _)| name.as_str() == "$")
+}
+
+/// Rules and pull patterns that `:in` should declare.
+fn check_named(query: &QueryAst) -> Result<(), QueryError> {
+    let has_rules = query.inputs.iter().any(|i| matches!(i, InputDecl::Rules));
+    if let Some(call) = query.clauses.iter().find_map(first_rule).filter(|_| !has_rules) {
+        let expected = "a rule is called, and `:in` has no %".to_owned();
+        return Err(QueryError::Syntax { expected, at: call.place.clone() });
+    }
+    let scalars = scalar_inputs(query);
+    let declared = |name: &Symbol| {
+        let plain = query.inputs.iter().any(|i| matches!(i, InputDecl::Pattern(p) if p == name));
+        plain || scalars.contains(name)
+    };
+    for element in &query.find {
+        let (what, names) = match &element.kind {
+            FindKind::Pull { pattern: PatternTerm::Named(name), .. } => ("pull pattern", vec![name]),
+            FindKind::Aggregate { args, .. } => ("input", args.iter().filter_map(var_of).collect()),
+            _ => continue,
+        };
+        if let Some(name) = names.into_iter().find(|name| !declared(name)) {
+            let (name, at) = (name.to_string(), element.place.clone());
+            return Err(QueryError::UnknownName { what, name, nearest: None, at });
+        }
+    }
+    Ok(())
+}
+
+fn var_of(term: &Term) -> Option<&Symbol> {
+    if let Term::Var(name) = term { Some(name) } else { None }
+}
+
+/// Variables of `:in` that have one value.
+fn scalar_inputs(query: &QueryAst) -> BTreeSet<Symbol> {
+    let mut vars = Vec::new();
+    for input in &query.inputs {
+        if let InputDecl::Binding(binding, _) = input {
+            if binding.is_single() {
+                binding.vars(&mut vars);
+            }
+        }
+    }
+    vars.into_iter().cloned().collect()
+}
+
+fn first_rule(clause: &Clause) -> Option<&Clause> {
+    match &clause.kind {
+        ClauseKind::Rule { .. } => Some(clause),
+        ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => {
+            clauses.iter().find_map(first_rule)
+        }
+        ClauseKind::Or { branches, .. } => branches.iter().flatten().find_map(first_rule),
+        _ => None,
+    }
+}
+
+/// The sources a clause reads; `inherited` says whether an enclosing form names the default.
+fn used_sources<'a>(clause: &'a Clause, inherited: bool, out: &mut Vec<(Symbol, &'a Place)>) {
+    let mut prefix = |source: &Option<Symbol>, is_read: bool| match source {
+        Some(name) => out.push((name.clone(), &clause.place)),
+        None if is_read && !inherited => out.push((Symbol::new("$"), &clause.place)),
+        None => {}
+    };
+    match &clause.kind {
+        ClauseKind::Data { source, .. } => prefix(source, true),
+        ClauseKind::Rule { source, .. } => prefix(source, false),
+        ClauseKind::Predicate(call) | ClauseKind::Function(call, _) => {
+            for arg in &call.args {
+                if let Term::Source(name) = arg {
+                    out.push((name.clone(), &clause.place));
+                }
+            }
+        }
+        ClauseKind::Not { source, clauses, .. } | ClauseKind::Optional { source, clauses } => {
+            prefix(source, false);
+            let inherited = inherited || source.is_some();
+            clauses.iter().for_each(|c| used_sources(c, inherited, out));
+        }
+        ClauseKind::Or { source, branches, .. } => {
+            prefix(source, false);
+            let inherited = inherited || source.is_some();
+            branches.iter().flatten().for_each(|c| used_sources(c, inherited, out));
+        }
+    }
+}
+
+/// Checks that the branches of each `or` agree on their variables, but for those that are bound anyway.
+pub fn check_clauses(clauses: &[Clause], inputs: &BTreeSet<Symbol>) -> Result<(), QueryError> {
+    for clause in clauses {
+        match &clause.kind {
+            ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => {
+                check_clauses(clauses, inputs)?
+            }
+            ClauseKind::Or { join, branches, .. } => {
+                branches.iter().try_for_each(|branch| check_clauses(branch, inputs))?;
+                if join.is_none() {
+                    check_branches(clause, branches, inputs)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_branches(
+    clause: &Clause,
+    branches: &[Vec<Clause>],
+    inputs: &BTreeSet<Symbol>,
+) -> Result<(), QueryError> {
+    let free = |branch: &Vec<Clause>| -> BTreeSet<Symbol> {
+        let mut vars = Vec::new();
+        branch.iter().for_each(|c| c.kind.mentioned(&mut vars));
+        let free = |v: &&Symbol| is_var(v.as_str()) && !inputs.contains(*v);
+        vars.into_iter().filter(free).cloned().collect()
+    };
+    let mut sets = branches.iter().map(free);
+    let first = sets.next().unwrap_or_default();
+    match sets.find(|set| *set != first) {
+        Some(other) => {
+            let odd: Vec<_> = first.symmetric_difference(&other).map(Symbol::as_str).collect();
+            let expected = format!(
+                "All clauses in 'or' must use same set of free vars: {} is not in every branch",
+                odd.join(" ")
+            );
+            Err(QueryError::Syntax { expected, at: clause.place.clone() })
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,75 @@
+//! A query cut into its sections: `:find`, `:in`, `:where`...
+//!
+//! **Invariant:** each section stands at most once, and its name is one of the dialect's.
+
+use crate::edn::Form;
+use crate::query::error::{QueryError, nearest};
+
+const NAMES: [&str; 11] = [
+    "find", "keys", "strs", "syms", "with", "in", "where", "order-by", "limit", "offset", "timeout",
+];
+
+/// Sections by name; those of a map form whose value is no vector are one form long.
+pub struct Sections<'a> {
+    pub whole: &'a Form,
+    named: Vec<(&'static str, &'a [Form])>,
+}
+
+impl<'a> Sections<'a> {
+    /// Cuts a vector at its keywords; takes a map as it is.
+    pub fn split(form: &'a Form) -> Result<Self, QueryError> {
+        let mut sections = Self { whole: form, named: Vec::new() };
+        if let Some(entries) = form.as_map() {
+            for (key, value) in entries {
+                let items = value.as_seq().unwrap_or(std::slice::from_ref(value));
+                sections.add(key, items)?;
+            }
+        } else if let Some(items) = form.as_seq() {
+            sections.cut(items)?;
+        } else {
+            return Err(QueryError::syntax("a query is a vector or a map", form));
+        }
+        Ok(sections)
+    }
+
+    fn cut(&mut self, items: &'a [Form]) -> Result<(), QueryError> {
+        let mut rest = items;
+        while let Some((key, after)) = rest.split_first() {
+            let end = after.iter().position(is_section).unwrap_or(after.len());
+            self.add(key, &after[..end])?;
+            rest = &after[end..];
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, key: &Form, items: &'a [Form]) -> Result<(), QueryError> {
+        let Some(keyword) = key.as_keyword() else {
+            return Err(QueryError::syntax("a section begins with a keyword like :find", key));
+        };
+        let Some(name) = NAMES.iter().find(|name| **name == keyword.as_str()) else {
+            let hint = nearest(keyword.as_str(), NAMES.into_iter());
+            let hint = hint.map_or_else(String::new, |n| format!(" (did you mean :{n}?)"));
+            return Err(QueryError::syntax(format!("a query has no section {keyword}{hint}"), key));
+        };
+        if self.has(name) {
+            return Err(QueryError::syntax(format!("{keyword} stands here a second time"), key));
+        }
+        self.named.push((name, items));
+        Ok(())
+    }
+
+    /// Whether the section is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.named.iter().any(|(n, _)| *n == name)
+    }
+
+    /// The forms of a section; none if it is not there.
+    pub fn get(&self, name: &str) -> &'a [Form] {
+        self.named.iter().find(|(n, _)| *n == name).map_or(&[], |(_, items)| items)
+    }
+}
+
+/// Keywords at the top begin sections, but for the directions of `:order-by`.
+fn is_section(form: &Form) -> bool {
+    form.as_keyword().is_some_and(|k| !matches!(k.as_str(), "asc" | "desc"))
+}

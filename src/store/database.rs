@@ -1,0 +1,331 @@
+//! A database, for callers that wait: what the command line and the mount hold.
+//!
+//! **Invariant:** every method blocks the calling thread until its answer is there; none may be called from a thread that
+//! runs tasks of the runtime. All branches of one store that a process opens share its connections and its node cache.
+
+use crate::{Error, Kind, Locator, Settings, StoreNodes, SystemHost};
+use factfs_core::commit::{Frame, Opened, Refs, Tag};
+use factfs_core::conn::{Conn, CreateOptions, Moment, Options, Place, create};
+use factfs_core::datom::Datom;
+use factfs_core::db::{Db, TxReport};
+use factfs_core::edn::Form;
+use factfs_core::id::{CommitId, T, Tx};
+use factfs_core::store::{Store, contract};
+use factfs_core::transact::{self, TxOptions};
+use factfs_core::value::Uuid;
+use std::future::Future;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::runtime::{Builder, Runtime};
+
+/// One branch of one database.
+#[derive(Clone, Debug)]
+pub struct Database {
+    place: Place,
+    nodes: Arc<StoreNodes>,
+    counted: Arc<crate::Counted<Arc<dyn Store>>>,
+    conn: Conn,
+    identity: Identity,
+    trust: Arc<Mutex<Option<Option<String>>>>,
+}
+
+#[derive(Clone, Debug)]
+struct Identity {
+    url: String,
+    uuid: Uuid,
+    name: String,
+    branch: String,
+}
+
+/// What a transaction is committed with.
+#[derive(Clone, Debug, Default)]
+pub struct TransactOptions {
+    /// The client's id: a transaction whose id is there already writes nothing and gives the first report.
+    pub tx_id: Option<String>,
+}
+
+/// One transaction of the log.
+#[derive(Clone, Debug)]
+pub struct LogEntry {
+    /// The commit.
+    pub commit: CommitId,
+    /// What it was made on.
+    pub parents: Vec<CommitId>,
+    /// When, milliseconds since 1970.
+    pub instant_ms: i64,
+    /// The transaction.
+    pub tx: Tx,
+    /// What it changed.
+    pub datoms: Vec<Datom>,
+}
+
+impl LogEntry {
+    fn new(commit: CommitId, frame: &Frame) -> Self {
+        let (parents, datoms) = (frame.parents.clone(), frame.datoms().collect());
+        Self { commit, parents, instant_ms: frame.instant_ms, tx: frame.tx, datoms }
+    }
+}
+
+/// A branch as listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BranchInfo {
+    /// Its name.
+    pub name: String,
+    /// Where it is; `None` if it is empty.
+    pub commit: Option<CommitId>,
+    /// Whether it is what a plain url means.
+    pub is_default: bool,
+}
+
+/// A tag as listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagInfo {
+    /// Its name.
+    pub name: String,
+    /// What it names.
+    pub commit: Option<CommitId>,
+    /// When that was made, milliseconds since 1970.
+    pub instant_ms: Option<i64>,
+}
+
+/// The runtime that requests run on: one for the process.
+pub fn runtime() -> Result<&'static Runtime, Error> {
+    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+    let start = || Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    RUNTIME
+        .get_or_init(|| start().map_err(|e| e.to_string()))
+        .as_ref()
+        .map_err(|e| Error::new(Kind::Unavailable, format!("no threads for requests: {e}")))
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> Result<T, Error> {
+    Ok(runtime()?.block_on(future))
+}
+
+impl Database {
+    /// Makes an empty database where there is none, and opens it.
+    pub fn create(url: &str, options: &CreateOptions, settings: &Settings) -> Result<Self, Error> {
+        let opening = Opening::new(url, settings)?;
+        opening.require_trust()?;
+        wait(create(&opening.place, options))??;
+        opening.branch(None)
+    }
+
+    /// Opens a branch. A locator with a moment is opened at its branch: ask for [`Database::at`].
+    pub fn open(locator: &Locator, settings: &Settings) -> Result<Self, Error> {
+        Opening::new(&locator.url, settings)?.branch(locator.branch.as_deref())
+    }
+
+    /// Another branch of the same store.
+    pub fn on_branch(&self, branch: &str) -> Result<Self, Error> {
+        self.opening().branch(Some(branch))
+    }
+
+    fn opening(&self) -> Opening {
+        let (place, nodes, counted) =
+            (self.place.clone(), self.nodes.clone(), self.counted.clone());
+        Opening { place, nodes, counted, url: self.identity.url.clone(), trust: self.trust.clone() }
+    }
+
+    /// How users name it, without credentials.
+    pub fn url(&self) -> &str {
+        &self.identity.url
+    }
+
+    /// Which database.
+    pub fn uuid(&self) -> Uuid {
+        self.identity.uuid
+    }
+
+    /// The store's own name; empty if it was given none.
+    pub fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    /// Which branch.
+    pub fn branch(&self) -> &str {
+        &self.identity.branch
+    }
+
+    /// The newest value: one conditional read of the head.
+    pub fn db(&self) -> Result<Db, Error> {
+        Ok(wait(self.conn.refresh())??)
+    }
+
+    /// The value as last seen here. No request.
+    pub fn cached_db(&self) -> Db {
+        self.conn.db()
+    }
+
+    /// Branches and tags as stored.
+    pub fn refs(&self) -> Result<Refs, Error> {
+        Ok(wait(self.place.refs())??)
+    }
+
+    /// Commits a transaction. When another writer came first it is prepared again on the newer value.
+    pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
+        self.opening().require_trust()?;
+        let (tx, tx_id) = (tx.clone(), options.tx_id.clone());
+        let make = move |db: &Db, now_ms: i64| {
+            transact::prepare(db, &tx, &TxOptions { now_ms, tx_id: tx_id.clone() })
+        };
+        Ok(wait(self.conn.transact(make))??)
+    }
+
+    /// One transaction of this branch.
+    pub fn log_entry(&self, t: T) -> Result<LogEntry, Error> {
+        let opened = self.conn.opened();
+        let (commit, frame) = wait(self.place.frame(&opened, t))??;
+        Ok(LogEntry::new(commit, &frame))
+    }
+
+    /// Up to `limit` transactions from `from` on (by default from the end of that direction).
+    pub fn log(
+        &self,
+        from: Option<T>,
+        newest_first: bool,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, Error> {
+        self.db()?;
+        let range = match (from, newest_first) {
+            (Some(from), true) => T(1)..=from,
+            (from, false) => from.unwrap_or(T(1))..=T(u64::MAX),
+            (None, true) => T(1)..=T(u64::MAX),
+        };
+        let mut reader = self.place.log(&self.conn.opened(), range, newest_first);
+        let mut entries = Vec::new();
+        while entries.len() < limit
+            && let Some((commit, frame)) = wait(reader.next())??
+        {
+            entries.push(LogEntry::new(commit, &frame));
+        }
+        Ok(entries)
+    }
+
+    /// The value at a moment, as users write it: a `t`, an age, a time, a tag, a branch, a commit.
+    pub fn at(&self, when: &str) -> Result<Moment, Error> {
+        self.db()?;
+        Ok(wait(self.conn.at(when))??)
+    }
+
+    /// All branches, by name.
+    pub fn branches(&self) -> Result<Vec<BranchInfo>, Error> {
+        let refs = self.refs()?;
+        let info = |name: &String| {
+            let db = self.on_branch(name)?.cached_db();
+            let is_default = *name == refs.default_branch;
+            Ok(BranchInfo { name: name.clone(), commit: db.snapshot().commit, is_default })
+        };
+        let open = refs.branches.iter().filter(|(_, branch)| !branch.closed);
+        open.map(|(name, _)| info(name)).collect()
+    }
+
+    /// Makes a branch at a moment of this one; by default at its head.
+    pub fn create_branch(&self, name: &str, at: Option<&str>) -> Result<(), Error> {
+        let (opened, t) = self.point(at)?;
+        Ok(wait(self.place.create_branch(name, &opened, t))??)
+    }
+
+    /// Deletes a branch that is not the default one.
+    pub fn delete_branch(&self, name: &str) -> Result<(), Error> {
+        Ok(wait(self.place.delete_branch(name))??)
+    }
+
+    /// Gives a branch another name.
+    pub fn rename_branch(&self, from: &str, to: &str) -> Result<(), Error> {
+        Ok(wait(self.place.rename_branch(from, to))??)
+    }
+
+    /// All tags, by name.
+    pub fn tags(&self) -> Result<Vec<TagInfo>, Error> {
+        let tags = self.refs()?.tags.into_iter();
+        let info = |(name, tag): (String, Tag)| TagInfo {
+            name,
+            commit: tag.commit,
+            instant_ms: tag.instant_ms,
+        };
+        Ok(tags.map(info).collect())
+    }
+
+    /// Names a moment of this branch; by default its head.
+    pub fn create_tag(&self, name: &str, at: Option<&str>) -> Result<(), Error> {
+        let (opened, t) = self.point(at)?;
+        Ok(wait(self.place.create_tag(name, &opened, t, false))??)
+    }
+
+    /// Forgets a tag.
+    pub fn delete_tag(&self, name: &str) -> Result<(), Error> {
+        Ok(wait(self.place.delete_tag(name))??)
+    }
+
+    fn point(&self, at: Option<&str>) -> Result<(Opened, T), Error> {
+        self.opening().require_trust()?;
+        let db = match at {
+            None => self.db()?,
+            Some(when) => self.at(when)?.db,
+        };
+        Ok((self.conn.opened(), db.basis_t()))
+    }
+
+    /// What went over the wire so far, for all branches of the store that share it.
+    pub fn counts(&self) -> crate::Counts {
+        self.counted.counts()
+    }
+
+    /// What the node cache did so far.
+    pub fn cache_stats(&self) -> crate::CacheStats {
+        self.nodes.stats()
+    }
+}
+
+/// A store that is open, before a branch of it is.
+struct Opening {
+    place: Place,
+    nodes: Arc<StoreNodes>,
+    counted: Arc<crate::Counted<Arc<dyn Store>>>,
+    url: String,
+    trust: Arc<Mutex<Option<Option<String>>>>,
+}
+
+impl Opening {
+    fn new(url: &str, settings: &Settings) -> Result<Self, Error> {
+        let store = crate::open(url, settings)?;
+        let url = store.url();
+        let counted = Arc::new(crate::Counted::new(store));
+        let store: Arc<dyn Store> = counted.clone();
+        let handle = runtime()?.handle().clone();
+        let nodes = Arc::new(StoreNodes::new(store.clone(), settings.cache_bytes, handle));
+        let place = Place { store, host: Arc::new(SystemHost), nodes: nodes.clone() };
+        Ok(Self { place, nodes, counted, url, trust: Arc::default() })
+    }
+
+    fn branch(self, branch: Option<&str>) -> Result<Database, Error> {
+        let conn = wait(Conn::open(self.place.clone(), branch, Options::default()))??;
+        let refs = wait(self.place.refs())??;
+        let branch = branch.unwrap_or(&refs.default_branch).to_owned();
+        let identity = Identity { url: self.url, uuid: refs.database, name: refs.name, branch };
+        let Self { place, nodes, counted, trust, .. } = self;
+        Ok(Database { place, nodes, counted, conn, identity, trust })
+    }
+
+    /// Before the first write of a process to a remote store: some accept conditions silently and ignore them.
+    fn require_trust(&self) -> Result<(), Error> {
+        if !self.url.contains("://") || self.url.starts_with("file://") {
+            return Ok(());
+        }
+        let mut known = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() {
+            let store = self.place.store.as_ref();
+            *known = Some(match wait(contract::probe(store, self.place.host.as_ref()))?? {
+                contract::Trust::Safe => None,
+                contract::Trust::Unsafe { why } => Some(why),
+            });
+        }
+        match known.as_ref().and_then(Option::as_ref) {
+            None => Ok(()),
+            Some(why) => {
+                let message = format!("{}: this store cannot be written safely: {why}", self.url);
+                Err(Error::new(Kind::ReadOnly, message))
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The error of everything that is done with a database: a kind, and words for people.
+//!
+//! **Invariant:** each typed error of the core becomes one [`Kind`] here, in exhaustive matches: a new variant does not
+//! compile until it has one.
+
+use crate::Kind;
+use factfs_core::conn::{ConnError, TransactError};
+use factfs_core::db::DbError;
+use factfs_core::index::{NodesError, TreeError};
+use factfs_core::store::{StoreError, StoreErrorKind};
+use factfs_core::transact::{TxError, TxErrorKind};
+use std::sync::Arc;
+
+/// What went wrong: what the caller can do, and what to tell people.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What the caller can do about it.
+    pub kind: Kind,
+    /// One line or a few: what is wrong, where, what to do.
+    pub message: String,
+    /// What it came from.
+    #[source]
+    pub source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of its own.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    fn from_source(kind: Kind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { kind, message: source.to_string(), source: Some(Arc::new(source)) }
+    }
+}
+
+impl From<StoreErrorKind> for Kind {
+    fn from(kind: StoreErrorKind) -> Self {
+        match kind {
+            StoreErrorKind::NotFound => Self::NotFound,
+            StoreErrorKind::ReadOnly => Self::ReadOnly,
+            StoreErrorKind::Denied => Self::Denied,
+            StoreErrorKind::Full => Self::Full,
+            StoreErrorKind::Unavailable => Self::Unavailable,
+            StoreErrorKind::Corrupt => Self::Corrupt,
+            StoreErrorKind::Invalid => Self::Invalid,
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::from_source(error.kind.into(), error)
+    }
+}
+
+fn nodes(error: &NodesError) -> Kind {
+    match error {
+        NodesError::Store(e) => e.kind.into(),
+        NodesError::Corrupt { .. } => Kind::Corrupt,
+        NodesError::Missing(_) => Kind::Unavailable,
+        NodesError::Cancelled => Kind::Interrupted,
+    }
+}
+
+fn db(error: &DbError) -> Kind {
+    match error {
+        DbError::Nodes(e) => nodes(e),
+        DbError::UnknownAttribute { .. } | DbError::NotUnique { .. } => Kind::Invalid,
+        DbError::NoSuchEntity { .. } => Kind::NotFound,
+    }
+}
+
+fn conn(error: &ConnError) -> Kind {
+    match error {
+        ConnError::Store(e) => e.kind.into(),
+        ConnError::Damaged { .. } => Kind::Corrupt,
+        ConnError::NoDatabase { .. }
+        | ConnError::NoBranch(_)
+        | ConnError::NoTag(_)
+        | ConnError::NoCommit(_) => Kind::NotFound,
+        ConnError::Exists { .. } | ConnError::NameTaken(_) => Kind::Exists,
+        ConnError::Stale { .. } | ConnError::Closed => Kind::Stale,
+        ConnError::BadName(_)
+        | ConnError::DefaultBranch(_)
+        | ConnError::Ambiguous(_)
+        | ConnError::When(_)
+        | ConnError::Unfit(_) => Kind::Invalid,
+        ConnError::NotKept(_) => Kind::Unsupported,
+        ConnError::TooLarge(_) => Kind::TooLarge,
+        ConnError::Contended { .. } => Kind::Busy,
+        ConnError::Nodes(e) | ConnError::Trees(TreeError::Nodes(e)) => nodes(e),
+        ConnError::Trees(_) => Kind::Corrupt,
+        ConnError::Db(e) => db(e),
+    }
+}
+
+fn transaction(error: &TxError) -> Kind {
+    match error.kind() {
+        TxErrorKind::Syntax
+        | TxErrorKind::UnknownAttribute
+        | TxErrorKind::WrongType
+        | TxErrorKind::Constraint
+        | TxErrorKind::Schema => Kind::Invalid,
+        TxErrorKind::Conflict => Kind::Exists,
+        TxErrorKind::Cas => Kind::Conflict,
+        TxErrorKind::NoSuchEntity => Kind::NotFound,
+        TxErrorKind::Unsupported => Kind::Unsupported,
+        TxErrorKind::Full => Kind::TooLarge,
+        TxErrorKind::Db => Kind::Unavailable,
+    }
+}
+
+impl From<NodesError> for Error {
+    fn from(error: NodesError) -> Self {
+        Self::from_source(nodes(&error), error)
+    }
+}
+
+impl From<DbError> for Error {
+    fn from(error: DbError) -> Self {
+        Self::from_source(db(&error), error)
+    }
+}
+
+impl From<ConnError> for Error {
+    fn from(error: ConnError) -> Self {
+        Self::from_source(conn(&error), error)
+    }
+}
+
+impl From<TxError> for Error {
+    fn from(error: TxError) -> Self {
+        Self::from_source(transaction(&error), error)
+    }
+}
+
+impl From<TransactError<TxError>> for Error {
+    fn from(error: TransactError<TxError>) -> Self {
+        match error {
+            TransactError::Refused(e) => e.into(),
+            TransactError::Failed(e) => e.into(),
+            TransactError::Busy { .. } => Self::from_source(Kind::Busy, error),
+            TransactError::Unknown { .. } | TransactError::Interrupted => {
+                Self::from_source(Kind::Timeout, error)
+            }
+        }
+    }
+}

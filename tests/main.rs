@@ -1,0 +1,3 @@
+//! The integration tests: one binary, and in this file only the list of its modules.
+
+mod tidy;
