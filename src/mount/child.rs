@@ -1,8 +1,9 @@
-//! Processes beside the command: the one that stays when the command returns, and the one that cleans up after it.
+//! Processes beside the command: the one that stays when the command returns, and the one that
+//! cleans up after it.
 //!
-//! **Invariant:** the command returns when the mount answers, or with its failure; when the serving process is gone,
-//! whatever ended it, its mount is taken away, and no other. Both are this program again, told by a variable of the
-//! environment, so nothing is forked by hand.
+//! **Invariant:** the command returns when the mount answers, or with its failure; when the serving
+//! process is gone, whatever ended it, its mount is taken away, and no other. Both are this program
+//! again, told by a variable of the environment, so nothing is forked by hand.
 
 use crate::error::{Failure, Kind, Result};
 use crate::point::{self, Mount};
@@ -30,7 +31,8 @@ pub fn is_serving() -> bool {
     std::env::var_os(SERVE).is_some()
 }
 
-/// Runs this program again with the same arguments as the process that stays, and waits until it is ready.
+/// Runs this program again with the same arguments as the process that stays, and waits until it is
+/// ready.
 pub fn start_serving() -> Result<Started> {
     let mut command = this_program()?;
     command.args(std::env::args_os().skip(1)).env(SERVE, "1");
@@ -84,7 +86,8 @@ pub fn start_watchdog(mount: &Mount) -> Result<Watchdog> {
     Ok(Watchdog(command.spawn().map_err(failed)?))
 }
 
-/// To be called first by `main`: if this process is a watchdog, watches, and says that there is nothing else to do.
+/// To be called first by `main`: if this process is a watchdog, watches, and says that there is
+/// nothing else to do.
 pub fn was_watchdog() -> bool {
     let Some(what) = std::env::var_os(WATCH) else { return false };
     // A signal to the group of the process that is watched must not end the watch.

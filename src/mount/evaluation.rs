@@ -1,7 +1,8 @@
 //! Answers being made and answers made: equal work is done once, and kept while there is room.
 //!
-//! **Invariant:** an answer is made once however many wait for it; it goes on while one of them does, and is given up when
-//! the last one left. What is kept is bounded in bytes of memory. A failure is not kept.
+//! **Invariant:** an answer is made once however many wait for it; it goes on while one of them
+//! does, and is given up when the last one left. What is kept is bounded in bytes of memory. A
+//! failure is not kept.
 
 use crate::error::{Failure, Kind, Result};
 use crate::spool::Cancel;
@@ -165,7 +166,7 @@ mod tests {
 
     fn rendered(text: &str) -> Rendered {
         let content = Content::of(text.as_bytes());
-        Rendered { content, rows: None, took: Duration::ZERO, nodes_fetched: 0 }
+        Rendered { content, rows: None, took: Duration::ZERO }
     }
 
     #[test]

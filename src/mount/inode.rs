@@ -1,8 +1,8 @@
 //! Inode numbers: which number is which thing.
 //!
-//! **Invariant:** a number never means other bytes: files are numbered by what their bytes depend on, folders by their
-//! path. A folder keeps its number while mounted; a file's record goes when the kernel forgets it, and its number is
-//! never given again.
+//! **Invariant:** a number never means other bytes: files are numbered by what their bytes depend
+//! on, folders by their path. A folder keeps its number while mounted; a file's record goes when
+//! the kernel forgets it, and its number is never given again.
 
 use crate::tree::{Entry, Key, Resolved};
 use std::collections::HashMap;

@@ -1,8 +1,9 @@
 //! Ctrl-C: whether the process that waits for an answer is to be ended.
 //!
-//! **Invariant:** only HUP, INT, QUIT, TERM, KILL and XCPU count, and only those that are pending and not blocked: a
-//! terminal that changes its size must not end a query. The kernel's own message about it cannot be used: once it was
-//! refused, and the library refuses it, even KILL waits for the answer.
+//! **Invariant:** only HUP, INT, QUIT, TERM, KILL and XCPU count, and only those that are pending
+//! and not blocked: a terminal that changes its size must not end a query. The kernel's own message
+//! about it cannot be used: once it was refused, and the library refuses it, even KILL waits for
+//! the answer.
 
 use std::collections::HashMap;
 use std::fs;

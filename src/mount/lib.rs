@@ -1,8 +1,8 @@
 //! factfs-mount: databases as folders.
 //!
-//! The tree is a function of (databases, path): what a path is, its bytes and its size follow from database values alone,
-//! and nothing below the last floor knows of FUSE. Modules are listed floor by floor; a module imports only from floors
-//! below it (a test reads the floors from here).
+//! The tree is a function of (databases, path): what a path is, its bytes and its size follow from
+//! database values alone, and nothing below the last floor knows of FUSE. Modules are listed floor
+//! by floor; a module imports only from floors below it (a test reads the floors from here).
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ pub mod error;
 pub mod name;
 pub mod when;
 // floor 1
+pub mod point;
 pub mod source;
 pub mod spool;
 // floor 2
@@ -24,9 +25,10 @@ pub mod inode;
 pub mod interrupt;
 pub mod pool;
 // floor 5
+pub mod child;
 pub mod vfs;
 // floor 6
-pub mod point;
-// floor 7
-pub mod child;
 pub mod fuse;
+
+#[cfg(test)]
+mod fixture;

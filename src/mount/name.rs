@@ -1,8 +1,9 @@
 //! Names: values as file names and back, and which names queries, branches and tags may have.
 //!
-//! **Invariant:** [`escape`] is injective and gives a name of 1 to [`MAX_ESCAPED`] bytes that is no `.`, no `..` and holds
-//! neither `/` nor NUL; [`unescape`] accepts exactly the names that `escape` gives. A value too long for a name is named
-//! by its beginning and its hash: it has to be searched for, and never equals the name of another value.
+//! **Invariant:** [`escape`] is injective and gives a name of 1 to [`MAX_ESCAPED`] bytes that is no
+//! `.`, no `..` and holds neither `/` nor NUL; [`unescape`] accepts exactly the names that `escape`
+//! gives. A value too long for a name is named by its beginning and its hash: it has to be searched
+//! for, and never equals the name of another value.
 
 use factfs_core::hash::NodeHash;
 use std::fmt::Write;
@@ -60,7 +61,8 @@ pub fn is_query_name(name: &str) -> bool {
     first && name.len() <= 200 && name.bytes().all(inner)
 }
 
-/// Whether a store may be mounted under this name: what a query can write after `$`, and no name of the tree's own.
+/// Whether a store may be mounted under this name: what a query can write after `$`, and no name of
+/// the tree's own.
 pub fn is_store_name(name: &str) -> bool {
     let own = ["queries", "results", "at", "pins", "diff", "README.md"];
     let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');

@@ -1,7 +1,7 @@
 //! Mount points: whether something can be mounted there, what is mounted, and unmounting.
 //!
-//! **Invariant:** nothing but a mount of factfs is ever unmounted, and none but the one that was meant: what is mounted
-//! is told apart by its number in the kernel's list.
+//! **Invariant:** nothing but a mount of factfs is ever unmounted, and none but the one that was
+//! meant: what is mounted is told apart by its number in the kernel's list.
 
 use crate::error::{Failure, Kind, Result};
 use rustix::io::Errno;
@@ -91,8 +91,8 @@ pub fn absolute(point: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Makes a mount point ready, or says why nothing can be mounted there. `stores` are local folders that hold data: a mount
-/// over one, or within, would wait for itself.
+/// Makes a mount point ready, or says why nothing can be mounted there. `stores` are local folders
+/// that hold data: a mount over one, or within, would wait for itself.
 pub fn prepare(point: &Path, stores: &[PathBuf]) -> Result<PathBuf> {
     if let Err(error) = fs::symlink_metadata(point)
         && error.kind() == io::ErrorKind::NotFound

@@ -1,7 +1,7 @@
 //! Threads that wait so that event loops need not.
 //!
-//! **Invariant:** jobs begin in the order they came; there are never more threads than the limit, and none before there
-//! is work. A job that panics ends alone.
+//! **Invariant:** jobs begin in the order they came; there are never more threads than the limit,
+//! and none before there is work. A job that panics ends alone.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,8 @@
 //! The bytes of a file: small ones in memory, large ones in a temporary file that has no name.
 //!
-//! **Invariant:** [`Content`] never changes; its length and hash are of exactly the bytes that were written. Writing stops
-//! with a failure at the byte limit, or as soon as the caller gave up: nothing is cut.
+//! **Invariant:** [`Content`] never changes; its length and hash are of exactly the bytes that were
+//! written. Writing stops with a failure at the byte limit, or as soon as the caller gave up:
+//! nothing is cut.
 
 use crate::error::{Failure, Kind, Result};
 use factfs_core::hash::Hasher;
@@ -133,7 +134,8 @@ impl Spool {
         &mut self.pending
     }
 
-    /// Keeps the limits: passes large text on, stops at the byte limit or when nobody waits any more.
+    /// Keeps the limits: passes large text on, stops at the byte limit or when nobody waits any
+    /// more.
     pub fn check(&mut self) -> Result<()> {
         self.cancel.check()?;
         let size = self.written + self.pending.len() as u64;

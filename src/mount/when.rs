@@ -1,7 +1,9 @@
-//! WHEN: how a moment of a branch is written, `42`, `7d`, `2026-06`, a tag, a branch, the beginning of a commit's hash.
+//! WHEN: how a moment of a branch is written, `42`, `7d`, `2026-06`, a tag, a branch, the beginning
+//! of a commit's hash.
 //!
-//! **Invariant:** a text is one kind only, tried in this order: digits are a `t`, then an age, a time, and a name (a tag
-//! before a branch before a commit, which only the database can tell apart). There is no clock here.
+//! **Invariant:** a text is one kind only, tried in this order: digits are a `t`, then an age, a
+//! time, and a name (a tag before a branch before a commit, which only the database can tell
+//! apart). There is no clock here.
 
 use factfs_core::id::{CommitPrefix, T};
 use factfs_core::instant;

@@ -83,7 +83,8 @@ impl<R> Once<R> {
 }
 
 impl Adapter {
-    /// Does the work on a pool and answers with what `give` makes of it; with EINTR as soon as the caller is to be ended.
+    /// Does the work on a pool and answers with what `give` makes of it; with EINTR as soon as the
+    /// caller is to be ended.
     pub(super) fn later<R: Refuse, T: Unclaimed>(
         &self,
         pool: &Pool,

@@ -351,7 +351,8 @@ fn entry(reply: ReplyEntry, found: &Found, owner: (u32, u32)) {
     reply.entry_with_ttls(&found.attr.ttl, &found.name_ttl, &attr, Generation(0));
 }
 
-/// Fills a listing with attributes until it is full. What was looked up and not passed on is let go of.
+/// Fills a listing with attributes until it is full. What was looked up and not passed on is let go
+/// of.
 fn fill(
     vfs: &Vfs,
     reply: &mut ReplyDirectoryPlus,

@@ -1,7 +1,9 @@
-//! FUSE: the kernel's requests to the calls of [`Vfs`], and mounting. The only place that knows the library.
+//! FUSE: the kernel's requests to the calls of [`Vfs`], and mounting. The only place that knows the
+//! library.
 //!
-//! **Invariant:** an event loop never waits for storage, a query or a commit: what may take long is done by a pool, and
-//! answered from there. Every request is answered once: by the work, or by the caller's interruption.
+//! **Invariant:** an event loop never waits for storage, a query or a commit: what may take long is
+//! done by a pool, and answered from there. Every request is answered once: by the work, or by the
+//! caller's interruption.
 
 mod answer;
 mod filesystem;

@@ -1,7 +1,8 @@
 //! A mount: from `mount` to the end of its last request.
 //!
-//! **Invariant:** unmounting takes the mount out of sight at once and never waits beyond its deadline; a busy mount is
-//! left to the kernel, which ends the session with the last open file. No mount but this one is taken away.
+//! **Invariant:** unmounting takes the mount out of sight at once and never waits beyond its
+//! deadline; a busy mount is left to the kernel, which ends the session with the last open file. No
+//! mount but this one is taken away.
 
 use super::Adapter;
 use crate::error::{Failure, Kind, Result};
@@ -152,8 +153,8 @@ fn explain(path: &Path, error: &std::io::Error) -> Failure {
 pub struct Signals(mpsc::Receiver<()>);
 
 impl Signals {
-    /// Takes INT, TERM and HUP, to be called before any other thread is started: a thread that does not have them blocked
-    /// would be ended by them. The second one ends the process at once.
+    /// Takes INT, TERM and HUP, to be called before any other thread is started: a thread that does
+    /// not have them blocked would be ended by them. The second one ends the process at once.
     pub fn take() -> Result<Self> {
         let mut set = SigSet::empty();
         [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|s| set.add(s));

@@ -1,8 +1,10 @@
-//! Files of a queries folder while they are edited, and the scratch files that editors make beside them.
+//! Files of a queries folder while they are edited, and the scratch files that editors make beside
+//! them.
 //!
-//! **Invariant:** a file of a query's name is saved when it is flushed with something written to it, when it is renamed
-//! onto that name, and at the last close; until then its new text is here only, and everybody who looks sees it. Any
-//! other name is never saved. Nobody but [`Drafts`] knows a draft's place.
+//! **Invariant:** a file of a query's name is saved when it is flushed with something written to
+//! it, when it is renamed onto that name, and at the last close; until then its new text is here
+//! only, and everybody who looks sees it. Any other name is never saved. Nobody but [`Drafts`]
+//! knows a draft's place.
 
 use crate::tree::node::Desk;
 use std::collections::BTreeMap;
@@ -27,7 +29,8 @@ struct State {
     opened: u32,
     /// Differs from what is saved.
     is_changed: bool,
-    /// Something was written since it was last saved: a flush saves only then, as shells flush before the first write.
+    /// Something was written since it was last saved: a flush saves only then, as shells flush
+    /// before the first write.
     is_written: bool,
     is_unlinked: bool,
 }

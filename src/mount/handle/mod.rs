@@ -1,4 +1,5 @@
-//! What is open: folders being listed, files being read, queries being edited, transactions being written.
+//! What is open: folders being listed, files being read, queries being edited, transactions being
+//! written.
 //!
 //! **Invariant:** a handle reads one value from open to release, whatever moves meanwhile.
 

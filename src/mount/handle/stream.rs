@@ -1,8 +1,10 @@
-//! Transactions as they are written to `transact`: a stream of forms, each committed within the write that completes it.
+//! Transactions as they are written to `transact`: a stream of forms, each committed within the
+//! write that completes it.
 //!
-//! **Invariant:** what a write answers is exactly what was done with its bytes: all of them; or those up to the last form
-//! that committed, and the next write gets the failure; or none and the failure. A failure sticks. A flush is not the end
-//! of the file: it only tells that a form is still incomplete.
+//! **Invariant:** what a write answers is exactly what was done with its bytes: all of them; or
+//! those up to the last form that committed, and the next write gets the failure; or none and the
+//! failure. A failure sticks. A flush is not the end of the file: it only tells that a form is
+//! still incomplete.
 
 use crate::error::{Failure, Kind, Result};
 use factfs_core::edn::{Form, Reader};

@@ -1,7 +1,8 @@
 //! Entities: an entity's own facts, and which entities there are.
 //!
-//! **Invariant:** a batch of entities costs two rounds of seeks a tree level, however many they are. Attributes come by
-//! name; refs are idents where the entity has one, else ids; the values of a many-valued attribute are a set.
+//! **Invariant:** a batch of entities costs two rounds of seeks a tree level, however many they
+//! are. Attributes come by name; refs are idents where the entity has one, else ids; the values of
+//! a many-valued attribute are a set.
 
 use crate::error::Result;
 use crate::spool::Cancel;

@@ -1,11 +1,10 @@
 //! One commit of the log, and the report of a transaction, as EDN.
 
-use crate::source::{LogEntry, Report};
+use crate::source::LogEntry;
 use factfs_core::datom::Datom;
-use factfs_core::db::Db;
+use factfs_core::db::{Db, TxReport};
 use factfs_core::edn;
 use factfs_core::instant;
-use factfs_core::value::Value;
 
 /// `log/T.edn`: who, when, and what was added and retracted. `db` knows the names of attributes.
 pub fn log_entry(db: &Db, entry: &LogEntry) -> String {
@@ -33,12 +32,6 @@ fn fact(db: &Db, datom: &Datom) -> String {
 }
 
 /// What a transaction did, on one line.
-pub fn report(report: &Report) -> String {
-    let commit = report.after.commit.map(|commit| Value::str(&commit.to_string()));
-    let mut entries: Vec<(Value, Value)> = Vec::new();
-    if let Value::Map(known) = report.tx.to_value() {
-        entries.extend(known.iter().cloned());
-    }
-    entries.extend(commit.map(|commit| (Value::keyword("commit"), commit)));
-    edn::to_string(&Value::map(entries)) + "\n"
+pub fn report(report: &TxReport) -> String {
+    edn::to_string(&report.to_value()) + "\n"
 }

@@ -1,7 +1,7 @@
 //! Database values as text: entities, tables, datoms, the schema, what a snapshot is.
 //!
-//! **Invariant:** the bytes follow from the value alone, in one order always; rows are written as they are read, so that
-//! a large table is not held. Queries are not here.
+//! **Invariant:** the bytes follow from the value alone, in one order always; rows are written as
+//! they are read, so that a large table is not held. Queries are not here.
 
 mod about;
 mod datoms;

@@ -1,4 +1,5 @@
-//! The attributes that people made: type, cardinality, uniqueness, doc, and how many facts each has.
+//! The attributes that people made: type, cardinality, uniqueness, doc, and how many facts each
+//! has.
 
 use crate::error::Result;
 use crate::spool::Cancel;

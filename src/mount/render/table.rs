@@ -1,7 +1,7 @@
 //! A table: the entities that have an attribute of one namespace, a column an attribute.
 //!
-//! **Invariant:** rows come by entity id; the attributes are read side by side, each in order, and nothing is held but
-//! the row.
+//! **Invariant:** rows come by entity id; the attributes are read side by side, each in order, and
+//! nothing is held but the row.
 
 use crate::error::{Failure, Result};
 use crate::spool::Spool;

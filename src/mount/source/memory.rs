@@ -1,12 +1,13 @@
 //! A database in memory: for tests, and for trying the tree without storage.
 //!
-//! **Invariant:** each transaction is a commit with its own `t`; commits are kept for ever. The clock is a counter: the
-//! n-th commit of a branch is n minutes after 2026-01-01 unless the transaction says otherwise.
+//! **Invariant:** each transaction is a commit with its own `t`; commits are kept for ever. The
+//! clock is a counter: the n-th commit of a branch is n minutes after 2026-01-01 unless the
+//! transaction says otherwise.
 
-use super::{Branch, LogEntry, Moment, Report, Source, Tag};
+use super::{Branch, LogEntry, Moment, Source, Tag};
 use crate::error::{Failure, Kind, Result};
 use crate::when::When;
-use factfs_core::db::{Db, NoNodes, Snapshot};
+use factfs_core::db::{Db, NoNodes, Snapshot, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::hash::Hasher;
 use factfs_core::id::{CommitId, T};
@@ -70,7 +71,7 @@ impl MemorySource {
 
     fn empty(&self) -> Moment {
         let snapshot = Snapshot::empty(self.uuid, Arc::new(NoNodes), Schema::default());
-        Moment { db: Db::new(snapshot), commit: None, instant_ms: None }
+        Moment { db: Db::new(snapshot), commit: None, instant_ms: None, is_fixed: false }
     }
 
     fn commits(&self, state: &State, branch: &str) -> Result<Vec<(Moment, LogEntry)>> {
@@ -136,10 +137,16 @@ impl Source for MemorySource {
                     .and_then(|prefix| newest(&|entry| prefix.matches(&entry.commit))),
             },
         };
-        found.ok_or_else(|| Failure::not_found(format!("{} has nothing at `{when}`", self.name)))
+        let missing = || Failure::not_found(format!("{} has nothing at `{when}`", self.name));
+        let is_fixed = match When::read(when) {
+            When::T(_) => true,
+            When::Before(end) => now >= end,
+            When::Age(_) | When::Name(_) => false,
+        };
+        Ok(Moment { is_fixed, ..found.ok_or_else(missing)? })
     }
 
-    fn transact(&self, branch: &str, tx: &Form) -> Result<Report> {
+    fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport> {
         let mut state = self.lock();
         if let Some(why) = &state.read_only {
             return Err(Failure::new(Kind::ReadOnly, why.clone()));
@@ -147,21 +154,26 @@ impl Source for MemorySource {
         let commits = self.commits(&state, branch)?;
         let before = commits.last().map_or_else(|| self.empty(), |(moment, _)| moment.clone());
         let now_ms = START_MS + 60_000 * (commits.len() as i64 + 1);
-        let tx_report = with(&before.db, tx, &TxOptions { now_ms, tx_id: None })?;
-        if tx_report.already {
-            return Ok(Report { after: before, tx: tx_report });
+        let mut report = with(&before.db, tx, &TxOptions { now_ms, ..TxOptions::default() })?;
+        if report.already {
+            return Ok(report);
         }
-        let commit = commit_id(before.commit.as_ref(), tx_report.tx.t(), &tx.to_string());
-        let instant_ms = Some(tx_report.instant_ms);
-        let after = Moment { db: tx_report.db_after.clone(), commit: Some(commit), instant_ms };
+        let commit = commit_id(before.commit.as_ref(), report.tx.t(), &tx.to_string());
+        report.commit = Some(commit);
+        let after = Moment {
+            db: report.db_after.clone(),
+            commit: Some(commit),
+            instant_ms: Some(report.instant_ms),
+            is_fixed: false,
+        };
         let entry = LogEntry {
             commit,
             parents: before.commit.into_iter().collect(),
-            instant_ms: tx_report.instant_ms,
-            datoms: tx_report.datoms.clone(),
+            instant_ms: report.instant_ms,
+            datoms: report.datoms.clone(),
         };
-        state.branches.entry(branch.to_owned()).or_default().push((after.clone(), entry));
-        Ok(Report { after, tx: tx_report })
+        state.branches.entry(branch.to_owned()).or_default().push((after, entry));
+        Ok(report)
     }
 
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>> {

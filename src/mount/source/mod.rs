@@ -1,18 +1,21 @@
-//! What the tree needs of a database: values to read, a place to write, and the names of its branches, tags and commits.
+//! What the tree needs of a database: values to read, a place to write, and the names of its
+//! branches, tags and commits.
 //!
-//! **Invariant:** a [`Db`] that comes from here never changes; only [`Source::head`] may answer differently from call to
-//! call. Every method may block, none is called on an event loop. How stores keep their bytes is not known here.
+//! **Invariant:** a [`Db`] that comes from here never changes; only [`Source::head`] may answer
+//! differently from call to call. Every method may block, none is called on an event loop. How
+//! stores keep their bytes is not known here.
 
+mod database;
 mod memory;
 
+pub use database::DatabaseSource;
 pub use memory::MemorySource;
 
 use crate::error::{Failure, Kind, Result};
 use factfs_core::datom::Datom;
-use factfs_core::db::Db;
+use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::{CommitId, T};
-use factfs_core::transact::TxReport;
 use factfs_core::value::Uuid;
 use std::sync::Arc;
 
@@ -33,16 +36,18 @@ pub trait Source: Send + Sync {
     /// The branch that `head` is.
     fn default_branch(&self) -> String;
 
-    /// The newest value of a branch: at most one conditional read, none if it was looked at within the poll interval.
+    /// The newest value of a branch: at most one conditional read, none if it was looked at within
+    /// the poll interval.
     fn head(&self, branch: &str) -> Result<Moment>;
 
     /// A value in the past of a branch. WHEN is what [`When`](crate::when::When) reads.
     fn at(&self, branch: &str, when: &str) -> Result<Moment>;
 
     /// Commits one transaction, durably, and says what it did.
-    fn transact(&self, branch: &str, tx: &Form) -> Result<Report>;
+    fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport>;
 
-    /// Entries of a branch's log: those up to `upto` (or the head), the newest first, at most `limit`.
+    /// Entries of a branch's log: those up to `upto` (or the head), the newest first, at most
+    /// `limit`.
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>>;
 
     /// The branches, by name.
@@ -61,6 +66,8 @@ pub struct Moment {
     pub commit: Option<CommitId>,
     /// When that was, milliseconds since 1970.
     pub instant_ms: Option<i64>,
+    /// Whether what it was asked for by means this commit for ever.
+    pub is_fixed: bool,
 }
 
 impl Moment {
@@ -86,15 +93,6 @@ pub struct Tag {
     pub name: String,
     /// The commit.
     pub commit: CommitId,
-}
-
-/// What a transaction did.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// The value after it, committed.
-    pub after: Moment,
-    /// What it came to.
-    pub tx: TxReport,
 }
 
 /// One commit of the log.

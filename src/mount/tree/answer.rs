@@ -2,13 +2,13 @@
 //!
 //! **Invariant:** an answer follows from the question alone. Rows come in the one printed order.
 
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 use crate::spool::Cancel;
-use factfs_core::db::Db;
-use factfs_core::edn::Form;
-use factfs_core::text::Layout;
+use factfs_core::query::{self, CancelToken, Input, Query, QueryError, QueryErrorKind};
+use factfs_core::text::{Layout, RowKeys, Shape};
 use factfs_core::value::Value;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What one evaluation may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,21 +40,12 @@ impl Default for Limits {
 /// A query and what its `:in` is bound to, in that order.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The query, as read.
-    pub query: Form,
+    /// The query.
+    pub query: Query,
     /// The inputs.
-    pub inputs: Vec<Given>,
-}
-
-/// One input.
-#[derive(Clone, Debug)]
-pub enum Given {
-    /// A database.
-    Db(Db),
-    /// A value; also a collection or a relation.
-    Value(Value),
-    /// Rules, or a pull pattern.
-    Form(Form),
+    pub inputs: Vec<Input>,
+    /// What the keys of rows are in EDN, where the query asks for maps.
+    pub keys: Option<RowKeys>,
 }
 
 /// What came out.
@@ -64,12 +55,51 @@ pub struct Answer {
     pub layout: Layout,
     /// The rows.
     pub rows: Vec<Vec<Value>>,
-    /// Nodes that had to be fetched.
-    pub nodes_fetched: u64,
 }
 
-/// Who answers questions.
-pub trait Evaluate: Send + Sync {
+impl Question {
     /// The answer, within the limits, given up soon after `cancel` is set.
-    fn evaluate(&self, question: &Question, limits: &Limits, cancel: &Cancel) -> Result<Answer>;
+    pub fn answer(&self, limits: &Limits, cancel: &Cancel) -> Result<Answer> {
+        let token = CancelToken::default();
+        let flag = token.clone();
+        cancel.on_cancel(move || flag.cancel());
+        let started = Instant::now();
+        let limits = query::Limits {
+            rows: limits.rows,
+            memory_bytes: limits.memory_bytes,
+            timeout_ms: Some(limits.time.as_millis() as u64),
+            elapsed_ms: Some(Arc::new(move || started.elapsed().as_millis() as u64)),
+        };
+        let answer = query::run(&self.query, &self.inputs, &limits, &token)?;
+        let shape = match answer.shape {
+            query::Shape::Relation => Shape::Relation,
+            query::Shape::Collection => Shape::Collection,
+            query::Shape::Tuple => Shape::Tuple,
+            query::Shape::Scalar => Shape::Scalar,
+        };
+        let layout = Layout { shape, columns: answer.columns, keys: self.keys };
+        Ok(Answer { layout, rows: answer.rows })
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        let kind = match error.kind() {
+            QueryErrorKind::Syntax
+            | QueryErrorKind::Unbound
+            | QueryErrorKind::Inputs
+            | QueryErrorKind::Type => Kind::Invalid,
+            QueryErrorKind::Limit => Kind::TooLarge,
+            QueryErrorKind::Timeout => Kind::Timeout,
+            QueryErrorKind::Cancelled => Kind::Interrupted,
+            QueryErrorKind::Unsupported => Kind::Unsupported,
+            QueryErrorKind::Db => {
+                return match error {
+                    QueryError::Db(error) => error.into(),
+                    error => Self::new(Kind::Unavailable, error.to_string()),
+                };
+            }
+        };
+        Self::new(kind, error.to_string())
+    }
 }

@@ -1,7 +1,7 @@
 //! `by/NS/ATTR/VALUE`: entities found by a value of an indexed attribute.
 //!
-//! **Invariant:** every value of a unique or indexed attribute has one path, and that path leads back to it, also where
-//! the name had to be shortened.
+//! **Invariant:** every value of a unique or indexed attribute has one path, and that path leads
+//! back to it, also where the name had to be shortened.
 
 use super::node::{ByKey, Name};
 use super::plan::tag_of;
@@ -19,7 +19,8 @@ use std::sync::Arc;
 /// A name in a folder of `by/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ByName {
-    /// A folder: a namespace, an attribute, the namespace of a keyword, a value that many entities may have.
+    /// A folder: a namespace, an attribute, the namespace of a keyword, a value that many entities
+    /// may have.
     Folder(String),
     /// The file of the one entity with this value, without extension.
     File(String),

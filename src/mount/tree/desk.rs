@@ -1,7 +1,7 @@
 //! Where saved queries are kept: a folder of this machine, or the facts of a branch.
 //!
-//! **Invariant:** a text is kept byte for byte, also one that is no query; its result says why. A query is replaced
-//! wholly or not at all.
+//! **Invariant:** a text is kept byte for byte, also one that is no query; its result says why. A
+//! query is replaced wholly or not at all.
 
 use super::node::{Desk, Name};
 use crate::error::{Failure, Kind, Result};
@@ -162,13 +162,14 @@ pub fn stored(moment: &Moment, name: &str) -> Result<Option<Text>> {
     Ok(Some(Text { text: text.to_owned(), mtime_ms: moment.instant_ms.unwrap_or(0) }))
 }
 
-/// Keeps a text under a name in a branch; `None` removes it. The attributes are made with the first one.
-pub fn store(mounted: &Mounted, branch: &str, name: &str, text: Option<&str>) -> Result<Moment> {
+/// Keeps a text under a name in a branch; `None` removes it. The attributes are made with the first
+/// one.
+pub fn store(mounted: &Mounted, branch: &str, name: &str, text: Option<&str>) -> Result<()> {
     mounted.check_writable()?;
     let head = mounted.source.head(branch)?;
     if head.db.schema().attr(NAME).is_none() || head.db.schema().attr(TEXT).is_none() {
         if text.is_none() {
-            return Ok(head);
+            return Ok(());
         }
         mounted.source.transact(branch, &form(ATTRIBUTES)?)?;
     }
@@ -180,7 +181,7 @@ pub fn store(mounted: &Mounted, branch: &str, name: &str, text: Option<&str>) ->
         }
         None => format!("[[:db/retractEntity [:{NAME} {key}]]]"),
     };
-    Ok(mounted.source.transact(branch, &form(&tx)?)?.after)
+    mounted.source.transact(branch, &form(&tx)?).map(drop)
 }
 
 const ATTRIBUTES: &str = r#"[

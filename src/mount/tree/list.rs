@@ -1,7 +1,7 @@
 //! What a folder lists: what `find` and `grep -r` come across.
 //!
-//! **Invariant:** listings end: endless and doubled things are reachable by name only, and moments are links. A listing is
-//! of one moment, each name once, in one order.
+//! **Invariant:** listings end: endless and doubled things are reachable by name only, and moments
+//! are links. A listing is of one moment, each name once, in one order.
 
 use super::node::*;
 use super::saved::Saved;

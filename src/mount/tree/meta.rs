@@ -45,7 +45,7 @@ fn of_plan(plan: &Plan) -> Vec<(String, Json)> {
 
 fn of_source(pinned: &Pinned) -> Json {
     json!({
-        "name": pinned.symbol.to_string(),
+        "name": pinned.symbol,
         "store": pinned.store,
         "uuid": pinned.uuid,
         "commit": pinned.moment.commit.map(|commit| commit.to_string()),
@@ -56,7 +56,7 @@ fn of_source(pinned: &Pinned) -> Json {
 
 fn of_moment(name: &str, mounted: &Mounted, moment: &Moment) -> Json {
     of_source(&Pinned {
-        symbol: factfs_core::value::Symbol::new(name),
+        symbol: name.to_owned(),
         store: mounted.name.to_string(),
         uuid: mounted.source.uuid().to_string(),
         moment: moment.clone(),
@@ -70,7 +70,6 @@ fn of_answer(rendered: &Rendered) -> Vec<(String, Json)> {
         ("bytes".into(), json!(rendered.content.size_bytes())),
         ("blake3".into(), json!(rendered.content.hash_hex())),
         ("time_ms".into(), json!(rendered.took.as_millis() as u64)),
-        ("nodes_fetched".into(), json!(rendered.nodes_fetched)),
     ]);
     about
 }

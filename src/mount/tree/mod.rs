@@ -1,7 +1,8 @@
 //! The tree: what each path is, its size and its bytes, from database values alone.
 //!
-//! **Invariant:** a [`Resolved`] file holds every database value its bytes depend on, so that its [`Key`] never means
-//! other bytes. Resolving a path never runs a query. Nothing here knows of inodes, handles or FUSE.
+//! **Invariant:** a [`Resolved`] file holds every database value its bytes depend on, so that its
+//! [`Key`] never means other bytes. Resolving a path never runs a query. Nothing here knows of
+//! inodes, handles or FUSE.
 
 mod answer;
 mod by;
@@ -20,7 +21,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, Evaluate, Given, Limits, Question};
+pub use answer::{Answer, Limits, Question};
 pub use desk::LocalDesk;
 pub use failures::Failures;
 pub use list::{Listed, Listing, Shape};
@@ -45,7 +46,6 @@ const KEPT_MOMENTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 pub struct Tree {
     stores: BTreeMap<Name, Mounted>,
     desk: LocalDesk,
-    evaluate: Arc<dyn Evaluate>,
     clock: Clock,
     limits: Limits,
     formats: Vec<Format>,
@@ -64,8 +64,6 @@ pub struct Parts {
     pub stores: Vec<Mounted>,
     /// The mount's own queries.
     pub desk: LocalDesk,
-    /// Who answers queries.
-    pub evaluate: Arc<dyn Evaluate>,
     /// The time.
     pub clock: Clock,
     /// What one evaluation may cost.
@@ -131,7 +129,6 @@ impl Tree {
         Self {
             stores: stores.collect(),
             desk: parts.desk,
-            evaluate: parts.evaluate,
             clock: parts.clock,
             limits: parts.limits,
             formats: parts.formats,

@@ -1,7 +1,7 @@
 //! What there is in the tree: a typed place for each path.
 //!
-//! **Invariant:** a node has one path ([`Node::path`]) and a path leads to one node. A node says nothing about existence:
-//! that needs the databases.
+//! **Invariant:** a node has one path ([`Node::path`]) and a path leads to one node. A node says
+//! nothing about existence: that needs the databases.
 
 use factfs_core::id::EntityId;
 use factfs_core::text::Format;
@@ -230,7 +230,8 @@ pub enum BranchPart {
 }
 
 impl ByKey {
-    /// Whether the last component may be the namespace of a keyword: a keyword `:a/b` is two levels.
+    /// Whether the last component may be the namespace of a keyword: a keyword `:a/b` is two
+    /// levels.
     pub fn is_namespace(&self) -> bool {
         self.components.len() == 3 && self.components[2].starts_with(':')
     }

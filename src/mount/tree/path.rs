@@ -1,8 +1,8 @@
 //! The grammar of paths: what a name in a folder is, by its form alone.
 //!
-//! **Invariant:** pure: no database is asked, and `child(parent(n), name(n)) == n` for every node. A name that is no name
-//! of the tree gives nothing. Two things cannot be told by form: whether a commit's id is whole (the tree makes links of
-//! the others), and whether an attribute is unique.
+//! **Invariant:** pure: no database is asked, and `child(parent(n), name(n)) == n` for every node.
+//! A name that is no name of the tree gives nothing. Two things cannot be told by form: whether a
+//! commit's id is whole (the tree makes links of the others), and whether an attribute is unique.
 
 use super::node::*;
 use crate::name::is_query_name;
@@ -210,7 +210,8 @@ fn in_query(components: &[Name], name: &str) -> Option<Part> {
     }
 }
 
-/// The text that path components spell: joined by `/`, with `%2F`, `%2E` and `%25` decoded; any other `%` is itself.
+/// The text that path components spell: joined by `/`, with `%2F`, `%2E` and `%25` decoded; any
+/// other `%` is itself.
 pub fn query_text(components: &[Name]) -> Option<String> {
     let decoded = |c: &Name| {
         let c = c.replace("%2F", "/").replace("%2f", "/").replace("%2E", ".").replace("%2e", ".");

@@ -1,21 +1,23 @@
 //! From a query and a place to a question: every input gets its value, every database is pinned.
 //!
-//! **Invariant:** each branch that one plan touches is looked at once, so that all its sources are of one moment; a plan
-//! holds all that its answer depends on, and [`Plan::identity`] is those things as text.
+//! **Invariant:** each branch that one plan touches is looked at once, so that all its sources are
+//! of one moment; a plan holds all that its answer depends on, and [`Plan::identity`] is those
+//! things as text.
 
 use super::Tree;
-use super::answer::{Given, Question};
+use super::answer::Question;
 use super::node::{At, Place, Scope};
-use super::saved::{Saved, Slot, input_value};
+use super::saved::Saved;
 use crate::error::{Failure, Kind, Result};
 use crate::name::{self, Unescaped};
 use crate::source::{Moment, Mounted};
-use crate::when::When;
+use factfs_core::db::Db;
 use factfs_core::edn::{self, Form};
 use factfs_core::hash::NodeHash;
+use factfs_core::query::{Input, InputKind, InputSpec};
 use factfs_core::schema::ValueType;
 use factfs_core::text::parse_cell;
-use factfs_core::value::{Symbol, Tag, Value};
+use factfs_core::value::{Tag, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -38,7 +40,7 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct Pinned {
     /// `$x`
-    pub symbol: Symbol,
+    pub symbol: String,
     /// The store, as mounted.
     pub store: String,
     /// Its uuid.
@@ -78,7 +80,8 @@ impl Tree {
     /// Binds a query's inputs where it is read.
     pub(super) fn plan(&self, scope: &Scope, text: &str, call_args: &[String]) -> Result<Plan> {
         let saved = Saved::read(text)?;
-        let slots = saved.slots()?;
+        let query = saved.query()?;
+        let specs = query.inputs();
         let mut binding = Binding {
             tree: self,
             scope,
@@ -88,57 +91,47 @@ impl Tree {
             sources: Vec::new(),
             is_fixed: true,
         };
-        let mut given = vec![None; slots.len()];
-        for (slot, place) in slots.iter().zip(&mut given) {
-            if let Slot::Source(symbol) = slot {
-                *place = Some(Given::Db(binding.source(symbol)?));
+        // All sources before the others, whose types and `:basis` come from them.
+        let mut given = vec![None; specs.len()];
+        for (spec, place) in specs.iter().zip(&mut given) {
+            if spec.kind == InputKind::Source {
+                *place = Some(Input::Db(binding.source(&spec.name)?));
             }
         }
-        // Scalars after all sources: their types and `:basis` come from them. Arguments stay left to right, as a source
-        // that takes one from the path is named before the scalars.
         let mut inputs = Vec::new();
-        for (slot, place) in slots.iter().zip(&mut given) {
-            let bound = binding.other(slot)?;
-            inputs.extend(bound.1.map(|value| (slot_name(slot), value)));
-            *place = place.take().or(bound.0);
+        for (spec, place) in specs.iter().zip(&mut given).filter(|(_, place)| place.is_none()) {
+            let value = binding.value(spec)?;
+            inputs.push((spec.name.clone(), value.clone()));
+            *place = Some(Input::Value(value));
         }
         if let Some(extra) = binding.args.next() {
             let message = format!("`{extra}` is an argument more than the query takes");
             return Err(Failure::not_found(message));
         }
         let (sources, is_fixed) = (binding.sources, binding.is_fixed);
-        let question =
-            Question { query: saved.query, inputs: given.into_iter().flatten().collect() };
+        let inputs_given = given.into_iter().flatten().collect();
+        let question = Question { query, inputs: inputs_given, keys: saved.row_keys() };
         Ok(Plan { question, text: text.to_owned(), sources, inputs, is_fixed })
     }
 
     /// How many arguments a query takes from the path.
     pub(super) fn open_inputs(&self, saved: &Saved) -> Result<usize> {
-        let slots = saved.slots()?;
-        let open = |slot: &&Slot| match slot {
-            Slot::Source(symbol) => saved.input(symbol).is_none() && !self.finds(symbol),
-            Slot::Scalar(symbol) => saved.input(symbol).is_none(),
-            Slot::Rules | Slot::Other(_) => false,
+        let open = |spec: &&InputSpec| match spec.kind {
+            InputKind::Source => saved.input(&spec.name).is_none() && !self.finds(&spec.name),
+            InputKind::Scalar => saved.input(&spec.name).is_none(),
+            _ => false,
         };
-        Ok(slots.iter().filter(open).count())
+        Ok(saved.query()?.inputs().iter().filter(open).count())
     }
 
-    fn finds(&self, symbol: &Symbol) -> bool {
-        symbol.as_str() == "$" || self.store_called(&symbol.as_str()[1..]).is_some()
+    fn finds(&self, symbol: &str) -> bool {
+        symbol == "$" || self.store_called(&symbol[1..]).is_some()
     }
 
     /// The store mounted under a name, else the one whose own name it is.
     fn store_called(&self, name: &str) -> Option<&Mounted> {
         let own = |mounted: &&Mounted| mounted.source.name().as_deref() == Some(name);
         self.stores.get(name).or_else(|| self.stores.values().find(own))
-    }
-}
-
-fn slot_name(slot: &Slot) -> String {
-    match slot {
-        Slot::Source(symbol) | Slot::Scalar(symbol) => symbol.to_string(),
-        Slot::Rules => "%".to_owned(),
-        Slot::Other(form) => form.to_string(),
     }
 }
 
@@ -154,8 +147,8 @@ struct Binding<'a> {
 }
 
 impl Binding<'_> {
-    fn source(&mut self, symbol: &Symbol) -> Result<factfs_core::db::Db> {
-        let (mounted, moment) = if symbol.as_str() == "$" {
+    fn source(&mut self, symbol: &str) -> Result<Db> {
+        let (mounted, moment) = if symbol == "$" {
             self.dollar()?
         } else if let Some(form) = self.saved.input(symbol) {
             let Some(path) = form.as_str() else {
@@ -163,7 +156,7 @@ impl Binding<'_> {
                 return Err(Failure::new(Kind::Invalid, message));
             };
             self.at_path(path)?
-        } else if let Some(mounted) = self.tree.store_called(&symbol.as_str()[1..]) {
+        } else if let Some(mounted) = self.tree.store_called(&symbol[1..]) {
             let branch = mounted.head_branch();
             (mounted.clone(), self.moving(mounted, &branch)?)
         } else if let Some(arg) = self.args.next() {
@@ -177,7 +170,7 @@ impl Binding<'_> {
         };
         let db = moment.db.clone();
         let (store, uuid) = (mounted.name.to_string(), mounted.source.uuid().to_string());
-        self.sources.push(Pinned { symbol: symbol.clone(), store, uuid, moment });
+        self.sources.push(Pinned { symbol: symbol.to_owned(), store, uuid, moment });
         Ok(db)
     }
 
@@ -260,12 +253,13 @@ impl Binding<'_> {
     }
 
     fn fixed(&mut self, mounted: &Mounted, branch: &str, when: &str) -> Result<Moment> {
-        // A time is final only once the branch has a later instant; a tag may be moved.
-        self.is_fixed &= matches!(When::read(when), When::T(_));
-        self.tree.moment_at(mounted, branch, when)
+        let moment = self.tree.moment_at(mounted, branch, when)?;
+        self.is_fixed &= moment.is_fixed;
+        Ok(moment)
     }
 
-    /// A path argument: `STORE`, `STORE@WHEN`, `STORE#BRANCH`, or WHEN of the store that is read from.
+    /// A path argument: `STORE`, `STORE@WHEN`, `STORE#BRANCH`, or WHEN of the store that is read
+    /// from.
     fn at_argument(&mut self, text: &str) -> Result<(Mounted, Moment)> {
         let (rest, when) = text.split_once('@').map_or((text, None), |(a, b)| (a, Some(b)));
         let (name, branch) = rest.split_once('#').map_or((rest, None), |(a, b)| (a, Some(b)));
@@ -286,28 +280,22 @@ impl Binding<'_> {
         Ok((mounted, moment))
     }
 
-    /// What is no database: what it is given, and its value for the record.
-    fn other(&mut self, slot: &Slot) -> Result<(Option<Given>, Option<Value>)> {
-        match slot {
-            Slot::Source(_) => Ok((None, None)),
-            Slot::Rules => match &self.saved.rules {
-                Some(rules) => Ok((Some(Given::Form(rules.clone())), Some(rules.to_value()))),
+    /// The value of what is no database.
+    fn value(&mut self, spec: &InputSpec) -> Result<Value> {
+        match (spec.kind, self.saved.input(&spec.name)) {
+            (_, Some(form)) => self.given(form),
+            (InputKind::Rules, None) => match &self.saved.rules {
+                Some(rules) => Ok(rules.to_value()),
                 None => Err(Failure::new(Kind::Invalid, "`%` is in :in, and there are no :rules")),
             },
-            Slot::Scalar(symbol) => {
-                let value = match self.saved.input(symbol) {
-                    Some(form) => self.given(form)?,
-                    None => self.argument(symbol)?,
-                };
-                Ok((Some(Given::Value(value.clone())), Some(value)))
-            }
-            Slot::Other(form) => self.collection(form),
+            (InputKind::Scalar, None) => self.argument(spec),
+            _ => self.collection(&spec.name),
         }
     }
 
     fn given(&self, form: &Form) -> Result<Value> {
         if !form.is_keyword("basis") {
-            return Ok(input_value(form));
+            return Ok(form.to_value());
         }
         let newest = self.sources.iter().filter_map(|pinned| pinned.moment.instant_ms).max();
         newest.map(Value::Inst).ok_or_else(|| {
@@ -318,48 +306,40 @@ impl Binding<'_> {
         })
     }
 
-    /// A binding of several names has its value under the first of them.
-    fn collection(&self, form: &Form) -> Result<(Option<Given>, Option<Value>)> {
-        let found = self.saved.inputs.iter().find(|(name, _)| mentions(form, name));
-        match found {
-            Some((_, given)) if form.as_symbol().is_some() => {
-                Ok((Some(Given::Form(given.clone())), Some(given.to_value())))
-            }
-            Some((_, given)) => {
-                let value = given.to_value();
-                Ok((Some(Given::Value(value.clone())), Some(value)))
-            }
-            None => {
-                let message = format!("{form} of :in has no value");
-                let hint = "a collection gets its value in :inputs, {?x [1 2 3]}";
-                Err(Failure::new(Kind::Invalid, message).hint(hint))
-            }
-        }
+    /// A binding of several names has its value under one of them.
+    fn collection(&self, name: &str) -> Result<Value> {
+        let names = |form: &Form| self.saved.inputs.iter().find(|(name, _)| mentions(form, name));
+        let form = edn::read_one(name)?;
+        names(&form).map(|(_, given)| given.to_value()).ok_or_else(|| {
+            let hint = "a collection gets its value in :inputs, {?x [1 2 3]}";
+            Failure::new(Kind::Invalid, format!("{name} of :in has no value")).hint(hint)
+        })
     }
 
     /// The next component of the path, read as the attribute's type.
-    fn argument(&mut self, symbol: &Symbol) -> Result<Value> {
+    fn argument(&mut self, spec: &InputSpec) -> Result<Value> {
+        let symbol = &spec.name;
         let Some(arg) = self.args.next() else {
             let message = format!("{symbol} has no value");
             let hint = "it is an argument in the path: results/QUERY/VALUE.csv";
             return Err(Failure::not_found(message).hint(hint));
         };
         let text = argument_text(arg)?;
-        let Some((source, attribute)) = self.saved.attribute_of(symbol) else {
+        let Some((source, attribute)) = &spec.attribute else {
             return Ok(untyped(&text));
         };
-        let pinned = self.sources.iter().find(|pinned| pinned.symbol == source);
+        let pinned = self.sources.iter().find(|pinned| pinned.symbol == *source);
         let schema = pinned.or(self.sources.first()).map(|pinned| pinned.moment.db.schema());
-        let found = schema.and_then(|schema| schema.attr(&attribute)).and_then(|a| a.value_type);
+        let found = schema.and_then(|schema| schema.attr(attribute)).and_then(|a| a.value_type);
         let Some(tag) = found.and_then(tag_of) else { return Ok(untyped(&text)) };
         parse_cell(&text, tag)
             .map_err(|error| Failure::new(Kind::Invalid, format!("{symbol}: {error}")))
     }
 }
 
-fn mentions(form: &Form, name: &Symbol) -> bool {
+fn mentions(form: &Form, name: &str) -> bool {
     let inside = form.as_vector().or(form.as_list()).unwrap_or_default();
-    form.as_symbol() == Some(name) || inside.iter().any(|item| mentions(item, name))
+    form.is_symbol(name) || inside.iter().any(|item| mentions(item, name))
 }
 
 /// A path component as text: escapes are decoded, and what needs none may be typed as it is.
@@ -375,7 +355,8 @@ fn argument_text(arg: &str) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| Failure::not_found("an argument that is not UTF-8"))
 }
 
-/// A value whose type nothing tells: what it is in EDN, if it is a number, keyword or the like, else text.
+/// A value whose type nothing tells: what it is in EDN, if it is a number, keyword or the like,
+/// else text.
 fn untyped(text: &str) -> Value {
     match edn::read_one(text).ok().as_ref().and_then(Form::as_value) {
         Some(Value::Symbol(_)) | None => Value::str(text),

@@ -17,14 +17,15 @@ The shell and the kernel change some texts before they arrive here: `//` becomes
 `/../` are followed. In strings write %2F for a slash, %2E for a dot and %25 for a percent sign; any
 other % is itself. Quote the path for the shell.
 
-Formats: csv tsv json jsonl edn txt md. TEXT.FORMAT.err says why there is no answer, TEXT.FORMAT.meta
-where the answer came from. Longer queries are better saved as files in queries/.
+Formats: csv tsv json jsonl edn txt md. TEXT.FORMAT.err says why there is no answer,
+TEXT.FORMAT.meta where the answer came from. Longer queries are better saved as files in queries/.
 ";
 
 /// `README.md` of the mount.
 pub(super) fn mount(tree: &Tree) -> String {
     let mut out = String::from(
-        "# Databases as folders\n\nMounted here by factfs. Everything is a file: read with `cat`, search with `grep`.\n\n",
+        "# Databases as folders\n\nMounted here by factfs. Everything is a file: read with `cat`, \
+         search with `grep`.\n\n",
     );
     for mounted in tree.stores.values() {
         out.push_str(&about(tree, mounted));
@@ -102,7 +103,8 @@ fn example(tree: &Tree) -> String {
     let [first, second, ..] = names.as_slice() else { return String::new() };
     format!(
         "## A query over several stores\n\nSave it, and read its result in any format:\n\n    \
-         echo '[:find ?n ?m :in ${first} ${second} :where [${first} ?a :some/attr ?x] …]' \\\n      \
+         echo '[:find ?n ?m :in ${first} ${second} \
+         :where [${first} ?a :some/attr ?x] …]' \\\n      \
          > queries/both.edn\n    cat results/both.csv\n\n"
     )
 }
@@ -116,7 +118,8 @@ pub(super) fn transact(tree: &Tree, mounted: &Mounted, branch: &str) -> String {
     };
     format!(
         ";; Write transactions here: each form is one, a vector of forms or a map.\n\
-         ;;   echo '[[:db/add \"new\" :product/name \"Chair\"]]' > {name}/branches/{branch}/transact\n\
+         ;;   echo '[[:db/add \"new\" :product/name \"Chair\"]]' \
+         > {name}/branches/{branch}/transact\n\
          ;; A write that completes a form commits it or fails; transact.err says why.\n\
          ;; Opened for reading and writing, the reports can be read back.\n{writable}"
     )

@@ -1,6 +1,7 @@
 //! What is at a place: whether it exists, what it is, what its bytes depend on.
 //!
-//! **Invariant:** costs at most one look at a head a store and a few seeks; never a query, never a scan of a database.
+//! **Invariant:** costs at most one look at a head a store and a few seeks; never a query, never a
+//! scan of a database.
 
 use super::desk::{self, query_of};
 use super::node::*;
@@ -116,7 +117,8 @@ impl Tree {
         Ok(found.map(|found| (found.text, found.mtime_ms)))
     }
 
-    /// Where the wording of a scope's results is kept: on a branch its own, elsewhere the default branch's of today.
+    /// Where the wording of a scope's results is kept: on a branch its own, elsewhere the default
+    /// branch's of today.
     pub(super) fn desk_of(&self, scope: &Scope) -> Result<Desk> {
         Ok(match scope {
             Scope::Mount | Scope::Time(_) => Desk::Mount,
@@ -176,7 +178,8 @@ impl Tree {
         self.work(node, leaf, identity, pins, mtime_ms.unwrap_or(self.started_ms), is_fixed)
     }
 
-    /// A file that is made when it is opened. What is known *about* an answer belongs to its path, not to its bytes.
+    /// A file that is made when it is opened. What is known *about* an answer belongs to its path,
+    /// not to its bytes.
     fn work(
         &self,
         node: &Node,

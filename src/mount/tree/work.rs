@@ -1,7 +1,7 @@
 //! The bytes of a file that is made when it is opened.
 //!
-//! **Invariant:** the work holds the values it reads, so it gives the same bytes whenever it is done. A failure is the
-//! failure of the whole file: there is never a part of an answer.
+//! **Invariant:** the work holds the values it reads, so it gives the same bytes whenever it is
+//! done. A failure is the failure of the whole file: there is never a part of an answer.
 
 use super::node::{Aspect, At, Leaf, Node, Part};
 use super::plan::Plan;
@@ -45,8 +45,6 @@ pub struct Rendered {
     pub rows: Option<u64>,
     /// How long it took.
     pub took: Duration,
-    /// Nodes that had to be fetched for it.
-    pub nodes_fetched: u64,
 }
 
 impl std::fmt::Debug for Work {
@@ -72,7 +70,8 @@ impl Work {
         self.leaf.aspect == Aspect::Answer
     }
 
-    /// Whether all it depends on is fixed by its path, so that sizes are worth being exact before it is opened.
+    /// Whether all it depends on is fixed by its path, so that sizes are worth being exact before
+    /// it is opened.
     pub fn is_in_commit(&self) -> bool {
         match &self.node {
             Node::Part(place, _) => place.is_fixed(),
@@ -97,15 +96,15 @@ impl Tree {
     pub fn render(&self, work: &Work, cancel: &Cancel) -> Result<Rendered> {
         let started = Instant::now();
         let mut out = Spool::new(self.limits.bytes, cancel.clone());
-        let (rows, nodes_fetched) = match &work.pins {
+        let rows = match &work.pins {
             Pins::Plan(Err(failure)) => return Err(failure.clone()),
             Pins::Plan(Ok(plan)) => self.ask(plan, work.leaf, cancel, &mut out)?,
             Pins::Moment(pinned) => {
-                (self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?, 0)
+                self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?
             }
         };
         let content = out.finish()?;
-        Ok(Rendered { content, rows, took: started.elapsed(), nodes_fetched })
+        Ok(Rendered { content, rows, took: started.elapsed() })
     }
 
     /// What a file *about* an answer says, given how making the answer ended.
@@ -124,8 +123,8 @@ impl Tree {
         leaf: Leaf,
         cancel: &Cancel,
         out: &mut Spool,
-    ) -> Result<(Option<u64>, u64)> {
-        let answer = self.evaluate.evaluate(&plan.question, &self.limits, cancel)?;
+    ) -> Result<Option<u64>> {
+        let answer = plan.question.answer(&self.limits, cancel)?;
         let rows = answer.rows.len() as u64;
         if rows > self.limits.rows {
             let message = format!("the result has more than {} rows", self.limits.rows);
@@ -138,7 +137,7 @@ impl Tree {
             out.check()?;
         }
         writer.finish(out.text());
-        Ok((Some(rows), answer.nodes_fetched))
+        Ok(Some(rows))
     }
 
     fn write_part(

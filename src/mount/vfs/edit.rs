@@ -117,7 +117,8 @@ impl Vfs {
             }
         };
         self.note_at(ino, done.as_ref().err());
-        // What committed of a write that then failed was accepted: the failure is to be read already.
+        // What committed of a write that then failed was accepted: the failure is to be read
+        // already.
         if let (Ok(_), Handle::Transact(stream)) = (&done, &*handle) {
             let failed = locked(stream).failed().cloned();
             self.note_at(ino, failed.as_ref());
@@ -157,7 +158,8 @@ impl Vfs {
         }
     }
 
-    /// Saves a draft of a query's name, if there is something to save. A scratch file is never saved.
+    /// Saves a draft of a query's name, if there is something to save. A scratch file is never
+    /// saved.
     fn save(&self, draft: &Arc<Draft>, at_last_close: bool) -> Result<()> {
         let name = draft.name();
         let Some(query) = query_of(&name) else { return Ok(()) };
@@ -177,7 +179,7 @@ impl Vfs {
         match desk {
             Desk::Mount => self.tree.desk().put(query, text, self.tree.now_ms()),
             Desk::Branch(store, branch) => {
-                desk::store(self.tree.mounted(store)?, branch, query, text).map(drop)
+                desk::store(self.tree.mounted(store)?, branch, query, text)
             }
         }
     }
@@ -307,7 +309,8 @@ impl Vfs {
         self.attr(ino, handle, &Default::default())
     }
 
-    /// Times and permission bits are not kept; who sets them on a file that is edited is not refused.
+    /// Times and permission bits are not kept; who sets them on a file that is edited is not
+    /// refused.
     pub fn touch(&self, ino: u64) -> Result<Attr> {
         let inode = self.inode(ino)?;
         match &inode.resolved.entry {

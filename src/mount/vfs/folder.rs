@@ -1,6 +1,7 @@
 //! Listing folders.
 //!
-//! **Invariant:** a listing is taken when the folder is opened, so that it has each name once however long it is read.
+//! **Invariant:** a listing is taken when the folder is opened, so that it has each name once
+//! however long it is read.
 
 use super::{Attr, Found, Vfs};
 use crate::error::{Failure, Kind, Result};
@@ -59,8 +60,9 @@ impl Vfs {
         Ok((from..from.saturating_add(limit).min(listing.len())).filter_map(named).collect())
     }
 
-    /// As [`names`](Self::names), with what a lookup of each would give, entities measured together. Each one given has one
-    /// reference more, to be forgotten if it is not passed on. Names that went away are left out.
+    /// As [`names`](Self::names), with what a lookup of each would give, entities measured
+    /// together. Each one given has one reference more, to be forgotten if it is not passed on.
+    /// Names that went away are left out.
     pub fn found(&self, handle: u64, from: u64, limit: usize) -> Result<Vec<(Named, Found)>> {
         let handle = self.handles.get(handle)?;
         let Handle::Folder(node, listing) = &*handle else {
@@ -125,7 +127,8 @@ impl Vfs {
     }
 }
 
-/// A listing has one time to live for name and size: a size that is not known yet must be asked for.
+/// A listing has one time to live for name and size: a size that is not known yet must be asked
+/// for.
 fn unsized_at_once(mut found: Found) -> Found {
     let ttl = found.attr.ttl.min(found.name_ttl);
     (found.attr.ttl, found.name_ttl) = (ttl, ttl);

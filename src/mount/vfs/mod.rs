@@ -1,7 +1,7 @@
 //! The calls of a file system, on numbers and names, without FUSE.
 //!
-//! **Invariant:** queries run in [`Vfs::open`] and, where sizes are exact, in [`Vfs::attr`]: never in a lookup, never in a
-//! read. Every failure is noted under its path before it is answered.
+//! **Invariant:** queries run in [`Vfs::open`] and, where sizes are exact, in [`Vfs::attr`]: never
+//! in a lookup, never in a read. Every failure is noted under its path before it is answered.
 
 mod edit;
 mod folder;
