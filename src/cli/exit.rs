@@ -6,7 +6,7 @@
 
 use factfs_core::edn::EdnError;
 use factfs_core::text::{CellError, RecordError};
-use factfs_store::Kind;
+use factfs_store::{Error, Kind};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -110,6 +110,7 @@ fn kind_of(error: &(dyn std::error::Error + 'static)) -> Option<Kind> {
         return Some(Kind::Invalid);
     }
     let problem = error.downcast_ref::<Problem>().map(|e| e.kind);
+    let problem = problem.or_else(|| error.downcast_ref::<Error>().map(|e| e.kind));
     problem.or_else(|| error.downcast_ref::<io::Error>().map(io_kind))
 }
 

@@ -1,13 +1,19 @@
 //! Facts about commits as named fields: what `transact`, `import` and `log` print.
 
-use factfs_core::conn::TxReport;
 use factfs_core::datom::Datom;
+use factfs_core::db::TxReport;
+use factfs_core::id::CommitId;
 use factfs_core::schema::Schema;
 use factfs_core::value::Value;
 
 /// A number of things.
 pub fn count(n: impl TryInto<i64>) -> Value {
     Value::Long(n.try_into().unwrap_or(i64::MAX))
+}
+
+/// A commit, or nil.
+pub fn commit(commit: Option<CommitId>) -> Value {
+    commit.map_or(Value::Nil, |commit| Value::str(&commit.to_string()))
 }
 
 /// What a transaction came to.
@@ -17,7 +23,7 @@ pub fn fields(report: &TxReport) -> Vec<(&'static str, Value)> {
     vec![
         ("t", count(report.tx.t().0)),
         ("tx", Value::Ref(report.tx.entity())),
-        ("commit", Value::str(&report.commit.to_string())),
+        ("commit", commit(report.commit)),
         ("instant", Value::Inst(report.instant_ms)),
         ("datoms", count(report.datoms.len())),
         ("tempids", if tempids.is_empty() { Value::Nil } else { Value::map(tempids) }),

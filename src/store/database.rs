@@ -166,7 +166,11 @@ impl Database {
         self.opening().require_trust()?;
         let (tx, tx_id) = (tx.clone(), options.tx_id.clone());
         let make = move |db: &Db, now_ms: i64| {
-            transact::prepare(db, &tx, &TxOptions { now_ms, tx_id: tx_id.clone() })
+            transact::prepare(
+                db,
+                &tx,
+                &TxOptions { now_ms, tx_id: tx_id.clone(), ..TxOptions::default() },
+            )
         };
         Ok(wait(self.conn.transact(make))??)
     }

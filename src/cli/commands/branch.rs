@@ -71,8 +71,8 @@ fn list(database: &str, format: FormatArgs) -> anyhow::Result<()> {
     let rows = branches.into_iter().map(|branch| {
         [
             Value::str(&branch.name),
-            report::count(branch.t.0),
-            branch.commit.map_or(Value::Nil, |commit| Value::str(&commit.to_string())),
+            branch.commit.map_or(Value::Nil, |commit| report::count(commit.t.0)),
+            report::commit(branch.commit),
             Value::Bool(branch.is_default),
         ]
     });

@@ -5,6 +5,7 @@
 
 use crate::cli::exit::Problem;
 use anyhow::Context;
+use factfs_core::conn::CreateOptions;
 use factfs_core::{edn, instant};
 use factfs_store::{Database, Kind, Settings, TransactOptions};
 use std::fs;
@@ -55,8 +56,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let mut named = Vec::new();
     for (name, text) in DATABASES {
         let path = args.directory.join(name);
+        let options = CreateOptions { name: name.to_owned(), ..CreateOptions::default() };
         let url = path.to_str().ok_or_else(|| Problem::invalid("the path is not Unicode"))?;
-        let database = Database::create(url, Some(name), &Settings::from_env())?;
+        let database = Database::create(url, &options, &Settings::from_env())?;
         for form in edn::read_all(&dated(text, quarter, now))? {
             database.transact(&form, &TransactOptions::default())?;
         }

@@ -15,9 +15,8 @@ use factfs_core::edn::{Form, FormKind};
 use factfs_core::hash::NodeHash;
 use factfs_core::text::Format;
 use factfs_core::value::Value;
-use factfs_store::{Database, TransactOptions};
+use factfs_store::{Database, Error, TransactOptions};
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// Import rows of csv, tsv, JSON or EDN
 ///
@@ -173,7 +172,7 @@ fn format(args: &Args) -> anyhow::Result<Format> {
 
 /// An import under way.
 struct Import {
-    database: Arc<Database>,
+    database: Database,
     tx_id: Option<String>,
     batch: Batch,
     done: Done,
@@ -272,7 +271,11 @@ impl Import {
     fn form(&self, batch: Batch) -> anyhow::Result<Form> {
         let retracts = batch.entities.iter().flat_map(|entity| &entity.retracts);
         let who: Vec<_> = retracts.map(|retract| retract.entity.clone()).collect();
-        let found = if who.is_empty() { vec![] } else { self.database.db()?.entids(&who)? };
+        let found = if who.is_empty() {
+            vec![]
+        } else {
+            self.database.db()?.entids(&who).map_err(Error::from)?
+        };
         let mut found = found.into_iter();
         let mut forms = Vec::new();
         for Entity { form, retracts } in batch.entities {

@@ -3,6 +3,7 @@
 use crate::cli::args::FormatArgs;
 use crate::cli::exit::Problem;
 use crate::cli::forms::{Forms, Source};
+use factfs_core::conn::CreateOptions;
 use factfs_core::edn::Form;
 use factfs_core::value::Value;
 use factfs_store::{Database, Settings, TransactOptions};
@@ -35,16 +36,17 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return Err(Problem::invalid("where to? the URL is empty").into());
     }
     let last = args.url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
-    let name = args.name.as_deref().or(Some(last).filter(|last| !last.is_empty()));
-    let database = Database::create(&args.url, name, &Settings::from_env())?;
+    let name = args.name.unwrap_or_else(|| last.to_owned());
+    let options = CreateOptions { name, ..CreateOptions::default() };
+    let database = Database::create(&args.url, &options, &Settings::from_env())?;
     for form in &forms {
         database.transact(form, &TransactOptions::default())?;
     }
     let t = database.cached_db().basis_t().0;
     let report = vec![
-        ("url", Value::str(&database.url())),
+        ("url", Value::str(database.url())),
         ("uuid", Value::Uuid(database.uuid())),
-        ("name", database.name().map_or(Value::Nil, Value::from)),
+        ("name", Value::str(database.name())),
         ("t", Value::Long(i64::try_from(t).unwrap_or(i64::MAX))),
     ];
     Ok(args.format.output().lines().line(report)?)

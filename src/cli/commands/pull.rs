@@ -11,7 +11,7 @@ use factfs_core::id::EntityId;
 use factfs_core::pull;
 use factfs_core::text::{Layout, Shape};
 use factfs_core::value::Value;
-use factfs_store::Kind;
+use factfs_store::{Error, Kind};
 
 /// Show what is known of entities, as nested maps in the shape of a pattern
 ///
@@ -42,14 +42,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let source = Source::of(&args.pattern);
     let name = source.name();
     let pattern = edn::read_one(&source.read()?).with_context(|| name.clone())?;
-    let pattern = pull::parse(&pattern.unquoted().to_value()).with_context(|| name)?;
+    let pattern =
+        pull::parse(&pattern.unquoted().to_value()).map_err(Error::from).with_context(|| name)?;
     let (_, db) = open::read(&args.database.locator()?)?;
     let mut refs = Vec::new();
     for text in &args.entities {
         let form = edn::read_one(text).with_context(|| format!("entity `{text}`"))?;
         refs.push(reference(&db, &form).with_context(|| format!("entity `{text}`"))?);
     }
-    let found = db.entids(&refs)?;
+    let found = db.entids(&refs).map_err(Error::from)?;
     let entities: Vec<EntityId> = (args.entities.iter().zip(found))
         .map(|(text, found)| {
             let problem = || Problem::new(Kind::NotFound, format!("there is no entity `{text}`"));
@@ -57,7 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         })
         .collect::<Result<_, _>>()?;
     let output = args.format.output();
-    let values = pull::pull_many(&db, &pattern, &entities)?;
+    let values = pull::pull_many(&db, &pattern, &entities).map_err(Error::from)?;
     if let [value] = values.as_slice() {
         return Ok(output.value(value)?);
     }
@@ -75,7 +76,7 @@ fn reference(db: &Db, form: &Form) -> anyhow::Result<EntityRef> {
     if let Some([attribute, value]) = form.as_vector()
         && let Some(ident) = attribute.as_keyword()
     {
-        let attribute = db.attribute(ident.as_str())?;
+        let attribute = db.attribute(ident.as_str()).map_err(Error::from)?;
         if attribute.unique.is_none() {
             let text = format!("{ident} does not identify entities: it should be :db/unique");
             return Err(Problem::invalid(text).into());

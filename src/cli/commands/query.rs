@@ -10,6 +10,7 @@ use anyhow::Context;
 use factfs_core::edn::{self, Form};
 use factfs_core::query::{self, CancelToken, Limits, Query, Shape};
 use factfs_core::text::{Layout, RowKeys, Shape as TextShape};
+use factfs_store::Error;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
@@ -79,12 +80,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     for (option, value) in [("limit", args.limit), ("offset", args.offset)] {
         value.iter().for_each(|value| saved.set(option, i64::from(*value)));
     }
-    let query = Query::from_form(&saved.query).with_context(in_query)?;
+    let query = Query::from_form(&saved.query).map_err(Error::from).with_context(in_query)?;
     let given = given(&args)?;
     let inputs = Inputs::new(&given, &saved).all(&query.inputs()).with_context(in_query)?;
     let limits = limits(args.timeout)?;
-    let answer =
-        query::run(&query, &inputs, &limits, &CancelToken::default()).with_context(in_query)?;
+    let answer = query::run(&query, &inputs, &limits, &CancelToken::default()).map_err(Error::from);
+    let answer = answer.with_context(in_query)?;
     for warning in &answer.stats.warnings {
         // The answer is worth more than the warning.
         let _ = writeln!(std::io::stderr(), "factfs: warning: {warning}");

@@ -4,7 +4,7 @@ use crate::cli::args::{DATABASE_HELP, DatabaseArgs, FormatArgs};
 use crate::cli::{open, report};
 use factfs_core::value::Value;
 
-/// Show what a database is: where, which, how large, who may write
+/// Show what a database is: where, which, how large
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
 Examples:
@@ -27,18 +27,17 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let tags = database.tags()?.into_iter().map(|tag| tag.name).collect();
     let user = |a: &&std::sync::Arc<factfs_core::schema::Attribute>| a.entity.is_some();
     let properties = vec![
-        ("url", Value::str(&database.url())),
+        ("url", Value::str(database.url())),
         ("uuid", Value::Uuid(database.uuid())),
-        ("name", database.name().map_or(Value::Nil, Value::from)),
+        ("name", Value::str(database.name())),
         ("branch", Value::str(database.branch())),
         ("t", report::count(db.basis_t().0)),
-        ("commit", snapshot.commit.map_or(Value::Nil, |c| Value::str(&c.to_string()))),
+        ("commit", report::commit(snapshot.commit)),
         ("instant", snapshot.instant_ms.map_or(Value::Nil, Value::Inst)),
         ("datoms", report::count(snapshot.counts.values().sum::<u64>())),
         ("attributes", report::count(db.schema().attributes().filter(user).count())),
         ("branches", names(branches)),
         ("tags", names(tags)),
-        ("read-only", Value::Bool(database.is_read_only())),
     ];
     Ok(args.format.output().properties(properties)?)
 }

@@ -71,9 +71,9 @@ fn list(database: &str, format: FormatArgs) -> anyhow::Result<()> {
     let rows = tags.into_iter().map(|tag| {
         [
             Value::str(&tag.name),
-            report::count(tag.commit.t.0),
-            Value::str(&tag.commit.to_string()),
-            Value::Inst(tag.instant_ms),
+            tag.commit.map_or(Value::Nil, |commit| report::count(commit.t.0)),
+            report::commit(tag.commit),
+            tag.instant_ms.map_or(Value::Nil, Value::Inst),
         ]
     });
     Ok(format.output().rows(Layout::relation(["name", "t", "commit", "instant"]), rows)?)

@@ -25,6 +25,8 @@ mod resolve;
 mod settle;
 
 #[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

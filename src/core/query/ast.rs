@@ -35,9 +35,17 @@ pub struct FindElement {
 #[derive(Clone, Debug)]
 pub enum FindKind {
     Var(Symbol),
-    Pull { source: Option<Symbol>, var: Symbol, pattern: PatternTerm },
+    Pull {
+        source: Option<Symbol>,
+        var: Symbol,
+        pattern: PatternTerm,
+    },
     /// What stands before the variable is a number, or a variable of `:in`.
-    Aggregate { name: Symbol, args: Vec<Term>, var: Symbol },
+    Aggregate {
+        name: Symbol,
+        args: Vec<Term>,
+        var: Symbol,
+    },
 }
 
 impl FindElement {

@@ -1,7 +1,8 @@
-//! Forms of a transaction to a flat list of operations: names of attributes are resolved, entities are terms.
+//! Forms of a transaction to a flat list of operations: names of attributes are resolved, entities
+//! are terms.
 //!
-//! **Invariant:** every operation's values fit their attributes, but for entities that are not known yet. Nothing of the
-//! database is read but its schema.
+//! **Invariant:** every operation's values fit their attributes, but for entities that are not
+//! known yet. Nothing of the database is read but its schema.
 
 use super::error::{TxError, TxProblem, shown};
 use super::maps;

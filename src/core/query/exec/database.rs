@@ -3,10 +3,10 @@
 //! **Invariant:** the entities of a batch are looked up together, in one scan; a nested query runs once for each distinct
 //! set of arguments that it gets in a batch.
 
+use super::Run;
 use super::apply::{Got, failed};
 use super::batch::{Batch, RowTable};
 use super::cell::Cell;
-use super::Run;
 use crate::datom::{KeyRange, Order};
 use crate::db::Db;
 use crate::id::{AttrId, EntityId, T};
@@ -97,7 +97,12 @@ impl Call<'_> {
     }
 
     /// The attribute that an argument names; `None`: there is none of that name.
-    fn attr(&self, run: &mut Run<'_>, arg: usize, row: usize) -> Result<Option<AttrId>, QueryError> {
+    fn attr(
+        &self,
+        run: &mut Run<'_>,
+        arg: usize,
+        row: usize,
+    ) -> Result<Option<AttrId>, QueryError> {
         let (db, _) = self.db(run)?;
         let cell = self.cell(run, arg, row);
         match run.pool.value(cell) {

@@ -191,7 +191,13 @@ impl<'a> Matcher<'a> {
     }
 
     /// The key that a fact has, if a row looks for it.
-    fn lookup(&mut self, run: &Run<'_>, facts: &Facts, row: usize, probes: &Probes) -> Option<usize> {
+    fn lookup(
+        &mut self,
+        run: &Run<'_>,
+        facts: &Facts,
+        row: usize,
+        probes: &Probes,
+    ) -> Option<usize> {
         self.key.clear();
         if self.bound.e {
             self.key.push(Cell::entity(facts.e(row), self.database));

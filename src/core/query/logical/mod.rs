@@ -5,10 +5,12 @@
 //! resolved together. Nothing here says in which order things are done.
 
 mod build;
+mod builtin;
 mod rewrite;
 mod rules;
 
 pub use build::build;
+pub use builtin::is_builtin;
 
 use super::ast::Binding;
 use super::error::Place;
@@ -171,9 +173,8 @@ pub struct Logical {
 impl Logical {
     /// Whether rows that were passed in hold what may be a name of an entity: an ident, or a lookup ref.
     pub fn has_names(&self, source: usize) -> bool {
-        let name = |value: &Value| {
-            matches!(value, Value::Keyword(_) | Value::Vector(_) | Value::List(_))
-        };
+        let name =
+            |value: &Value| matches!(value, Value::Keyword(_) | Value::Vector(_) | Value::List(_));
         match &self.sources[source] {
             super::bind::Source::Rows(rows) => rows.iter().flatten().any(name),
             super::bind::Source::Db(_) => false,

@@ -7,6 +7,7 @@ use crate::query::ast::{
     Clause, ClauseKind, FindKind, InputDecl, PatternTerm, QueryAst, Shape, Term,
 };
 use crate::query::error::{Place, QueryError, nearest};
+use crate::query::logical::is_builtin;
 use crate::value::Symbol;
 use std::collections::BTreeSet;
 
@@ -137,7 +138,9 @@ fn check_named(query: &QueryAst) -> Result<(), QueryError> {
     };
     for element in &query.find {
         let (what, names) = match &element.kind {
-            FindKind::Pull { pattern: PatternTerm::Named(name), .. } => ("pull pattern", vec![name]),
+            FindKind::Pull { pattern: PatternTerm::Named(name), .. } => {
+                ("pull pattern", vec![name])
+            }
             FindKind::Aggregate { args, .. } => ("input", args.iter().filter_map(var_of).collect()),
             _ => continue,
         };
@@ -168,7 +171,7 @@ fn scalar_inputs(query: &QueryAst) -> BTreeSet<Symbol> {
 
 fn first_rule(clause: &Clause) -> Option<&Clause> {
     match &clause.kind {
-        ClauseKind::Rule { .. } => Some(clause),
+        ClauseKind::Rule { name, .. } => (!is_builtin(name.as_str())).then_some(clause),
         ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => {
             clauses.iter().find_map(first_rule)
         }
