@@ -6,8 +6,14 @@ use insta::assert_snapshot;
 #[test]
 fn says_what_it_made_and_what_to_do_next() {
     let sandbox = Sandbox::new();
-    assert_snapshot!(sandbox.ok(&["demo", "here", "--today", "2026-11-20"]), @"");
-    assert_snapshot!(sandbox.fails(&["demo", "here"]), @"");
+    assert_snapshot!(sandbox.ok(&["demo", "here", "--today", "2026-11-20"]), @"
+    here: databases catalog and inventory, queries low-stock, stock-value and prices; last quarter ended on 2026-09-30
+    mount them:  factfs mount here/mnt catalog=here/catalog inventory=here/inventory --queries here/queries
+    ");
+    assert_snapshot!(sandbox.fails(&["demo", "here"]), @"
+    factfs: DIR/here/catalog: there is a database here already
+    exit code 5
+    ");
 }
 
 #[test]

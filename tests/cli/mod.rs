@@ -111,8 +111,8 @@ impl Sandbox {
         let path = self.directory.path().to_string_lossy();
         let mut text = text.replace(&*path, "DIR");
         let replacements = [
-            (r"\b(\d+)-[0-9a-f]{12}\b", "$1-HASH"),
             (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
+            (r"\b(\d+)-[0-9a-f]{12}\b", "$1-HASH"),
             // The demo's databases lie before 2026-11-20 and state their instants.
             (r"\b20(2[7-9]|26-1[12]-2[1-9]|26-12|[3-9]\d)[-0-9]*T[0-9:.]+(Z|-00:00)", "NOW"),
         ];
