@@ -163,7 +163,7 @@ impl QueryError {
 /// The name most like `name`, if one is alike: for messages.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let best = known.map(|k| (distance(name, k), k)).min()?;
-    (best.0 <= 1 + name.len() / 4).then(|| best.1.to_owned())
+    (best.0 <= 1 + name.len() / 3).then(|| best.1.to_owned())
 }
 
 /// The number of characters to insert, delete or change (Levenshtein).

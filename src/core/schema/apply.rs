@@ -1,7 +1,9 @@
-//! What schema facts change: from all facts of the entities that describe attributes to the next schema.
+//! What schema facts change: from all facts of the entities that describe attributes to the next
+//! schema.
 //!
-//! **Invariant:** an attribute keeps its number whatever happens to it; what may not change once there are facts is told
-//! as a [`Condition`] that whoever can see the facts checks. It reads no database.
+//! **Invariant:** an attribute keeps its number whatever happens to it; what may not change once
+//! there are facts is told as a [`Condition`] that whoever can see the facts checks. It reads no
+//! database.
 
 use super::{Attribute, Flexibility, Schema, TupleKind, Unique, ValueType, builtin};
 use crate::id::{AttrId, EntityId};
@@ -101,7 +103,8 @@ pub struct Change {
 pub type About = (EntityId, Vec<(AttrId, Value)>);
 
 impl Schema {
-    /// Whether facts with this attribute describe attributes: entities with such facts are what [`Schema::apply`] wants.
+    /// Whether facts with this attribute describe attributes: entities with such facts are what
+    /// [`Schema::apply`] wants.
     pub fn describes(a: AttrId) -> bool {
         use builtin::*;
         let all = [
@@ -122,8 +125,9 @@ impl Schema {
         all.contains(&a)
     }
 
-    /// The schema after a transaction: `entities` are those of which a describing fact changed, each with all its facts
-    /// after the transaction. New attributes take numbers of `block` in the order given.
+    /// The schema after a transaction: `entities` are those of which a describing fact changed,
+    /// each with all its facts after the transaction. New attributes take numbers of `block` in the
+    /// order given.
     pub fn apply(&self, block: u64, entities: &[About]) -> Result<Change, SchemaError> {
         let described: BTreeMap<_, _> =
             self.attributes().filter_map(|a| Some((a.entity?, a.id))).collect();
@@ -287,8 +291,8 @@ fn bad(ident: &Keyword, key: &'static str, value: &Value, expected: &'static str
     SchemaError::BadValue { ident: ident.to_string(), key, value, expected }
 }
 
-/// What the facts of one entity say of an attribute; `None` if it has no ident. Number, entity and the parts of a
-/// composite tuple are not known here.
+/// What the facts of one entity say of an attribute; `None` if it has no ident. Number, entity and
+/// the parts of a composite tuple are not known here.
 pub(crate) fn describe(facts: &[(AttrId, Value)]) -> Result<Option<Attribute>, SchemaError> {
     let ident = facts.iter().find_map(|(a, v)| match v {
         Value::Keyword(ident) if *a == builtin::IDENT => Some(ident.clone()),
@@ -302,8 +306,8 @@ pub(crate) fn describe(facts: &[(AttrId, Value)]) -> Result<Option<Attribute>, S
     Ok(Some(attribute))
 }
 
-const TYPES: &str = ":db.type/string, long, double, float, bigint, bigdec, boolean, keyword, symbol, uuid, instant, \
-                     uri, bytes, ref, tuple, number";
+const TYPES: &str = ":db.type/string, long, double, float, bigint, bigdec, boolean, keyword, \
+                     symbol, uuid, instant, uri, bytes, ref, tuple, number";
 
 /// One describing fact.
 fn say(to: &mut Attribute, a: AttrId, v: &Value) -> Result<(), SchemaError> {

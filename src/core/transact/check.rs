@@ -1,8 +1,9 @@
 //! Whether a value fits its attribute, and the one conversion each type allows.
 //!
-//! **Invariant:** a conversion never changes the number that was written, but for a decimal literal that becomes the nearest
-//! 32-bit float of a `:db.type/float`. Long literals are taken for double, float, bigint and bigdec where they are exact,
-//! bigint literals for long where they fit; nothing else is converted.
+//! **Invariant:** a conversion never changes the number that was written, but for a decimal literal
+//! that becomes the nearest 32-bit float of a `:db.type/float`. Long literals are taken for double,
+//! float, bigint and bigdec where they are exact, bigint literals for long where they fit; nothing
+//! else is converted.
 
 use super::error::{TxProblem, shown};
 use crate::id::EntityId;

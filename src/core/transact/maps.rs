@@ -1,7 +1,8 @@
-//! Map forms: nested maps, reverse attributes, several values, and attributes that the transaction itself defines.
+//! Map forms: nested maps, reverse attributes, several values, and attributes that the transaction
+//! itself defines.
 //!
-//! **Invariant:** an entity's operation stands before those of its attributes, a nested entity's before the one that
-//! refers to it.
+//! **Invariant:** an entity's operation stands before those of its attributes, a nested entity's
+//! before the one that refers to it.
 
 use super::error::{TxError, TxProblem};
 use super::parse::{OpKind, Operand, Parser, Term};
@@ -154,8 +155,8 @@ pub(super) fn reversed(ident: &Keyword) -> Option<Keyword> {
     })
 }
 
-/// The attribute of this name that a map of the transaction defines, so that it can be used at once. It has to be
-/// written out in one map with its ident.
+/// The attribute of this name that a map of the transaction defines, so that it can be used at
+/// once. It has to be written out in one map with its ident.
 pub(super) fn defined(
     parser: &mut Parser<'_>,
     ident: &Keyword,

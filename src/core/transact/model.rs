@@ -1,7 +1,8 @@
 //! Random transactions against a model that is a plain set of facts.
 //!
-//! The model does each operation at once on a set; the transactor batches reads, unifies tempids and nets what it says. Both
-//! have to come to the same facts, the same refusals, and a history that replays to every state on the way.
+//! The model does each operation at once on a set; the transactor batches reads, unifies tempids
+//! and nets what it says. Both have to come to the same facts, the same refusals, and a history
+//! that replays to every state on the way.
 
 use super::*;
 use crate::datom::Order;
@@ -174,7 +175,8 @@ proptest! {
                 }
                 (Err(error), Err(())) => {
                     let kind = error.kind();
-                    prop_assert!(matches!(kind, TxErrorKind::Conflict | TxErrorKind::Cas), "{error}");
+                    let refusal = matches!(kind, TxErrorKind::Conflict | TxErrorKind::Cas);
+                    prop_assert!(refusal, "{error}");
                 }
                 (ours, expected) => prop_assert!(false, "{text}: {ours:?}, not {expected:?}"),
             }

@@ -1,7 +1,8 @@
-//! Forms of a transaction to a flat list of operations: names of attributes are resolved, entities are terms.
+//! Forms of a transaction to a flat list of operations: names of attributes are resolved, entities
+//! are terms.
 //!
-//! **Invariant:** every operation's values fit their attributes, but for entities that are not known yet. Nothing of the
-//! database is read but its schema.
+//! **Invariant:** every operation's values fit their attributes, but for entities that are not
+//! known yet. Nothing of the database is read but its schema.
 
 use super::error::{TxError, TxProblem, shown};
 use super::maps;
@@ -408,7 +409,7 @@ impl Parser<'_> {
         let here = id.block() == self.parsed.block;
         let exists = match id.as_tx() {
             Some(tx) => !here || tx <= self.tx,
-            None => e % BLOCK != 0 && e % BLOCK < ATTR_BASE && e < 1 << 53,
+            None => !e.is_multiple_of(BLOCK) && e % BLOCK < ATTR_BASE && e < 1 << 53,
         };
         if exists { Ok(Term::Id(id)) } else { Err(TxProblem::BadId { id: e.to_string() }.at(form)) }
     }

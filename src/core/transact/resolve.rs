@@ -1,7 +1,8 @@
 //! One pass over the operations: who each term is, upserts, and what each operation says.
 //!
-//! **Invariant:** operations act in the order of the text, each on the state that those before it left. A tempid that turns
-//! out to be an entity after something else was done with it makes another pass in which it is that from the start.
+//! **Invariant:** operations act in the order of the text, each on the state that those before it
+//! left. A tempid that turns out to be an entity after something else was done with it makes
+//! another pass in which it is that from the start.
 
 use super::error::{TxProblem, shown};
 use super::parse::{Op, OpKind, Operand, Parsed, Slot, Term};
@@ -166,7 +167,8 @@ impl<'a> Pass<'a> {
         self.state.add(a, e, v)
     }
 
-    /// A composite tuple is written to say which entity is meant: it is what it is now, or will be at the end.
+    /// A composite tuple is written to say which entity is meant: it is what it is now, or will be
+    /// at the end.
     fn claim(&mut self, op: &Op, a: &Attribute, e: EntityId, v: Value) -> Result<(), TxProblem> {
         self.state.keep_tuples()?;
         if self.state.one(e, a.id).as_ref() != Some(&v) {
@@ -364,7 +366,7 @@ impl<'a> Pass<'a> {
         for (_, v) in facts.iter().filter(|(a, _)| *a == ENTITY_ATTRS) {
             let Value::Keyword(required) = v else { continue };
             let attribute = self.state.schema.attr(required.as_str()).cloned();
-            if !attribute.is_some_and(|a| !self.state.values(&a, e).is_empty()) {
+            if attribute.is_none_or(|a| self.state.values(&a, e).is_empty()) {
                 return Err(TxProblem::Ensure { entity: e, spec, missing: required.clone() });
             }
         }

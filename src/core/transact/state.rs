@@ -1,7 +1,9 @@
-//! The database as it is in the middle of a transaction: what was read, with what was said since on top.
+//! The database as it is in the middle of a transaction: what was read, with what was said since on
+//! top.
 //!
-//! **Invariant:** `datoms` are what really changes, in order: no re-assertion, no retraction of what does not hold, and a
-//! one-valued attribute's old value retracted before its new one is added.
+//! **Invariant:** `datoms` are what really changes, in order: no re-assertion, no retraction of
+//! what does not hold, and a one-valued attribute's old value retracted before its new one is
+//! added.
 
 use super::error::{TxProblem, name, shown};
 use super::reads::{Question, Reads};
@@ -28,7 +30,8 @@ pub(super) struct State<'a> {
     ones: HashMap<(EntityId, AttrId), Option<Value>>,
     facts: HashMap<Fact, bool>,
     owners: HashMap<(AttrId, Value), Option<EntityId>>,
-    /// A tuple that came to be another entity's identity: the entity that it was of, and that other one.
+    /// A tuple that came to be another entity's identity: the entity that it was of, and that other
+    /// one.
     pub(super) same: Option<(EntityId, EntityId)>,
     /// The composite tuples that an attribute is part of.
     tuples: &'a HashMap<AttrId, Vec<AttrId>>,

@@ -181,7 +181,8 @@ fn entities_have_many_names() {
     );
     check(
         &db,
-        "[{:db/id #db/id[:db.part/user -3] :name \"X\"} {:name \"Y\" :boss #db/id[:db.part/user -3]}]",
+        "[{:db/id #db/id[:db.part/user -3] :name \"X\"}
+          {:name \"Y\" :boss #db/id[:db.part/user -3]}]",
         &["+3 :name \"X\"", "+4 :name \"Y\"", "+4 :boss 3"],
     );
     refused(&db, "[[:db/add [:name \"Z\"] :n 1]]", TxErrorKind::NoSuchEntity, "[:name \"Z\"]");
@@ -291,13 +292,16 @@ fn a_clients_id_is_done_once() {
 
 const TYPED: &str = "[
     {:db/ident :s :db/valueType :db.type/string :db/cardinality :db.cardinality/one :db/maxLength 3}
-    {:db/ident :l :db/valueType :db.type/long :db/cardinality :db.cardinality/one :db.attr/preds [pos?]}
+    {:db/ident :l :db/valueType :db.type/long :db/cardinality :db.cardinality/one
+     :db.attr/preds [pos?]}
     {:db/ident :d :db/valueType :db.type/double :db/cardinality :db.cardinality/one}
     {:db/ident :m :db/valueType :db.type/bigdec :db/cardinality :db.cardinality/one}
     {:db/ident :k :db/valueType :db.type/keyword :db/cardinality :db.cardinality/many}
     {:db/ident :r :db/valueType :db.type/ref :db/cardinality :db.cardinality/one}
-    {:db/ident :t :db/valueType :db.type/tuple :db/tupleTypes [:db.type/long :db.type/string] :db/cardinality :db.cardinality/one}
-    {:db/ident :h :db/valueType :db.type/tuple :db/tupleType :db.type/long :db/cardinality :db.cardinality/one}
+    {:db/ident :t :db/valueType :db.type/tuple :db/tupleTypes [:db.type/long :db.type/string]
+     :db/cardinality :db.cardinality/one}
+    {:db/ident :h :db/valueType :db.type/tuple :db/tupleType :db.type/long
+     :db/cardinality :db.cardinality/one}
     {:db/ident :guard :db.entity/attrs [:s :l]}]";
 
 #[test]

@@ -39,6 +39,7 @@ pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Fo
     let aggregated = query.find.iter().any(|e| matches!(e.kind, FindKind::Aggregate { .. }));
     drive(run, &physical.root.steps, seed, &mut |run, out| {
         add(run, &mut table, out.into_select(&physical.root.project));
+        run.check(&":find")?;
         if !aggregated && query.limit.is_none() && table.len() as u64 > limit {
             let operator = ":find".to_owned();
             return Err(QueryError::Limit { what: "row", limit, operator });

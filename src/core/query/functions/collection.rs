@@ -178,5 +178,21 @@ pub static TABLE: &[Function] = &[
     pure("name", 1, 1, |a, _| name(&a[0])),
     pure("namespace", 1, 1, |a, _| namespace(&a[0])),
     pure("type", 1, 1, |a, _| Ok(Value::keyword(&format!("db.type/{}", a[0].type_name())))),
+    pure("int?", 1, 1, |a, _| truth(matches!(a[0], Value::Long(_) | Value::Ref(_)))),
+    pure("integer?", 1, 1, |a, _| {
+        truth(matches!(a[0], Value::Long(_) | Value::Ref(_) | Value::BigInt(_)))
+    }),
+    pure("number?", 1, 1, |a, _| truth(a[0].is_number())),
+    pure("double?", 1, 1, |a, _| truth(matches!(a[0], Value::Double(_)))),
+    pure("float?", 1, 1, |a, _| truth(matches!(a[0], Value::Double(_) | Value::Float(_)))),
+    pure("boolean?", 1, 1, |a, _| truth(matches!(a[0], Value::Bool(_)))),
+    pure("string?", 1, 1, |a, _| truth(matches!(a[0], Value::Str(_)))),
+    pure("keyword?", 1, 1, |a, _| truth(matches!(a[0], Value::Keyword(_)))),
+    pure("symbol?", 1, 1, |a, _| truth(matches!(a[0], Value::Symbol(_)))),
+    pure("inst?", 1, 1, |a, _| truth(matches!(a[0], Value::Inst(_)))),
+    pure("uuid?", 1, 1, |a, _| truth(matches!(a[0], Value::Uuid(_)))),
+    pure("vector?", 1, 1, |a, _| truth(matches!(a[0], Value::Vector(_)))),
+    pure("set?", 1, 1, |a, _| truth(matches!(a[0], Value::Set(_)))),
+    pure("map?", 1, 1, |a, _| truth(matches!(a[0], Value::Map(_)))),
     pure("meta", 1, 1, |_, _| Ok(Value::Nil)),
 ];

@@ -125,6 +125,10 @@ impl Function {
 /// The function of this name; `clojure.core/` before it is ignored.
 pub fn find(name: &str) -> Option<&'static Function> {
     let name = name.strip_prefix("clojure.core/").unwrap_or(name);
+    let name = match name.rsplit_once('/') {
+        Some((_, "q")) => "q",
+        _ => name,
+    };
     let name = match name.strip_prefix("str/").or_else(|| name.strip_prefix("string/")) {
         Some(rest) => &format!("clojure.string/{rest}"),
         None => name,

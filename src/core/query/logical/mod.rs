@@ -5,10 +5,12 @@
 //! resolved together. Nothing here says in which order things are done.
 
 mod build;
+mod builtin;
 mod rewrite;
 mod rules;
 
 pub use build::build;
+pub use builtin::is_builtin;
 
 use super::ast::Binding;
 use super::error::Place;

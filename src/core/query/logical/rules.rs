@@ -4,11 +4,12 @@
 //! no rule depends on its own absence.
 
 use super::build::{Builder, Scope};
+use super::builtin;
 use super::{Conj, Definition, Logical, Node, NodeKind, Rule, RuleId, VarId};
 use crate::query::ast::RuleDef;
 use crate::query::error::{Place, QueryError, nearest};
 use crate::value::Symbol;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The rule set of `%`, and what of it was built.
@@ -109,7 +110,18 @@ pub(super) fn call(
     source: Option<usize>,
     place: &Arc<Place>,
 ) -> Result<NodeKind, QueryError> {
-    let defs = builder.rules.defs.clone();
+    let mut defs = builder.rules.defs.clone();
+    if builtin::is_builtin(name.as_str()) && !defs.iter().any(|def| def.name == *name) {
+        if builtin::is_unsupported(name.as_str()) {
+            let (what, at) = (format!("the rule `{name}`"), place.as_ref().clone());
+            return Err(QueryError::Unsupported { what, at });
+        }
+        // Those of the user stay in front, so that they stand for the built-in ones of their name.
+        let known: BTreeSet<_> = defs.iter().map(|def| def.name.clone()).collect();
+        let more = builtin::rules()?.into_iter().filter(|def| !known.contains(&def.name));
+        defs = Arc::new(defs.iter().cloned().chain(more).collect());
+        builder.rules.defs = defs.clone();
+    }
     let Some(first) = defs.iter().find(|def| def.name == *name) else {
         let nearest = nearest(name.as_str(), defs.iter().map(|def| def.name.as_str()));
         let (what, name, at) = ("rule", name.to_string(), place.as_ref().clone());

@@ -7,6 +7,7 @@ use crate::query::ast::{
     Clause, ClauseKind, FindKind, InputDecl, PatternTerm, QueryAst, Shape, Term,
 };
 use crate::query::error::{Place, QueryError, nearest};
+use crate::query::logical::is_builtin;
 use crate::value::Symbol;
 use std::collections::BTreeSet;
 
@@ -170,7 +171,7 @@ fn scalar_inputs(query: &QueryAst) -> BTreeSet<Symbol> {
 
 fn first_rule(clause: &Clause) -> Option<&Clause> {
     match &clause.kind {
-        ClauseKind::Rule { .. } => Some(clause),
+        ClauseKind::Rule { name, .. } => (!is_builtin(name.as_str())).then_some(clause),
         ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => {
             clauses.iter().find_map(first_rule)
         }

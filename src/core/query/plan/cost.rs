@@ -9,8 +9,8 @@ use crate::query::align::{range, typed};
 use crate::query::bind::Source;
 use crate::query::functions::Comparison;
 use crate::query::logical::{AttrOperand, Logical, Operand, Pattern, VarId};
-use crate::schema::Attribute;
-use crate::value::Value;
+use crate::schema::{Attribute, ValueType};
+use crate::value::{Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known when a pattern is costed.
@@ -126,6 +126,17 @@ impl Statistics<'_> {
         let fanout = if a { fanout / attributes } else { fanout };
         let fanout = if v { (fanout * 0.05).min(100.0) } else { fanout };
         Ok(Cost { fanout, seek: e || a, scan: all })
+    }
+
+    /// The database of a pattern, and whether its values are certainly no entities.
+    pub fn value_kind(&self, pattern: &Pattern) -> Option<(Uuid, bool)> {
+        let Source::Db(db) = &self.logical.sources[pattern.source] else { return None };
+        let attr = match &pattern.a {
+            AttrOperand::Known(id) => db.schema().get(*id),
+            _ => None,
+        };
+        let typed = attr.and_then(|attr| attr.value_type);
+        Some((db.database(), typed.is_some_and(|t| t != ValueType::Ref)))
     }
 
     /// The entity that stands in a position, if it is one that is known.

@@ -11,7 +11,7 @@ use crate::id::EntityId;
 use crate::query::error::QueryError;
 use crate::query::functions::{Comparison, Kind};
 use crate::query::logical::{Conj, Logical, Node, NodeKind, Operand, RuleId, VarId};
-use crate::value::Value;
+use crate::value::{Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows a rule is expected to give for each input row, with and without a bound argument.
@@ -136,7 +136,42 @@ impl Planner<'_> {
                 _ => {}
             }
         }
+        held.extend(self.shared_by_databases(left));
         held.into_iter().filter(|var| !bound.contains(var)).collect()
+    }
+
+    /// Variables that name entities of several databases. Only a number can be all of them, so what gives numbers goes
+    /// first: an entity that is bound first would be of one database for good.
+    fn shared_by_databases(&self, left: &[&Node]) -> Vec<VarId> {
+        let mut uses: BTreeMap<VarId, BTreeSet<Uuid>> = BTreeMap::new();
+        let mut plain = BTreeSet::new();
+        for node in left {
+            let NodeKind::Pattern(pattern) = &node.kind else { continue };
+            let Some((database, is_plain)) = self.statistics.value_kind(pattern) else { continue };
+            let value = pattern.v.var();
+            let entities = [pattern.e.var(), pattern.tx.var(), value.filter(|_| !is_plain)];
+            for var in entities.into_iter().flatten() {
+                uses.entry(var).or_default().insert(database);
+            }
+            plain.extend(value.filter(|_| is_plain));
+        }
+        let shared = uses.into_iter().filter(|(_, databases)| databases.len() > 1);
+        shared.map(|(var, _)| var).filter(|var| plain.contains(var)).collect()
+    }
+
+    /// Whether a node may bind a variable that others wait for.
+    fn is_awaited(&self, node: &Node, held: &BTreeSet<VarId>) -> bool {
+        match &node.kind {
+            NodeKind::Rows { .. } => true,
+            NodeKind::Pattern(pattern) => {
+                let is_plain = self.statistics.value_kind(pattern).is_some_and(|(_, plain)| plain);
+                let entities = [pattern.e.var(), pattern.tx.var()];
+                is_plain
+                    && pattern.v.var().is_some_and(|var| held.contains(&var))
+                    && !entities.into_iter().flatten().any(|var| held.contains(&var))
+            }
+            _ => false,
+        }
     }
 
     /// Variables that a `ground` of a constant gives.
@@ -200,8 +235,8 @@ impl Planner<'_> {
     ) -> Result<Option<Candidate<'n>>, QueryError> {
         let mut best: Option<Candidate<'n>> = None;
         for (index, node) in left.iter().copied().enumerate() {
-            let is_rows = matches!(node.kind, NodeKind::Rows { .. });
-            if !is_rows && node.kind.touches().iter().any(|var| held.contains(var)) {
+            let waits = node.kind.touches().iter().any(|var| held.contains(var));
+            if waits && !self.is_awaited(node, held) {
                 continue;
             }
             match self.candidate(index, node, left, bound, rows) {

@@ -1,1 +1,227 @@
-//! Tests.
+//! The naive evaluator: nested loops over all datoms, in whatever order clauses allow, no index and no plan.
+//!
+//! It shares the parser with the engine and nothing else but the built-in functions; what the engine answers is compared
+//! with it. It knows patterns, calls of pure functions, `not`, `not-join`, `or`, `or-join` and rules without arguments to
+//! coerce; entities carry their database, so that those of two never join.
+
+use super::*;
+use crate::query::ast::{Clause, ClauseKind, FindKind, RuleDef, RuleVars, Term};
+use crate::query::functions::{self, Kind, Scratch};
+use std::collections::BTreeSet;
+
+type Env = BTreeMap<Symbol, Value>;
+
+/// A fact with entities as pairs of database and number.
+pub(super) type Fact = [Value; 4];
+
+pub(super) struct Naive<'a> {
+    pub sources: BTreeMap<Symbol, Vec<Fact>>,
+    pub rules: &'a [RuleDef],
+}
+
+/// An entity of a database as a value that equals no other.
+pub(super) fn entity(database: u128, e: u64) -> Value {
+    Value::List(vec![Value::Long(database as i64), Value::Long(e as i64)].into())
+}
+
+/// All facts of a database.
+pub(super) fn facts(database: u128, db: &Db) -> Vec<Fact> {
+    let value = |v: Value| match v {
+        Value::Ref(e) => entity(database, e.0),
+        other => other,
+    };
+    let fact = |d: Datom| {
+        let a = db.schema().get(d.a).unwrap().ident.clone();
+        [entity(database, d.e.0), Value::Keyword(a), value(d.v), entity(database, d.tx.0)]
+    };
+    let all = db.datoms(crate::datom::Order::Eavt, None, None, None).unwrap();
+    all.into_iter().map(fact).collect()
+}
+
+impl Naive<'_> {
+    /// The rows of `:find`, entities as their numbers.
+    pub fn answer(&self, query: &QueryAst) -> Vec<Vec<Value>> {
+        let envs = self.conj(&query.clauses, "$", vec![Env::new()], 0);
+        let var = |e: &ast::FindElement| match &e.kind {
+            FindKind::Var(var) => var.clone(),
+            _ => panic!("the naive evaluator finds variables"),
+        };
+        let vars: Vec<Symbol> = query.find.iter().map(var).collect();
+        let row = |env: &Env| vars.iter().map(|var| env[var].clone()).collect::<Vec<_>>();
+        let rows: BTreeSet<Vec<Value>> = envs.iter().map(row).collect();
+        let mut rows: Vec<Vec<Value>> =
+            rows.into_iter().map(|row| row.iter().map(number).collect()).collect();
+        rows.sort();
+        rows
+    }
+
+    /// Takes the first clause that can run; the others wait.
+    fn conj(&self, clauses: &[Clause], source: &str, envs: Vec<Env>, depth: usize) -> Vec<Env> {
+        let Some(first) = envs.first() else { return Vec::new() };
+        let bound: BTreeSet<Symbol> = first.keys().cloned().collect();
+        let mut visible = Vec::new();
+        clauses.iter().for_each(|c| c.kind.visible(&mut visible));
+        let visible: BTreeSet<Symbol> = visible.into_iter().cloned().collect();
+        let Some(next) = clauses.iter().position(|c| is_ready(c, &bound, &visible)) else {
+            assert!(clauses.is_empty(), "nothing can run of {clauses:?}");
+            return envs;
+        };
+        let mut rest = clauses.to_vec();
+        let clause = rest.remove(next);
+        let envs = envs.iter().flat_map(|env| self.clause(&clause, source, env, depth));
+        self.conj(&rest, source, envs.collect(), depth)
+    }
+
+    fn clause(&self, clause: &Clause, default: &str, env: &Env, depth: usize) -> Vec<Env> {
+        let named =
+            |source: &Option<Symbol>| source.as_ref().map_or(default, |s| s.as_str()).to_owned();
+        match &clause.kind {
+            ClauseKind::Data { source, terms } => {
+                let facts = &self.sources[&Symbol::new(&named(source))];
+                facts.iter().filter_map(|fact| unify(env, terms, fact)).collect()
+            }
+            ClauseKind::Predicate(call) => {
+                let keep = apply(call, env).is_truthy();
+                keep.then(|| env.clone()).into_iter().collect()
+            }
+            ClauseKind::Function(call, Binding::Var(var)) => {
+                unify(env, &[Term::Var(var.clone())], &[apply(call, env)]).into_iter().collect()
+            }
+            ClauseKind::Not { source, join, clauses } => {
+                let inner = match join {
+                    Some(vars) => only(env, vars.iter()),
+                    None => env.clone(),
+                };
+                let found = self.conj(clauses, &named(source), vec![inner], depth);
+                found.is_empty().then(|| env.clone()).into_iter().collect()
+            }
+            ClauseKind::Or { source, join, branches } => {
+                let outer: Vec<Symbol> = match join {
+                    Some(vars) => vars.all().cloned().collect(),
+                    None => env.keys().cloned().collect(),
+                };
+                let mut out = Vec::new();
+                for branch in branches {
+                    let inner = only(env, outer.iter());
+                    for found in self.conj(branch, &named(source), vec![inner], depth) {
+                        let keep = |var: &Symbol| join.is_none() || outer.contains(var);
+                        let more = found.into_iter().filter(|(var, _)| keep(var));
+                        out.push(env.clone().into_iter().chain(more).collect());
+                    }
+                }
+                out
+            }
+            ClauseKind::Rule { name, args, .. } => self.rule(name, args, default, env, depth),
+            other => panic!("the naive evaluator does not know {other:?}"),
+        }
+    }
+
+    /// Unfolds a rule as deep as a chain without repetition can be; more depth finds nothing new.
+    fn rule(
+        &self,
+        name: &Symbol,
+        args: &[Term],
+        source: &str,
+        env: &Env,
+        depth: usize,
+    ) -> Vec<Env> {
+        if depth > 6 {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        for def in self.rules.iter().filter(|def| def.name == *name) {
+            let head: Vec<&Symbol> = def.vars.all().collect();
+            let known = |(var, arg): (&&Symbol, &Term)| {
+                let value = match arg {
+                    Term::Const(value) => value.clone(),
+                    Term::Var(name) => env.get(name)?.clone(),
+                    _ => return None,
+                };
+                Some(((*var).clone(), value))
+            };
+            let inner: Env = head.iter().zip(args).filter_map(known).collect();
+            for found in self.conj(&def.clauses, source, vec![inner], depth + 1) {
+                let row: Vec<Value> = head.iter().map(|var| found[*var].clone()).collect();
+                out.extend(unify(env, args, &row));
+            }
+        }
+        out.sort();
+        out.dedup();
+        out
+    }
+}
+
+fn only<'a>(env: &Env, vars: impl Iterator<Item = &'a Symbol>) -> Env {
+    vars.filter_map(|var| Some((var.clone(), env.get(var)?.clone()))).collect()
+}
+
+fn is_ready(clause: &Clause, bound: &BTreeSet<Symbol>, visible: &BTreeSet<Symbol>) -> bool {
+    let needs: Vec<&Symbol> = match &clause.kind {
+        ClauseKind::Predicate(call) | ClauseKind::Function(call, _) => call
+            .args
+            .iter()
+            .filter_map(|arg| if let Term::Var(var) = arg { Some(var) } else { None })
+            .collect(),
+        ClauseKind::Not { join: Some(vars), .. } => vars.iter().collect(),
+        ClauseKind::Not { join: None, .. } => {
+            let mut mentioned = Vec::new();
+            clause.kind.mentioned(&mut mentioned);
+            mentioned.into_iter().filter(|var| visible.contains(*var)).collect()
+        }
+        ClauseKind::Or { join: Some(RuleVars { required, .. }), .. } => required.iter().collect(),
+        _ => Vec::new(),
+    };
+    needs.into_iter().all(|var| bound.contains(var))
+}
+
+/// The environment in which terms stand for these values.
+fn unify(env: &Env, terms: &[Term], values: &[Value]) -> Option<Env> {
+    let mut env = env.clone();
+    for (term, value) in terms.iter().zip(values) {
+        match term {
+            Term::Const(constant) => same(value, constant).then_some(())?,
+            Term::Var(var) => match env.get(var) {
+                Some(known) if !same(known, value) => return None,
+                Some(_) => {}
+                None => {
+                    env.insert(var.clone(), value.clone());
+                }
+            },
+            _ => {}
+        }
+    }
+    Some(env)
+}
+
+/// An entity as its number.
+fn number(value: &Value) -> Value {
+    match value {
+        Value::List(pair) => pair[1].clone(),
+        other => other.clone(),
+    }
+}
+
+/// Entities are the same in one database only; a number is the same as an entity of any.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::List(_), Value::List(_)) => a == b,
+        _ => number(a).equals(&number(b)),
+    }
+}
+
+fn apply(call: &ast::Call, env: &Env) -> Value {
+    let value = |term: &Term| match term {
+        Term::Var(var) => env[var].clone(),
+        Term::Const(value) => value.clone(),
+        other => panic!("{other:?}"),
+    };
+    let mut args: Vec<Value> = call.args.iter().map(value).collect();
+    if args.iter().any(|arg| !matches!(arg, Value::List(_))) {
+        args = args.iter().map(number).collect();
+    }
+    match functions::find(call.name.as_str()).unwrap().kind {
+        Kind::Pure(function) => function(&args, &mut Scratch::default()).unwrap(),
+        Kind::Compare(comparison) => Value::Bool(comparison.of(&args)),
+        _ => panic!("{call:?}"),
+    }
+}
