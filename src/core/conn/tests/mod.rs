@@ -7,9 +7,11 @@ use super::{Conn, ConnError, CreateOptions, Options, TransactError, create};
 use crate::commit::TAIL_BYTES;
 use crate::datom::Order;
 use crate::db::{Db, DbError, Prepared};
+use crate::edn::read_one;
 use crate::id::{EntityId, T};
 use crate::schema::builtin;
 use crate::store::{MemoryStore, Store};
+use crate::transact::{TxOptions, prepare};
 use crate::value::Value;
 use std::sync::Arc;
 
@@ -427,4 +429,52 @@ fn the_log_is_read_both_ways() {
     assert_eq!(read(0, 999, true), (1..=130).rev().collect::<Vec<_>>());
     assert_eq!(read(7, 9, true), [9, 8, 7]);
     assert!(read(131, 140, false).is_empty());
+}
+
+/// Commits a transaction as text.
+fn tell(conn: &Conn, text: &'static str) {
+    let make = move |db: &Db, now_ms: i64| {
+        let options = TxOptions { now_ms, ..TxOptions::default() };
+        prepare(db, &read_one(text).unwrap(), &options)
+    };
+    block_on(conn.transact(make)).unwrap();
+}
+
+#[test]
+fn an_attribute_that_comes_into_avet_is_found_there() {
+    let options = Options { tail_bytes: 500, ..unflushed() };
+    let (store, conn) = fresh(options);
+    tell(
+        &conn,
+        "[{:db/ident :a/n :db/valueType :db.type/long :db/cardinality :db.cardinality/one}]",
+    );
+    // Facts in trees (some of them ended), in the novelty, and in the tail.
+    tell(&conn, "[{:db/id 100 :a/n 1} {:db/id 101 :a/n 2} {:db/id 102 :a/n 3}]");
+    tell(&conn, "[[:db/add 101 :a/n 20]]");
+    (0..20).for_each(|i| drop(say(&conn, Say::new(&format!("x/{i}"))).unwrap()));
+    assert!(block_on(conn.flush()).unwrap());
+    tell(&conn, "[{:db/id 103 :a/n 4} [:db/add 100 :a/n 10]]");
+    (0..20).for_each(|i| drop(say(&conn, Say::new(&format!("y/{i}"))).unwrap()));
+    tell(&conn, "[{:db/id 104 :a/n 5}]");
+    tell(&conn, "[{:db/ident :a/n :db/index true}]");
+    let check = |conn: &Conn| {
+        let db = conn.db();
+        let a = db.schema().attr("a/n").map(|a| a.id);
+        for view in [db.clone(), db.as_of(T(3)), db.history()] {
+            let sorted = |order| {
+                let mut datoms = view.datoms(order, None, a, None).unwrap();
+                datoms.sort_by(|x, y| x.key().cmp_in(Order::Aevt, &y.key()));
+                datoms
+            };
+            assert_eq!(sorted(Order::Avet), sorted(Order::Aevt));
+            assert!(!sorted(Order::Avet).is_empty());
+        }
+    };
+    check(&conn);
+    check(&reopen(&store).unwrap());
+    tell(&conn, "[{:db/id 105 :a/n 6}]");
+    (0..20).for_each(|i| drop(say(&conn, Say::new(&format!("z/{i}"))).unwrap()));
+    assert!(block_on(conn.flush()).unwrap());
+    check(&conn);
+    check(&reopen(&store).unwrap());
 }
