@@ -28,6 +28,7 @@ pub mod db;
 pub mod commit;
 pub mod pull;
 // floor 8
-pub mod conn;
 pub mod query;
 pub mod transact;
+// floor 9
+pub mod conn;
