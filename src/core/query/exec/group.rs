@@ -113,7 +113,7 @@ pub fn groups(
     let mut states: Vec<Vec<State>> = Vec::new();
     let cols = &rows.rows.cols;
     let mut key = Vec::with_capacity(keys.len());
-    for row in 0..rows.len() {
+    for row in 0..rows.rows.rows {
         key.clear();
         key.extend(keys.iter().map(|column| cols[*column][row]));
         let (group, is_new) = table.insert(&key);

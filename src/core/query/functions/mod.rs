@@ -71,7 +71,7 @@ impl Scratch {
 
     /// A seeded number below `bound`; zero if there is none.
     pub fn random_below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.next_random()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.next_random()) * u128::from(bound)) >> 64) as u64
     }
 }
 
