@@ -4,8 +4,8 @@
 //! runs tasks of the runtime. All branches of one store that a process opens share its connections and its node cache.
 
 use crate::{Error, Kind, Locator, Settings, StoreNodes, SystemHost};
-use factfs_core::commit::Refs;
-use factfs_core::conn::{Conn, CreateOptions, Options, Place, create};
+use factfs_core::commit::{Frame, Opened, Refs, Tag};
+use factfs_core::conn::{Conn, CreateOptions, Moment, Options, Place, create};
 use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;
@@ -32,8 +32,16 @@ pub struct Database {
 struct Identity {
     url: String,
     uuid: Uuid,
-    name: String,
-    branch: String,
+    /// As it was asked for; `None` is the default one.
+    branch: Option<String>,
+    /// What only `refs` says, which a query needs not: read when first asked for.
+    names: Arc<OnceLock<Names>>,
+}
+
+#[derive(Debug)]
+struct Names {
+    store: String,
+    default_branch: String,
 }
 
 /// What a transaction is committed with.
@@ -56,6 +64,13 @@ pub struct LogEntry {
     pub tx: Tx,
     /// What it changed.
     pub datoms: Vec<Datom>,
+}
+
+impl LogEntry {
+    fn new(commit: CommitId, frame: &Frame) -> Self {
+        let (parents, datoms) = (frame.parents.clone(), frame.datoms().collect());
+        Self { commit, parents, instant_ms: frame.instant_ms, tx: frame.tx, datoms }
+    }
 }
 
 /// A branch as listed.
@@ -129,14 +144,25 @@ impl Database {
         self.identity.uuid
     }
 
-    /// The store's own name; empty if it was given none.
-    pub fn name(&self) -> &str {
-        &self.identity.name
+    /// The store's own name; empty if it was given none. The first call reads it.
+    pub fn name(&self) -> Result<&str, Error> {
+        Ok(&self.names()?.store)
     }
 
-    /// Which branch.
-    pub fn branch(&self) -> &str {
-        &self.identity.branch
+    /// Which branch. The first call reads the name of the default one, if it is that.
+    pub fn branch(&self) -> Result<&str, Error> {
+        match &self.identity.branch {
+            Some(branch) => Ok(branch),
+            None => Ok(&self.names()?.default_branch),
+        }
+    }
+
+    fn names(&self) -> Result<&Names, Error> {
+        if let Some(names) = self.identity.names.get() {
+            return Ok(names);
+        }
+        let Refs { name: store, default_branch, .. } = self.refs()?;
+        Ok(self.identity.names.get_or_init(|| Names { store, default_branch }))
     }
 
     /// The newest value: one conditional read of the head.
@@ -159,7 +185,11 @@ impl Database {
         self.opening().require_trust()?;
         let (tx, tx_id) = (tx.clone(), options.tx_id.clone());
         let make = move |db: &Db, now_ms: i64| {
-            transact::prepare(db, &tx, &TxOptions { now_ms, tx_id: tx_id.clone() })
+            transact::prepare(
+                db,
+                &tx,
+                &TxOptions { now_ms, tx_id: tx_id.clone(), ..TxOptions::default() },
+            )
         };
         Ok(wait(self.conn.transact(make))??)
     }
@@ -168,29 +198,95 @@ impl Database {
     pub fn log_entry(&self, t: T) -> Result<LogEntry, Error> {
         let opened = self.conn.opened();
         let (commit, frame) = wait(self.place.frame(&opened, t))??;
-        Ok(LogEntry {
-            commit,
-            parents: frame.parents.clone(),
-            instant_ms: frame.instant_ms,
-            tx: frame.tx,
-            datoms: frame.datoms().collect(),
-        })
+        Ok(LogEntry::new(commit, &frame))
     }
 
-    /// Up to `limit` transactions from `from` on (by default the newest, or the first), in the direction asked.
+    /// Up to `limit` transactions from `from` on (by default from the end of that direction).
     pub fn log(
         &self,
         from: Option<T>,
         newest_first: bool,
         limit: usize,
     ) -> Result<Vec<LogEntry>, Error> {
-        let last = self.db()?.basis_t().0;
-        let ts: Box<dyn Iterator<Item = u64>> = if newest_first {
-            Box::new((1..=from.map_or(last, |t| t.0.min(last))).rev())
-        } else {
-            Box::new(from.map_or(1, |t| t.0.max(1))..=last)
+        self.db()?;
+        let range = match (from, newest_first) {
+            (Some(from), true) => T(1)..=from,
+            (from, false) => from.unwrap_or(T(1))..=T(u64::MAX),
+            (None, true) => T(1)..=T(u64::MAX),
         };
-        ts.take(limit).map(|t| self.log_entry(T(t))).collect()
+        let mut reader = self.place.log(&self.conn.opened(), range, newest_first);
+        let mut entries = Vec::new();
+        while entries.len() < limit
+            && let Some((commit, frame)) = wait(reader.next())??
+        {
+            entries.push(LogEntry::new(commit, &frame));
+        }
+        Ok(entries)
+    }
+
+    /// The value at a moment, as users write it: a `t`, an age, a time, a tag, a branch, a commit.
+    pub fn at(&self, when: &str) -> Result<Moment, Error> {
+        self.db()?;
+        Ok(wait(self.conn.at(when))??)
+    }
+
+    /// All branches, by name.
+    pub fn branches(&self) -> Result<Vec<BranchInfo>, Error> {
+        let refs = self.refs()?;
+        let info = |name: &String| {
+            let db = self.on_branch(name)?.cached_db();
+            let is_default = *name == refs.default_branch;
+            Ok(BranchInfo { name: name.clone(), commit: db.snapshot().commit, is_default })
+        };
+        let open = refs.branches.iter().filter(|(_, branch)| !branch.closed);
+        open.map(|(name, _)| info(name)).collect()
+    }
+
+    /// Makes a branch at a moment of this one; by default at its head.
+    pub fn create_branch(&self, name: &str, at: Option<&str>) -> Result<(), Error> {
+        let (opened, t) = self.point(at)?;
+        Ok(wait(self.place.create_branch(name, &opened, t))??)
+    }
+
+    /// Deletes a branch that is not the default one.
+    pub fn delete_branch(&self, name: &str) -> Result<(), Error> {
+        Ok(wait(self.place.delete_branch(name))??)
+    }
+
+    /// Gives a branch another name.
+    pub fn rename_branch(&self, from: &str, to: &str) -> Result<(), Error> {
+        Ok(wait(self.place.rename_branch(from, to))??)
+    }
+
+    /// All tags, by name.
+    pub fn tags(&self) -> Result<Vec<TagInfo>, Error> {
+        let tags = self.refs()?.tags.into_iter();
+        let info = |(name, tag): (String, Tag)| TagInfo {
+            name,
+            commit: tag.commit,
+            instant_ms: tag.instant_ms,
+        };
+        Ok(tags.map(info).collect())
+    }
+
+    /// Names a moment of this branch; by default its head.
+    pub fn create_tag(&self, name: &str, at: Option<&str>) -> Result<(), Error> {
+        let (opened, t) = self.point(at)?;
+        Ok(wait(self.place.create_tag(name, &opened, t, false))??)
+    }
+
+    /// Forgets a tag.
+    pub fn delete_tag(&self, name: &str) -> Result<(), Error> {
+        Ok(wait(self.place.delete_tag(name))??)
+    }
+
+    fn point(&self, at: Option<&str>) -> Result<(Opened, T), Error> {
+        self.opening().require_trust()?;
+        let db = match at {
+            None => self.db()?,
+            Some(when) => self.at(when)?.db,
+        };
+        Ok((self.conn.opened(), db.basis_t()))
     }
 
     /// What went over the wire so far, for all branches of the store that share it.
@@ -227,9 +323,8 @@ impl Opening {
 
     fn branch(self, branch: Option<&str>) -> Result<Database, Error> {
         let conn = wait(Conn::open(self.place.clone(), branch, Options::default()))??;
-        let refs = wait(self.place.refs())??;
-        let branch = branch.unwrap_or(&refs.default_branch).to_owned();
-        let identity = Identity { url: self.url, uuid: refs.database, name: refs.name, branch };
+        let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
+        let identity = Identity { url: self.url, uuid, branch, names: Arc::default() };
         let Self { place, nodes, counted, trust, .. } = self;
         Ok(Database { place, nodes, counted, conn, identity, trust })
     }

@@ -6,7 +6,9 @@
 use crate::Kind;
 use factfs_core::conn::{ConnError, TransactError};
 use factfs_core::db::DbError;
-use factfs_core::index::NodesError;
+use factfs_core::index::{NodesError, TreeError};
+use factfs_core::pull::PullError;
+use factfs_core::query::{QueryError, QueryErrorKind};
 use factfs_core::store::{StoreError, StoreErrorKind};
 use factfs_core::transact::{TxError, TxErrorKind};
 use std::sync::Arc;
@@ -90,7 +92,8 @@ fn conn(error: &ConnError) -> Kind {
         ConnError::NotKept(_) => Kind::Unsupported,
         ConnError::TooLarge(_) => Kind::TooLarge,
         ConnError::Contended { .. } => Kind::Busy,
-        ConnError::Nodes(e) => nodes(e),
+        ConnError::Nodes(e) | ConnError::Trees(TreeError::Nodes(e)) => nodes(e),
+        ConnError::Trees(_) => Kind::Corrupt,
         ConnError::Db(e) => db(e),
     }
 }
@@ -106,7 +109,7 @@ fn transaction(error: &TxError) -> Kind {
         TxErrorKind::Cas => Kind::Conflict,
         TxErrorKind::NoSuchEntity => Kind::NotFound,
         TxErrorKind::Unsupported => Kind::Unsupported,
-        TxErrorKind::Full => Kind::TooLarge,
+        TxErrorKind::Full => Kind::Full,
         TxErrorKind::Db => Kind::Unavailable,
     }
 }
@@ -145,5 +148,38 @@ impl From<TransactError<TxError>> for Error {
                 Self::from_source(Kind::Timeout, error)
             }
         }
+    }
+}
+
+impl From<QueryError> for Error {
+    fn from(error: QueryError) -> Self {
+        let kind = match (&error, error.kind()) {
+            (QueryError::Db(e) | QueryError::Resolve { source: e, .. }, _) => db(e),
+            (_, QueryErrorKind::Limit) => match error {
+                QueryError::Limit { what: "memory", .. } => Kind::Memory,
+                _ => Kind::TooLarge,
+            },
+            (_, QueryErrorKind::Syntax | QueryErrorKind::Unbound) => Kind::Invalid,
+            (_, QueryErrorKind::Inputs | QueryErrorKind::Type) => Kind::Invalid,
+            (_, QueryErrorKind::Timeout) => Kind::Timeout,
+            (_, QueryErrorKind::Cancelled) => Kind::Interrupted,
+            (_, QueryErrorKind::Unsupported) => Kind::Unsupported,
+            (_, QueryErrorKind::Db) => Kind::Unavailable,
+        };
+        Self::from_source(kind, error)
+    }
+}
+
+impl From<PullError> for Error {
+    fn from(error: PullError) -> Self {
+        let kind = match &error {
+            PullError::Syntax { .. }
+            | PullError::Attribute { .. }
+            | PullError::UnknownXform { .. }
+            | PullError::Xform { .. } => Kind::Invalid,
+            PullError::TooDeep { .. } | PullError::TooLarge { .. } => Kind::TooLarge,
+            PullError::Db(e) => db(e),
+        };
+        Self::from_source(kind, error)
     }
 }

@@ -1,9 +1,15 @@
 //! Branches and tags: the names in `refs`.
 //!
 //! **Invariant:** `refs` moves by compare-and-swap, after the object that it is to name exists. A name is a letter, then
-//! letters, digits, `.`, `_` and `-`, and cannot be taken for a hash or for a file in some format.
+//! letters, digits, `.`, `_` and `-`, and cannot be taken for a hash or for a file in some format. A block is claimed in
+//! the same swap that lists its branch.
 
-use super::ConnError;
+use super::refs::Step;
+use super::{Conn, ConnError, Options, Place};
+use crate::commit::{Branch, Frame, HEAD, Head, Opened, Refs, Tag, Tip, branch_head, snap_name};
+use crate::db::Db;
+use crate::id::{BLOCK, EntityId, T};
+use crate::store::{Expect, Fetch, Swap};
 
 /// Ends of names that say a format.
 const FORMATS: [&str; 14] = [
@@ -22,4 +28,198 @@ pub(super) fn check_name(name: &str) -> Result<(), ConnError> {
     } else {
         Err(ConnError::BadName(name.to_owned()))
     }
+}
+
+fn check_free(refs: &Refs, name: &str) -> Result<(), ConnError> {
+    let taken = refs.branches.contains_key(name) || refs.tags.contains_key(name);
+    if taken { Err(ConnError::NameTaken(name.to_owned())) } else { Ok(()) }
+}
+
+/// The head as it was at `t`: the head itself, or one whose tail is shorter.
+fn cut(place: &Place, opened: &Opened, t: T) -> Result<Option<Head>, ConnError> {
+    let head = opened.head.as_ref();
+    if t == head.tip.t() {
+        return Ok(Some(head.clone()));
+    }
+    let base = head.base.commit.map_or(0, |commit| commit.t.0);
+    // At the base itself the head would have to know what only a frame says.
+    let Some(keep) = t.0.checked_sub(base).filter(|n| *n > 0 && t < head.tip.t()) else {
+        return Ok(None);
+    };
+    let mut cut = head.clone();
+    cut.tail.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+    let Some(last) = cut.tail.last() else { return Ok(None) };
+    let (id, frame) = Frame::decode(last).map_err(|e| place.damaged(HEAD, e))?;
+    cut.tip = Tip {
+        commit: Some(id),
+        parents: frame.parents.clone(),
+        tx: frame.tx,
+        instant_ms: Some(frame.instant_ms),
+        next_entity: frame.next_entity,
+    };
+    Ok(Some(cut))
+}
+
+impl Place {
+    async fn cut_at(&self, opened: &Opened, t: T) -> Result<Head, ConnError> {
+        match cut(self, opened, t)? {
+            Some(head) => Ok(head),
+            None => Err(ConnError::NotKept(self.entry(opened, t).await?.id)),
+        }
+    }
+
+    /// Makes a branch at `t` of an opened head: its tip, or a commit since the last spill.
+    pub async fn create_branch(&self, name: &str, from: &Opened, t: T) -> Result<(), ConnError> {
+        check_name(name)?;
+        let frozen = self.cut_at(from, t).await?;
+        let mut made: Vec<String> = Vec::new();
+        loop {
+            let (refs, version) = self.read_refs().await?;
+            // An earlier attempt that seemed to fail.
+            if refs.branches.get(name).is_some_and(|branch| made.contains(&branch.head)) {
+                return Ok(());
+            }
+            check_free(&refs, name)?;
+            let (block, object) = (refs.next_block, branch_head(self.host.random()));
+            let mut head = frozen.clone();
+            head.tip.next_entity = EntityId(block * BLOCK + 1);
+            (head.block, head.revision, head.nonce) = (block, 1, self.host.random());
+            (head.writer, head.closed) = (None, false);
+            head.gc_generation = refs.gc_generation;
+            let bytes = head.encode().map_err(|e| self.damaged(&object, e))?;
+            super::create::create_ref(self.store.as_ref(), self.host.as_ref(), &object, bytes)
+                .await?;
+            made.push(object.clone());
+            let mut next = refs.clone();
+            next.next_block += 1;
+            next.branches.insert(name.to_owned(), Branch { head: object, block, closed: false });
+            if let Step::Done = self.swap_refs(&version, next).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Deletes a branch: first nothing can be committed on it any more, then its name goes.
+    pub async fn delete_branch(&self, name: &str) -> Result<(), ConnError> {
+        let none = || ConnError::NoBranch(name.to_owned());
+        let refs = self.refs().await?;
+        if refs.default_branch == name {
+            return Err(ConnError::DefaultBranch(name.to_owned()));
+        }
+        let object = refs.branches.get(name).ok_or_else(none)?.head.clone();
+        self.close(&object).await?;
+        self.update_refs(|refs| {
+            if refs.branches.get(name).is_some_and(|branch| branch.head == object) {
+                refs.branches.remove(name);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn close(&self, object: &str) -> Result<(), ConnError> {
+        loop {
+            let (head, version) = self.read_head(object).await?;
+            if head.closed {
+                return Ok(());
+            }
+            let mut closed = head.next(self.host.random());
+            closed.closed = true;
+            let bytes = closed.encode().map_err(|e| self.damaged(object, e))?;
+            match self.store.cas_ref(object, Expect::Version(version), bytes).await? {
+                Swap::Swapped(_) => return Ok(()),
+                // Read again: it is closed, or it moved.
+                Swap::Lost | Swap::Unknown(_) => {
+                    self.host.sleep(super::settle::pause_ms(self.host.as_ref(), 1)).await;
+                }
+            }
+        }
+    }
+
+    /// Gives a branch another name.
+    pub async fn rename_branch(&self, from: &str, to: &str) -> Result<(), ConnError> {
+        check_name(to)?;
+        let none = || ConnError::NoBranch(from.to_owned());
+        let branch = self.refs().await?.branches.get(from).cloned().ok_or_else(none)?;
+        self.update_refs(|refs| {
+            // An earlier attempt that seemed to fail.
+            if refs.branches.get(to) == Some(&branch) {
+                return Ok(());
+            }
+            check_free(refs, to)?;
+            let branch = refs.branches.remove(from).ok_or_else(none)?;
+            refs.branches.insert(to.to_owned(), branch);
+            if refs.default_branch == from {
+                refs.default_branch = to.to_owned();
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Names a commit: `t` of an opened head, its tip or a commit since the last spill. `replace` moves a tag of that name.
+    pub async fn create_tag(
+        &self,
+        name: &str,
+        of: &Opened,
+        t: T,
+        replace: bool,
+    ) -> Result<(), ConnError> {
+        check_name(name)?;
+        let tag = self.freeze(of, t).await?;
+        self.update_refs(|refs| {
+            if refs.tags.get(name) == Some(&tag) {
+                return Ok(());
+            }
+            if !(replace && refs.tags.contains_key(name)) {
+                check_free(refs, name)?;
+            }
+            refs.tags.insert(name.to_owned(), tag.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets a tag.
+    pub async fn delete_tag(&self, name: &str) -> Result<(), ConnError> {
+        let none = || ConnError::NoTag(name.to_owned());
+        let tag = self.refs().await?.tags.get(name).cloned().ok_or_else(none)?;
+        self.update_refs(|refs| {
+            if refs.tags.get(name) == Some(&tag) {
+                refs.tags.remove(name);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes a snapshot object of a head at `t`.
+    pub(super) async fn freeze(&self, of: &Opened, t: T) -> Result<Tag, ConnError> {
+        let head = self.cut_at(of, t).await?;
+        let snapshot = snap_name(self.host.random());
+        let bytes = head.encode().map_err(|e| self.damaged(&snapshot, e))?;
+        self.store.put(&snapshot, bytes).await?;
+        Ok(Tag { snapshot, commit: head.tip.commit, instant_ms: head.tip.instant_ms })
+    }
+
+    /// The database that a tag names. Two rounds.
+    pub async fn open_tag(&self, tag: &Tag) -> Result<Opened, ConnError> {
+        let fetch = Fetch { key: tag.snapshot.clone(), range: None };
+        let bytes = self.store.get(&fetch).await?;
+        let head = Head::decode(&bytes).map_err(|e| self.damaged(&tag.snapshot, e))?;
+        self.open_head(&tag.snapshot, head).await
+    }
+}
+
+impl Conn {
+    /// The same place, another branch (`None`: the default one).
+    pub async fn on_branch(&self, branch: Option<&str>) -> Result<Self, ConnError> {
+        let options: Options = self.inner.options.clone();
+        Self::open(self.inner.place.clone(), branch, options).await
+    }
+}
+
+/// The database of an opened head.
+pub(super) fn db_of(opened: &Opened) -> Db {
+    Db::new(opened.snapshot.clone())
 }

@@ -19,6 +19,9 @@ use crate::value::Value;
 use bytes::Bytes;
 use std::sync::Arc;
 
+/// Objects to write, by name.
+pub(super) type Objects = Vec<(String, Bytes)>;
+
 /// A transaction that is in the next head.
 pub(super) struct Draft {
     pub(super) job: Box<dyn Job>,
@@ -76,12 +79,12 @@ impl Group {
 pub(super) struct Plan {
     pub(super) opened: Opened,
     pub(super) bytes: Bytes,
-    pub(super) objects: Vec<(String, Bytes)>,
+    pub(super) objects: Objects,
 }
 
 impl Conn {
     /// Prepares transactions one on another, the first on `opened`.
-    pub(super) fn prepare(&self, opened: &Opened, jobs: Vec<Box<dyn Job>>) -> Group {
+    pub(super) async fn prepare(&self, opened: &Opened, jobs: Vec<Box<dyn Job>>) -> Group {
         let mut group = Group::default();
         let mut db = Db::new(opened.snapshot.clone());
         for mut job in jobs {
@@ -93,7 +96,15 @@ impl Conn {
                 group.known.push(Known { job, tx, db: db.clone() });
                 continue;
             }
-            match self.draft(&db, &prepared) {
+            let drafted = match self.draft(&db, &prepared) {
+                // What is prepared next reads what this one wrote.
+                Ok((snapshot, commit, frame, objects)) => {
+                    let put = self.put_all(&objects).await;
+                    put.map(|()| (snapshot, commit, frame)).map_err(ConnError::from)
+                }
+                Err(error) => Err(error),
+            };
+            match drafted {
                 Ok((snapshot, commit, frame)) => {
                     let before = std::mem::replace(&mut db, Db::new(snapshot));
                     let after = db.clone();
@@ -105,7 +116,11 @@ impl Conn {
         group
     }
 
-    fn draft(&self, db: &Db, p: &Prepared) -> Result<(Snapshot, CommitId, Bytes), ConnError> {
+    fn draft(
+        &self,
+        db: &Db,
+        p: &Prepared,
+    ) -> Result<(Snapshot, CommitId, Bytes, Objects), ConnError> {
         let before = db.snapshot();
         check_fit(before, p)?;
         let frame = Frame {
@@ -120,7 +135,8 @@ impl Conn {
         let encoded = frame.encode().map_err(|e| ConnError::TooLarge(e.into()))?;
         let mut after = before.with(p.tx, p.instant_ms, &p.datoms, p.schema.clone(), p.next_entity);
         after.commit = Some(encoded.id);
-        Ok((after, encoded.id, encoded.bytes))
+        let objects = self.inner.place.backfill(&before.schema, &mut after)?;
+        Ok((after, encoded.id, encoded.bytes, objects))
     }
 
     /// The head with these transactions after `opened`.
@@ -128,6 +144,9 @@ impl Conn {
         let (mut head, mut next) = (opened.head.next(self.nonce()), opened.clone());
         if let Some(last) = drafts.last() {
             next.snapshot = last.after.snapshot().clone();
+            head.base.trees = next.snapshot.trees.clone();
+            let kept: Vec<_> = head.base.roots().map(|root| root.node).collect();
+            head.base.inlined.retain(|(node, _)| kept.contains(node));
             let parents = last.before.snapshot().commit.into_iter().collect();
             let (tx, next_entity) = (last.prepared.tx, last.prepared.next_entity);
             let instant_ms = Some(last.prepared.instant_ms);
@@ -135,7 +154,7 @@ impl Conn {
         }
         head.tail.extend(drafts.iter().map(|draft| draft.frame.clone()));
         let mut objects = Vec::new();
-        if head.tail_bytes() > TAIL_BYTES {
+        if head.tail_bytes() > self.inner.options.tail_bytes.min(TAIL_BYTES) {
             objects = spill(&mut head, &mut next, self.inner.place.host.as_ref())
                 .map_err(ConnError::TooLarge)?;
         }
@@ -154,11 +173,7 @@ impl Conn {
 }
 
 /// Moves the tail into a log segment and a new novelty object.
-fn spill(
-    head: &mut Head,
-    opened: &mut Opened,
-    host: &dyn Host,
-) -> Result<Vec<(String, Bytes)>, FormatError> {
+fn spill(head: &mut Head, opened: &mut Opened, host: &dyn Host) -> Result<Objects, FormatError> {
     let frames = std::mem::take(&mut head.tail);
     let (first, last) = (next_t(head.base.commit), head.tip.t());
     let segment = Segment { database: head.database, first, frames };

@@ -28,7 +28,7 @@ impl Conn {
             if seen.opened.head.closed {
                 return fail_all(jobs, &Failure::Failed(ConnError::Closed));
             }
-            let mut group = self.prepare(&seen.opened, jobs);
+            let mut group = self.prepare(&seen.opened, jobs).await;
             for (job, error) in std::mem::take(&mut group.failed) {
                 job.fail(Failure::Failed(error));
             }

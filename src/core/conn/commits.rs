@@ -10,7 +10,7 @@ use super::{ConnError, Place};
 use crate::codec::{CodecError, Reader, Writer};
 use crate::commit::{Frame, Opened};
 use crate::id::{CommitId, T};
-use crate::index::{Node, Nodes, NodesError, Root};
+use crate::index::rows_get;
 use std::ops::Range;
 
 /// Where the log has a frame.
@@ -62,39 +62,16 @@ impl Place {
         t: T,
     ) -> Result<(CommitEntry, LogPlace), ConnError> {
         let none = || ConnError::NoCommit(t.to_string());
-        let root = opened.head.base.commits.as_ref().ok_or_else(none)?;
-        let row = |t: T| -> Result<(CommitEntry, LogPlace), ConnError> {
-            let value = lookup(self.nodes.as_ref(), root, &key(t))?.ok_or_else(none)?;
-            read(t, &value).map_err(|e| self.damaged(&format!("commit {t}"), e))
-        };
-        let (mut entry, place) = row(t)?;
-        if t.0 > 1 {
-            entry.parents.insert(0, row(T(t.0 - 1))?.0.id);
+        let root = opened.head.base.commits.as_ref();
+        let before = T(t.0.saturating_sub(1));
+        let mut rows = rows_get(self.nodes.as_ref(), root, &[key(before).into(), key(t).into()])?;
+        let wrong = |e| self.damaged(&format!("commit {t}"), e);
+        let row = rows.pop().flatten().ok_or_else(none)?;
+        let (mut entry, place) = read(t, &row).map_err(wrong)?;
+        if before.0 > 0 {
+            let row = rows.pop().flatten().ok_or_else(none)?;
+            entry.parents.insert(0, read(before, &row).map_err(wrong)?.0.id);
         }
         Ok((entry, place))
-    }
-}
-
-fn lookup(nodes: &dyn Nodes, root: &Root, key: &[u8]) -> Result<Option<Vec<u8>>, NodesError> {
-    let mut at = root.node;
-    loop {
-        let Some(node) = nodes.get(&[at])?.pop() else { return Ok(None) };
-        match node.as_ref() {
-            Node::Rows(rows) => return Ok(rows.get(key).map(<[u8]>::to_vec)),
-            Node::Branch(branch) => {
-                let after = |child: usize| branch.separator(child) > key;
-                let mut children = 1..branch.children().len();
-                let child = children.find(|child| after(*child));
-                let child = child.unwrap_or(branch.children().len()) - 1;
-                match branch.children().get(child) {
-                    Some(child) => at = child.node,
-                    None => return Ok(None),
-                }
-            }
-            Node::Leaf(_) | Node::Blob(_) => {
-                let reason = "no node of the tree of commits".to_owned();
-                return Err(NodesError::Corrupt { node: at, reason });
-            }
-        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::commit::{FormatError, WhenError};
 use crate::db::DbError;
 use crate::id::CommitId;
-use crate::index::NodesError;
+use crate::index::{NodesError, TreeError};
 use crate::store::StoreError;
 
 /// Why a database could not be read, or something in it not be changed.
@@ -93,6 +93,9 @@ pub enum ConnError {
     /// Reading the trees failed.
     #[error(transparent)]
     Nodes(#[from] NodesError),
+    /// Making new trees failed.
+    #[error(transparent)]
+    Trees(#[from] TreeError),
     /// Reading the database failed.
     #[error(transparent)]
     Db(#[from] DbError),

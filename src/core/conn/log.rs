@@ -4,9 +4,10 @@
 //! id that the head, the commit after it or the COMMITS tree says.
 
 use super::{ConnError, Place};
-use crate::commit::{FormatError, Frame, Opened, log_name};
+use crate::commit::{FormatError, Frame, Opened, Segment, log_name};
 use crate::id::{CommitId, T};
 use crate::store::Fetch;
+use std::ops::RangeInclusive;
 
 /// What is known of a commit without its datoms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,5 +89,81 @@ impl Place {
                 Err(self.damaged(&key, FormatError::Chain { found, expected }))
             }
         }
+    }
+
+    /// The transactions of a range of `t`, oldest or newest first.
+    pub fn log(&self, opened: &Opened, range: RangeInclusive<T>, newest_first: bool) -> LogReader {
+        let (from, to) = (range.start().0.max(1), range.end().0.min(opened.head.tip.t().0));
+        let left = if from > to { None } else { Some((from, to)) };
+        let (place, opened) = (self.clone(), opened.clone());
+        LogReader { place, opened, left, newest_first, segment: None }
+    }
+}
+
+/// Reads the log, a segment at a time.
+#[derive(Debug)]
+pub struct LogReader {
+    place: Place,
+    opened: Opened,
+    /// First and last `t` that were not given yet.
+    left: Option<(u64, u64)>,
+    newest_first: bool,
+    segment: Option<(u128, Segment)>,
+}
+
+impl LogReader {
+    /// The next transaction; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<(CommitId, Frame)>, ConnError> {
+        let Some(t) = self.step() else { return Ok(None) };
+        let bytes = match self.place.find(&self.opened, t)? {
+            Where::Tail(_) => return self.place.frame(&self.opened, t).await.map(Some),
+            Where::Segment(index) => {
+                let named = self.opened.head.base.log.get(index).copied();
+                let named = named.ok_or_else(|| ConnError::NoCommit(t.to_string()))?;
+                self.frame_in(named.name, t).await?
+            }
+            Where::Indexed => {
+                let segment = self.place.indexed(&self.opened, t)?.1.segment;
+                self.frame_in(segment, t).await?
+            }
+        };
+        Ok(Some(bytes))
+    }
+
+    /// The next commit without its datoms: from the COMMITS tree where it is there.
+    pub async fn next_entry(&mut self) -> Result<Option<CommitEntry>, ConnError> {
+        let Some((from, to)) = self.left else { return Ok(None) };
+        let t = T(if self.newest_first { to } else { from });
+        if let Where::Indexed = self.place.find(&self.opened, t)? {
+            self.step();
+            return Ok(Some(self.place.indexed(&self.opened, t)?.0));
+        }
+        Ok(self.next().await?.map(|(id, frame)| CommitEntry::of(id, &frame)))
+    }
+
+    fn step(&mut self) -> Option<T> {
+        let (from, to) = self.left?;
+        self.left = match from == to {
+            true => None,
+            false if self.newest_first => Some((from, to - 1)),
+            false => Some((from + 1, to)),
+        };
+        Some(T(if self.newest_first { to } else { from }))
+    }
+
+    async fn frame_in(&mut self, name: u128, t: T) -> Result<(CommitId, Frame), ConnError> {
+        let key = log_name(name);
+        let segment = match self.segment.take() {
+            Some((known, segment)) if known == name => segment,
+            _ => {
+                let fetch = Fetch { key: key.clone(), range: None };
+                let bytes = self.place.store.get(&fetch).await?;
+                Segment::decode(&bytes).map_err(|e| self.place.damaged(&key, e))?
+            }
+        };
+        let frame = segment.frame(t).map(|bytes| Frame::decode(bytes));
+        self.segment = Some((name, segment));
+        let frame = frame.ok_or_else(|| ConnError::NoCommit(t.to_string()))?;
+        frame.map_err(|e| self.place.damaged(&key, e))
     }
 }

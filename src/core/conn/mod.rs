@@ -8,18 +8,24 @@
 //! the same code. A connection is shared by threads; transactions that arrive while a swap is under way share the next one.
 
 mod access;
+mod backfill;
 mod branch;
 mod build;
 mod commit;
 mod commits;
 mod create;
 mod error;
+mod flush;
 mod join;
 mod log;
 mod open;
 mod queue;
+mod refs;
+mod resolve;
 mod settle;
 
+#[cfg(test)]
+mod sim;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -27,13 +33,15 @@ mod tests;
 
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
-pub use log::CommitEntry;
+pub use log::{CommitEntry, LogReader};
+pub use resolve::Moment;
 
-use crate::commit::Opened;
+use crate::commit::{Opened, TAIL_BYTES};
 use crate::db::{Db, Prepared, TxReport};
 use crate::index::Nodes;
 use crate::store::{Host, Store, Version};
 use queue::Queue;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a database is, and what is needed to read it.
@@ -52,6 +60,8 @@ pub struct Place {
 pub struct Options {
     /// How long a transaction tries before it is `Busy`, and how long an unclear answer is looked into.
     pub limit_ms: u64,
+    /// How many bytes of frames a head holds before they are spilled; at most, and by default, [`TAIL_BYTES`].
+    pub tail_bytes: usize,
     /// Rows of novelty from which a flush is due. At twice as many, transactions wait for it.
     pub novelty_rows: u64,
     /// Whether the transaction that finds a flush due makes it, after all of its group were answered. Else the owner
@@ -61,7 +71,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limit_ms: 30_000, novelty_rows: 64 << 10, flush: true }
+        Self { limit_ms: 30_000, tail_bytes: TAIL_BYTES, novelty_rows: 64 << 10, flush: true }
     }
 }
 
@@ -104,6 +114,8 @@ struct Inner {
     branch: Option<String>,
     seen: Mutex<Seen>,
     queue: Queue,
+    flushing: AtomicBool,
+    flush_error: Mutex<Option<ConnError>>,
 }
 
 impl Conn {
@@ -143,7 +155,12 @@ impl Conn {
                 return verdict;
             }
             match self.inner.queue.lead() {
-                Some(lead) => self.commit_group(lead.jobs()).await,
+                Some(lead) => {
+                    self.flush_if(2).await;
+                    self.commit_group(lead.jobs()).await;
+                    drop(lead);
+                    self.flush_if(1).await;
+                }
                 None => self.inner.queue.wait(|| slot.is_ready()).await,
             }
         }

@@ -7,6 +7,7 @@ use super::{Conn, ConnError, Inner, Options, Place, Rules, Seen};
 use crate::commit::{HEAD, Head};
 use crate::db::Db;
 use crate::store::RefRead;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 impl Conn {
@@ -35,7 +36,9 @@ impl Conn {
         };
         let seen = Mutex::new(place.open_newest(&head, None).await?);
         let (branch, queue) = (branch.map(str::to_owned), Queue::default());
-        let inner = Inner { place, options, rules, head, branch, seen, queue };
+        let (flushing, flush_error) = (AtomicBool::new(false), Mutex::default());
+        let inner =
+            Inner { place, options, rules, head, branch, seen, queue, flushing, flush_error };
         Ok(Self { inner: Arc::new(inner) })
     }
 

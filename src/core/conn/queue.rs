@@ -146,7 +146,7 @@ impl Queue {
         let mut state = locked(&self.0);
         let free = !state.led;
         state.led = true;
-        free.then_some(Lead(self))
+        free.then(|| Lead(self))
     }
 
     /// Waits until nobody leads, or until `ready`.

@@ -2,11 +2,11 @@
 
 use super::{Conn, ConnError, CreateOptions, Options, Place, TransactError, create};
 use crate::datom::{Datom, Order};
-use crate::db::{Db, DbError, NoNodes, Prepared, TxReport};
+use crate::db::{Db, DbError, Prepared, TxReport};
 use crate::id::{AttrId, EntityId, T};
-use crate::index::Nodes;
+use crate::index::{Node, NodeRef, Nodes, NodesError};
 use crate::schema::builtin;
-use crate::store::{BoxFuture, Host, MemoryStore};
+use crate::store::{BoxFuture, Fetch, Host, MemoryStore, Store};
 use crate::value::Value;
 use std::future::Future;
 use std::pin::pin;
@@ -63,7 +63,28 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     panic!("a future that does not end")
 }
 
-pub(super) fn place(store: &Arc<MemoryStore>, nodes: Arc<dyn Nodes>) -> Place {
+/// Nodes read from the store one by one, never kept.
+#[derive(Debug)]
+pub(super) struct StoreNodes(pub(super) Arc<dyn Store>);
+
+impl Nodes for StoreNodes {
+    fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError> {
+        let read = |node: &NodeRef| {
+            let range = node.offset..node.offset + u64::from(node.len);
+            let key = format!("pack/{:032x}", node.pack.0);
+            let fetch = Fetch { key, range: Some(range) };
+            Ok(Arc::new(Node::decode(node, &block_on(self.0.get(&fetch))?)?))
+        };
+        nodes.iter().map(read).collect()
+    }
+
+    fn is_resident(&self, _: &NodeRef) -> bool {
+        false
+    }
+}
+
+pub(super) fn place(store: &Arc<MemoryStore>) -> Place {
+    let nodes = Arc::new(StoreNodes(store.clone()));
     let host = Arc::new(TestHost::seeded(Arc::as_ptr(store) as u64));
     Place { store: store.clone(), host, nodes }
 }
@@ -71,14 +92,14 @@ pub(super) fn place(store: &Arc<MemoryStore>, nodes: Arc<dyn Nodes>) -> Place {
 /// A new database in memory, opened.
 pub(super) fn fresh(options: Options) -> (Arc<MemoryStore>, Conn) {
     let store = Arc::new(MemoryStore::new());
-    let place = place(&store, Arc::new(NoNodes));
+    let place = place(&store);
     block_on(create(&place, &CreateOptions::default())).unwrap();
     let conn = block_on(Conn::open(place, None, options)).unwrap();
     (store, conn)
 }
 
 pub(super) fn reopen(store: &Arc<MemoryStore>) -> Result<Conn, ConnError> {
-    block_on(Conn::open(place(store, Arc::new(NoNodes)), None, Options::default()))
+    block_on(Conn::open(place(store), None, Options::default()))
 }
 
 /// What a transaction made by hand says: of new entities, of old ones, and its id.

@@ -1,7 +1,8 @@
-//! Views equal a replay: as-of, since and history of random transactions against a plain list of what was said.
+//! Views equal a replay: as-of, since and history of random transactions against a plain list of
+//! what was said.
 //!
-//! Facts are asserted, retracted and asserted again, also inside one transaction, over one layer or several, and with the
-//! first transactions in trees.
+//! Facts are asserted, retracted and asserted again, also inside one transaction, over one layer or
+//! several, and with the first transactions in trees.
 
 use super::merge::{merge, slice_of};
 use super::*;
@@ -12,7 +13,8 @@ use std::collections::BTreeMap;
 /// `(e a v)`, where the value is a small number.
 type Fact = (u64, u64, i64);
 
-/// What one transaction does with a fact: says the opposite of what holds, or that and what held again.
+/// What one transaction does with a fact: says the opposite of what holds, or that and what held
+/// again.
 type Step = (u64, u64, i64, bool);
 
 /// A datom as it is compared.
@@ -175,7 +177,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn views_of_layers_equal_a_replay(all in transactions(), cuts in any::<u8>(), join in any::<bool>()) {
+    fn views_of_layers_equal_a_replay(
+        all in transactions(),
+        cuts in any::<u8>(),
+        join in any::<bool>(),
+    ) {
         let (mut log, mut snapshot) = (Log::default(), empty());
         for (t, steps) in all.iter().enumerate() {
             let before = T(t as u64);
@@ -213,7 +219,11 @@ proptest! {
     }
 
     #[test]
-    fn views_of_trees_and_layers_equal_a_replay(all in transactions(), cut in 0..7u64, second in 0..7u64) {
+    fn views_of_trees_and_layers_equal_a_replay(
+        all in transactions(),
+        cut in 0..7u64,
+        second in 0..7u64,
+    ) {
         let mut log = Log::default();
         for (t, steps) in all.iter().enumerate() {
             log.say(tx(t), steps);
@@ -239,4 +249,19 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_attribute_that_is_indexed_later_is_in_avet_with_all_its_facts() {
+    let plain = AttrId(crate::id::ATTR_USER);
+    let fact = |e, t| Datom { e: EntityId(e), a: plain, v: Value::Long(7), tx: tx(t), added: true };
+    let mut snapshot = empty().with(tx(0), 0, &[fact(1, 0)], schema(), EntityId(9));
+    snapshot.layers.push(Arc::default());
+    snapshot = snapshot.with(tx(1), 1, &[fact(2, 1)], schema(), EntityId(9));
+    let mut indexed = schema();
+    let attribute = indexed.get(plain).unwrap().as_ref().clone();
+    indexed.insert(crate::schema::Attribute { index: true, ..attribute });
+    let db = Db::new(snapshot.with(tx(2), 2, &[fact(3, 2)], indexed, EntityId(9)));
+    let found = db.datoms(Order::Avet, None, Some(plain), Some(Value::Long(7))).unwrap();
+    assert_eq!(found.iter().map(|d| d.e.0).collect::<Vec<_>>(), [1, 2, 3]);
 }

@@ -1,10 +1,11 @@
 //! Pull: what is known of entities, as nested maps in the shape of a pattern.
 //!
-//! **Invariant:** a pattern is followed level by level: all entities of a level are read in one scan an index, however many
-//! there are. The same database and pattern give the same value. Depth and size of what recursion makes are bounded, and
-//! going beyond is an error.
+//! **Invariant:** a pattern is followed level by level: all entities of a level are read in one
+//! scan an index, however many there are. The same database and pattern give the same value. Depth
+//! and size of what recursion makes are bounded, and going beyond is an error.
 //!
-//! A [`Pattern`] is what was written; `plan` is what it means in one database; `run` reads and builds.
+//! A [`Pattern`] is what was written; `plan` is what it means in one database; `run` reads and
+//! builds.
 
 mod parse;
 mod plan;
@@ -69,7 +70,8 @@ enum Sub {
     Nothing,
     /// This.
     Pattern(Pattern),
-    /// What this pattern pulls of its own entity, so many levels deep, or until an entity comes again.
+    /// What this pattern pulls of its own entity, so many levels deep, or until an entity comes
+    /// again.
     Recursion(Option<u32>),
 }
 

@@ -1,6 +1,7 @@
 //! Patterns as they are written: `[:name (limit :aka 5) {[:friend :as :friends] ...}]`.
 //!
-//! **Invariant:** what is accepted does not depend on a database; whether attributes are refs is looked at by `plan`.
+//! **Invariant:** what is accepted does not depend on a database; whether attributes are refs is
+//! looked at by `plan`.
 
 use super::xform::Xform;
 use super::{AttributeSpec, Limit, Pattern, PullError, Spec, Sub};

@@ -1,7 +1,8 @@
-//! What a pattern means in one database: attributes by number, whether they are refs, many-valued, parts.
+//! What a pattern means in one database: attributes by number, whether they are refs, many-valued,
+//! parts.
 //!
-//! **Invariant:** plans are in one vector and name each other by place; plan 0 pulls the entities asked for, the last one
-//! pulls everything of a part.
+//! **Invariant:** plans are in one vector and name each other by place; plan 0 pulls the entities
+//! asked for, the last one pulls everything of a part.
 
 use super::xform::Xform;
 use super::{AttributeSpec, Limit, Pattern, PullError, Spec, Sub};

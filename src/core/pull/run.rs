@@ -1,7 +1,7 @@
 //! Following a plan level by level, and building the maps from the deepest level up.
 //!
-//! **Invariant:** a node's children stand after it, so one walk backwards builds every map once. An entity that recursion
-//! met before on the way to it is only named.
+//! **Invariant:** a node's children stand after it, so one walk backwards builds every map once. An
+//! entity that recursion met before on the way to it is only named.
 
 use super::PullError;
 use super::plan::{Below, Field, Plan, Source, wild};

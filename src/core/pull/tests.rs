@@ -148,9 +148,8 @@ fn options_limit_rename_fill_in_and_change() {
 
 #[test]
 fn recursion_follows_a_chain_and_stops_at_what_it_met() {
-    let chain = db(
-        "[[1 :friend 2] [2 :friend 3] [3 :friend 4] [1 :name 1] [2 :name 2] [3 :name 3] [4 :name 4]]",
-    );
+    let chain = db("[[1 :friend 2] [2 :friend 3] [3 :friend 4]
+          [1 :name 1] [2 :name 2] [3 :name 3] [4 :name 4]]");
     check(&chain, "[:name {:friend 2}]", 1, "{:name 1 :friend [{:name 2 :friend [{:name 3}]}]}");
     check(&chain, "[:name {:friend ...}]", 2, "{:name 2 :friend [{:name 3 :friend [{:name 4}]}]}");
     check(

@@ -31,7 +31,7 @@ const ALL: &[(&str, fn(&Value) -> Option<Value>)] = &[
     ("first", |v| nil_or(v, |v| Some(items(v)?.first().cloned().unwrap_or(Value::Nil)))),
     ("identity", |v| Some(v.clone())),
     ("inc", |v| long(v, |x| x.checked_add(1), |x| x + 1.0)),
-    ("keyword", |v| named(v, |text| Value::keyword(text))),
+    ("keyword", |v| named(v, Value::keyword)),
     ("last", |v| nil_or(v, |v| Some(items(v)?.last().cloned().unwrap_or(Value::Nil)))),
     ("list", |v| Some(Value::List([v.clone()].into()))),
     ("lower-case", |v| text(v, |text| text.to_lowercase())),

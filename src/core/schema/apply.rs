@@ -1,7 +1,9 @@
-//! What schema facts change: from all facts of the entities that describe attributes to the next schema.
+//! What schema facts change: from all facts of the entities that describe attributes to the next
+//! schema.
 //!
-//! **Invariant:** an attribute keeps its number whatever happens to it; what may not change once there are facts is told
-//! as a [`Condition`] that whoever can see the facts checks. It reads no database.
+//! **Invariant:** an attribute keeps its number whatever happens to it; what may not change once
+//! there are facts is told as a [`Condition`] that whoever can see the facts checks. It reads no
+//! database.
 
 use super::{Attribute, Flexibility, Schema, TupleKind, Unique, ValueType, builtin};
 use crate::id::{AttrId, EntityId};
@@ -101,7 +103,8 @@ pub struct Change {
 pub type About = (EntityId, Vec<(AttrId, Value)>);
 
 impl Schema {
-    /// Whether facts with this attribute describe attributes: entities with such facts are what [`Schema::apply`] wants.
+    /// Whether facts with this attribute describe attributes: entities with such facts are what
+    /// [`Schema::apply`] wants.
     pub fn describes(a: AttrId) -> bool {
         use builtin::*;
         let all = [
@@ -122,8 +125,9 @@ impl Schema {
         all.contains(&a)
     }
 
-    /// The schema after a transaction: `entities` are those of which a describing fact changed, each with all its facts
-    /// after the transaction. New attributes take numbers of `block` in the order given.
+    /// The schema after a transaction: `entities` are those of which a describing fact changed,
+    /// each with all its facts after the transaction. New attributes take numbers of `block` in the
+    /// order given.
     pub fn apply(&self, block: u64, entities: &[About]) -> Result<Change, SchemaError> {
         let described: BTreeMap<_, _> =
             self.attributes().filter_map(|a| Some((a.entity?, a.id))).collect();
@@ -138,7 +142,7 @@ impl Schema {
         }
         // Names of tuple parts are looked up when all attributes of the transaction are there.
         for (id, facts) in made.iter().zip(entities.iter().filter(|x| is_attribute(&x.1))) {
-            change.tuple_parts(*id, &facts.1)?;
+            change.tuple_parts(block, *id, &facts.1)?;
         }
         Ok(change)
     }
@@ -197,12 +201,24 @@ impl Change {
             None => self.schema.next_attr(block).ok_or(SchemaError::Full)?,
         };
         consistent(&new)?;
+        if (new.many || new.is_composite()) && self.is_part(new.id) {
+            let reason = "it is part of a composite tuple, so it has one value that is no tuple";
+            return Err(SchemaError::Forbidden { ident: new.ident, reason });
+        }
         if let Some(before) = before {
             self.alteration(&before, &new);
         }
         let id = new.id;
         self.schema.insert(new);
         Ok(Some(id))
+    }
+
+    fn is_part(&self, id: AttrId) -> bool {
+        let has = |tuple: &Option<TupleKind>| match tuple {
+            Some(TupleKind::Composite(parts)) => parts.contains(&id),
+            _ => false,
+        };
+        self.schema.attributes().any(|a| has(&a.tuple))
     }
 
     fn alteration(&mut self, old: &Attribute, new: &Attribute) {
@@ -221,7 +237,13 @@ impl Change {
         }
     }
 
-    fn tuple_parts(&mut self, id: AttrId, facts: &[(AttrId, Value)]) -> Result<(), SchemaError> {
+    /// Names of parts become numbers; one that nothing is known of yet can be described later.
+    fn tuple_parts(
+        &mut self,
+        block: u64,
+        id: AttrId,
+        facts: &[(AttrId, Value)],
+    ) -> Result<(), SchemaError> {
         let Some(old) = self.schema.get(id).cloned() else { return Ok(()) };
         let names = facts.iter().find(|(a, _)| *a == builtin::TUPLE_ATTRS).map(|(_, v)| v);
         let Some(names) = names else { return Ok(()) };
@@ -235,12 +257,12 @@ impl Change {
                 source_ident: name.clone(),
                 reason,
             };
-            let source = self.schema.attr(name.as_str());
-            let source = source.ok_or_else(|| part("there is no such attribute"))?;
+            let source = self.schema.ensure(block, name)?;
+            let Some(source) = self.schema.get(source) else { continue };
             if source.many {
                 return Err(part("it has many values"));
             }
-            if matches!(source.tuple, Some(TupleKind::Composite(_))) || source.id == id {
+            if source.is_composite() || source.id == id {
                 return Err(part("it is a composite tuple itself"));
             }
             parts.push(source.id);
@@ -269,8 +291,8 @@ fn bad(ident: &Keyword, key: &'static str, value: &Value, expected: &'static str
     SchemaError::BadValue { ident: ident.to_string(), key, value, expected }
 }
 
-/// What the facts of one entity say of an attribute; `None` if it has no ident. Number, entity and the parts of a
-/// composite tuple are not known here.
+/// What the facts of one entity say of an attribute; `None` if it has no ident. Number, entity and
+/// the parts of a composite tuple are not known here.
 pub(crate) fn describe(facts: &[(AttrId, Value)]) -> Result<Option<Attribute>, SchemaError> {
     let ident = facts.iter().find_map(|(a, v)| match v {
         Value::Keyword(ident) if *a == builtin::IDENT => Some(ident.clone()),
@@ -284,8 +306,8 @@ pub(crate) fn describe(facts: &[(AttrId, Value)]) -> Result<Option<Attribute>, S
     Ok(Some(attribute))
 }
 
-const TYPES: &str = ":db.type/string, long, double, float, bigint, bigdec, boolean, keyword, symbol, uuid, instant, \
-                     uri, bytes, ref, tuple, number";
+const TYPES: &str = ":db.type/string, long, double, float, bigint, bigdec, boolean, keyword, \
+                     symbol, uuid, instant, uri, bytes, ref, tuple, number";
 
 /// One describing fact.
 fn say(to: &mut Attribute, a: AttrId, v: &Value) -> Result<(), SchemaError> {
@@ -366,7 +388,7 @@ fn consistent(new: &Attribute) -> Result<(), SchemaError> {
     if new.value_type == Some(ValueType::Tuple) && new.tuple.is_none() {
         return forbidden(":db.type/tuple needs :db/tupleAttrs, :db/tupleType or :db/tupleTypes");
     }
-    if matches!(&new.tuple, Some(TupleKind::Composite(_))) && new.many {
+    if new.is_composite() && new.many {
         return forbidden("a composite tuple has one value");
     }
     Ok(())

@@ -1,6 +1,8 @@
-//! Schemas written as one map, `{:name {:db/unique :db.unique/identity}}`, as DataScript takes them.
+//! Schemas written as one map, `{:name {:db/unique :db.unique/identity}}`, as DataScript takes
+//! them.
 //!
-//! **Invariant:** attributes are numbered in the order of their names; attributes that are not in the map may be used.
+//! **Invariant:** attributes are numbered in the order of their names; attributes that are not in
+//! the map may be used.
 
 use super::apply::{About, describe};
 use super::{Attribute, Flexibility, Schema, SchemaError, TupleKind, builtin};
@@ -8,8 +10,8 @@ use crate::id::{AttrId, EntityId};
 use crate::value::{Keyword, Value};
 
 impl Schema {
-    /// The schema that a map from attributes to descriptions means; nil is the empty map. Keys that are no schema
-    /// attributes are passed over.
+    /// The schema that a map from attributes to descriptions means; nil is the empty map. Keys that
+    /// are no schema attributes are passed over.
     pub fn from_map(map: &Value) -> Result<Self, SchemaError> {
         let mut schema = Self { flexibility: Flexibility::Read, ..Self::default() };
         let Value::Map(entries) = map else { return Ok(schema) };
@@ -71,6 +73,9 @@ impl Schema {
 
 fn facts_of(key: &Value, value: &Value) -> Vec<(AttrId, Value)> {
     let Value::Keyword(key) = key else { return Vec::new() };
+    // DataScript looks at the value alone here, and schemas out there write the short name.
+    let short = key.as_str() == "db/type";
+    let key = if short { &Keyword::new("db/valueType") } else { key };
     let known = builtin::attributes().into_iter().find(|a| a.ident == *key);
     let Some(known) = known.filter(|a| Schema::describes(a.id)) else { return Vec::new() };
     match value {

@@ -1,7 +1,8 @@
 //! The schema: what is known of each attribute, and the names of attributes and idents.
 //!
-//! **Invariant:** an attribute id means one attribute for ever; an ident may move to another attribute by renaming. A
-//! schema is a value: applying a transaction's schema facts gives a new one.
+//! **Invariant:** an attribute id means one attribute for ever; an ident may move to another
+//! attribute by renaming. A schema is a value: applying a transaction's schema facts gives a new
+//! one.
 
 mod apply;
 pub mod builtin;
@@ -98,7 +99,8 @@ pub struct Attribute {
     pub id: AttrId,
     /// Its name now.
     pub ident: Keyword,
-    /// The entity that describes it; none for built-in attributes and for those that were used without a schema.
+    /// The entity that describes it; none for built-in attributes and for those that were used
+    /// without a schema.
     pub entity: Option<EntityId>,
     /// The type of its values; `None`: any (an attribute used without a schema).
     pub value_type: Option<ValueType>,
@@ -145,6 +147,16 @@ impl Attribute {
     /// Whether its facts are in AVET: indexed, unique and ref attributes.
     pub fn in_avet(&self) -> bool {
         self.index || self.unique.is_some() || self.is_ref()
+    }
+
+    /// Whether nothing is known of it but its name.
+    pub fn is_undescribed(&self) -> bool {
+        self.entity.is_none() && self.value_type.is_none() && self.id >= AttrId(ATTR_USER)
+    }
+
+    /// Whether it is a tuple that the database keeps.
+    pub fn is_composite(&self) -> bool {
+        matches!(self.tuple, Some(TupleKind::Composite(_)))
     }
 
     /// Whether its values are entities.

@@ -1,11 +1,11 @@
 //! The schema as bytes: what one schema has that another has not.
 //!
-//! Layout: flags (1 byte: 1 unknown attributes may be used), then the attributes that are new or changed, then the idents
-//! that name another attribute than before (0: none any more). The bytes of a whole schema are its difference to the
-//! built-in attributes.
+//! Layout: flags (1 byte: 1 unknown attributes may be used), then the attributes that are new or
+//! changed, then the idents that name another attribute than before (0: none any more). The bytes
+//! of a whole schema are its difference to the built-in attributes.
 //!
-//! **Invariant:** `before.changed_by(after.changes_since(before)) == after`; any bytes give a schema or an error. The
-//! numbers of types are part of the format.
+//! **Invariant:** `before.changed_by(after.changes_since(before)) == after`; any bytes give a
+//! schema or an error. The numbers of types are part of the format.
 
 use super::{Attribute, Flexibility, Schema, TupleKind, Unique, ValueType};
 use crate::codec::{CodecError, Reader, Writer};

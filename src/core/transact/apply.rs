@@ -1,6 +1,8 @@
-//! The rounds of a transaction, and what is added at the end: the transaction's own facts and the next schema.
+//! The rounds of a transaction, and what is added at the end: the transaction's own facts and the
+//! next schema.
 //!
-//! **Invariant:** a pass in which an answer was guessed, or a tempid turned out to be something else, has no effect.
+//! **Invariant:** a pass in which an answer was guessed, or a tempid turned out to be something
+//! else, has no effect.
 
 use super::TxOptions;
 use super::error::{TxError, TxProblem};
@@ -26,7 +28,8 @@ pub(super) fn prepare(db: &Db, form: &Form, options: &TxOptions) -> Result<Prepa
     }
     let snapshot = db.snapshot();
     let tx = snapshot.next_tx();
-    let parsed = parse(db.schema(), snapshot.block, tx, form)?;
+    let mut parsed = parse(db.schema(), snapshot.block, tx, form)?;
+    parsed.any_ids = options.any_ids;
     let done = rounds(db, tx, &parsed)?;
     let instant_ms = instant(db, done.instant_ms, options)?;
     let mut datoms = done.datoms;
@@ -100,7 +103,8 @@ fn rounds(db: &Db, tx: Tx, parsed: &Parsed) -> Result<Done, TxError> {
     }
 }
 
-/// Asks who has the unique values that are written: most transactions need no other answer before their first pass.
+/// Asks who has the unique values that are written: most transactions need no other answer before
+/// their first pass.
 fn ask_ahead(parsed: &Parsed, reads: &mut Reads) {
     let identities = parsed.identities.iter().map(|(a, operand)| (*a, operand));
     let added = parsed.ops.iter().filter_map(|op| match &op.kind {
@@ -152,8 +156,8 @@ fn own_facts(datoms: &mut Vec<Datom>, tx: Tx, instant_ms: i64, options: &TxOptio
     datoms.splice(0..0, std::iter::once(instant).chain(id));
 }
 
-/// Of a fact that was said and taken back several times only the last of each stays: a fact is in an index once for each
-/// transaction that began it.
+/// Of a fact that was said and taken back several times only the last of each stays: a fact is in
+/// an index once for each transaction that began it.
 fn net(mut datoms: Vec<Datom>) -> Vec<Datom> {
     let mut keep = kept(&datoms).into_iter();
     datoms.retain(|_| keep.next().unwrap_or(true));
@@ -165,8 +169,8 @@ fn kept(datoms: &[Datom]) -> Vec<bool> {
     for datom in datoms {
         *said.entry((datom.e, datom.a, &datom.v)).or_default() += 1;
     }
-    // Two of one fact say that it was added and retracted, or the other way round: both are told. Beyond that a pair says
-    // nothing new.
+    // Two of one fact say that it was added and retracted, or the other way round: both are told.
+    // Beyond that a pair says nothing new.
     let mut keep = vec![true; datoms.len()];
     let mut from_end: HashMap<(EntityId, AttrId, &Value), u32> = HashMap::new();
     for (i, datom) in datoms.iter().enumerate().rev() {
@@ -175,7 +179,8 @@ fn kept(datoms: &[Datom]) -> Vec<bool> {
         if events > 2 {
             let nth = from_end.entry(key).or_default();
             *nth += 1;
-            // An even number ends as it began: the last pair. An odd number changes the fact: its last event.
+            // An even number ends as it began: the last pair. An odd number changes the fact: its
+            // last event.
             keep[i] = *nth <= 2 - events % 2;
         }
     }

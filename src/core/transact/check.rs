@@ -1,8 +1,9 @@
 //! Whether a value fits its attribute, and the one conversion each type allows.
 //!
-//! **Invariant:** a conversion never changes the number that was written, but for a decimal literal that becomes the nearest
-//! 32-bit float of a `:db.type/float`. Long literals are taken for double, float, bigint and bigdec where they are exact,
-//! bigint literals for long where they fit; nothing else is converted.
+//! **Invariant:** a conversion never changes the number that was written, but for a decimal literal
+//! that becomes the nearest 32-bit float of a `:db.type/float`. Long literals are taken for double,
+//! float, bigint and bigdec where they are exact, bigint literals for long where they fit; nothing
+//! else is converted.
 
 use super::error::{TxProblem, shown};
 use crate::id::EntityId;
@@ -80,6 +81,9 @@ fn typed(wanted: ValueType, value: Value) -> Result<Value, Value> {
     }
 }
 
+/// The most parts of a tuple that does not say how many it has.
+const MAX_TUPLE: usize = 8;
+
 fn decimal(unscaled: BigInt) -> Value {
     BigDec { unscaled, scale: 0 }.into()
 }
@@ -94,7 +98,9 @@ fn tuple(kind: &TupleKind, value: Value) -> Result<Value, Value> {
         TupleKind::Composite(parts) if parts.len() == items.len() => {
             Some(items.iter().cloned().map(plain).collect())
         }
-        TupleKind::Homogeneous(wanted) => items.iter().map(|item| part(*wanted, item)).collect(),
+        TupleKind::Homogeneous(wanted) if items.len() <= MAX_TUPLE => {
+            items.iter().map(|item| part(*wanted, item)).collect()
+        }
         TupleKind::Heterogeneous(wanted) if wanted.len() == items.len() => {
             wanted.iter().zip(items.iter()).map(|(wanted, item)| part(*wanted, item)).collect()
         }
@@ -116,7 +122,7 @@ pub(super) fn wrong(attribute: &Attribute, value: &Value) -> TxProblem {
 fn expected(attribute: &Attribute) -> String {
     match &attribute.tuple {
         Some(TupleKind::Composite(parts)) => format!("a tuple of {} values", parts.len()),
-        Some(TupleKind::Homogeneous(each)) => format!("a tuple of {}", each.name()),
+        Some(TupleKind::Homogeneous(each)) => format!("a tuple of {} (at most 8)", each.name()),
         Some(TupleKind::Heterogeneous(each)) => {
             let names: Vec<_> = each.iter().map(|t| t.name()).collect();
             format!("a tuple [{}]", names.join(" "))

@@ -1,7 +1,7 @@
 //! What can be wrong with a transaction, with the form at fault and its place.
 //!
-//! **Invariant:** a transaction that fails changes nothing; the message says what to mend. It does not know the text: the
-//! place is a span, and whoever has the text shows the line.
+//! **Invariant:** a transaction that fails changes nothing; the message says what to mend. It does
+//! not know the text: the place is a span, and whoever has the text shows the line.
 
 use crate::db::DbError;
 use crate::edn::{Form, Span};

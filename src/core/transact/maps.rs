@@ -1,11 +1,13 @@
-//! Map forms: nested maps, reverse attributes, several values, and attributes that the transaction itself defines.
+//! Map forms: nested maps, reverse attributes, several values, and attributes that the transaction
+//! itself defines.
 //!
-//! **Invariant:** an entity's operation stands before those of its attributes, a nested entity's before the one that
-//! refers to it.
+//! **Invariant:** an entity's operation stands before those of its attributes, a nested entity's
+//! before the one that refers to it.
 
 use super::error::{TxError, TxProblem};
 use super::parse::{OpKind, Operand, Parser, Term};
 use crate::edn::{Form, FormKind};
+use crate::id::AttrId;
 use crate::schema::{Attribute, Schema, Unique, builtin, describe};
 use crate::value::{Keyword, Value};
 use std::sync::Arc;
@@ -21,9 +23,19 @@ impl Parser<'_> {
             (None, Some(id)) => self.entity(id)?,
             (None, None) => Term::Slot(self.new_slot(None, form.span)),
         };
+        // What the map says may change whom a lookup ref means: it is looked up once, before.
+        let (e, is) = match e {
+            Term::Ident(_) | Term::Lookup(..) => {
+                (Term::Slot(self.new_slot(None, form.span)), Some(e))
+            }
+            e => (e, None),
+        };
         let entity_op = self.parsed.ops.len();
-        self.push(form, e.clone(), OpKind::Entity(0..0));
-        let mut identities = Vec::new();
+        self.push(form, e.clone(), OpKind::Entity(is, 0..0));
+        let (mut identities, mut said) = (Vec::new(), Vec::new());
+        if form.get("db/id").is_some() {
+            self.tell(&e);
+        }
         for (key, value) in entries {
             let Some(ident) = key.as_keyword() else {
                 let expected = "the keys of a map are attributes, written as keywords";
@@ -41,15 +53,30 @@ impl Parser<'_> {
                 Some(forward) => self.reverse(&e, &forward, key, value)?,
                 None => {
                     let attribute = self.named(ident, key)?;
-                    self.values(&e, &attribute, key, value, &mut identities)?;
+                    let first = self.values(&e, &attribute, key, value, &mut identities)?;
+                    if !self.tuples.is_empty() && !attribute.many {
+                        said.extend(first.map(|operand| (attribute.id, operand)));
+                    }
                 }
             }
         }
+        identities.extend(self.implied(&said));
         let start = self.parsed.identities.len();
         self.parsed.identities.append(&mut identities);
-        let range = start..self.parsed.identities.len();
-        self.parsed.ops[entity_op].kind = OpKind::Entity(range);
+        if let OpKind::Entity(_, range) = &mut self.parsed.ops[entity_op].kind {
+            *range = start..self.parsed.identities.len();
+        }
         Ok(e)
+    }
+
+    /// The composite tuples that identify and of which a map says all parts.
+    fn implied(&self, said: &[(AttrId, Operand)]) -> Vec<(AttrId, Operand)> {
+        let part = |a: &AttrId| said.iter().find(|(b, _)| a == b).map(|(_, v)| v.clone());
+        let whole = |(a, parts): &(AttrId, Vec<AttrId>)| {
+            let parts: Option<Vec<_>> = parts.iter().map(part).collect();
+            Some((*a, Operand::Tuple(parts?)))
+        };
+        self.tuples.iter().filter_map(whole).collect()
     }
 
     fn ensured(&mut self, e: &Term, value: &Form) -> Result<(), TxError> {
@@ -67,12 +94,16 @@ impl Parser<'_> {
         attribute: &Arc<Attribute>,
         key: &Form,
         value: &Form,
-        identities: &mut Vec<(crate::id::AttrId, Operand)>,
-    ) -> Result<(), TxError> {
+        identities: &mut Vec<(AttrId, Operand)>,
+    ) -> Result<Option<Operand>, TxError> {
         let many = attribute.many && !self.is_lookup(attribute, value);
         let items = if many { value.as_seq().or(value.as_set()) } else { None };
+        let mut first = None;
         for item in items.unwrap_or(std::slice::from_ref(value)) {
             let operand = self.operand(attribute, item)?;
+            if first.is_none() {
+                first = Some(operand.clone());
+            }
             if attribute.unique == Some(Unique::Identity) {
                 identities.push((attribute.id, operand.clone()));
             }
@@ -80,7 +111,7 @@ impl Parser<'_> {
             let place = if items.is_some() { item } else { key };
             self.push(place, e.clone(), OpKind::Add(attribute.id, operand));
         }
-        Ok(())
+        Ok(first)
     }
 
     /// Whether two things in a vector are one lookup ref and not two values.
@@ -124,8 +155,8 @@ pub(super) fn reversed(ident: &Keyword) -> Option<Keyword> {
     })
 }
 
-/// The attribute of this name that a map of the transaction defines, so that it can be used at once. It has to be
-/// written out in one map with its ident.
+/// The attribute of this name that a map of the transaction defines, so that it can be used at
+/// once. It has to be written out in one map with its ident.
 pub(super) fn defined(
     parser: &mut Parser<'_>,
     ident: &Keyword,
@@ -152,7 +183,7 @@ pub(super) fn defined(
     }
     let attribute = describe(&facts).map_err(|e| TxProblem::from(e).at(form))?;
     let Some(attribute) = attribute else { return Ok(None) };
-    if matches!(&attribute.tuple, Some(crate::schema::TupleKind::Composite(_))) {
+    if attribute.is_composite() {
         let what = format!("{ident}: a composite tuple defined and used in one transaction");
         return Err(TxProblem::Unsupported { what }.at(form));
     }

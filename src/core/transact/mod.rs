@@ -1,11 +1,13 @@
 //! Transactions: from forms to the datoms they change, without writing anything.
 //!
-//! **Invariant:** [`prepare`] is a function of the database, the forms and the options alone; running it again on a newer
-//! database is how a transaction is rebased. What it gives is net: no re-assertion, nothing retracted that did not hold.
+//! **Invariant:** [`prepare`] is a function of the database, the forms and the options alone;
+//! running it again on a newer database is how a transaction is rebased. What it gives is net: no
+//! re-assertion, nothing retracted that did not hold.
 //!
-//! The stages are files in the order of the work: `parse` and `maps` make operations of forms, `check` fits values to their
-//! attributes, `reads` fetches what has to be known, `resolve` finds who is meant and does the operations on `state`, `apply`
-//! adds the transaction's own facts and the next schema.
+//! The stages are files in the order of the work: `parse` and `maps` make operations of forms,
+//! `check` fits values to their attributes, `reads` fetches what has to be known, `resolve` finds
+//! who is meant and does the operations on `state`, `apply` adds the transaction's own facts and
+//! the next schema.
 
 mod apply;
 mod check;
@@ -17,6 +19,8 @@ mod report;
 mod resolve;
 mod state;
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +37,9 @@ pub struct TxOptions {
     pub now_ms: i64,
     /// The client's id of the transaction, `:db.tx/id`.
     pub tx_id: Option<String>,
+    /// Take ids that other branches made, or will make, as they are: for merges and imports.
+    /// Without it an id of a block after this branch's own has to be in the database.
+    pub any_ids: bool,
 }
 
 /// Reads, checks and resolves a transaction.

@@ -1,13 +1,14 @@
-//! Forms of a transaction to a flat list of operations: names of attributes are resolved, entities are terms.
+//! Forms of a transaction to a flat list of operations: names of attributes are resolved, entities
+//! are terms.
 //!
-//! **Invariant:** every operation's values fit their attributes, but for entities that are not known yet. Nothing of the
-//! database is read but its schema.
+//! **Invariant:** every operation's values fit their attributes, but for entities that are not
+//! known yet. Nothing of the database is read but its schema.
 
 use super::error::{TxError, TxProblem, shown};
 use super::maps;
 use crate::edn::{Form, FormKind, Span};
 use crate::id::{ATTR_BASE, AttrId, BLOCK, EntityId, Tx};
-use crate::schema::{Attribute, Flexibility, Schema, TupleKind};
+use crate::schema::{Attribute, Flexibility, Schema, TupleKind, Unique};
 use crate::value::{Keyword, Value};
 use hashbrown::HashMap;
 use std::ops::Range;
@@ -31,6 +32,8 @@ pub(super) enum Term {
 pub(super) enum Operand {
     Value(Value),
     Entity(Term),
+    /// A composite tuple of what stands for its parts.
+    Tuple(Vec<Operand>),
 }
 
 /// One step of the transaction.
@@ -43,10 +46,12 @@ pub(super) struct Op {
 
 #[derive(Clone, Debug)]
 pub(super) enum OpKind {
-    /// A map begins: these of [`Parsed::identities`] may say who it is.
-    Entity(Range<usize>),
+    /// A map begins: it is this entity, and these of [`Parsed::identities`] may say who it is.
+    Entity(Option<Term>, Range<usize>),
     Add(AttrId, Operand),
     Retract(AttrId, Option<Operand>),
+    /// All values of an attribute, and what is part of the entity by it.
+    RetractAttribute(AttrId),
     RetractEntity,
     Cas(AttrId, Option<Operand>, Operand),
     Ensure(Term),
@@ -67,6 +72,10 @@ pub(super) struct Parsed {
     pub(super) ops: Vec<Op>,
     pub(super) identities: Vec<(AttrId, Operand)>,
     pub(super) slots: Vec<SlotInfo>,
+    /// The block that new ids are of.
+    pub(super) block: u64,
+    /// Whether ids of other blocks are taken as they are.
+    pub(super) any_ids: bool,
     /// With the attributes that the transaction brings.
     pub(super) schema: Schema,
     /// Those attributes, by the numbers they got.
@@ -93,12 +102,15 @@ pub(super) fn parse(schema: &Schema, block: u64, tx: Tx, form: &Form) -> Result<
         ops: Vec::with_capacity(forms.len() * 2),
         identities: Vec::new(),
         slots: Vec::new(),
+        block,
+        any_ids: false,
         schema: schema.clone(),
         brought: Vec::new(),
     };
     let names = HashMap::new();
     let known = HashMap::new();
-    let mut parser = Parser { parsed, forms, block, tx, names, known, definitions: None };
+    let tuples = identities(schema);
+    let mut parser = Parser { parsed, forms, tx, names, known, definitions: None, tuples };
     if let Some(meta) = meta {
         parser.map_of(meta, Some(Term::Tx))?;
     }
@@ -115,12 +127,22 @@ pub(super) fn parse(schema: &Schema, block: u64, tx: Tx, form: &Form) -> Result<
 pub(super) struct Parser<'a> {
     pub(super) parsed: Parsed,
     pub(super) forms: &'a [Form],
-    pub(super) block: u64,
     tx: Tx,
     names: HashMap<Value, Slot>,
     known: HashMap<Keyword, Arc<Attribute>>,
     /// Maps of the transaction that give a name, once one is looked for.
     pub(super) definitions: Option<HashMap<Keyword, &'a Form>>,
+    /// Composite tuples that identify, with their parts.
+    pub(super) tuples: Vec<(AttrId, Vec<AttrId>)>,
+}
+
+fn identities(schema: &Schema) -> Vec<(AttrId, Vec<AttrId>)> {
+    let identities = schema.attributes().filter(|a| a.unique == Some(Unique::Identity));
+    let parts = |a: &Arc<Attribute>| match &a.tuple {
+        Some(TupleKind::Composite(parts)) => Some((a.id, parts.clone())),
+        _ => None,
+    };
+    identities.filter_map(parts).collect()
 }
 
 fn syntax(expected: &'static str, form: &Form) -> TxError {
@@ -154,11 +176,14 @@ impl Parser<'_> {
         };
         let Some(operation) = head.as_keyword() else { return unsupported() };
         match (operation.as_str(), &items[1..]) {
-            ("db/add", [e, a, v]) => self.add(form, e, a, v),
-            ("db/retract", [e, a]) => self.retract(form, "db/retract", e, a, None),
-            ("db/retract", [e, a, v]) => self.retract(form, "db/retract", e, a, Some(v)),
+            // A fifth item is the transaction, as it stands in a datom.
+            ("db/add", [e, a, v] | [e, a, v, _]) => self.add(form, e, a, v),
+            ("db/retract", [e, a]) => self.retract(form, ":db/retract", e, a, None),
+            ("db/retract", [e, a, v] | [e, a, v, _]) => {
+                self.retract(form, ":db/retract", e, a, Some(v))
+            }
             ("db.fn/retractAttribute" | "db/retractAttribute", [e, a]) => {
-                self.retract(form, "db.fn/retractAttribute", e, a, None)
+                self.retract_attribute(form, e, a)
             }
             ("db/retractEntity" | "db.fn/retractEntity", [e]) => {
                 let e = self.known_entity(e, ":db/retractEntity")?;
@@ -204,10 +229,20 @@ impl Parser<'_> {
         let attribute = self.attribute(a)?;
         let e = self.known_entity(e, operation)?;
         let v = v.filter(|v| !v.is_nil()).map(|v| self.operand(&attribute, v)).transpose()?;
-        if matches!(attribute.tuple, Some(TupleKind::Composite(_))) {
+        if attribute.is_composite() {
             return Err(TxProblem::Composite { attribute: attribute.ident.clone() }.at(form));
         }
         self.push(form, e, OpKind::Retract(attribute.id, v));
+        Ok(())
+    }
+
+    fn retract_attribute(&mut self, form: &Form, e: &Form, a: &Form) -> Result<(), TxError> {
+        let attribute = self.attribute(a)?;
+        let e = self.known_entity(e, ":db.fn/retractAttribute")?;
+        if attribute.is_composite() {
+            return Err(TxProblem::Composite { attribute: attribute.ident.clone() }.at(form));
+        }
+        self.push(form, e, OpKind::RetractAttribute(attribute.id));
         Ok(())
     }
 
@@ -230,6 +265,10 @@ impl Parser<'_> {
             },
             _ => return Err(syntax("a datom is [e a v t added]", form)),
         };
+        // What follows from other datoms is not imported.
+        if self.attribute(a)?.is_composite() {
+            return Ok(());
+        }
         if added { self.add(form, e, a, v) } else { self.retract(form, "a datom", e, a, Some(v)) }
     }
 
@@ -264,12 +303,13 @@ impl Parser<'_> {
         if let Some(known) = self.known.get(ident) {
             return Ok(known.clone());
         }
-        let schema = &self.parsed.schema;
-        let attribute = match schema.attr(ident.as_str()).cloned() {
+        let strict = self.parsed.schema.flexibility == Flexibility::Write;
+        let found = self.parsed.schema.attr(ident.as_str()).cloned();
+        let attribute = match found.filter(|a| !(strict && a.is_undescribed())) {
             Some(attribute) => attribute,
             None => match maps::defined(self, ident)? {
                 Some(attribute) => attribute,
-                None if self.parsed.schema.flexibility == Flexibility::Read => {
+                None if !strict => {
                     self.bring(Attribute::undescribed(AttrId(0), ident.clone()), form)?
                 }
                 None => {
@@ -291,9 +331,13 @@ impl Parser<'_> {
         if reversed {
             return Err(syntax("a name that begins with _ is the reverse of an attribute", form));
         }
-        let id = self.parsed.schema.next_attr(self.block);
-        attribute.id = id.ok_or_else(|| TxProblem::Full.at(form))?;
-        self.parsed.brought.push((attribute.ident.clone(), attribute.id));
+        if let Some(known) = self.parsed.schema.attr(attribute.ident.as_str()) {
+            attribute.id = known.id;
+        } else {
+            let id = self.parsed.schema.next_attr(self.parsed.block);
+            attribute.id = id.ok_or_else(|| TxProblem::Full.at(form))?;
+            self.parsed.brought.push((attribute.ident.clone(), attribute.id));
+        }
         self.parsed.schema.insert(attribute.clone());
         Ok(Arc::new(attribute))
     }
@@ -328,7 +372,7 @@ impl Parser<'_> {
             FormKind::Value(Value::Long(e)) => self.entity_id(*e as u64, form),
             FormKind::Value(Value::Ref(e)) => self.entity_id(e.0, form),
             FormKind::Value(Value::Str(text)) => match text.as_ref() {
-                "datomic.tx" | "datascript.tx" => Ok(Term::Tx),
+                "datomic.tx" | "datahike.tx" | "datascript.tx" => Ok(Term::Tx),
                 _ => Ok(self.tempid(&Value::Str(text.clone()), form.span)),
             },
             FormKind::Value(Value::Keyword(ident)) => Ok(match ident.as_str() {
@@ -362,10 +406,10 @@ impl Parser<'_> {
 
     fn entity_id(&self, e: u64, form: &Form) -> Result<Term, TxError> {
         let id = EntityId(e);
-        let here = id.block() == self.block;
+        let here = id.block() == self.parsed.block;
         let exists = match id.as_tx() {
             Some(tx) => !here || tx <= self.tx,
-            None => e % BLOCK != 0 && e % BLOCK < ATTR_BASE && e < 1 << 53,
+            None => !e.is_multiple_of(BLOCK) && e % BLOCK < ATTR_BASE && e < 1 << 53,
         };
         if exists { Ok(Term::Id(id)) } else { Err(TxProblem::BadId { id: e.to_string() }.at(form)) }
     }
@@ -392,7 +436,33 @@ impl Parser<'_> {
                 _ => return Err(super::check::wrong(attribute, &form.to_value()).at(form)),
             }));
         }
+        if let (Some(TupleKind::Composite(parts)), Some(items)) = (&attribute.tuple, form.as_seq())
+        {
+            return self.composite(attribute, parts, items, form);
+        }
         let value = super::check::coerce(attribute, form.to_value());
         value.map(Operand::Value).map_err(|problem| problem.at(form))
+    }
+
+    /// A composite tuple: each part is a value of its own attribute.
+    fn composite(
+        &mut self,
+        attribute: &Attribute,
+        parts: &[AttrId],
+        items: &[Form],
+        form: &Form,
+    ) -> Result<Operand, TxError> {
+        if parts.len() != items.len() {
+            return Err(super::check::wrong(attribute, &form.to_value()).at(form));
+        }
+        let mut operands = Vec::with_capacity(items.len());
+        for (part, item) in parts.iter().zip(items) {
+            let part = self.parsed.schema.get(*part).cloned();
+            operands.push(match part.filter(|_| !item.is_nil()) {
+                Some(part) => self.operand(&part, item)?,
+                None => Operand::Value(item.to_value()),
+            });
+        }
+        Ok(Operand::Tuple(operands))
     }
 }

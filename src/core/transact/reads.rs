@@ -1,7 +1,8 @@
 //! What a transaction has to know of the database, fetched for the whole transaction at once.
 //!
-//! **Invariant:** a question that was not fetched yet is answered "nothing there" and noted; once nothing is noted in a
-//! whole pass, all answers of that pass were true. So reads cost one scan for each level of dependency, never one a datom.
+//! **Invariant:** a question that was not fetched yet is answered "nothing there" and noted; once
+//! nothing is noted in a whole pass, all answers of that pass were true. So reads cost one scan for
+//! each level of dependency, never one a datom.
 
 use crate::datom::{KeyRange, Order, Slice};
 use crate::db::{Db, DbError};

@@ -1,6 +1,7 @@
 //! Transactions that are only supposed.
 //!
-//! **Invariant:** the database after holds exactly the datoms of the report on top of the one before.
+//! **Invariant:** the database after holds exactly the datoms of the report on top of the one
+//! before.
 
 use super::{TxError, TxOptions, prepare};
 use crate::db::{Db, Prepared, TxReport};

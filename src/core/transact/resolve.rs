@@ -1,14 +1,15 @@
 //! One pass over the operations: who each term is, upserts, and what each operation says.
 //!
-//! **Invariant:** operations act in the order of the text, each on the state that those before it left. A tempid that turns
-//! out to be an entity after something else was done with it makes another pass in which it is that from the start.
+//! **Invariant:** operations act in the order of the text, each on the state that those before it
+//! left. A tempid that turns out to be an entity after something else was done with it makes
+//! another pass in which it is that from the start.
 
 use super::error::{TxProblem, shown};
 use super::parse::{Op, OpKind, Operand, Parsed, Slot, Term};
 use super::state::{State, is_reserved};
 use crate::edn::Span;
 use crate::id::{AttrId, EntityId};
-use crate::schema::{About, Attribute, Schema, TupleKind, Unique};
+use crate::schema::{About, Attribute, Schema, Unique};
 use crate::value::{Keyword, Value};
 use std::collections::BTreeSet;
 
@@ -55,6 +56,20 @@ impl<'a> Pass<'a> {
 
     /// Does all operations, then what has to hold at the end.
     pub(super) fn run(&mut self) -> Result<(), Failure> {
+        let result = self.all();
+        // Something new turned out to be what its composite tuple identifies.
+        if let (Err(_), Some((e, owner))) = (&result, self.state.same) {
+            let fresh = Binding::Fresh(e);
+            let slots = self.bindings.iter_mut().filter(|binding| **binding == fresh);
+            for binding in slots {
+                *binding = Binding::Found(owner);
+                self.again = true;
+            }
+        }
+        result
+    }
+
+    fn all(&mut self) -> Result<(), Failure> {
         let parsed = self.parsed;
         for op in &parsed.ops {
             self.operation(op).map_err(|problem| (problem, Some(op.span)))?;
@@ -83,7 +98,12 @@ impl<'a> Pass<'a> {
             found.ok_or_else(|| TxProblem::unknown(&a.to_string(), schema))
         };
         match &op.kind {
-            OpKind::Entity(identities) => self.identify(&op.e, identities.clone()),
+            OpKind::Entity(is, identities) => {
+                if let (Some(is), Term::Slot(slot)) = (is, &op.e) {
+                    self.bindings[*slot as usize] = Binding::Found(self.strict(is)?);
+                }
+                self.identify(&op.e, identities.clone())
+            }
             OpKind::Add(a, operand) => self.add(op, get(*a)?, operand),
             OpKind::Retract(a, operand) => {
                 let Some(e) = self.entity(&op.e)? else { return Ok(()) };
@@ -97,9 +117,15 @@ impl<'a> Pass<'a> {
                 Ok(())
             }
             OpKind::RetractEntity => match self.entity(&op.e)? {
-                Some(e) => self.state.retract_entity(e),
+                Some(e) => self.state.retract_entities(vec![e]),
                 None => Ok(()),
             },
+            OpKind::RetractAttribute(a) => {
+                let Some(e) = self.entity(&op.e)? else { return Ok(()) };
+                let attribute = get(*a)?;
+                own(attribute)?;
+                self.state.retract_attribute(attribute, e)
+            }
             OpKind::Cas(a, old, new) => self.cas(op, get(*a)?, old.as_ref(), new),
             OpKind::Ensure(spec) => {
                 let e = self.strict(&op.e)?;
@@ -111,23 +137,19 @@ impl<'a> Pass<'a> {
     }
 
     fn add(&mut self, op: &Op, a: &Attribute, operand: &Operand) -> Result<(), TxProblem> {
+        // The value's entity gets its id first, if both are new.
+        let v = self.value(operand)?;
         let upsert = a.unique == Some(Unique::Identity);
         let e = match &op.e {
             Term::Slot(slot) if upsert => {
-                let v = self.value_if_known(operand)?;
-                let owner = match &v {
-                    Some(v) => self.state.owner(a.id, v)?.map(|owner| (owner, v)),
-                    None => None,
-                };
-                if let Some((owner, v)) = owner {
-                    self.bind(*slot, owner, &a.ident, v)?;
+                if let Some(owner) = self.state.owner(a.id, &v)? {
+                    self.bind(*slot, owner, &a.ident, &v)?;
                 }
                 self.slot(*slot)?
             }
             term => self.strict(term)?,
         };
         self.state.take(e);
-        let v = self.value(operand)?;
         if let Value::Ref(target) = v {
             self.state.take(target);
         }
@@ -139,11 +161,20 @@ impl<'a> Pass<'a> {
             self.state.instant_ms = Some(ms);
             return Ok(());
         }
-        if matches!(a.tuple, Some(TupleKind::Composite(_))) {
-            self.claims.push((e, a.id, v, op.span));
-            return Ok(());
+        if a.is_composite() {
+            return self.claim(op, a, e, v);
         }
         self.state.add(a, e, v)
+    }
+
+    /// A composite tuple is written to say which entity is meant: it is what it is now, or will be
+    /// at the end.
+    fn claim(&mut self, op: &Op, a: &Attribute, e: EntityId, v: Value) -> Result<(), TxProblem> {
+        self.state.keep_tuples()?;
+        if self.state.one(e, a.id).as_ref() != Some(&v) {
+            self.claims.push((e, a.id, v, op.span));
+        }
+        Ok(())
     }
 
     fn cas(
@@ -171,10 +202,9 @@ impl<'a> Pass<'a> {
             });
         }
         let new = self.value(new)?;
-        if a.many
-            && let Some(old) = old
-        {
-            self.state.retract(a, e, &old);
+        self.state.take(e);
+        if let Value::Ref(target) = new {
+            self.state.take(target);
         }
         self.state.add(a, e, new)
     }
@@ -250,7 +280,10 @@ impl<'a> Pass<'a> {
 
     fn entity(&mut self, term: &Term) -> Result<Option<EntityId>, TxProblem> {
         match term {
-            Term::Id(e) => Ok(Some(*e)),
+            Term::Id(e) => {
+                self.known(*e)?;
+                Ok(Some(*e))
+            }
             Term::Tx => Ok(Some(self.state.tx.entity())),
             Term::Slot(slot) => self.slot(*slot).map(Some),
             Term::Ident(ident) => {
@@ -262,6 +295,14 @@ impl<'a> Pass<'a> {
                 self.state.owner(*a, &v)
             }
         }
+    }
+
+    /// Ids of blocks that this branch did not make, and that may not be made yet, have to be there.
+    fn known(&mut self, e: EntityId) -> Result<(), TxProblem> {
+        if e.block() <= self.parsed.block || self.parsed.any_ids || self.state.exists(e) {
+            return Ok(());
+        }
+        Err(TxProblem::BadId { id: e.to_string() })
     }
 
     fn strict(&mut self, term: &Term) -> Result<EntityId, TxProblem> {
@@ -276,6 +317,7 @@ impl<'a> Pass<'a> {
                 let v = match operand.as_ref() {
                     Operand::Value(v) => shown(v),
                     Operand::Entity(term) => self.written(term),
+                    Operand::Tuple(_) => "a tuple".into(),
                 };
                 format!("[{} {v}]", super::error::name(self.state.schema, *a))
             }
@@ -288,6 +330,10 @@ impl<'a> Pass<'a> {
         match operand {
             Operand::Value(v) => Ok(v.clone()),
             Operand::Entity(term) => self.strict(term).map(Value::Ref),
+            Operand::Tuple(parts) => {
+                let parts = parts.iter().map(|part| self.value(part));
+                Ok(Value::Vector(parts.collect::<Result<_, _>>()?))
+            }
         }
     }
 
@@ -299,6 +345,11 @@ impl<'a> Pass<'a> {
                 Ok(self.bindings[*slot as usize].entity().map(Value::Ref))
             }
             Operand::Entity(term) => Ok(self.entity(term)?.map(Value::Ref)),
+            Operand::Tuple(parts) => {
+                let parts = parts.iter().map(|part| self.value_if_known(part));
+                let parts: Option<Vec<_>> = parts.collect::<Result<_, _>>()?;
+                Ok(parts.map(Value::from))
+            }
         }
     }
 
@@ -315,7 +366,7 @@ impl<'a> Pass<'a> {
         for (_, v) in facts.iter().filter(|(a, _)| *a == ENTITY_ATTRS) {
             let Value::Keyword(required) = v else { continue };
             let attribute = self.state.schema.attr(required.as_str()).cloned();
-            if !attribute.is_some_and(|a| !self.state.values(&a, e).is_empty()) {
+            if attribute.is_none_or(|a| self.state.values(&a, e).is_empty()) {
                 return Err(TxProblem::Ensure { entity: e, spec, missing: required.clone() });
             }
         }

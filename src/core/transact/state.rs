@@ -1,13 +1,15 @@
-//! The database as it is in the middle of a transaction: what was read, with what was said since on top.
+//! The database as it is in the middle of a transaction: what was read, with what was said since on
+//! top.
 //!
-//! **Invariant:** `datoms` are what really changes, in order: no re-assertion, no retraction of what does not hold, and a
-//! one-valued attribute's old value retracted before its new one is added.
+//! **Invariant:** `datoms` are what really changes, in order: no re-assertion, no retraction of
+//! what does not hold, and a one-valued attribute's old value retracted before its new one is
+//! added.
 
 use super::error::{TxProblem, name, shown};
 use super::reads::{Question, Reads};
 use crate::datom::Datom;
 use crate::id::{AttrId, EntityId, TX_BASE, Tx};
-use crate::schema::{Attribute, Schema, TupleKind, builtin};
+use crate::schema::{Attribute, Schema, TupleKind, Unique, builtin};
 use crate::value::Value;
 use hashbrown::{HashMap, HashSet};
 
@@ -28,6 +30,9 @@ pub(super) struct State<'a> {
     ones: HashMap<(EntityId, AttrId), Option<Value>>,
     facts: HashMap<Fact, bool>,
     owners: HashMap<(AttrId, Value), Option<EntityId>>,
+    /// A tuple that came to be another entity's identity: the entity that it was of, and that other
+    /// one.
+    pub(super) same: Option<(EntityId, EntityId)>,
     /// The composite tuples that an attribute is part of.
     tuples: &'a HashMap<AttrId, Vec<AttrId>>,
     pub(super) stale_tuples: Vec<(EntityId, AttrId)>,
@@ -62,6 +67,7 @@ impl<'a> State<'a> {
             ones: HashMap::with_capacity(room),
             facts: HashMap::new(),
             owners: HashMap::new(),
+            same: None,
             tuples,
             stale_tuples: Vec::new(),
             log: Log::default(),
@@ -93,7 +99,7 @@ impl<'a> State<'a> {
 
     /// Who has a value of a unique attribute now.
     pub(super) fn owner(&mut self, a: AttrId, v: &Value) -> Result<Option<EntityId>, TxProblem> {
-        if self.schema.get(a).is_some_and(|a| matches!(a.tuple, Some(TupleKind::Composite(_)))) {
+        if self.schema.get(a).is_some_and(|a| a.is_composite()) {
             self.keep_tuples()?;
         }
         let key = (a, v.clone());
@@ -109,6 +115,11 @@ impl<'a> State<'a> {
             return said.clone();
         }
         if self.is_new(e) { None } else { self.reads.one(e, a) }
+    }
+
+    /// Whether anything is known of an entity.
+    pub(super) fn exists(&mut self, e: EntityId) -> bool {
+        !self.reads.list(Question::Entity(e)).is_empty()
     }
 
     fn has(&mut self, key: &Fact) -> bool {
@@ -192,7 +203,13 @@ impl<'a> State<'a> {
             let values: Vec<_> = parts.iter().map(|part| self.one(e, *part)).collect();
             if values.iter().any(Option::is_some) {
                 let values = values.into_iter().map(|v| v.unwrap_or(Value::Nil)).collect();
-                self.add(attribute, e, Value::Vector(values))?;
+                let added = self.add(attribute, e, Value::Vector(values));
+                if let (Err(TxProblem::Unique { owner, .. }), Some(Unique::Identity)) =
+                    (&added, attribute.unique)
+                {
+                    self.same = Some((e, *owner));
+                }
+                added?;
             } else if let Some(old) = self.one(e, tuple) {
                 self.retract(attribute, e, &old);
             }
@@ -265,12 +282,26 @@ impl<'a> State<'a> {
         found.into_iter().map(|(from, _, _)| from).collect()
     }
 
-    /// Retracts all facts of an entity and of its parts, and all that refer to it.
-    pub(super) fn retract_entity(&mut self, e: EntityId) -> Result<(), TxProblem> {
+    /// Retracts all values of an attribute of an entity, and what is part of it by that.
+    pub(super) fn retract_attribute(
+        &mut self,
+        a: &Attribute,
+        e: EntityId,
+    ) -> Result<(), TxProblem> {
+        let values = self.values(a, e);
+        values.iter().for_each(|v| self.retract(a, e, v));
+        let part = |v: &Value| if let Value::Ref(part) = v { Some(*part) } else { None };
+        let parts = values.iter().filter(|_| a.component).filter_map(part);
+        self.retract_entities(parts.collect())
+    }
+
+    /// Retracts all facts of entities and of their parts, and all that refer to them.
+    pub(super) fn retract_entities(&mut self, all: Vec<EntityId>) -> Result<(), TxProblem> {
         let schema = self.schema;
         let refs: Vec<_> = schema.attributes().filter(|a| a.is_ref()).cloned().collect();
         let mut seen = HashSet::new();
-        let mut rest = vec![e];
+        let mut rest = all;
+        rest.reverse();
         while let Some(e) = rest.pop() {
             if !seen.insert(e) {
                 continue;

@@ -1,0 +1,314 @@
+//! `factfs import`: rows of csv, tsv, JSON or EDN into a database, many to a transaction.
+//!
+//! **Invariant:** a batch is committed whole or not at all, batches are committed in order, and an
+//! error says how far it came. With `--tx-id` a batch that was committed before is not again.
+
+use crate::cli::args::{DATABASE_HELP, DatabaseArgs, FormatArgs, WhichArgs};
+use crate::cli::exit::Problem;
+use crate::cli::forms::{Forms, Source};
+use crate::cli::import::{Builder, Entity, Item, Naming, Row, Rows, infer};
+use crate::cli::progress::Progress;
+use crate::cli::{open, report};
+use anyhow::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use factfs_core::edn::{Form, FormKind};
+use factfs_core::hash::NodeHash;
+use factfs_core::text::Format;
+use factfs_core::value::Value;
+use factfs_store::{Database, Error, TransactOptions};
+use std::collections::VecDeque;
+
+/// Import rows of csv, tsv, JSON or EDN
+///
+/// The header, or the keys of objects, name attributes: `product/sku`. A row with an identity that
+/// is there already is added to that entity. Values are read by the type of their attribute; many
+/// values are a JSON array. A ref is an id, an `:ident`, an object, or, in a column named
+/// `product/supplier.supplier/id`, the value of that identity. An empty cell says nothing; `\N`,
+/// and null in JSON, retracts. In EDN a map is an entity, a vector a transaction of its own.
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("\
+Examples:
+  factfs import /srv/catalog products.csv --schema schema.edn
+  factfs import /srv/catalog products.csv --namespace product --identity product/sku --infer
+  factfs import /srv/catalog prices.csv --map Artikel=product/sku --map Preis=product/price \\
+      --map Bemerkung=
+  make-rows | factfs import s3://team-a/catalog - --format jsonl --tx-id nightly-2026-06-30
+
+{DATABASE_HELP}"))]
+pub struct Args {
+    /// The database: URL, URL#BRANCH, or the folder of a branch in a mount
+    #[arg(value_name = "DB")]
+    database: String,
+    /// A file, or - for standard input
+    #[arg(value_name = "FILE|-", default_value = "-")]
+    file: String,
+    /// The format of the input [default: by the name of the file]
+    #[arg(long, short, value_name = "FORMAT", value_parser = input_format())]
+    format: Option<Format>,
+    /// The format of the report [default: edn]
+    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(["edn", "json"]))]
+    report: Option<String>,
+    /// The branch, as after `#`
+    #[arg(long, value_name = "BRANCH")]
+    branch: Option<String>,
+    /// The namespace of columns that have none
+    #[arg(long, value_name = "NS")]
+    namespace: Option<String>,
+    /// A column means this attribute; without an attribute it is skipped. May be repeated
+    #[arg(long, value_name = "COLUMN=ATTR", value_parser = mapping)]
+    map: Vec<(String, String)>,
+    /// This column holds entity ids, like `db/id`
+    #[arg(long, value_name = "COLUMN")]
+    entity_id: Option<String>,
+    /// These attributes identify entities: checked, and said in the schema that --infer proposes.
+    /// May be repeated
+    #[arg(long, value_name = "ATTR")]
+    identity: Vec<String>,
+    /// Make an entity where an identity in a ref names nobody [default: an error]
+    #[arg(long)]
+    create_refs: bool,
+    /// Transactions to begin with: a file of EDN, or EDN itself
+    #[arg(long, value_name = "FILE")]
+    schema: Option<String>,
+    /// State the attributes that are unknown, as the first rows suggest
+    #[arg(long)]
+    infer: bool,
+    /// How many rows --infer looks at
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    infer_rows: usize,
+    /// How many rows make a transaction
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = 1..)]
+    batch: i64,
+    /// Give batches ids that begin like this, so that what is committed is not committed again
+    #[arg(long, value_name = "PREFIX")]
+    tx_id: Option<String>,
+}
+
+fn mapping(text: &str) -> Result<(String, String), Problem> {
+    let (column, attribute) = text.rsplit_once('=').ok_or_else(|| {
+        Problem::invalid(format!("`{text}` is not COLUMN=ATTRIBUTE, or COLUMN= to skip it"))
+    })?;
+    Ok((column.to_owned(), attribute.strip_prefix(':').unwrap_or(attribute).to_owned()))
+}
+
+fn input_format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(["csv", "tsv", "json", "jsonl", "edn"]).try_map(|text| {
+        Format::from_extension(&text).ok_or_else(|| Problem::invalid("no such format"))
+    })
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let which = WhichArgs { branch: args.branch.clone(), at: None };
+    let named = DatabaseArgs { database: args.database.clone(), which };
+    let format = format(&args)?;
+    let size = std::fs::metadata(&args.file).ok().map(|about| about.len());
+    let source = if args.file == "-" { Source::Stdin } else { Source::File(args.file.clone()) };
+    let mut rows = Rows::open(source, format)?;
+    let database = open::write(&named.locator()?)?;
+    let mut import = Import {
+        database,
+        tx_id: args.tx_id.clone(),
+        batch: Batch::default(),
+        done: Done::default(),
+    };
+    if let Some(schema) = &args.schema {
+        import.schema(schema)?;
+    }
+    let naming = Naming {
+        namespace: args.namespace.clone(),
+        renamed: args.map.iter().cloned().collect(),
+        entity_id: args.entity_id.clone(),
+    };
+    let identities: Vec<String> =
+        args.identity.iter().map(|i| i.trim_start_matches(':').to_owned()).collect();
+    let mut waiting = VecDeque::new();
+    if args.infer {
+        waiting = import.infer(&mut rows, &naming, &identities, args.infer_rows)?;
+    }
+    let schema = import.database.db()?.schema().clone();
+    let mut builder = Builder::new(schema, naming, args.create_refs);
+    identities.iter().try_for_each(|identity| builder.check_identity(identity))?;
+    let progress = Progress::of_bytes(size);
+    let limit = usize::try_from(args.batch)?;
+    loop {
+        let next = match waiting.pop_front() {
+            Some(item) => Some(item),
+            None => rows.next_item().with_context(|| import.how_far(rows.name()))?,
+        };
+        let Some(item) = next else { break };
+        match item {
+            Item::Row(row) => {
+                let entity = builder.entity(&row).with_context(|| import.how_far(rows.name()))?;
+                import.batch.add(row.line, entity);
+            }
+            Item::Entity(form) => {
+                let line = u64::from(form.span.line);
+                import.batch.add(line, Entity { form: Some(form), retracts: vec![] });
+            }
+            Item::Transaction(form) => {
+                import.commit(rows.name())?;
+                import.transact(&form).with_context(|| import.how_far(rows.name()))?;
+            }
+        }
+        if import.batch.entities.len() >= limit {
+            import.commit(rows.name())?;
+            progress.at(rows.consumed(), format!("{} rows", import.done.rows));
+        }
+    }
+    import.commit(rows.name())?;
+    drop(progress);
+    let report = args.report.as_deref().and_then(Format::from_extension);
+    Ok(FormatArgs { format: report }.output().lines().line(import.done.fields())?)
+}
+
+fn format(args: &Args) -> anyhow::Result<Format> {
+    let by_name = || Format::from_extension(args.file.rsplit_once('.')?.1);
+    args.format.or_else(by_name).ok_or_else(|| {
+        let text = format!("{}: which format is it?", args.file);
+        Problem::invalid(text).hint("--format csv, tsv, json, jsonl or edn").into()
+    })
+}
+
+/// An import under way.
+struct Import {
+    database: Database,
+    tx_id: Option<String>,
+    batch: Batch,
+    done: Done,
+}
+
+/// Rows that are not committed yet.
+#[derive(Default)]
+struct Batch {
+    entities: Vec<Entity>,
+    last_line: u64,
+}
+
+impl Batch {
+    fn add(&mut self, line: u64, entity: Entity) {
+        self.last_line = line;
+        self.entities.push(entity);
+    }
+}
+
+/// What is committed.
+#[derive(Default)]
+struct Done {
+    rows: u64,
+    transactions: u64,
+    already: u64,
+    datoms: u64,
+    last_line: u64,
+    t: u64,
+}
+
+impl Done {
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("rows", report::count(self.rows)),
+            ("transactions", report::count(self.transactions)),
+            ("already", report::count(self.already)),
+            ("datoms", report::count(self.datoms)),
+            ("t", report::count(self.t)),
+        ]
+    }
+}
+
+impl Import {
+    fn schema(&mut self, argument: &str) -> anyhow::Result<()> {
+        let mut forms = Forms::open(Source::of(argument))?;
+        while let Some(form) = forms.next_form()? {
+            self.transact(&form).with_context(|| "--schema".to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// States the attributes that the first rows suggest; gives those rows back.
+    fn infer(
+        &mut self,
+        rows: &mut Rows,
+        naming: &Naming,
+        identities: &[String],
+        limit: usize,
+    ) -> anyhow::Result<VecDeque<Item>> {
+        let mut items = VecDeque::new();
+        let mut sample: Vec<Row> = Vec::new();
+        while items.len() < limit {
+            let Some(item) = rows.next_item()? else { break };
+            if let Item::Row(row) = &item {
+                sample.push(row.clone());
+            }
+            items.push_back(item);
+        }
+        let db = self.database.db()?;
+        if let Some(schema) = infer(&sample, naming, db.schema(), identities)? {
+            self.transact(&Form::from(schema)).with_context(|| "--infer")?;
+        }
+        Ok(items)
+    }
+
+    /// Commits what is gathered.
+    fn commit(&mut self, name: &str) -> anyhow::Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.entities.is_empty() {
+            return Ok(());
+        }
+        let rows = batch.entities.len() as u64;
+        let last = batch.last_line;
+        let form = self.form(batch).with_context(|| self.how_far(name))?;
+        self.transact(&form).with_context(|| self.how_far(name))?;
+        self.done.rows += rows;
+        self.done.last_line = last;
+        Ok(())
+    }
+
+    /// The transaction of a batch. What an entity takes back that is not there is left out.
+    fn form(&self, batch: Batch) -> anyhow::Result<Form> {
+        let retracts = batch.entities.iter().flat_map(|entity| &entity.retracts);
+        let who: Vec<_> = retracts.map(|retract| retract.entity.clone()).collect();
+        let found = if who.is_empty() {
+            vec![]
+        } else {
+            self.database.db()?.entids(&who).map_err(Error::from)?
+        };
+        let mut found = found.into_iter();
+        let mut forms = Vec::new();
+        for Entity { form, retracts } in batch.entities {
+            forms.extend(form);
+            for retract in retracts {
+                if found.next().flatten().is_some() {
+                    forms.push(retract.form);
+                }
+            }
+        }
+        Ok(Form { kind: FormKind::Vector(forms), span: Default::default() })
+    }
+
+    fn transact(&mut self, form: &Form) -> anyhow::Result<()> {
+        // The id holds what is said, so that a changed input is not taken for the one before.
+        let number = self.done.transactions + 1;
+        let tx_id = self.tx_id.as_ref().map(|prefix| {
+            let hash = NodeHash::of(form.to_string().as_bytes()).to_string();
+            format!("{prefix}/{number}/{}", &hash[..16])
+        });
+        let report = self.database.transact(form, &TransactOptions { tx_id })?;
+        self.done.transactions += 1;
+        if report.already {
+            self.done.already += 1;
+        } else {
+            self.done.datoms += report.datoms.len() as u64;
+        }
+        self.done.t = report.tx.t().0;
+        Ok(())
+    }
+
+    /// What to say with an error: where, and how much of the input is in the database.
+    fn how_far(&self, name: &str) -> String {
+        match self.done.rows {
+            0 => format!("{name}\nhint: no row was imported"),
+            n => {
+                format!("{name}\nhint: {n} rows, up to line {}, are imported", self.done.last_line)
+            }
+        }
+    }
+}

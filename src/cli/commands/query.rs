@@ -1,0 +1,152 @@
+//! `factfs query`: runs a query over any number of databases.
+
+use crate::cli::args::{DATABASE_HELP, DatabaseArgs, FormatArgs, WhichArgs, locator};
+use crate::cli::exit::Problem;
+use crate::cli::forms::Source;
+use crate::cli::inputs::{Given, Inputs};
+use crate::cli::output;
+use crate::cli::saved::Saved;
+use anyhow::Context;
+use factfs_core::edn::{self, Form};
+use factfs_core::query::{self, CancelToken, Limits, Query, Shape};
+use factfs_core::text::{Layout, RowKeys, Shape as TextShape};
+use factfs_store::Error;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Run a query over any number of databases
+///
+/// The query is a file, the text itself, or - for standard input. A query file may also be a map
+/// around a query: {:query … :inputs {?min 10, $old "…"} :rules […]}. A database after the query is
+/// `$`, or the only one that the query names; --in names the others.
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("\
+Examples:
+  factfs query '[:find ?n . :where [_ :product/name ?n]]' /srv/catalog
+  factfs query low-stock.edn --in catalog=s3://team-a/catalog --in inventory=/srv/inventory
+  factfs query low-stock.edn --in catalog=s3://team-a/catalog@2026-06-30 \\
+      --in inventory=/srv/inventory@2026-06-30 --format csv
+  factfs query '[:find ?i :in $ ?max :where [?i :item/count ?c] [(< ?c ?max)]]' \\
+      ~/data/inventory/head --arg '?max=10'
+
+{DATABASE_HELP}"))]
+pub struct Args {
+    /// A file, the text of a query, or - for standard input
+    #[arg(value_name = "QUERY")]
+    query: String,
+    /// The database, if there is one: URL, URL#BRANCH, URL@WHEN, or a snapshot folder of a mount
+    #[arg(value_name = "DB")]
+    database: Option<String>,
+    #[command(flatten)]
+    which: WhichArgs,
+    /// The database that the query calls $NAME. May be repeated
+    #[arg(long = "in", value_name = "NAME=DB", value_parser = pair)]
+    inputs: Vec<(String, String)>,
+    /// The value of an input, as EDN. May be repeated
+    #[arg(long, value_name = "?X=EDN", value_parser = pair)]
+    arg: Vec<(String, String)>,
+    /// The rules, for `%`: a file of EDN, or EDN itself
+    #[arg(long, value_name = "FILE")]
+    rules: Option<String>,
+    /// Show how the query was run, with the rows of each step, in the place of its answer
+    #[arg(long)]
+    explain: bool,
+    /// At most so many rows of the answer
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// Leave out so many rows
+    #[arg(long, value_name = "N")]
+    offset: Option<u32>,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+fn pair(text: &str) -> Result<(String, String), Problem> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| Problem::invalid(format!("`{text}` is not NAME=VALUE")))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let source = Source::of(&args.query);
+    let name = source.name();
+    let in_query = || name.clone();
+    let mut saved = Saved::read(&source.read()?).with_context(in_query)?;
+    for (option, value) in [("limit", args.limit), ("offset", args.offset)] {
+        value.iter().for_each(|value| saved.set(option, i64::from(*value)));
+    }
+    let query = Query::from_form(&saved.query).map_err(Error::from).with_context(in_query)?;
+    let given = given(&args)?;
+    let inputs = Inputs::new(&given, &saved).all(&query.inputs())?;
+    let limits = limits(args.timeout)?;
+    let answer = query::run(&query, &inputs, &limits, &CancelToken::default()).map_err(Error::from);
+    let answer = answer.with_context(in_query)?;
+    for warning in &answer.stats.warnings {
+        // The answer is worth more than the warning.
+        let _ = writeln!(std::io::stderr(), "factfs: warning: {warning}");
+    }
+    if args.explain {
+        return Ok(output::text(&answer.explain.to_string())?);
+    }
+    let shape = match answer.shape {
+        Shape::Relation => TextShape::Relation,
+        Shape::Collection => TextShape::Collection,
+        Shape::Tuple => TextShape::Tuple,
+        Shape::Scalar => TextShape::Scalar,
+    };
+    let layout = Layout { shape, columns: answer.columns, keys: row_keys(&saved.query) };
+    Ok(args.format.output().rows(layout, &answer.rows)?)
+}
+
+fn given(args: &Args) -> anyhow::Result<Given> {
+    let mut given = Given::default();
+    if let Some(database) = &args.database {
+        let named = DatabaseArgs { database: database.clone(), which: args.which.clone() };
+        given.databases.insert(String::new(), named.locator()?);
+    } else if args.which.branch.is_some() || args.which.at.is_some() {
+        let text = "--branch and --at are about the database after the query, and there is none";
+        let hint = "in --in write NAME=URL#BRANCH or NAME=URL@WHEN";
+        return Err(Problem::invalid(text).hint(hint).into());
+    }
+    for (name, database) in &args.inputs {
+        let name = name.trim_start_matches('$').to_owned();
+        if given.databases.insert(name.clone(), locator(database)?).is_some() {
+            return Err(Problem::invalid(format!("${name} is given twice")).into());
+        }
+    }
+    given.values = args.arg.iter().cloned().collect();
+    if let Some(rules) = &args.rules {
+        let source = Source::of(rules);
+        let name = source.name();
+        given.rules = Some(edn::read_one(&source.read()?).with_context(|| name)?);
+    }
+    Ok(given)
+}
+
+fn limits(timeout: Option<f64>) -> anyhow::Result<Limits> {
+    let start = Instant::now();
+    let elapsed = move || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let timeout_ms = timeout.map(|seconds| (seconds * 1000.0).round());
+    if let Some(ms) = timeout_ms.filter(|ms| !(1.0..=1e15).contains(ms)) {
+        return Err(Problem::invalid(format!("--timeout: {ms} ms is no time to wait")).into());
+    }
+    // Between 1 and 10^15: the conversion is exact.
+    let timeout_ms = timeout_ms.map(|ms| ms as u64);
+    Ok(Limits { timeout_ms, elapsed_ms: Some(Arc::new(elapsed)), ..Limits::default() })
+}
+
+/// Whether rows are maps in EDN: where the query says `:keys`, `:strs` or `:syms`.
+fn row_keys(query: &Form) -> Option<RowKeys> {
+    let is_there = |name: &str| {
+        let in_vector = query.as_vector().is_some_and(|v| v.iter().any(|f| f.is_keyword(name)));
+        in_vector || query.get(name).is_some()
+    };
+    let kinds =
+        [("keys", RowKeys::Keywords), ("strs", RowKeys::Strings), ("syms", RowKeys::Symbols)];
+    kinds.into_iter().find(|(name, _)| is_there(name)).map(|(_, keys)| keys)
+}

@@ -1,0 +1,246 @@
+//! Reads the rows of an input, whatever its format.
+//!
+//! **Invariant:** rows come in the order of the input and one at a time (an array of JSON is read
+//! whole); each knows the line it starts on. What a name or a cell means is not known here.
+
+use crate::cli::exit::Problem;
+use crate::cli::forms::{Forms, Source};
+use anyhow::Context;
+use factfs_core::edn::{Form, FormKind};
+use factfs_core::text::{Cell, Format, Record, Records};
+use factfs_store::Kind;
+use serde_json::Value as Json;
+use std::cell::Cell as Counter;
+use std::io::{BufRead, BufReader, Read};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What a row says in one column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Field {
+    /// A text, to be read by the type of the attribute.
+    Text(String),
+    /// A JSON value.
+    Json(Json),
+    /// What was there is to be retracted.
+    Retract,
+}
+
+/// A row: names and what they are said to be. Columns that say nothing are left out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Where it starts, from 1.
+    pub line: u64,
+    /// In the order of the input.
+    pub fields: Vec<(Arc<str>, Field)>,
+}
+
+/// What an input holds.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// An entity in columns.
+    Row(Row),
+    /// An entity as a map of EDN.
+    Entity(Form),
+    /// A transaction of its own, as a vector of EDN.
+    Transaction(Form),
+}
+
+/// The rows of an input.
+pub struct Rows {
+    name: String,
+    input: Input,
+    consumed: Rc<Counter<u64>>,
+}
+
+enum Input {
+    Table { bytes: BufReader<Counted>, records: Records, header: Vec<Arc<str>>, ended: bool },
+    Lines { bytes: BufReader<Counted>, line: u64 },
+    Array(std::iter::Enumerate<std::vec::IntoIter<Json>>),
+    Forms(Forms),
+}
+
+/// Counts what is read, for those who want to see how far it is.
+struct Counted {
+    input: Box<dyn Read>,
+    bytes: Rc<Counter<u64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.input.read(buffer)?;
+        self.bytes.set(self.bytes.get() + length as u64);
+        Ok(length)
+    }
+}
+
+impl Rows {
+    /// Opens an input and reads its header, if its format has one.
+    pub fn open(source: Source, format: Format) -> anyhow::Result<Self> {
+        let name = source.name();
+        let consumed = Rc::new(Counter::new(0));
+        let bytes = |source: Source| -> anyhow::Result<_> {
+            let input = source.open()?;
+            Ok(BufReader::new(Counted { input, bytes: consumed.clone() }))
+        };
+        let input = match format {
+            Format::Csv | Format::Tsv => {
+                let records = Records::new(format);
+                Input::Table { bytes: bytes(source)?, records, header: vec![], ended: false }
+            }
+            Format::Jsonl => Input::Lines { bytes: bytes(source)?, line: 0 },
+            Format::Json => {
+                let rows: Vec<Json> = serde_json::from_reader(bytes(source)?)
+                    .with_context(|| format!("{name}: not an array of objects"))?;
+                Input::Array(rows.into_iter().enumerate())
+            }
+            Format::Edn => Input::Forms(Forms::open(source)?),
+            Format::Txt | Format::Md => {
+                let text = format!("{name}: `{}` can be written, not read", format.extension());
+                return Err(Problem::new(Kind::Unsupported, text).into());
+            }
+        };
+        let mut rows = Self { name, input, consumed };
+        rows.read_header()?;
+        Ok(rows)
+    }
+
+    /// How errors name the input.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many bytes were read.
+    pub fn consumed(&self) -> u64 {
+        match &self.input {
+            Input::Forms(forms) => forms.consumed(),
+            _ => self.consumed.get(),
+        }
+    }
+
+    /// The next row.
+    pub fn next_item(&mut self) -> anyhow::Result<Option<Item>> {
+        let name = self.name.clone();
+        self.read_item().with_context(|| name)
+    }
+
+    fn read_item(&mut self) -> anyhow::Result<Option<Item>> {
+        match &mut self.input {
+            Input::Forms(forms) => Ok(match forms.next_form()? {
+                Some(form) if matches!(form.kind, FormKind::Map(_)) => Some(Item::Entity(form)),
+                Some(form) if matches!(form.kind, FormKind::Vector(_)) => {
+                    Some(Item::Transaction(form))
+                }
+                Some(form) => {
+                    let text = format!("{}: a map or a vector is expected", form.span);
+                    return Err(Problem::invalid(text).into());
+                }
+                None => None,
+            }),
+            Input::Array(items) => items
+                .next()
+                .map(|(i, json)| object(json, i as u64 + 1, "item").map(Item::Row))
+                .transpose(),
+            Input::Lines { bytes, line } => Ok(json_line(bytes, line)?.map(Item::Row)),
+            Input::Table { .. } => loop {
+                let Some(record) = self.record()? else { return Ok(None) };
+                let is_blank = record.cells == [Cell::Nothing];
+                let Input::Table { header, .. } = &self.input else { return Ok(None) };
+                if !is_blank || header.len() == 1 {
+                    return row(header, record).map(|row| Some(Item::Row(row)));
+                }
+            },
+        }
+    }
+
+    fn read_header(&mut self) -> anyhow::Result<()> {
+        if !matches!(self.input, Input::Table { .. }) {
+            return Ok(());
+        }
+        let Some(record) = self.record().with_context(|| self.name.clone())? else {
+            let text = format!("{}: the header is missing: the file is empty", self.name);
+            return Err(Problem::invalid(text).into());
+        };
+        let name = |cell| match cell {
+            Cell::Text(text) => text,
+            Cell::Nothing | Cell::Retract => String::new(),
+        };
+        let names: Vec<Arc<str>> = record.cells.into_iter().map(|cell| name(cell).into()).collect();
+        if let Some((i, twice)) = names.iter().enumerate().find(|(i, n)| names[..*i].contains(n)) {
+            let text =
+                format!("{}: column {} is named `{twice}` like one before", self.name, i + 1);
+            return Err(Problem::invalid(text).into());
+        }
+        if let Input::Table { header, .. } = &mut self.input {
+            *header = names;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self) -> anyhow::Result<Option<Record>> {
+        let Input::Table { bytes, records, ended, .. } = &mut self.input else { return Ok(None) };
+        loop {
+            if *ended {
+                return Ok(records.finish()?);
+            }
+            if let Some(record) = records.next_record()? {
+                return Ok(Some(record));
+            }
+            let chunk = bytes.fill_buf()?;
+            let length = chunk.len();
+            records.push(chunk);
+            bytes.consume(length);
+            *ended = length == 0;
+        }
+    }
+}
+
+fn row(header: &[Arc<str>], record: Record) -> anyhow::Result<Row> {
+    let (line, cells) = (record.line, record.cells);
+    if cells.len() > header.len() {
+        let text = format!("line {line}: {} cells under a header of {}", cells.len(), header.len());
+        return Err(Problem::invalid(text).into());
+    }
+    let field = |(name, cell): (&Arc<str>, Cell)| match cell {
+        Cell::Nothing => None,
+        Cell::Retract => Some((name.clone(), Field::Retract)),
+        Cell::Text(text) => Some((name.clone(), Field::Text(text))),
+    };
+    Ok(Row { line, fields: header.iter().zip(cells).filter_map(field).collect() })
+}
+
+fn json_line(bytes: &mut impl BufRead, line: &mut u64) -> anyhow::Result<Option<Row>> {
+    let mut text = Vec::new();
+    loop {
+        text.clear();
+        if bytes.read_until(b'\n', &mut text)? == 0 {
+            return Ok(None);
+        }
+        *line += 1;
+        if !text.trim_ascii().is_empty() {
+            break;
+        }
+    }
+    let json = serde_json::from_slice(&text).map_err(|error| {
+        let column = error.column();
+        Problem::invalid(format!("line {line}, column {column}: {}", reason(&error)))
+    })?;
+    object(json, *line, "line").map(Some)
+}
+
+/// The message of an error without its place, which counts lines within the line.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(reason, _)| reason.to_owned())
+}
+
+fn object(json: Json, line: u64, unit: &str) -> anyhow::Result<Row> {
+    let Json::Object(entries) = json else {
+        return Err(Problem::invalid(format!("{unit} {line}: an object is expected")).into());
+    };
+    let field = |(name, json): (String, Json)| {
+        let field = if json.is_null() { Field::Retract } else { Field::Json(json) };
+        (Arc::from(name), field)
+    };
+    Ok(Row { line, fields: entries.into_iter().map(field).collect() })
+}

@@ -1,0 +1,172 @@
+//! The inputs of a query: databases that are opened, values that were given, what the file says.
+//!
+//! **Invariant:** each element of `:in` gets its input from the command line, else from the query
+//! file, else it is an error that says how to give it; what is given and not asked for is an error,
+//! too. A database that is named twice is read once: both see the same commit.
+
+use super::args::locator;
+use super::exit::Problem;
+use super::open;
+use super::saved::Saved;
+use factfs_core::conn::Moment;
+use factfs_core::db::Db;
+use factfs_core::edn::{self, Form};
+use factfs_core::query::{Input, InputKind, InputSpec};
+use factfs_core::value::Value;
+use factfs_store::{Kind, Locator};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the command line gives a query.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Databases, by name without `$`; the one without a name is the name "".
+    pub databases: BTreeMap<String, Locator>,
+    /// Values, by name as in `:in`.
+    pub values: BTreeMap<String, String>,
+    /// What `%` is.
+    pub rules: Option<Form>,
+}
+
+/// Finds the inputs of one query.
+pub struct Inputs<'a> {
+    given: &'a Given,
+    saved: &'a Saved,
+    open: BTreeMap<String, Moment>,
+    used: BTreeSet<String>,
+}
+
+impl<'a> Inputs<'a> {
+    /// From these places.
+    pub fn new(given: &'a Given, saved: &'a Saved) -> Self {
+        Self { given, saved, open: BTreeMap::new(), used: BTreeSet::new() }
+    }
+
+    /// An input for each element of `:in`.
+    pub fn all(mut self, specs: &[InputSpec]) -> anyhow::Result<Vec<Input>> {
+        let mut inputs = BTreeMap::new();
+        // Databases first: `:basis` is the newest instant of them.
+        for (number, spec) in specs.iter().enumerate() {
+            if spec.kind == InputKind::Source {
+                inputs.insert(number, self.source(spec, specs)?);
+            }
+        }
+        for (number, spec) in specs.iter().enumerate() {
+            if spec.kind != InputKind::Source {
+                inputs.insert(number, Input::Value(self.value(spec)?));
+            }
+        }
+        self.nothing_is_left(specs)?;
+        Ok(inputs.into_values().collect())
+    }
+
+    fn source(&mut self, spec: &InputSpec, specs: &[InputSpec]) -> anyhow::Result<Input> {
+        let name = spec.name.trim_start_matches('$');
+        let sources = specs.iter().filter(|spec| spec.kind == InputKind::Source).count();
+        let only = self.given.databases.get("").filter(|_| sources == 1);
+        if let Some(locator) = self.given.databases.get(name).or(only) {
+            let key = if self.given.databases.contains_key(name) { name } else { "" };
+            self.used.insert(format!("${key}"));
+            return Ok(Input::Db(self.database(locator)?));
+        }
+        let Some(form) = self.saved.input(&spec.name) else {
+            let hint = match name {
+                "" => "name it after the query".to_owned(),
+                name => format!("--in {name}=DB"),
+            };
+            let text = format!("no database for {}", spec.name);
+            return Err(Problem::new(Kind::NotFound, text).hint(hint).into());
+        };
+        match form.as_str() {
+            None => Ok(Input::Value(form.to_value())),
+            Some(text) => Ok(Input::Db(self.written(text)?)),
+        }
+    }
+
+    /// A database as a query file writes it: `NAME/at/WHEN` of one that was given, or by its URL.
+    fn written(&mut self, text: &str) -> anyhow::Result<Db> {
+        let (name, rest) = text.split_once('/').unwrap_or((text, ""));
+        let Some(locator) = self.given.databases.get(name) else {
+            return self.database(&locator(text)?);
+        };
+        self.used.insert(format!("${name}"));
+        let at = rest.strip_prefix("at/").or(rest.strip_prefix("commits/"));
+        let branch = rest.strip_prefix("branches/");
+        let mut locator = locator.clone();
+        match (rest, at, branch) {
+            ("" | "head", ..) => {}
+            (_, Some(when), _) => locator.at = Some(when.to_owned()),
+            (_, _, Some(branch)) => locator.branch = Some(branch.to_owned()),
+            _ => {
+                let text = format!("`{text}` is no snapshot of {name}");
+                let hint = format!("{name}, {name}/at/WHEN, {name}/branches/BRANCH");
+                return Err(Problem::new(Kind::NotFound, text).hint(hint).into());
+            }
+        }
+        self.database(&locator)
+    }
+
+    fn database(&mut self, locator: &Locator) -> anyhow::Result<Db> {
+        let key = locator.to_string();
+        if let Some(moment) = self.open.get(&key) {
+            return Ok(moment.db.clone());
+        }
+        let (_, moment) = open::read(locator)?;
+        let db = moment.db.clone();
+        self.open.insert(key, moment);
+        Ok(db)
+    }
+
+    fn value(&mut self, spec: &InputSpec) -> anyhow::Result<Value> {
+        if spec.kind == InputKind::Rules {
+            let rules = self.given.rules.as_ref().or(self.saved.rules.as_ref());
+            let rules = rules.or_else(|| self.saved.input("%"));
+            let missing = || Problem::invalid("no rules for %").hint("--rules FILE");
+            return Ok(rules.ok_or_else(missing)?.to_value());
+        }
+        if let Some(name) = names(&spec.name).find(|name| self.given.values.contains_key(*name)) {
+            self.used.insert(name.to_owned());
+            let text = self.given.values[name].as_str();
+            return read(text, spec);
+        }
+        match self.saved.input(&spec.name) {
+            Some(form) if form.is_keyword("basis") => Ok(self.basis()),
+            Some(form) => Ok(form.to_value()),
+            None => {
+                let text = format!("no value for {}", spec.name);
+                let name = names(&spec.name).last().unwrap_or_default();
+                let hint = format!("--arg '{name}=EDN'");
+                Err(Problem::invalid(text).hint(hint).into())
+            }
+        }
+    }
+
+    /// The newest instant of the databases: a query sees no clock.
+    fn basis(&self) -> Value {
+        let newest = self.open.values().filter_map(|moment| moment.instant_ms).max();
+        newest.map_or(Value::Nil, Value::Inst)
+    }
+
+    fn nothing_is_left(&self, specs: &[InputSpec]) -> anyhow::Result<()> {
+        let databases = self.given.databases.keys().map(|name| format!("${name}"));
+        let values = self.given.values.keys().cloned();
+        let Some(name) = databases.chain(values).find(|name| !self.used.contains(name)) else {
+            return Ok(());
+        };
+        let known: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        let text = format!("the query has no input {name}; it has [{}]", known.join(" "));
+        Err(Problem::invalid(text).into())
+    }
+}
+
+/// What an input may be called: as it is written, and by its variable with and without `?`.
+fn names(written: &str) -> impl Iterator<Item = &str> {
+    let inside = written.trim_matches(|c| c == '[' || c == ']').split_whitespace().next();
+    let variable = inside.unwrap_or(written);
+    [written, variable.trim_start_matches('?'), variable].into_iter()
+}
+
+/// A value as typed.
+fn read(text: &str, spec: &InputSpec) -> anyhow::Result<Value> {
+    let place = |error| anyhow::Error::new(error).context(format!("--arg {}", spec.name));
+    Ok(edn::read_one(text).map_err(place)?.to_value())
+}

@@ -1,0 +1,31 @@
+//! The command line: what was typed becomes calls of the crates below, and what they answer becomes
+//! text and an exit code.
+//!
+//! **Invariant:** a command opens what it needs, prints its result on standard output and all else
+//! on standard error, and ends with an exit code of the one table. It decides nothing about
+//! databases.
+
+use clap::Parser;
+use std::process::ExitCode;
+
+// floor 0
+mod exit;
+mod output;
+// floor 1
+mod args;
+mod forms;
+mod progress;
+mod report;
+mod saved;
+// floor 2
+mod import;
+mod open;
+// floor 3
+mod inputs;
+// floor 4
+mod commands;
+
+/// Runs the command that was typed.
+pub fn run() -> ExitCode {
+    exit::end(commands::run(commands::Cli::parse()))
+}

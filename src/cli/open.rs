@@ -1,0 +1,37 @@
+//! Opens databases: for reading a value of one, or for writing to the head of a branch.
+//!
+//! **Invariant:** a moment in the past is read and never written.
+
+use super::exit::Problem;
+use anyhow::Context;
+use factfs_core::conn::Moment;
+use factfs_store::{Database, Kind, Locator, Settings};
+
+/// A database, open.
+pub fn open(locator: &Locator) -> anyhow::Result<Database> {
+    Database::open(locator, &Settings::from_env()).with_context(|| locator.url.clone())
+}
+
+/// The value that was named, and which commit it is.
+pub fn read(locator: &Locator) -> anyhow::Result<(Database, Moment)> {
+    let database = open(locator)?;
+    let moment = match &locator.at {
+        Some(when) => database.at(when).with_context(|| locator.to_string())?,
+        None => {
+            let db = database.db()?;
+            let (commit, instant_ms) = (db.snapshot().commit, db.snapshot().instant_ms);
+            Moment { db, commit, instant_ms, name: None, fixed: false }
+        }
+    };
+    Ok((database, moment))
+}
+
+/// A database that is to be written.
+pub fn write(locator: &Locator) -> anyhow::Result<Database> {
+    if let Some(when) = &locator.at {
+        let text = format!("{locator} is a moment in the past, and the past is not written");
+        let hint = format!("leave out @{when}, or make a branch from it: factfs branch create");
+        return Err(Problem::new(Kind::ReadOnly, text).hint(hint).into());
+    }
+    open(locator)
+}

@@ -1,0 +1,313 @@
+//! Flush: the novelty becomes part of the trees.
+//!
+//! **Invariant:** a flush is made from one head: "roots R and novelty up to t0 become roots R'". It applies to any later
+//! head that still has R, the same collection generation and the same attributes in AVET; what came after t0 stays novelty.
+//! No transaction is part of it; of two flushes at once one wins, and what the other wrote is referred to by nothing.
+
+use super::build::{Objects, write_novelty};
+use super::commits::{self, LogPlace};
+use super::settle::{Attempt, Settled, pause_ms};
+use super::{Conn, ConnError, Seen};
+use crate::commit::{Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened};
+use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
+use crate::db::{Layer, Trees};
+use crate::id::{AttrId, T, Tx};
+use crate::index::{Changes, Forest, NodeRef, PackId, PackWriter, Root, Shape, Tree, TreeError};
+use crate::schema::Schema;
+use crate::store::{Expect, Swap};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The name of a pack.
+pub(super) fn pack_name(pack: PackId) -> String {
+    format!("pack/{:032x}", pack.0)
+}
+
+/// Trees with the novelty in them.
+struct Flushed {
+    trees: Trees,
+    commits: Option<Root>,
+    inlined: Vec<(NodeRef, Bytes)>,
+    packs: Objects,
+}
+
+impl Conn {
+    /// Whether the novelty is over its limit.
+    pub fn needs_flush(&self) -> bool {
+        self.novelty_rows() >= self.inner.options.novelty_rows
+    }
+
+    fn novelty_rows(&self) -> u64 {
+        self.seen().opened.head.base.novelty.map_or(0, |novelty| novelty.rows)
+    }
+
+    /// Moves the novelty into the trees, and keeps that head as an automatic tag; `false` if there is none, or if another flush was faster. Transactions go on
+    /// meanwhile. Merging runs on the calling thread.
+    pub async fn flush(&self) -> Result<bool, ConnError> {
+        if self.inner.flushing.swap(true, Ordering::AcqRel) {
+            return Ok(false);
+        }
+        let _done = Done(self);
+        let seen = self.newest().await?;
+        let from = &seen.opened;
+        if from.head.closed || from.head.base.commit.is_none_or(|c| c.t <= from.head.base.flushed) {
+            return Ok(false);
+        }
+        let flushed = self.flush_from(from).await?;
+        if flushed {
+            self.tag_automatically().await?;
+        }
+        Ok(flushed)
+    }
+
+    /// Keeps the newest head for its age, as an automatic tag.
+    async fn tag_automatically(&self) -> Result<(), ConnError> {
+        let (place, opened) = (&self.inner.place, self.opened());
+        let tag = place.freeze(&opened, opened.head.tip.t()).await?;
+        let tagged = |refs: &mut crate::commit::Refs| {
+            if !refs.automatic.contains(&tag) {
+                refs.automatic.push(tag.clone());
+            }
+            Ok(())
+        };
+        place.update_refs(tagged).await
+    }
+
+    /// A flush made from a head that may be an old one.
+    pub(super) async fn flush_from(&self, from: &Opened) -> Result<bool, ConnError> {
+        let rows = self.commit_rows(from).await?;
+        let flushed = self.merge(from, &rows)?;
+        self.put_all(&flushed.packs).await?;
+        self.inner.place.nodes.offer(&flushed.inlined);
+        self.swap_trees(from, &flushed).await
+    }
+
+    /// A flush where one is due, after a commit. That commit was acknowledged: what goes wrong here is kept for
+    /// [`Conn::flush_error`].
+    pub(super) async fn flush_if(&self, factor: u64) {
+        let limit = self.inner.options.novelty_rows.saturating_mul(factor);
+        if !self.inner.options.flush || self.novelty_rows() < limit {
+            return;
+        }
+        let error = self.flush().await.err();
+        *self.inner.flush_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = error;
+    }
+
+    /// Why the last flush that a commit began did not work, if so. The next commit over the limit tries again.
+    pub fn flush_error(&self) -> Option<ConnError> {
+        self.inner.flush_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// The rows of COMMITS for the log segments of a head.
+    async fn commit_rows(
+        &self,
+        from: &Opened,
+    ) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, ConnError> {
+        let mut rows = Vec::new();
+        for named in &from.head.base.log {
+            let segment = self.inner.place.segment(named).await?;
+            let key = crate::commit::log_name(named.name);
+            for (frame, range) in segment.frames.iter().zip(segment.places()) {
+                let decoded = Frame::decode(frame);
+                let (id, frame) = decoded.map_err(|e| self.inner.place.damaged(&key, e))?;
+                let place = LogPlace { segment: named.name, range };
+                rows.push((commits::key(id.t).to_vec(), Some(commits::value(id, &frame, &place))));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The new trees.
+    fn merge(
+        &self,
+        from: &Opened,
+        rows: &[(Vec<u8>, Option<Vec<u8>>)],
+    ) -> Result<Flushed, ConnError> {
+        let place = &self.inner.place;
+        let mut packs = PackWriter::new(|| PackId(place.host.random()));
+        let nodes = place.nodes.as_ref();
+        let mut forest = Forest { nodes, packs: &mut packs, shape: Shape::default() };
+        let base = &from.head.base;
+        // The layer as the newest schema has it: an attribute may have come into AVET since.
+        let novelty = from.snapshot.layers.first().cloned().unwrap_or_default();
+        let (mut current, mut superseded) = (Vec::new(), Vec::new());
+        for order in Order::ALL {
+            let facts = novelty.facts(order);
+            let (now, past) = merge_order(&mut forest, base, order, facts, &from.snapshot.schema)?;
+            current.push(now);
+            superseded.push(past);
+        }
+        let commits = forest.put_rows(base.commits.as_ref(), rows)?;
+        let trees = current.into_iter().chain(superseded).chain([commits]);
+        let mut inlined = Inlined::new(base);
+        let mut roots = trees.map(|tree| inlined.place(tree, &mut packs)).collect::<Vec<_>>();
+        let commits = roots.pop().flatten();
+        let mut trees = Trees::default();
+        let targets = trees.current.iter_mut().chain(&mut trees.superseded);
+        targets.zip(roots).for_each(|(target, root)| *target = root);
+        let packs = packs.finish().into_iter();
+        let packs = packs.map(|(pack, bytes)| (pack_name(pack), bytes)).collect();
+        Ok(Flushed { trees, commits, inlined: inlined.nodes, packs })
+    }
+
+    /// Swaps the trees of the newest head, as long as it is one they apply to.
+    async fn swap_trees(&self, from: &Opened, flushed: &Flushed) -> Result<bool, ConnError> {
+        let (place, name) = (&self.inner.place, &self.inner.head);
+        let until = self.now_ms() + self.inner.options.limit_ms as i64;
+        let mut tries = 0;
+        loop {
+            let seen = self.newest().await?;
+            if seen.opened.head.base.trees == flushed.trees {
+                return Ok(true);
+            }
+            if !applies(from, &seen.opened) {
+                return Ok(false);
+            }
+            let (opened, bytes, objects) = self.with_trees(from, &seen, flushed).await?;
+            self.put_all(&objects).await?;
+            let nonce = opened.head.nonce;
+            let expect = Expect::Version(seen.version.clone());
+            let why = match place.store.cas_ref(name, expect, bytes).await? {
+                Swap::Swapped(version) => {
+                    self.remember(&Seen { opened, version });
+                    return Ok(true);
+                }
+                Swap::Lost => String::new(),
+                Swap::Unknown(error) => error.to_string(),
+            };
+            let attempt = Attempt { expected: &seen.version, nonce, commit: None, why };
+            match self.settle(attempt).await {
+                Settled::Happened(_) => return Ok(true),
+                Settled::Moved | Settled::Unknown(_) if self.now_ms() < until => {}
+                Settled::Moved | Settled::Unknown(_) => return Ok(false),
+            }
+            tries += 1;
+            place.host.sleep(pause_ms(place.host.as_ref(), tries)).await;
+        }
+    }
+
+    /// The head with the new trees, and the novelty object for what they have not.
+    async fn with_trees(
+        &self,
+        from: &Opened,
+        seen: &Seen,
+        flushed: &Flushed,
+    ) -> Result<(Opened, Bytes, Objects), ConnError> {
+        let (place, now) = (&self.inner.place, &seen.opened);
+        let t0 = from.head.base.commit.map_or(T(0), |commit| commit.t);
+        let mut head: Head = now.head.next(self.nonce());
+        let base = &mut head.base;
+        base.log.retain(|segment| segment.first > t0);
+        let mut datoms: Vec<Datom> = Vec::new();
+        for named in &base.log {
+            let segment = place.segment(named).await?;
+            let key = crate::commit::log_name(named.name);
+            for frame in &segment.frames {
+                let (_, frame) = Frame::decode(frame).map_err(|e| place.damaged(&key, e))?;
+                datoms.extend(frame.datoms());
+            }
+        }
+        let schema = &now.about.schema;
+        let novelty = Arc::new(Layer::default().apply(&datoms, schema, schema));
+        (base.trees, base.commits) = (flushed.trees.clone(), flushed.commits.clone());
+        (base.flushed, base.inlined) = (t0, flushed.inlined.clone());
+        let rest = Opened { novelty: novelty.clone(), ..now.clone() };
+        let written = write_novelty(base, &rest, place.host.as_ref());
+        let objects: Objects = written.map_err(ConnError::TooLarge)?.into_iter().collect();
+        let bytes = head.encode().map_err(ConnError::TooLarge)?;
+        let about = now.about.encode().map_err(|e| ConnError::TooLarge(e.into()))?;
+        let facts = novelty.facts(Order::Eavt).as_ref().clone();
+        let object = Novelty { about: Some(about), facts };
+        let opened = Opened::new(head, object, &[], place.nodes.clone());
+        Ok((opened.map_err(|e| place.damaged(&self.inner.head, e))?, bytes, objects))
+    }
+}
+
+/// Says that the flush is over, however it ended.
+struct Done<'a>(&'a Conn);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.inner.flushing.store(false, Ordering::Release);
+    }
+}
+
+/// Whether trees made from one head can replace those of another.
+fn applies(from: &Opened, now: &Opened) -> bool {
+    let indexed = |schema: &Schema| -> Vec<AttrId> {
+        schema.attributes().filter(|a| a.in_avet()).map(|a| a.id).collect()
+    };
+    let (old, new) = (&from.head, &now.head);
+    !new.closed
+        && new.base.trees == old.base.trees
+        && new.base.flushed == old.base.flushed
+        && new.gc_generation == old.gc_generation
+        && indexed(&from.snapshot.schema) == indexed(&now.snapshot.schema)
+}
+
+/// The two trees of one order with the novelty in them.
+fn merge_order(
+    forest: &mut Forest<'_, '_>,
+    base: &Base,
+    order: Order,
+    novelty: &Facts,
+    schema: &Schema,
+) -> Result<(Tree, Tree), TreeError> {
+    let (mut add, mut remove) = (FactsBuilder::default(), FactsBuilder::default());
+    let mut past = FactsBuilder::default();
+    let keeps = |a: AttrId| schema.get(a).is_none_or(|a| !a.no_history);
+    let mut ends: Vec<Tx> = Vec::new();
+    for row in 0..novelty.len() {
+        match (novelty.tx(row), novelty.end(row)) {
+            (Tx(0), Some(end)) => {
+                remove.push(novelty.key(row), None);
+                ends.push(end);
+            }
+            (_, Some(_)) if keeps(novelty.a(row)) => past.push_row(novelty, row),
+            (_, Some(_)) => {}
+            (_, None) => add.push(novelty.key(row), None),
+        }
+    }
+    let (add, remove) = (add.finish(), remove.finish());
+    let changes = Changes { add: &add, remove: &remove };
+    let mut removed = |key: RowKey<'_>, row: usize| {
+        if keeps(key.a) {
+            past.push(key, ends.get(row).copied());
+        }
+    };
+    let root = |roots: &[Option<Root>; 3]| roots[order as usize].clone();
+    let current = forest.merge(root(&base.trees.current).as_ref(), order, changes, &mut removed)?;
+    let (past, none) = (past.finish().sorted(order), Facts::default());
+    let changes = Changes { add: &past, remove: &none };
+    let superseded =
+        forest.merge(root(&base.trees.superseded).as_ref(), order, changes, &mut |_, _| ())?;
+    Ok((current, superseded))
+}
+
+/// Gives roots their places, and keeps the small ones for the head.
+struct Inlined<'a> {
+    before: &'a [(NodeRef, Bytes)],
+    nodes: Vec<(NodeRef, Bytes)>,
+    total: usize,
+}
+
+impl<'a> Inlined<'a> {
+    fn new(base: &'a Base) -> Self {
+        Self { before: &base.inlined, nodes: Vec::new(), total: 0 }
+    }
+
+    fn place(&mut self, tree: Tree, packs: &mut PackWriter<'_>) -> Option<Root> {
+        let fresh = tree.root_bytes().map(Bytes::copy_from_slice);
+        let root = tree.place(packs)?;
+        let kept = || self.before.iter().find(|(n, _)| *n == root.node).map(|(_, b)| b.clone());
+        if let Some(bytes) = fresh.or_else(kept)
+            && bytes.len() <= INLINE_BYTES
+            && self.total + bytes.len() <= INLINE_TOTAL_BYTES
+        {
+            self.total += bytes.len();
+            self.nodes.push((root.node, bytes));
+        }
+        Some(root)
+    }
+}
