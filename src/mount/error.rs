@@ -91,6 +91,35 @@ impl Kind {
     }
 }
 
+impl From<Kind> for factfs_store::Kind {
+    /// The kind by which a command ends; what only file systems know of is a wrong request.
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::NotFound => Self::NotFound,
+            Kind::Exists => Self::Exists,
+            Kind::Conflict => Self::Conflict,
+            Kind::Busy => Self::Busy,
+            Kind::Timeout => Self::Timeout,
+            Kind::TooLarge => Self::TooLarge,
+            Kind::Memory => Self::Memory,
+            Kind::Interrupted => Self::Interrupted,
+            Kind::Unavailable => Self::Unavailable,
+            Kind::Denied | Kind::NotPermitted => Self::Denied,
+            Kind::Corrupt => Self::Corrupt,
+            Kind::ReadOnly => Self::ReadOnly,
+            Kind::Stale => Self::Stale,
+            Kind::Full => Self::Full,
+            Kind::Unsupported => Self::Unsupported,
+            Kind::Invalid
+            | Kind::NotDirectory
+            | Kind::IsDirectory
+            | Kind::NameTooLong
+            | Kind::CrossDevice
+            | Kind::BadHandle => Self::Invalid,
+        }
+    }
+}
+
 /// A failure of the tree.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Failure {

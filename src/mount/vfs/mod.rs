@@ -292,7 +292,8 @@ impl Vfs {
         }
         let branch = branch.to_string();
         let commit = move |form: &Form| {
-            mounted.source.transact(&branch, form).map(|report| render::report(&report))
+            let done = mounted.source.transact(&branch, form);
+            done.map(|report| render::report(&report)).map_err(hint_read_only)
         };
         self.note(&path, None);
         let stream = Stream::new(Box::new(commit), mode.read);
@@ -314,6 +315,12 @@ impl Vfs {
     pub fn forget(&self, ino: u64, lookups: u64) {
         self.inodes.forget(ino, lookups);
     }
+}
+
+fn hint_read_only(failure: Failure) -> Failure {
+    let is_new = failure.kind == Kind::ReadOnly && failure.hint.is_none();
+    let hint = "a query over it can be saved in the mount's own queries/";
+    if is_new { failure.hint(hint) } else { failure }
 }
 
 #[cfg(test)]

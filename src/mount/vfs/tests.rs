@@ -64,7 +64,7 @@ fn a_transaction_moves_the_head_and_old_files_keep_their_bytes() {
     let opened = vfs.open(before.ino, READ, &Cancel::default()).unwrap();
     assert_eq!(opened.caching, Caching::Keep);
     let sized = vfs.attr(before.ino, None, &Cancel::default()).unwrap();
-    assert_eq!((sized.size_bytes, sized.ttl), (38, FOREVER));
+    assert_eq!((sized.size_bytes, sized.ttl), (41, FOREVER));
     let tx = "[{:item/sku \"c1\" :item/count 9}]\n";
     write(&vfs, "/inventory/branches/main/transact", tx).unwrap();
     let after = vfs.walk(ROOT, table).unwrap();
