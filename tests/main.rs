@@ -1,3 +1,4 @@
 //! The integration tests: one binary, and in this file only the list of its modules.
 
+mod cli;
 mod tidy;
