@@ -1,8 +1,8 @@
 //! Why the tree refuses: what kind of failure, in words, and what to do about it.
 //!
-//! **Invariant:** a failure's errno follows from its kind, by the one table of kinds, and every failure that
-//! reaches a caller can be read as text, in `X.err` and in `.factfs/last-error`. Nothing here knows
-//! of FUSE.
+//! **Invariant:** a failure's errno follows from its kind, by the one table of kinds, and every
+//! failure that reaches a caller can be read as text, in `X.err` and in `.factfs/last-error`. Nothing
+//! here knows of FUSE.
 
 use factfs_core::db::DbError;
 use factfs_core::edn::EdnError;
@@ -37,35 +37,6 @@ fn errno(kind: Kind) -> Errno {
         Kind::CrossDevice => Errno::XDEV,
         Kind::BadHandle => Errno::BADF,
         Kind::NameTooLong => Errno::NAMETOOLONG,
-    }
-}
-
-impl From<Kind> for factfs_store::Kind {
-    /// The kind by which a command ends; what only file systems know of is a wrong request.
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::NotFound => Self::NotFound,
-            Kind::Exists => Self::Exists,
-            Kind::Conflict => Self::Conflict,
-            Kind::Busy => Self::Busy,
-            Kind::Timeout => Self::Timeout,
-            Kind::TooLarge => Self::TooLarge,
-            Kind::Memory => Self::Memory,
-            Kind::Interrupted => Self::Interrupted,
-            Kind::Unavailable => Self::Unavailable,
-            Kind::Denied | Kind::NotPermitted => Self::Denied,
-            Kind::Corrupt => Self::Corrupt,
-            Kind::ReadOnly => Self::ReadOnly,
-            Kind::Stale => Self::Stale,
-            Kind::Full => Self::Full,
-            Kind::Unsupported => Self::Unsupported,
-            Kind::Invalid
-            | Kind::NotDirectory
-            | Kind::IsDirectory
-            | Kind::NameTooLong
-            | Kind::CrossDevice
-            | Kind::BadHandle => Self::Invalid,
-        }
     }
 }
 

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 
 fn fail(failure: &factfs_mount::error::Failure) -> ExitCode {
     eprintln!("{failure}");
-    ExitCode::from(factfs_store::Kind::from(failure.kind).exit_code())
+    ExitCode::from(failure.kind.exit_code())
 }
 
 fn mount(args: &[String]) -> ExitCode {

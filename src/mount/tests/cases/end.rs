@@ -96,7 +96,7 @@ pub fn clear_errors() {
     std::fs::create_dir(fixture.path().join("catalog/in")).unwrap();
     check(&["mount", "catalog/in", "catalog=catalog"], 3, "overlaps");
     std::fs::write(fixture.path().join("file"), "x").unwrap();
-    check(&["mount", "file", "catalog=catalog"], 3, "no folder");
+    check(&["mount", "file", "catalog=catalog"], 20, "no folder");
     check(&["mount", "new", "catalog=nowhere"], 4, "nowhere");
     check(&["mount", "new", "a=catalog", "a=inventory"], 5, "as `a`");
     check(&["mount", "new", "results=catalog"], 3, "results");
