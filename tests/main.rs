@@ -1,3 +1,5 @@
 //! The integration tests: one binary, and in this file only the list of its modules.
 
+mod store;
+mod support;
 mod tidy;

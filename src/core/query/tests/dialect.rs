@@ -124,7 +124,10 @@ fn negation() {
 #[test]
 fn alternatives() {
     check("[:find [?e ...] :where (or [?e :age 15] [?e :height 1.5])]", "[1 4]");
-    check("[:find [?e ...] :where [?e :age ?a] (or-join [?e ?a] [(< ?a 20)] [?e :email _])]", "[1 3]");
+    check(
+        "[:find [?e ...] :where [?e :age ?a] (or-join [?e ?a] [(< ?a 20)] [?e :email _])]",
+        "[1 3]",
+    );
     check(
         "[:find [?e ...] :where (or-join [?e] (and [?e :friend ?f] [?f :age 37]) [?e :email _])]",
         "[1 2 3]",

@@ -1,0 +1,4 @@
+//! What a store promises, shown on whole processes.
+
+mod kill;
+mod race;
