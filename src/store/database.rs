@@ -33,8 +33,16 @@ pub struct Database {
 struct Identity {
     url: String,
     uuid: Uuid,
-    name: String,
-    branch: String,
+    /// As it was asked for; `None` is the default one.
+    branch: Option<String>,
+    /// What only `refs` says, which a query needs not: read when first asked for.
+    names: Arc<OnceLock<Names>>,
+}
+
+#[derive(Debug)]
+struct Names {
+    store: String,
+    default_branch: String,
 }
 
 /// What a transaction is committed with.
@@ -136,14 +144,25 @@ impl Database {
         self.identity.uuid
     }
 
-    /// The store's own name; empty if it was given none.
-    pub fn name(&self) -> &str {
-        &self.identity.name
+    /// The store's own name; empty if it was given none. The first call reads it.
+    pub fn name(&self) -> Result<&str, Error> {
+        Ok(&self.names()?.store)
     }
 
-    /// Which branch.
-    pub fn branch(&self) -> &str {
-        &self.identity.branch
+    /// Which branch. The first call reads the name of the default one, if it is that.
+    pub fn branch(&self) -> Result<&str, Error> {
+        match &self.identity.branch {
+            Some(branch) => Ok(branch),
+            None => Ok(&self.names()?.default_branch),
+        }
+    }
+
+    fn names(&self) -> Result<&Names, Error> {
+        if let Some(names) = self.identity.names.get() {
+            return Ok(names);
+        }
+        let Refs { name: store, default_branch, .. } = self.refs()?;
+        Ok(self.identity.names.get_or_init(|| Names { store, default_branch }))
     }
 
     /// The newest value: one conditional read of the head.
@@ -320,9 +339,8 @@ impl Opening {
 
     fn branch(self, branch: Option<&str>) -> Result<Database, Error> {
         let conn = wait(Conn::open(self.place.clone(), branch, self.options.clone()))??;
-        let refs = wait(self.place.refs())??;
-        let branch = branch.unwrap_or(&refs.default_branch).to_owned();
-        let identity = Identity { url: self.url, uuid: refs.database, name: refs.name, branch };
+        let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
+        let identity = Identity { url: self.url, uuid, branch, names: Arc::default() };
         let Self { place, nodes, counted, options, trust, .. } = self;
         Ok(Database { place, nodes, counted, conn, identity, options, trust })
     }

@@ -27,8 +27,8 @@ Examples:
   factfs query low-stock.edn --in catalog=s3://team-a/catalog --in inventory=/srv/inventory
   factfs query low-stock.edn --in catalog=s3://team-a/catalog@2026-06-30 \\
       --in inventory=/srv/inventory@2026-06-30 --format csv
-  factfs query '[:find ?sku :in $ ?min :where [?i :item/sku ?sku] [?i :item/count ?c] [(< ?c ?min)]]' \\
-      ~/data/inventory/head --arg '?min=10'
+  factfs query '[:find ?i :in $ ?max :where [?i :item/count ?c] [(< ?c ?max)]]' \\
+      ~/data/inventory/head --arg '?max=10'
 
 {DATABASE_HELP}"))]
 pub struct Args {
@@ -82,7 +82,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let query = Query::from_form(&saved.query).map_err(Error::from).with_context(in_query)?;
     let given = given(&args)?;
-    let inputs = Inputs::new(&given, &saved).all(&query.inputs()).with_context(in_query)?;
+    let inputs = Inputs::new(&given, &saved).all(&query.inputs())?;
     let limits = limits(args.timeout)?;
     let answer = query::run(&query, &inputs, &limits, &CancelToken::default()).map_err(Error::from);
     let answer = answer.with_context(in_query)?;

@@ -61,15 +61,18 @@ impl Layer {
         };
         let eavt = sorted(Order::Eavt, datoms.iter().collect());
         let in_avet = |s: &Schema, d: &Datom| s.get(d.a).is_some_and(|a| a.in_avet());
-        let newly = schema
-            .attributes()
-            .any(|a| a.in_avet() && !before.get(a.id).is_some_and(|old| old.in_avet()));
-        if newly {
+        if comes_into_avet(schema, before) {
             return Self::new(eavt.as_ref().clone(), schema);
         }
         let aevt = sorted(Order::Aevt, datoms.iter().collect());
         let avet = sorted(Order::Avet, datoms.iter().filter(|d| in_avet(schema, d)).collect());
         Self { orders: [eavt, aevt, avet] }
+    }
+
+    /// The same facts under a schema that has other attributes in AVET. Cost: linear in the layer.
+    #[must_use]
+    pub fn indexed(&self, schema: &Schema) -> Self {
+        Self::new(self.facts(Order::Eavt).as_ref().clone(), schema)
     }
 
     /// This layer with a newer one on top, as one. Cost: linear in both.
@@ -78,6 +81,12 @@ impl Layer {
         let over = |order: Order| Arc::new(stack(order, self.facts(order), newer.facts(order)));
         Self { orders: [over(Order::Eavt), over(Order::Aevt), over(Order::Avet)] }
     }
+}
+
+/// Whether a schema has an attribute in AVET that the one before had not there.
+pub(super) fn comes_into_avet(schema: &Schema, before: &Schema) -> bool {
+    let was = |id| before.get(id).is_some_and(|attribute| attribute.in_avet());
+    schema.attributes().any(|attribute| attribute.in_avet() && !was(attribute.id))
 }
 
 /// One `(e a v)` over time: `Tx(0)` begins below.

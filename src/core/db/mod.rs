@@ -137,6 +137,11 @@ impl Snapshot {
     ) -> Self {
         let mut next = self.clone();
         let newest = next.layers.pop().unwrap_or_default();
+        if layer::comes_into_avet(&schema, &self.schema) {
+            for older in &mut next.layers {
+                *older = Arc::new(older.indexed(&schema));
+            }
+        }
         next.layers.push(Arc::new(newest.apply(datoms, &schema, &self.schema)));
         let mut counts = self.counts.as_ref().clone();
         for datom in datoms {

@@ -74,7 +74,7 @@ impl Attempt {
     pub(super) fn told(mut self, verdict: &Result<TxReport, TransactError<DbError>>) {
         self.told = true;
         match verdict {
-            Ok(report) => self.acked(report.commit),
+            Ok(report) => report.commit.into_iter().for_each(|commit| self.acked(commit)),
             Err(TransactError::Unknown { .. } | TransactError::Interrupted) => {
                 self.book.pages().unknown += 1;
                 self.maybe();

@@ -180,7 +180,7 @@ impl Client {
         let verdict = branch.transact(move |db, now| words.prepare(db, now)).await;
         if let Ok(report) = verdict {
             let again = self.open(Some(name)).await?;
-            if again.opened().head.tip.commit != Some(report.commit) {
+            if again.opened().head.tip.commit != report.commit {
                 self.book.wrong("a commit that is not on its branch");
             }
         }

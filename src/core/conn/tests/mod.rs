@@ -385,7 +385,7 @@ fn a_when_finds_its_commit() {
     }
     assert_eq!(at("0").unwrap().commit, None);
     assert!(!at("0d").unwrap().fixed);
-    assert_eq!(at("1y").unwrap().commit, None);
+    assert_eq!(at("52w").unwrap().commit, None);
     assert_eq!(at("2999-12").unwrap().commit, opened.head.tip.commit);
     for wrong in ["121", "1-00000000", "deadbeefdeadbeef", "nobody"] {
         assert!(matches!(at(wrong), Err(ConnError::NoCommit(_))), "{wrong}");
