@@ -6,8 +6,9 @@
 use crate::support::audit::{Audit, audit};
 use crate::support::{Place, Random, number};
 use factfs_store::Kind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 const ALL: &str = "[:find ?e ?a ?v :where [?e ?a ?v]]";
 
@@ -26,21 +27,25 @@ fn store() -> (Place, BTreeMap<String, Vec<u8>>) {
     // Facts that ended, so that history has trees of its own.
     let changed = |i: usize| format!("[{{:w/key \"k{}\" :w/n {}}}]\n", i % 100, i + 1000);
     place.ok(&["transact", "db", "-"], &(0..300).map(changed).collect::<String>());
-    let root = place.path("db");
     let mut files = BTreeMap::new();
-    for folder in ["", "log", "pack", "novelty", "snap", "branch"] {
-        for entry in fs::read_dir(root.join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-            if path.is_file() && !name.starts_with('.') {
-                files.insert(name, fs::read(&path).unwrap());
-            }
-        }
-    }
-    for kind in ["format", "head", "refs", "log/", "pack/", "novelty/", "snap/"] {
+    gather(&place.path("db"), "", &mut files);
+    for kind in ["format", "head", "refs", "log/", "pack/", "novelty/", "snap/", "branch/"] {
         assert!(files.keys().any(|name| name.starts_with(kind)), "no {kind} in {:?}", files.keys());
     }
     (place, files)
+}
+
+/// The files below a folder, but for those that are no objects.
+fn gather(root: &Path, folder: &str, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(root.join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{folder}{}", entry.file_name().to_str().unwrap());
+        if entry.path().is_dir() {
+            gather(root, &format!("{name}/"), files);
+        } else if !name.starts_with('.') {
+            files.insert(name, fs::read(entry.path()).unwrap());
+        }
+    }
 }
 
 /// What a disk may do to a file.
@@ -88,7 +93,7 @@ fn a_damaged_object_is_named_or_does_not_matter() {
     let (mut errors, count) = (BTreeMap::new(), number("FACTFS_DAMAGES", 150));
     for round in 0..count {
         // Kinds in turn, and a random object of the kind.
-        let kind = ["head", "refs", "log/", "pack/", "pack/", "novelty/", "format"][round % 7];
+        let kind = ["head", "refs", "log/", "pack/", "pack/", "novelty/", "branch/"][round % 7];
         let of_kind: Vec<_> = names.iter().filter(|name| name.starts_with(kind)).collect();
         let name = of_kind[random.below(of_kind.len())];
         let other = of_kind[random.below(of_kind.len())];
@@ -113,45 +118,70 @@ fn a_damaged_object_is_named_or_does_not_matter() {
 #[test]
 fn the_program_names_the_damaged_object_and_ends_with_14() {
     let (place, files) = store();
+    // Everywhere a little: a pack has nodes that no reading below touches.
     let flipped = |bytes: &[u8]| {
         let mut bytes = bytes.to_vec();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 0x10;
+        bytes.iter_mut().skip(100).step_by(200).for_each(|byte| *byte ^= 0x10);
         bytes
     };
-    let name_of = |kind: &str| files.keys().find(|name| name.starts_with(kind)).unwrap().clone();
-    let reading: [&[&str]; 3] =
-        [&["query", ALL, "db"], &["log", "db", "-n", "1000"], &["status", "db"]];
-    for kind in ["head", "refs", "log/", "pack/", "snap/"] {
-        let name = name_of(kind);
-        fs::write(place.path("db").join(&name), flipped(&files[&name])).unwrap();
-        let tagged: [&[&str]; 1] = [&["query", ALL, "db@v1"]];
-        let mut failed = 0;
-        for args in reading.iter().chain(&tagged) {
-            let ran = place.ran(args, "");
-            if ran.code != 0 {
+    let reading: [&[&str]; 5] = [
+        &["query", ALL, "db"],
+        &["query", ALL, "db@v1"],
+        &["query", ALL, "db#exp"],
+        &["log", "db", "-n", "1000"],
+        &["status", "db"],
+    ];
+    let mut noticed = BTreeSet::new();
+    for (name, bytes) in &files {
+        fs::write(place.path("db").join(name), flipped(bytes)).unwrap();
+        for args in reading {
+            if place.ran(args, "").code != 0 {
                 let said = place.fails(14, args, "");
-                assert!(said.contains(&name), "{kind} {args:?}: {said}");
-                failed += 1;
+                assert!(said.contains(name.as_str()), "{name} {args:?}: {said}");
+                noticed.insert(name.split('/').next().unwrap());
             }
         }
-        assert!(failed > 0, "nobody noticed that {name} is damaged");
-        fs::write(place.path("db").join(&name), &files[&name]).unwrap();
+        fs::write(place.path("db").join(name), bytes).unwrap();
     }
+    let expected = ["branch", "head", "log", "novelty", "pack", "refs", "snap"];
+    assert_eq!(noticed, expected.into(), "what was noticed");
     audit(&place, "db").unwrap();
 }
 
 #[test]
 fn writing_on_a_damaged_head_changes_nothing() {
     let (place, files) = store();
-    for name in ["head", "format"] {
-        let mut bytes = files[name].clone();
-        bytes.truncate(bytes.len() - 1);
-        fs::write(place.path("db").join(name), &bytes).unwrap();
-        let said = place.fails(14, &["transact", "db", "[{:w/key \"new\"}]"], "");
-        assert!(said.contains(name), "{said}");
-        assert_eq!(fs::read(place.path("db").join(name)).unwrap(), bytes, "{name} was changed");
-        fs::write(place.path("db").join(name), &files[name]).unwrap();
-    }
+    let head = place.path("db/head");
+    let mut bytes = files["head"].clone();
+    bytes.truncate(bytes.len() - 1);
+    fs::write(&head, &bytes).unwrap();
+    let said = place.fails(14, &["transact", "db", "[{:w/key \"new\"}]"], "");
+    assert!(said.contains("head"), "{said}");
+    assert_eq!(fs::read(&head).unwrap(), bytes, "the head was changed");
+    fs::write(&head, &files["head"]).unwrap();
     assert!(!audit(&place, "db").unwrap().keys.contains_key("new"));
+}
+
+/// Only without `head` or `refs` is there no database; and none is made over what is there.
+#[test]
+fn an_object_that_is_missing_is_named() {
+    let (place, files) = store();
+    let whole = audit(&place, "db").unwrap();
+    for (name, bytes) in &files {
+        let path = place.path("db").join(name);
+        fs::remove_file(&path).unwrap();
+        match audit(&place, "db") {
+            Ok(found) => assert!(same(&found, &whole), "without {name}: a wrong answer"),
+            Err(error) if name == "head" => assert_eq!(error.kind, Kind::NotFound),
+            Err(error) => {
+                let text = error.to_string();
+                assert_eq!(error.kind, Kind::Corrupt, "without {name}: {text}");
+                assert!(text.contains(name.as_str()), "without {name}: {text}");
+            }
+        }
+        fs::write(path, bytes).unwrap();
+    }
+    fs::remove_file(place.path("db/head")).unwrap();
+    place.fails(5, &["init", "db"], "");
+    assert!(!place.path("db/head").exists());
 }
