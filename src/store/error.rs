@@ -118,7 +118,7 @@ fn transaction(error: &TxError) -> Kind {
         TxErrorKind::Cas => Kind::Conflict,
         TxErrorKind::NoSuchEntity => Kind::NotFound,
         TxErrorKind::Unsupported => Kind::Unsupported,
-        TxErrorKind::Full => Kind::TooLarge,
+        TxErrorKind::Full => Kind::Full,
         TxErrorKind::Db => Kind::Unavailable,
     }
 }

@@ -4,7 +4,7 @@
 //! interval, and not at all after this mount's own commit, which moved it.
 
 use super::{Branch, LogEntry, Moment, Source, Tag};
-use crate::error::{Failure, Kind, Result};
+use crate::error::Result;
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::T;
@@ -53,7 +53,7 @@ impl DatabaseSource {
         if let Some(open) = self.lock().get(name) {
             return Ok(open.clone());
         }
-        let database = if name == self.database.branch() {
+        let database = if name == self.database.branch()? {
             self.database.clone()
         } else {
             self.database.on_branch(name)?
@@ -92,7 +92,8 @@ impl Source for DatabaseSource {
     }
 
     fn name(&self) -> Option<String> {
-        Some(self.database.name()).filter(|name| !name.is_empty()).map(str::to_owned)
+        let name = self.database.name().ok()?;
+        (!name.is_empty()).then(|| name.to_owned())
     }
 
     fn read_only(&self) -> Option<String> {
@@ -137,49 +138,5 @@ impl Source for DatabaseSource {
         let tags = self.database.tags()?.into_iter();
         let tag = |info: factfs_store::TagInfo| Some(Tag { name: info.name, commit: info.commit? });
         Ok(tags.filter_map(tag).collect())
-    }
-}
-
-impl From<factfs_store::Kind> for Kind {
-    fn from(kind: factfs_store::Kind) -> Self {
-        use factfs_store::Kind as Stored;
-        match kind {
-            Stored::Invalid => Self::Invalid,
-            Stored::NotFound => Self::NotFound,
-            Stored::Exists => Self::Exists,
-            Stored::Conflict => Self::Conflict,
-            Stored::Busy => Self::Busy,
-            Stored::Timeout => Self::Timeout,
-            Stored::TooLarge => Self::TooLarge,
-            Stored::Memory => Self::Memory,
-            Stored::Interrupted => Self::Interrupted,
-            Stored::Unavailable => Self::Unavailable,
-            Stored::Denied => Self::Denied,
-            Stored::Corrupt => Self::Corrupt,
-            Stored::ReadOnly => Self::ReadOnly,
-            Stored::Full => Self::Full,
-            Stored::Stale => Self::Stale,
-            Stored::Unsupported => Self::Unsupported,
-        }
-    }
-}
-
-impl From<factfs_store::Error> for Failure {
-    fn from(error: factfs_store::Error) -> Self {
-        Self::new(error.kind.into(), error.message)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errno_is_that_of_the_one_table() {
-        for (kind, name, ..) in factfs_store::TABLE {
-            let errno = Kind::from(kind).errno();
-            let shown = format!("{:?}", nix::errno::Errno::from_raw(errno.raw_os_error()));
-            assert_eq!(shown, name);
-        }
     }
 }
