@@ -1,4 +1,6 @@
 //! The integration tests: one binary, and in this file only the list of its modules.
 
 mod cli;
+mod store;
+mod support;
 mod tidy;

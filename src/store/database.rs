@@ -25,6 +25,7 @@ pub struct Database {
     counted: Arc<crate::Counted<Arc<dyn Store>>>,
     conn: Conn,
     identity: Identity,
+    options: Options,
     trust: Arc<Mutex<Option<Option<String>>>>,
 }
 
@@ -129,9 +130,8 @@ impl Database {
     }
 
     fn opening(&self) -> Opening {
-        let (place, nodes, counted) =
-            (self.place.clone(), self.nodes.clone(), self.counted.clone());
-        Opening { place, nodes, counted, url: self.identity.url.clone(), trust: self.trust.clone() }
+        let Self { place, nodes, counted, options, trust, .. } = self.clone();
+        Opening { place, nodes, counted, options, url: self.identity.url.clone(), trust }
     }
 
     /// How users name it, without credentials.
@@ -300,17 +300,33 @@ impl Database {
     }
 }
 
+/// How a connection behaves: as usual, but for what the environment says. `FACTFS_FLUSH_ROWS` is how many rows of novelty
+/// are merged into the trees at once: fewer make smaller flushes, and more of them.
+fn options(settings: &Settings) -> Result<Options, Error> {
+    let usual = Options::default();
+    let Some(text) = settings.var("FACTFS_FLUSH_ROWS") else { return Ok(usual) };
+    match text.parse().ok().filter(|rows| *rows > 0) {
+        Some(novelty_rows) => Ok(Options { novelty_rows, ..usual }),
+        None => {
+            let message = format!("FACTFS_FLUSH_ROWS={text} is no number of rows");
+            Err(Error::new(Kind::Invalid, message))
+        }
+    }
+}
+
 /// A store that is open, before a branch of it is.
 struct Opening {
     place: Place,
     nodes: Arc<StoreNodes>,
     counted: Arc<crate::Counted<Arc<dyn Store>>>,
     url: String,
+    options: Options,
     trust: Arc<Mutex<Option<Option<String>>>>,
 }
 
 impl Opening {
     fn new(url: &str, settings: &Settings) -> Result<Self, Error> {
+        let options = options(settings)?;
         let store = crate::open(url, settings)?;
         let url = store.url();
         let counted = Arc::new(crate::Counted::new(store));
@@ -318,15 +334,15 @@ impl Opening {
         let handle = runtime()?.handle().clone();
         let nodes = Arc::new(StoreNodes::new(store.clone(), settings.cache_bytes, handle));
         let place = Place { store, host: Arc::new(SystemHost), nodes: nodes.clone() };
-        Ok(Self { place, nodes, counted, url, trust: Arc::default() })
+        Ok(Self { place, nodes, counted, url, options, trust: Arc::default() })
     }
 
     fn branch(self, branch: Option<&str>) -> Result<Database, Error> {
-        let conn = wait(Conn::open(self.place.clone(), branch, Options::default()))??;
+        let conn = wait(Conn::open(self.place.clone(), branch, self.options.clone()))??;
         let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
         let identity = Identity { url: self.url, uuid, branch, names: Arc::default() };
-        let Self { place, nodes, counted, trust, .. } = self;
-        Ok(Database { place, nodes, counted, conn, identity, trust })
+        let Self { place, nodes, counted, options, trust, .. } = self;
+        Ok(Database { place, nodes, counted, conn, identity, options, trust })
     }
 
     /// Before the first write of a process to a remote store: some accept conditions silently and ignore them.

@@ -64,6 +64,14 @@ pub enum FormatError {
         /// What it should come after.
         expected: String,
     },
+    /// A good object in the place of another.
+    #[error("it holds {found} where {expected} should be")]
+    Another {
+        /// What it holds.
+        found: String,
+        /// What was looked for.
+        expected: String,
+    },
     /// More than a head may hold.
     #[error("a head of {0} bytes")]
     TooLarge(usize),
