@@ -46,7 +46,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let report = vec![
         ("url", Value::str(database.url())),
         ("uuid", Value::Uuid(database.uuid())),
-        ("name", Value::str(database.name())),
+        ("name", Value::str(database.name()?)),
         ("t", Value::Long(i64::try_from(t).unwrap_or(i64::MAX))),
     ];
     Ok(args.format.output().lines().line(report)?)

@@ -29,8 +29,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let properties = vec![
         ("url", Value::str(database.url())),
         ("uuid", Value::Uuid(database.uuid())),
-        ("name", Value::str(database.name())),
-        ("branch", Value::str(database.branch())),
+        ("name", Value::str(database.name()?)),
+        ("branch", Value::str(database.branch()?)),
         ("t", report::count(db.basis_t().0)),
         ("commit", report::commit(snapshot.commit)),
         ("instant", snapshot.instant_ms.map_or(Value::Nil, Value::Inst)),
