@@ -1,5 +1,7 @@
-//! What a reader pays who has nothing in memory: GETs, rounds and bytes over a million datoms, with the tail and the novelty
-//! in use.
+//! What a reader pays who has nothing in memory: GETs, rounds and bytes over a million datoms, with
+//! the tail and the novelty in use.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test ends so")]
 
 use factfs_core::conn::CreateOptions;
 use factfs_core::datom::Order;
@@ -50,8 +52,7 @@ fn transact(database: &Database, text: &str) {
 
 /// A database of a million datoms, of which some are in no tree and some in the tail alone.
 fn fill(url: &str) -> Database {
-    let database =
-        Database::create(url, &CreateOptions::default(), &Settings::default()).unwrap();
+    let database = Database::create(url, &CreateOptions::default(), &Settings::default()).unwrap();
     transact(&database, SCHEMA);
     for first in (0..PRODUCTS).step_by(BATCH) {
         let mut text = String::from("[");
