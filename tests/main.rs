@@ -1,4 +1,6 @@
 //! The integration tests: one binary, and in this file only the list of its modules.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
+
 mod cli;
 mod tidy;
