@@ -1,8 +1,8 @@
 //! A database as a value: one commit, seen at one time, that can be read without asking anybody.
 //!
-//! **Invariant:** a `Db` never changes and has no write method. Everything it shows is its trees, then its layers from the
-//! oldest to the newest, seen through its [`View`]. What it reads from storage goes through [`Nodes`], whole frontiers at a
-//! time.
+//! **Invariant:** a `Db` never changes and has no write method. Everything it shows is its trees,
+//! then its layers from the oldest to the newest, seen through its [`View`]. What it reads from
+//! storage goes through [`Nodes`], whole frontiers at a time.
 
 mod entid;
 mod layer;
@@ -65,7 +65,8 @@ pub struct Trees {
     pub superseded: [Option<Root>; 3],
 }
 
-/// Everything of one commit. Fields are public to the floors above that make commits; a reader uses [`Db`].
+/// Everything of one commit. Fields are public to the floors above that make commits; a reader uses
+/// [`Db`].
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Which database.
@@ -124,8 +125,8 @@ impl Snapshot {
         }
     }
 
-    /// The snapshot after a transaction: `datoms` are what it really changed (no re-assertion, each retraction of a fact
-    /// that holds). They join the newest layer. Cost: the size of that layer.
+    /// The snapshot after a transaction: `datoms` are what it really changed (no re-assertion, each
+    /// retraction of a fact that holds). They join the newest layer. Cost: the size of that layer.
     #[must_use]
     pub fn with(
         &self,

@@ -75,10 +75,10 @@ impl Call<'_> {
         let (db, database) = self.db(run)?;
         let (mut refs, mut rows) = (Vec::new(), Vec::new());
         let mut entities = vec![None; self.batch.rows];
-        for row in 0..self.batch.rows {
+        for (row, entity) in entities.iter_mut().enumerate() {
             let cell = self.cell(run, 1, row);
             match cell.as_entity() {
-                Some((e, of)) => entities[row] = (of == database).then_some(e),
+                Some((e, of)) => *entity = (of == database).then_some(e),
                 None => {
                     let named = reference(db, &run.pool.value(cell)).map_err(|source| {
                         QueryError::Resolve { source, at: self.step.place.as_ref().clone() }

@@ -253,10 +253,10 @@ impl<'a> Matcher<'a> {
             if !self.is_tx(run, facts, row, to) {
                 continue;
             }
-            if let Some(exists) = &mut self.exists {
-                if std::mem::replace(&mut exists[to], true) {
-                    continue;
-                }
+            if let Some(exists) = &mut self.exists
+                && std::mem::replace(&mut exists[to], true)
+            {
+                continue;
             }
             let width = *width.get_or_insert_with(|| self.cells(run, facts, row, &mut new));
             self.out.new.iter_mut().zip(&new[..width]).for_each(|(col, cell)| col.push(*cell));

@@ -6,6 +6,7 @@
 mod apply;
 mod batch;
 mod cell;
+mod closure;
 mod database;
 mod find;
 mod group;
@@ -142,10 +143,10 @@ impl<'q> Run<'q> {
             return Err(QueryError::Cancelled);
         }
         let elapsed = self.limits.elapsed_ms.as_ref().map(|elapsed| elapsed());
-        if let (Some(limit), Some(elapsed)) = (self.limits.timeout_ms, elapsed) {
-            if elapsed >= limit {
-                return Err(QueryError::Timeout { operator: operator.to_string() });
-            }
+        if let (Some(limit), Some(elapsed)) = (self.limits.timeout_ms, elapsed)
+            && elapsed >= limit
+        {
+            return Err(QueryError::Timeout { operator: operator.to_string() });
         }
         let used = (self.pool.size_bytes() + self.held_bytes) as u64;
         if used > self.limits.memory_bytes {
@@ -195,6 +196,7 @@ pub fn drive<'q>(
             let union = union::Union { keys, width: *width, plans, outer: *outer };
             union.run(run, step, batch, &mut next)
         }
+        Op::Reach(reach) => closure::run(run, step, reach, batch, &mut next),
         Op::Call(site) => rules::call(run, step, site, batch, &mut next),
     }
 }

@@ -242,10 +242,10 @@ fn ranges(
         return Ok((Order::Avet, wanted.into_iter().map(range).collect(), exact));
     }
     if bound.a {
-        if let (Some(attr), false) = (attr(keys.first().and_then(|key| key.a)), bound.v) {
-            if let Some(range) = value_bounds(attr, &m.bounds) {
-                return Ok((Order::Avet, vec![range], true));
-            }
+        if let (Some(attr), false) = (attr(keys.first().and_then(|key| key.a)), bound.v)
+            && let Some(range) = value_bounds(attr, &m.bounds)
+        {
+            return Ok((Order::Avet, vec![range], true));
         }
         let exact = keys.len() == 1 && !bound.v;
         keys.sort_by_key(|key| key.a);

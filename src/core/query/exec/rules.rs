@@ -184,7 +184,7 @@ fn fixpoint<'q>(run: &mut Run<'q>, instance: usize, step: &Step) -> Result<(), Q
     }
 }
 
-fn definitions<'q>(physical: &'q Physical, instance: usize) -> Result<&'q [Plan], QueryError> {
+fn definitions(physical: &Physical, instance: usize) -> Result<&[Plan], QueryError> {
     physical.instances[instance].definitions.as_deref().map_err(Clone::clone)
 }
 

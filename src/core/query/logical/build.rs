@@ -4,7 +4,7 @@
 //! and rules see only the variables that they list.
 
 use super::{AttrOperand, Conj, EntityConstant, Logical, Node, NodeKind, Operand, Pattern};
-use super::{VarBinding, VarId, rewrite, rules};
+use super::{VarBinding, VarId, closure, rewrite, rules};
 use crate::query::ast::{Binding, Call, Clause, ClauseKind, QueryAst, RuleVars, Term};
 use crate::query::bind::{Bound, Source};
 use crate::query::error::{Place, QueryError, nearest};
@@ -25,6 +25,7 @@ pub fn build(query: &QueryAst, bound: Bound) -> Result<Logical, QueryError> {
     builder.logical.root = root;
     builder.rules.finish(&mut builder.logical)?;
     rewrite::inline_rules(&mut builder.logical);
+    closure::recognise(&mut builder.logical);
     Ok(builder.logical)
 }
 

@@ -6,11 +6,13 @@
 
 mod build;
 mod builtin;
+mod closure;
 mod rewrite;
 mod rules;
 
 pub use build::build;
 pub use builtin::is_builtin;
+pub use closure::Closure;
 
 use super::ast::Binding;
 use super::error::Place;
@@ -143,6 +145,8 @@ pub struct Rule {
     /// Rules with one number call each other.
     pub component: usize,
     pub recursive: bool,
+    /// What it is reachability over, if it is that and nothing else.
+    pub closure: Option<Closure>,
     pub place: Arc<Place>,
 }
 

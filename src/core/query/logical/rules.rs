@@ -82,11 +82,11 @@ fn check_negation(
 ) -> Result<(), QueryError> {
     for Node { kind, place } in &conj.nodes {
         match kind {
-            NodeKind::Rule { rule: called, .. } => {
-                if negated && rules[*called].component == rule.component {
-                    let at = place.as_ref().clone();
-                    return Err(QueryError::NegativeRecursion { rule: rule.name.clone(), at });
-                }
+            NodeKind::Rule { rule: called, .. }
+                if negated && rules[*called].component == rule.component =>
+            {
+                let at = place.as_ref().clone();
+                return Err(QueryError::NegativeRecursion { rule: rule.name.clone(), at });
             }
             NodeKind::Not { body, .. } | NodeKind::Optional { body, .. } => {
                 check_negation(body, rule, rules, true)?
@@ -161,6 +161,7 @@ fn build(
             definitions: Vec::new(),
             component: id,
             recursive: false,
+            closure: None,
             place: Arc::new(def.place.clone()),
         });
         rule.required = rule.required.max(def.vars.required.len());

@@ -160,10 +160,10 @@ fn var_of(term: &Term) -> Option<&Symbol> {
 fn scalar_inputs(query: &QueryAst) -> BTreeSet<Symbol> {
     let mut vars = Vec::new();
     for input in &query.inputs {
-        if let InputDecl::Binding(binding, _) = input {
-            if binding.is_single() {
-                binding.vars(&mut vars);
-            }
+        if let InputDecl::Binding(binding, _) = input
+            && binding.is_single()
+        {
+            binding.vars(&mut vars);
         }
     }
     vars.into_iter().cloned().collect()

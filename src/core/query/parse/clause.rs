@@ -88,11 +88,11 @@ fn parse_call(form: &Form) -> Result<Call, QueryError> {
 }
 
 fn argument(form: &Form) -> Result<Term, QueryError> {
-    if let Some([head, _, ..] | [head]) = form.as_list() {
-        if plain(head).is_some_and(|s| s.as_str() != "quote") {
-            let expected = "calls do not nest: bind the inner one to a variable first";
-            return Err(QueryError::syntax(expected, form));
-        }
+    if let Some([head, _, ..] | [head]) = form.as_list()
+        && plain(head).is_some_and(|s| s.as_str() != "quote")
+    {
+        let expected = "calls do not nest: bind the inner one to a variable first";
+        return Err(QueryError::syntax(expected, form));
     }
     Ok(match form.as_symbol().map(Symbol::as_str) {
         Some("_") => return Err(QueryError::syntax("`_` is no argument of a function", form)),

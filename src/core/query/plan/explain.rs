@@ -98,6 +98,7 @@ impl Shown<'_> {
             Op::Union { outer: true, .. } => "optional".to_owned(),
             Op::Union { .. } => "or".to_owned(),
             Op::Call(_) => "rule".to_owned(),
+            Op::Reach(_) => "reach".to_owned(),
         }
     }
 

@@ -129,6 +129,17 @@ pub struct CallSite {
     pub inner: bool,
 }
 
+/// Reachability over the edges of an attribute.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    pub source: usize,
+    pub attribute: AttrId,
+    /// An edge leads from the value to the entity.
+    pub backward: bool,
+    /// Where an edge path begins and where it ends.
+    pub args: [Target; 2],
+}
+
 /// What a step does.
 #[derive(Clone)]
 pub enum Op {
@@ -149,6 +160,7 @@ pub enum Op {
         outer: bool,
     },
     Call(CallSite),
+    Reach(Reach),
 }
 
 #[derive(Clone)]

@@ -128,10 +128,8 @@ impl Planner<'_> {
         for node in left {
             match &node.kind {
                 NodeKind::Call { binding: Some(binding), .. } => held.extend(&binding.vars),
-                NodeKind::Rows { source, terms } => {
-                    if self.logical.has_names(*source) {
-                        held.extend(terms.iter().filter_map(Operand::var));
-                    }
+                NodeKind::Rows { source, terms } if self.logical.has_names(*source) => {
+                    held.extend(terms.iter().filter_map(Operand::var));
                 }
                 _ => {}
             }
@@ -177,14 +175,12 @@ impl Planner<'_> {
     /// Variables that a `ground` of a constant gives.
     fn learn_constants(&mut self, conj: &Conj) {
         for node in &conj.nodes {
-            if let NodeKind::Call { function, args, binding: Some(binding) } = &node.kind {
-                if let ("ground", [Operand::Const(value)], [var]) =
+            if let NodeKind::Call { function, args, binding: Some(binding) } = &node.kind
+                && let ("ground", [Operand::Const(value)], [var]) =
                     (function.name, args.as_slice(), binding.vars.as_slice())
-                {
-                    if matches!(binding.form, crate::query::ast::Binding::Var(_)) {
-                        self.statistics.known.insert(*var, value.clone());
-                    }
-                }
+                && matches!(binding.form, crate::query::ast::Binding::Var(_))
+            {
+                self.statistics.known.insert(*var, value.clone());
             }
         }
     }
@@ -296,7 +292,9 @@ impl Planner<'_> {
             NodeKind::Rule { rule, args } => {
                 let adornment: Vec<_> = args.iter().map(|var| bound.contains(var)).collect();
                 let any = adornment.iter().any(|b| *b);
-                ordered.instance = Some(self.instance(*rule, adornment)?);
+                if self.logical.rules[*rule].closure.is_none() {
+                    ordered.instance = Some(self.instance(*rule, adornment)?);
+                }
                 Cost { fanout: RULE_FANOUT[usize::from(!any)], seek: true, scan: 0.0 }
             }
             NodeKind::Call { .. } | NodeKind::Not { .. } => return Ok(None),
