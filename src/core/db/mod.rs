@@ -35,7 +35,7 @@ pub enum DbError {
     #[error(transparent)]
     Nodes(#[from] NodesError),
     /// No attribute has this name.
-    #[error("unknown attribute :{ident}{}", .nearest.as_ref().map(|n| format!(" (did you mean :{n}?)")).unwrap_or_default())]
+    #[error("unknown attribute :{ident}{}", suggestion(.nearest))]
     UnknownAttribute {
         /// What was written.
         ident: String,
@@ -54,6 +54,10 @@ pub enum DbError {
         /// What was written.
         what: String,
     },
+}
+
+fn suggestion(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|known| format!(" (did you mean :{known}?)")).unwrap_or_default()
 }
 
 /// The roots of the six trees, by [`crate::datom::Order`]; `None` is an empty tree.
