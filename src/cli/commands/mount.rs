@@ -82,7 +82,7 @@ fn setup(args: &Args) -> anyhow::Result<Setup> {
     let usual = Setup::new(&args.point, Settings::from_env());
     Ok(Setup {
         stores: args.databases.iter().map(|text| named(text)).collect::<Result<_, _>>()?,
-        queries: args.queries.clone().or_else(default_queries),
+        queries: args.queries.clone().or_else(|| default_queries(&usual.settings)),
         is_read_only: args.read_only,
         allow_other: args.allow_other,
         limits: Limits {

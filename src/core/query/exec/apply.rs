@@ -1,7 +1,8 @@
 //! Predicates and function expressions.
 //!
-//! **Invariant:** a predicate drops a row that gives nil or false; an expression drops a row that gives nil; a variable of
-//! a binding that is bound already must hold the same. A call whose arguments do not depend on the row is made once.
+//! **Invariant:** a predicate drops a row that gives nil or false; an expression drops a row that
+//! gives nil; a variable of a binding that is bound already must hold the same. A call whose
+//! arguments do not depend on the row is made once.
 
 use super::batch::Batch;
 use super::cell::Cell;

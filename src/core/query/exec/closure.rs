@@ -1,8 +1,8 @@
-//! Reachability over one ref attribute: edges are read level by level for all starts together, then each start is
-//! followed in memory.
+//! Reachability over one ref attribute: edges are read level by level for all starts together, then
+//! each start is followed in memory.
 //!
-//! **Invariant:** only edges of nodes that can be reached from a start are read, each once a run; a round reads those of
-//! a whole level. Nothing bound: the attribute is read once, as a range.
+//! **Invariant:** only edges of nodes that can be reached from a start are read, each once a run; a
+//! round reads those of a whole level. Nothing bound: the attribute is read once, as a range.
 
 use super::batch::Batch;
 use super::cell::Cell;
@@ -191,7 +191,8 @@ impl Graph {
         Ok(())
     }
 
-    /// What can be reached from a node by one edge or more; `walk` is a number that no walk had before.
+    /// What can be reached from a node by one edge or more; `walk` is a number that no walk had
+    /// before.
     fn reached(&mut self, start: u32, walk: u32, out: &mut Vec<u32>) {
         out.clear();
         let (mut next, mut node) = (0, start);

@@ -1,7 +1,7 @@
 //! Aggregates: running totals by group.
 //!
-//! **Invariant:** a group exists because a row does, so no aggregate sees nothing; groups come in the order of their
-//! first rows, and are sorted by whoever prints them.
+//! **Invariant:** a group exists because a row does, so no aggregate sees nothing; groups come in
+//! the order of their first rows, and are sorted by whoever prints them.
 
 use super::Run;
 use super::batch::RowTable;

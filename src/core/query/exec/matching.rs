@@ -1,7 +1,8 @@
-//! Patterns over a database: seeks for a sorted batch of keys, one range where keys lie densely, a hash of the whole
-//! attribute where most of it is wanted.
+//! Patterns over a database: seeks for a sorted batch of keys, one range where keys lie densely, a
+//! hash of the whole attribute where most of it is wanted.
 //!
-//! **Invariant:** all three give the same rows; which is taken depends on counts alone. One call of `scan` a batch.
+//! **Invariant:** all three give the same rows; which is taken depends on counts alone. One call of
+//! `scan` a batch.
 
 use super::batch::{Batch, MultiTable};
 use super::cell::Cell;
@@ -80,7 +81,8 @@ fn dense(db: &Db, probes: &Probes) -> Result<Option<KeyRange>, QueryError> {
     Ok((facts <= DENSE * probes.ranges.len() as u64).then_some(whole))
 }
 
-/// The facts of a known attribute by value, if the whole input is expected to want most of them: made once a run.
+/// The facts of a known attribute by value, if the whole input is expected to want most of them:
+/// made once a run.
 fn hashed(
     run: &mut Run<'_>,
     db: &Db,

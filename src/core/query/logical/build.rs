@@ -1,7 +1,7 @@
 //! Clauses to nodes: scopes, default sources, attributes.
 //!
-//! **Invariant:** a name means one variable in a scope and in all scopes inside it that may see it; `not-join`, `or-join`
-//! and rules see only the variables that they list.
+//! **Invariant:** a name means one variable in a scope and in all scopes inside it that may see it;
+//! `not-join`, `or-join` and rules see only the variables that they list.
 
 use super::{AttrOperand, Conj, EntityConstant, Logical, Node, NodeKind, Operand, Pattern};
 use super::{VarBinding, VarId, closure, rewrite, rules};
@@ -292,7 +292,8 @@ impl Builder {
         })
     }
 
-    /// Arguments of a rule as variables: a constant is bound to one by `ground`, so that it is unified like any other.
+    /// Arguments of a rule as variables: a constant is bound to one by `ground`, so that it is
+    /// unified like any other.
     fn rule_args(
         &mut self,
         args: &[Term],

@@ -1,7 +1,7 @@
 //! Rules that say "reachable over this attribute", in any of the usual ways to write it.
 //!
-//! **Invariant:** a rule is recognised only if its answers are exactly the transitive closure of the edges of one ref
-//! attribute; everything else is left to the general evaluation.
+//! **Invariant:** a rule is recognised only if its answers are exactly the transitive closure of
+//! the edges of one ref attribute; everything else is left to the general evaluation.
 
 use super::{AttrOperand, Definition, Logical, NodeKind, Operand, Pattern, RuleId, VarId};
 use crate::id::AttrId;
@@ -56,7 +56,8 @@ fn edge(logical: &Logical, kind: &NodeKind, from: VarId, to: VarId) -> Option<Cl
     Some(Closure { source: *source, attribute: *attribute, backward })
 }
 
-/// Whether a definition goes over one node between: an edge and the rule, the rule and an edge, or the rule twice.
+/// Whether a definition goes over one node between: an edge and the rule, the rule and an edge, or
+/// the rule twice.
 fn is_transitive(logical: &Logical, id: RuleId, step: &Definition, edges: Closure) -> bool {
     let (from, to) = (step.head[0], step.head[1]);
     let [one, other] = step.body.nodes.as_slice() else { return false };

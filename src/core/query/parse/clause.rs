@@ -1,7 +1,7 @@
 //! Clauses and rules.
 //!
-//! **Invariant:** what a form is depends on the form alone: a vector that begins with a list is a call, one that begins
-//! with a plain symbol a rule, any other a data pattern.
+//! **Invariant:** what a form is depends on the form alone: a vector that begins with a list is a
+//! call, one that begins with a plain symbol a rule, any other a data pattern.
 
 use super::{constant, is_plain, is_source, is_var, parse_binding};
 use crate::edn::Form;

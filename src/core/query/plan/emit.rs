@@ -1,4 +1,5 @@
-//! Ordered nodes to steps: which columns there are after each, and which of them anybody still needs.
+//! Ordered nodes to steps: which columns there are after each, and which of them anybody still
+//! needs.
 //!
 //! **Invariant:** a column is kept exactly as long as a later step or the output reads it.
 

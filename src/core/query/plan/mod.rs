@@ -1,7 +1,8 @@
 //! The physical plan: steps in the order they run, over columns by number.
 //!
-//! **Invariant:** each step says which columns of its input it keeps and which it appends; a plan is data, it holds no
-//! state of a run. How an index is read (seeks, one range, a hash) is decided at run time, from the real number of rows.
+//! **Invariant:** each step says which columns of its input it keeps and which it appends; a plan
+//! is data, it holds no state of a run. How an index is read (seeks, one range, a hash) is decided
+//! at run time, from the real number of rows.
 
 mod cost;
 mod emit;
@@ -123,9 +124,11 @@ pub struct CallSite {
     pub instance: usize,
     /// The columns of the bound arguments, in their order.
     pub bound: Vec<usize>,
-    /// The columns that the arguments which are not bound become: positions in the head, with what they become.
+    /// The columns that the arguments which are not bound become: positions in the head, with what
+    /// they become.
     pub free: Vec<(usize, Target)>,
-    /// Whether it is a call of the component that is being evaluated: then it is answered by deltas.
+    /// Whether it is a call of the component that is being evaluated: then it is answered by
+    /// deltas.
     pub inner: bool,
 }
 
@@ -151,8 +154,8 @@ pub enum Op {
         keys: Vec<usize>,
         plan: Plan,
     },
-    /// Extends rows by the answers of plans over their `keys`; each gives the keys, then the new columns. `outer` keeps
-    /// rows without an answer.
+    /// Extends rows by the answers of plans over their `keys`; each gives the keys, then the new
+    /// columns. `outer` keeps rows without an answer.
     Union {
         keys: Vec<usize>,
         width: usize,

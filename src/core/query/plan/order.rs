@@ -1,8 +1,8 @@
-//! The order of the steps: greedy, what makes the fewest rows for the least reading first; tests and calls as soon as
-//! their variables are there.
+//! The order of the steps: greedy, what makes the fewest rows for the least reading first; tests
+//! and calls as soon as their variables are there.
 //!
-//! **Invariant:** every node becomes a step exactly once, after all that binds what it needs; if no order does that, the
-//! error names the variables that nothing binds.
+//! **Invariant:** every node becomes a step exactly once, after all that binds what it needs; if no
+//! order does that, the error names the variables that nothing binds.
 
 use super::cost::{Cost, Statistics};
 use super::emit::Emitter;
@@ -121,8 +121,9 @@ impl Planner<'_> {
         Ok(out)
     }
 
-    /// Variables that calls and inputs are still to give, as what may be a name of an entity: a pattern that ran first
-    /// would bind the entity itself, which is not what the user wrote. Patterns wait for them, if they can.
+    /// Variables that calls and inputs are still to give, as what may be a name of an entity: a
+    /// pattern that ran first would bind the entity itself, which is not what the user wrote.
+    /// Patterns wait for them, if they can.
     fn held(&self, left: &[&Node], bound: &BTreeSet<VarId>) -> BTreeSet<VarId> {
         let mut held = Vec::new();
         for node in left {
@@ -138,8 +139,8 @@ impl Planner<'_> {
         held.into_iter().filter(|var| !bound.contains(var)).collect()
     }
 
-    /// Variables that name entities of several databases. Only a number can be all of them, so what gives numbers goes
-    /// first: an entity that is bound first would be of one database for good.
+    /// Variables that name entities of several databases. Only a number can be all of them, so what
+    /// gives numbers goes first: an entity that is bound first would be of one database for good.
     fn shared_by_databases(&self, left: &[&Node]) -> Vec<VarId> {
         let mut uses: BTreeMap<VarId, BTreeSet<Uuid>> = BTreeMap::new();
         let mut plain = BTreeSet::new();

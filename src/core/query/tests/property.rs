@@ -1,4 +1,5 @@
-//! Generated queries over generated databases: the engine and the naive evaluator agree, in every order of the clauses.
+//! Generated queries over generated databases: the engine and the naive evaluator agree, in every
+//! order of the clauses.
 
 use super::naive::{Naive, facts};
 use super::*;
@@ -66,8 +67,8 @@ fn database(dice: &mut Dice, uuid: u128) -> Db {
 
 fn pattern(dice: &mut Dice) -> String {
     let e = dice.one(&["?e", "?e", "?f", "?g", "1"]);
-    // Only one of the databases shows its entities as values: a number equals an entity of either, which is not
-    // transitive.
+    // Only one of the databases shows its entities as values: a number equals an entity of either,
+    // which is not transitive.
     let (source, kinds) = if dice.below(4) == 0 { ("$b ", 5) } else { ("", 7) };
     let rest = match dice.below(kinds) {
         0 => format!(":a {}", dice.one(&["?x", "?y", "2"])),
@@ -168,8 +169,12 @@ fn number(value: &Value) -> Value {
     }
 }
 
+fn cases() -> ProptestConfig {
+    ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn engine_and_naive_evaluator_agree(seed: u64) {
