@@ -3,6 +3,13 @@
 //! This binary is three things: the tests; a small command (`mount POINT NAME=PATH…`, `umount
 //! POINT`) that they start; and its watchdog. Without `/dev/fuse` they are skipped, and say so.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy does not see that a binary without the usual harness is a test"
+)]
+
 mod cases;
 mod fixture;
 

@@ -14,7 +14,7 @@ use crate::handle::{Drafts, Handle, Handles, Stream};
 use crate::inode::{Inode, Inodes};
 use crate::render;
 use crate::spool::{Cancel, Content};
-use crate::tree::node::{BranchPart, Node};
+use crate::tree::node::{Aspect, BranchPart, Node, Part};
 use crate::tree::{Entry, Limits, Rendered, Resolved, Shape, Tree, Work, path};
 use factfs_core::edn::Form;
 use std::sync::{Arc, Mutex};
@@ -122,6 +122,19 @@ impl Vfs {
         let parent = self.inode(parent)?;
         let resolved = self.resolve_child(&parent.resolved.node, name)?;
         Ok(self.refer(resolved))
+    }
+
+    /// The same, if it can be told without waiting: for entities of a value whose entities were
+    /// listed, as every one of them is looked up then.
+    pub fn lookup_at_hand(&self, parent: u64, name: &[u8]) -> Option<Found> {
+        let parent = self.inode(parent).ok()?;
+        let node = path::child(&parent.resolved.node, std::str::from_utf8(name).ok()?)?;
+        let Node::Part(place, Part::Entity(e, leaf)) = &node else { return None };
+        let moment = self.tree.moment_at_hand(place)?;
+        let resolved = self.tree.entity(&node, &moment, *e).ok()?;
+        // What is held was there when it was looked up, and that value never changes.
+        let is_held = leaf.aspect == Aspect::Answer && self.inodes.holds(resolved.key);
+        is_held.then(|| self.refer(resolved))
     }
 
     fn resolve_child(&self, parent: &Node, name: &[u8]) -> Result<Resolved> {
@@ -329,7 +342,7 @@ impl Vfs {
             Handle::Bytes(content) => content.read(offset, size),
             Handle::Draft(draft) => Ok(draft.read(offset, size)),
             Handle::Transact(stream) => Ok(edit::locked(stream).read(size)),
-            Handle::Folder(..) => Err(Failure::new(Kind::IsDirectory, "a folder")),
+            Handle::Folder(_) => Err(Failure::new(Kind::IsDirectory, "a folder")),
         }
     }
 

@@ -197,7 +197,20 @@ fn entities_are_measured_together() {
         let path = format!("/catalog/branches/main/entities/{}", named.name);
         assert_eq!(found.attr.size_bytes, read(&vfs, &path).unwrap().len() as u64);
         assert_eq!(vfs.walk(ROOT, &path).unwrap().ino, found.attr.ino);
+        let again = vfs.lookup_at_hand(ino, named.name.as_bytes()).unwrap();
+        assert_eq!(again.attr.ino, found.attr.ino);
     }
+}
+
+#[test]
+fn what_was_not_looked_up_is_not_at_hand() {
+    let (vfs, _) = vfs();
+    let ino = vfs.walk(ROOT, "/catalog/branches/main/entities").unwrap().ino;
+    assert!(vfs.lookup_at_hand(ino, b"5.edn").is_none());
+    vfs.lookup(ino, b"5.edn").unwrap();
+    assert!(vfs.lookup_at_hand(ino, b"5.edn").is_some());
+    write(&vfs, "/catalog/branches/main/transact", "[[:db/add 5 :product/price 1]]").unwrap();
+    assert!(vfs.lookup_at_hand(ino, b"5.edn").is_none());
 }
 
 #[test]
