@@ -66,12 +66,6 @@ impl Inodes {
         Inode { ino, resolved, size_bytes }
     }
 
-    /// Whether the kernel holds this thing.
-    pub fn holds(&self, key: Key) -> bool {
-        let table = self.lock();
-        table.numbers.get(&key).is_some_and(|ino| table.records.contains_key(ino))
-    }
-
     /// The number of a thing that is only listed: no reference.
     pub fn number(&self, key: Key) -> u64 {
         self.lock().number(key)
