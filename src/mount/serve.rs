@@ -169,7 +169,8 @@ fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The folder of the mount's own queries: `$XDG_DATA_HOME/factfs/queries`, else in `~/.local/share`.
+/// The folder of the mount's own queries: `$XDG_DATA_HOME/factfs/queries`, else in
+/// `~/.local/share`.
 pub fn default_queries(settings: &Settings) -> Option<PathBuf> {
     let set = |name: &str| settings.env.get(name).filter(|value| !value.is_empty());
     let base = set("XDG_DATA_HOME").map(PathBuf::from);

@@ -10,8 +10,10 @@ mod help;
 mod import;
 mod init;
 mod log;
+mod mount;
 mod pull;
 mod query;
+mod readme;
 mod status;
 mod tag;
 mod transact;
@@ -20,6 +22,16 @@ use regex::Regex;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
+
+/// Whether this machine can mount: /dev/fuse is open to us and fusermount3 is there, or we are root.
+pub fn can_mount() -> bool {
+    let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse");
+    let can = device.is_ok();
+    if !can {
+        eprintln!("skipped: /dev/fuse is missing or closed");
+    }
+    can
+}
 
 /// A directory to work in, gone at the end.
 pub struct Sandbox {

@@ -8,9 +8,8 @@ use crate::cli::exit::Problem;
 use factfs_core::text::Format;
 use factfs_mount::child::{self, Started};
 use factfs_mount::fuse::Signals;
-use factfs_mount::name::is_store_name;
 use factfs_mount::tree::Limits;
-use factfs_mount::{Setup, default_queries};
+use factfs_mount::{Setup, default_queries, serve};
 use factfs_store::{Locator, Settings};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,66 +62,50 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let databases = args.databases.iter().map(|text| named(text)).collect::<Result<Vec<_>, _>>()?;
-    if let Some((name, _)) = twice(&databases) {
-        let text = format!("two databases are called `{name}`");
-        return Err(Problem::invalid(text).hint("name them: NAME=DB").into());
-    }
+    let setup = setup(&args)?;
     if !args.foreground && !child::is_serving() {
         return Ok(match child::start_serving()? {
             Started::Ready => ExitCode::SUCCESS,
             Started::Ended(code) => ExitCode::from(code),
         });
     }
-    serve(&args, databases)?;
+    child::begin_serving();
+    let signals = Signals::take()?;
+    let is_over = serve(&setup, &signals, |_| {})?;
+    if !is_over {
+        eprintln!("factfs: files were still open when the mount was left");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Mounts, and stays until it is unmounted.
-fn serve(args: &Args, stores: Vec<(String, Locator)>) -> anyhow::Result<()> {
-    child::begin_serving();
-    let signals = Signals::take()?;
-    let settings = Settings::from_env();
-    let queries = args.queries.clone().or_else(|| default_queries(&settings));
-    let setup = Setup {
-        stores,
-        queries,
+fn setup(args: &Args) -> anyhow::Result<Setup> {
+    let usual = Setup::new(&args.point, Settings::from_env());
+    Ok(Setup {
+        stores: args.databases.iter().map(|text| named(text)).collect::<Result<_, _>>()?,
+        queries: args.queries.clone().or_else(|| default_queries(&usual.settings)),
         is_read_only: args.read_only,
         allow_other: args.allow_other,
         limits: Limits {
             time: Duration::from_secs(args.timeout),
             rows: args.max_rows,
-            ..Limits::default()
+            ..usual.limits
         },
         formats: formats(&args.formats)?,
         cache_bytes: args.results_cache << 20,
-        ..Setup::new(&args.point, settings)
-    };
-    factfs_mount::serve(&setup, &signals, |_| ())?;
-    Ok(())
+        ..usual
+    })
 }
 
 /// `NAME=DB`, or a database that is named like the last part of its url.
 fn named(text: &str) -> anyhow::Result<(String, Locator)> {
-    let (name, url) = match text.split_once('=') {
-        Some((name, url)) if !name.contains('/') => (Some(name), url),
-        _ => (None, text),
-    };
-    let locator = locator(url)?;
-    let last = locator.url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
-    let name = name.unwrap_or(last);
-    if !is_store_name(name) {
-        let text = format!("`{name}` cannot be the name of a folder in the mount");
-        let hint = "NAME=DB, where NAME is letters, digits, `-`, `_` and `.`";
-        return Err(Problem::invalid(text).hint(hint).into());
+    if let Some((name, url)) = text.split_once('=')
+        && !name.contains('/')
+    {
+        return Ok((name.to_owned(), locator(url)?));
     }
-    Ok((name.to_owned(), locator))
-}
-
-fn twice(databases: &[(String, Locator)]) -> Option<&(String, Locator)> {
-    databases.iter().enumerate().find_map(|(number, database)| {
-        databases[..number].iter().any(|other| other.0 == database.0).then_some(database)
-    })
+    let locator = locator(text)?;
+    let last = locator.url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+    Ok((last.to_owned(), locator))
 }
 
 fn formats(names: &[String]) -> anyhow::Result<Vec<Format>> {

@@ -3,12 +3,7 @@
 //! This binary is three things: the tests; a small command (`mount POINT NAME=PATH…`, `umount
 //! POINT`) that they start; and its watchdog. Without `/dev/fuse` they are skipped, and say so.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "clippy does not see that a binary without the usual harness is a test"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends so")]
 
 mod cases;
 mod fixture;

@@ -27,8 +27,8 @@ use std::time::Duration;
 /// How long what can never change may be cached.
 pub const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// How long the name of a folder under a branch may be cached. It always means the same folder, only
-/// the branch might be deleted; what is in it is asked for by names of its own.
+/// How long the name of a folder under a branch may be cached. It always means the same folder,
+/// only the branch might be deleted; what is in it is asked for by names of its own.
 const FOLDER: Duration = Duration::from_secs(1);
 
 /// How long a size may be worked for before a file is opened.
