@@ -35,7 +35,7 @@ fn a_broken_query_file() {
     }
     fs::write(mount.path("queries/bad.edn"), "[:find ?x . :in $stock :where [$stock _ :w/key ?x]]")
         .unwrap();
-    assert_eq!(mount.read("results/bad.edn").unwrap(), "\"kept\"\n");
+    assert!(mount.read("results/bad.csv").unwrap().contains("kept"));
     assert_eq!(mount.read("results/bad.csv.err").unwrap(), "");
     drop(mount);
     audit(&place, "db").unwrap();

@@ -62,9 +62,9 @@ impl Mount {
         file.write_all(text.as_bytes())
     }
 
-    /// A shell command, with the mount as its directory.
+    /// A shell command, with the mount as its directory. Bash, since it says which errno it got.
     fn shell(&self, command: &str) -> Ran {
-        let mut shell = Command::new("sh");
+        let mut shell = Command::new("bash");
         shell.args(["-c", command]).current_dir(&self.point);
         run(shell, "")
     }
