@@ -1,8 +1,8 @@
 //! Why the tree refuses: what kind of failure, in words, and what to do about it.
 //!
-//! **Invariant:** a failure's errno follows from its kind, by the one table of kinds, and every failure that
-//! reaches a caller can be read as text, in `X.err` and in `.factfs/last-error`. Nothing here knows
-//! of FUSE.
+//! **Invariant:** a failure's errno follows from its kind, by the one table of kinds, and every
+//! failure that reaches a caller can be read as text, in `X.err` and in `.factfs/last-error`.
+//! Nothing here knows of FUSE.
 
 use factfs_core::db::DbError;
 use factfs_core::edn::EdnError;

@@ -98,10 +98,18 @@ impl Evaluations {
         if state.running.get(&key).is_some_and(|known| Arc::ptr_eq(known, running)) {
             state.running.remove(&key);
         }
-        let Ok(rendered) = ended else { return };
+        drop(state);
+        if let Ok(rendered) = ended {
+            self.keep(key, rendered);
+        }
+    }
+
+    /// Keeps an answer, if it is not too large for that.
+    pub fn keep(&self, key: Key, rendered: &Rendered) {
         if cost(rendered) > self.capacity_bytes / 2 {
             return;
         }
+        let mut state = lock(&self.state);
         state.kept_bytes += cost(rendered);
         if let Some(replaced) = state.kept.put(key, rendered.clone()) {
             state.kept_bytes -= cost(&replaced);

@@ -29,6 +29,10 @@ pub mod child;
 pub mod vfs;
 // floor 6
 pub mod fuse;
+// floor 7
+mod serve;
+
+pub use serve::{PATIENCE, Setup, default_queries, open_tree, serve};
 
 #[cfg(test)]
 mod fixture;

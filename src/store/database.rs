@@ -1,7 +1,8 @@
 //! A database, for callers that wait: what the command line and the mount hold.
 //!
-//! **Invariant:** every method blocks the calling thread until its answer is there; none may be called from a thread that
-//! runs tasks of the runtime. All branches of one store that a process opens share its connections and its node cache.
+//! **Invariant:** every method blocks the calling thread until its answer is there; none may be
+//! called from a thread that runs tasks of the runtime. All branches of one store that a process
+//! opens share its connections and its node cache.
 
 use crate::{Error, Kind, Locator, Settings, StoreNodes, SystemHost};
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
@@ -48,7 +49,8 @@ struct Names {
 /// What a transaction is committed with.
 #[derive(Clone, Debug, Default)]
 pub struct TransactOptions {
-    /// The client's id: a transaction whose id is there already writes nothing and gives the first report.
+    /// The client's id: a transaction whose id is there already writes nothing and gives the first
+    /// report.
     pub tx_id: Option<String>,
 }
 
@@ -180,7 +182,8 @@ impl Database {
         Ok(wait(self.place.refs())??)
     }
 
-    /// Commits a transaction. When another writer came first it is prepared again on the newer value.
+    /// Commits a transaction. When another writer came first it is prepared again on the newer
+    /// value.
     pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
         self.opening().require_trust()?;
         let (tx, tx_id) = (tx.clone(), options.tx_id.clone());
@@ -300,8 +303,9 @@ impl Database {
     }
 }
 
-/// How a connection behaves: as usual, but for what the environment says. `FACTFS_FLUSH_ROWS` is how many rows of novelty
-/// are merged into the trees at once: fewer make smaller flushes, and more of them.
+/// How a connection behaves: as usual, but for what the environment says. `FACTFS_FLUSH_ROWS` is
+/// how many rows of novelty are merged into the trees at once: fewer make smaller flushes, and more
+/// of them.
 fn options(settings: &Settings) -> Result<Options, Error> {
     let usual = Options::default();
     let Some(text) = settings.var("FACTFS_FLUSH_ROWS") else { return Ok(usual) };
@@ -345,7 +349,8 @@ impl Opening {
         Ok(Database { place, nodes, counted, conn, identity, options, trust })
     }
 
-    /// Before the first write of a process to a remote store: some accept conditions silently and ignore them.
+    /// Before the first write of a process to a remote store: some accept conditions silently and
+    /// ignore them.
     fn require_trust(&self) -> Result<(), Error> {
         if !self.url.contains("://") || self.url.starts_with("file://") {
             return Ok(());

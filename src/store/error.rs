@@ -1,7 +1,7 @@
 //! The error of everything that is done with a database: a kind, and words for people.
 //!
-//! **Invariant:** each typed error of the core becomes one [`Kind`] here, in exhaustive matches: a new variant does not
-//! compile until it has one.
+//! **Invariant:** each typed error of the core becomes one [`Kind`] here, in exhaustive matches: a
+//! new variant does not compile until it has one.
 
 use crate::Kind;
 use factfs_core::conn::{ConnError, TransactError};
@@ -57,8 +57,8 @@ impl From<StoreError> for Error {
     }
 }
 
-/// `head`, `refs` and `format` are where one begins to look: without them there is no database. All other names are read
-/// because something refers to them: what is missing then is damage.
+/// `head`, `refs` and `format` are where one begins to look: without them there is no database. All
+/// other names are read because something refers to them: what is missing then is damage.
 fn store(error: &StoreError) -> Kind {
     match error.kind {
         StoreErrorKind::NotFound if error.object.contains('/') => Kind::Corrupt,

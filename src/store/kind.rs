@@ -1,7 +1,7 @@
 //! The one table of what can go wrong, for everybody who must say so in numbers.
 //!
-//! **Invariant:** every error of factfs has one `Kind`; errno, exit code and HTTP status follow from it here and nowhere
-//! else. The text of an error is not here: it belongs to who found it.
+//! **Invariant:** every error of factfs has one `Kind`; errno, exit code and HTTP status follow
+//! from it here and nowhere else. The text of an error is not here: it belongs to who found it.
 
 /// What went wrong, by what the caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,7 +52,8 @@ pub enum Kind {
     NameTooLong,
 }
 
-/// One row: the kind, the errno by name, the exit code of the command, the HTTP status, and what it means.
+/// One row: the kind, the errno by name, the exit code of the command, the HTTP status, and what it
+/// means.
 pub type Row = (Kind, &'static str, u8, u16, &'static str);
 
 /// The table. Exit code 0 is success and 2 is a mistake on the command line.

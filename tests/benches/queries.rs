@@ -1,15 +1,18 @@
 //! The queries of the workload, warm: each prepared once, then run with changing parameters.
 //!
-//! `cargo bench -p factfs-store --bench queries -- SIZE FOLDER [q01 q02 ...] [--budget SECONDS] [--parse] [--explain]`, after
-//! the bench `load` has loaded that workload. q15 needs the updates, which `load -- SIZE FOLDER --updates` adds.
+//! `cargo bench -p factfs-store --bench queries -- SIZE FOLDER [q01 q02 ...] [--budget SECONDS]
+//! [--parse] [--explain]`, after the bench `load` has loaded that workload. q15 needs the updates,
+//! which `load -- SIZE FOLDER --updates` adds.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a bench ends so")]
 
 mod common;
 
 use common::{Workload, median};
 use factfs_core::db::{Db, EntityRef};
-use factfs_core::edn;
+use factfs_core::edn::{self, Form};
 use factfs_core::id::T;
-use factfs_core::pull::{Pattern, pull};
+use factfs_core::pull::{parse, pull};
 use factfs_core::query::{CancelToken, Input, Limits, Query, explain, run};
 use factfs_core::value::Value;
 use serde_json::json;
@@ -108,7 +111,7 @@ const QUERIES: [(&str, &str, &str, &str); 15] = [
         "q15_asof",
         "a",
         "cat",
-        "[:find (count ?e) (sum ?r) :with ?e :in $ ?c
+        "[:find (count ?e) (sum ?r) :in $ ?c
         :where [?e :product/category ?c] [?e :product/price ?r]]",
     ),
 ];
@@ -165,7 +168,7 @@ impl Bench {
             let (limits, cancel) = (Limits::default(), CancelToken::default());
             let answer = run(query, &inputs, &limits, &cancel).map_err(|e| e.to_string())?;
             Ok(match answer.rows.as_slice() {
-                [row] if row.len() == 1 => (1, row[0].to_string()),
+                [row] if row.len() == 1 => (1, Form::from(row[0].clone()).to_string()),
                 rows => (rows.len(), rows.len().to_string()),
             })
         });
@@ -174,7 +177,7 @@ impl Bench {
     fn pull(&self) {
         let text = "[* {:product/supplier [*]}]";
         let pattern = edn::read_one(text).expect("EDN").to_value();
-        let pattern = Pattern::parse(&pattern).expect("a pattern");
+        let pattern = parse(&pattern).expect("a pattern");
         let sku = self.catalog.attribute("product/sku").expect("an attribute").id;
         self.measure("q02_pull", |n| {
             let lookup = EntityRef::Lookup(sku, self.param("sku", n));

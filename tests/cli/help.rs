@@ -17,6 +17,8 @@ fn of_the_program() {
     Commands:
       demo         Make the databases of two teams, with history, to try things on
       init         Make an empty database
+      mount        Mount databases as folders
+      umount       Unmount what is mounted at folders
       transact     Commit transactions, form by form as they arrive
       query        Run a query over any number of databases
       pull         Show what is known of entities, as nested maps in the shape of a pattern
@@ -51,6 +53,12 @@ fn of_the_program() {
       16  the place is full (ENOSPC)
       17  what it was about is gone (ESTALE)
       18  factfs does not do that (EOPNOTSUPP)
+      19  not allowed on this name (EPERM)
+      20  not a folder (ENOTDIR)
+      21  a folder (EISDIR)
+      22  to another place, where it has to be copied (EXDEV)
+      23  no such handle, or not open for this (EBADF)
+      24  the name is too long (ENAMETOOLONG)
     ");
 }
 

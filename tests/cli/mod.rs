@@ -12,9 +12,11 @@ mod import;
 mod init;
 mod limits;
 mod log;
+mod mount;
 mod places;
 mod pull;
 mod query;
+mod readme;
 mod status;
 mod tag;
 mod transact;
@@ -23,6 +25,16 @@ use regex::Regex;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
+
+/// Whether this machine can mount: /dev/fuse is open to us and fusermount3 is there, or we are root.
+pub fn can_mount() -> bool {
+    let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse");
+    let can = device.is_ok();
+    if !can {
+        eprintln!("skipped: /dev/fuse is missing or closed");
+    }
+    can
+}
 
 /// A directory to work in, gone at the end.
 pub struct Sandbox {

@@ -28,7 +28,8 @@ fn every_acknowledged_transaction_outlives_kill_9() {
     let (mut acknowledged, mut packs) = (0, 0);
     // Ten kills a store: looking through all of it after each takes the longer the larger it is.
     for first in (0..kills).step_by(10) {
-        // Flushes every few transactions: the moments between their writes are the interesting ones.
+        // Flushes every few transactions: the moments between their writes are the interesting
+        // ones.
         let place = Place::with_database().set("FACTFS_FLUSH_ROWS", 500);
         for round in first..kills.min(first + 10) {
             let writer = Writer::start(&place, "db", forms(round, &mut random));
@@ -45,8 +46,8 @@ fn every_acknowledged_transaction_outlives_kill_9() {
     assert!(packs >= kills / 10, "too few flushes to say something about them: {packs}");
 }
 
-/// The store is whole, and of this round's transactions there are the acknowledged ones, and at most
-/// one more: the one that was under way.
+/// The store is whole, and of this round's transactions there are the acknowledged ones, and at
+/// most one more: the one that was under way.
 fn check(place: &Place, round: usize, written: &Written) {
     assert_eq!(written.code, None, "it ended by itself: {}", written.stderr);
     let audit = audit(place, "db").unwrap();

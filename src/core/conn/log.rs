@@ -1,7 +1,7 @@
 //! The transaction log: from the tail, then segments, newest to oldest.
 //!
-//! **Invariant:** what is given for `t` is the commit that the head's history has there; a frame is verified against the
-//! id that the head, the commit after it or the COMMITS tree says.
+//! **Invariant:** what is given for `t` is the commit that the head's history has there; a frame is
+//! verified against the id that the head, the commit after it or the COMMITS tree says.
 
 use super::{ConnError, Place};
 use crate::commit::{FormatError, Frame, Opened, Segment, log_name};
@@ -61,7 +61,8 @@ impl Place {
         Ok(CommitEntry::of(id, &frame))
     }
 
-    /// The transaction at `t` of the history of a head. At most one request beside nodes of the COMMITS tree.
+    /// The transaction at `t` of the history of a head. At most one request beside nodes of the
+    /// COMMITS tree.
     pub async fn frame(&self, opened: &Opened, t: T) -> Result<(CommitId, Frame), ConnError> {
         let head = &opened.head;
         let none = || ConnError::NoCommit(t.to_string());

@@ -1,7 +1,8 @@
 //! Layers: facts that are in no tree yet, sorted in memory.
 //!
-//! **Invariant:** a row with a transaction is a fact that began in this layer; a row with `Tx(0)` ends a fact that began
-//! below it. For each `(e a v)` at most one row is without an end, and it is the last one.
+//! **Invariant:** a row with a transaction is a fact that began in this layer; a row with `Tx(0)`
+//! ends a fact that began below it. For each `(e a v)` at most one row is without an end, and it is
+//! the last one.
 
 use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::id::Tx;
@@ -16,8 +17,8 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// A layer of facts that are sorted by EAVT, as storage keeps them; the other orders are made here. AVET holds only
-    /// what the schema says is there.
+    /// A layer of facts that are sorted by EAVT, as storage keeps them; the other orders are made
+    /// here. AVET holds only what the schema says is there.
     pub fn new(eavt: Facts, schema: &Schema) -> Self {
         let aevt = eavt.sorted(Order::Aevt);
         let mut indexed = FactsBuilder::default();
@@ -50,8 +51,9 @@ impl Layer {
         self.orders.iter().map(|facts| facts.size_bytes()).sum()
     }
 
-    /// The layer after more datoms, in the order they were said. `schema` is the one after them; an attribute that it
-    /// has in AVET and `before` had not makes the layer's AVET anew. Cost: linear in the layer.
+    /// The layer after more datoms, in the order they were said. `schema` is the one after them; an
+    /// attribute that it has in AVET and `before` had not makes the layer's AVET anew. Cost: linear
+    /// in the layer.
     #[must_use]
     pub fn apply(&self, datoms: &[Datom], schema: &Schema, before: &Schema) -> Self {
         let sorted = |order: Order, datoms: Vec<&Datom>| {
@@ -106,7 +108,8 @@ fn end_open(group: &mut Vec<Interval>, end: Tx) {
     }
 }
 
-/// Facts with datoms applied; both sorted by fact, the datoms of one fact in the order they were said.
+/// Facts with datoms applied; both sorted by fact, the datoms of one fact in the order they were
+/// said.
 fn join(order: Order, base: &Facts, datoms: &[&Datom]) -> Facts {
     let mut out = FactsBuilder::with_capacity(base.len() + datoms.len());
     let (mut row, mut group) = (0, Vec::new());

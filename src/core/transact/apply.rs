@@ -6,7 +6,7 @@
 
 use super::TxOptions;
 use super::error::{TxError, TxProblem};
-use super::parse::{OpKind, Operand, Parsed, parse};
+use super::parse::{Op, OpKind, Operand, Parsed, Term, parse};
 use super::reads::Reads;
 use super::resolve::{Binding, Pass};
 use super::state::State;
@@ -76,10 +76,7 @@ struct Done {
 fn rounds(db: &Db, tx: Tx, parsed: &Parsed) -> Result<Done, TxError> {
     let tuples = tuples_by_part(&parsed.schema);
     let mut reads = Reads::default();
-    ask_ahead(parsed, &mut reads);
-    if reads.is_guessing() {
-        reads.fetch(db)?;
-    }
+    ask_ahead(parsed, db, &mut reads)?;
     let first_new = db.snapshot().next_entity;
     let (mut bindings, mut next) = (vec![Binding::Unknown; parsed.slots.len()], first_new);
     loop {
@@ -103,21 +100,80 @@ fn rounds(db: &Db, tx: Tx, parsed: &Parsed) -> Result<Done, TxError> {
     }
 }
 
-/// Asks who has the unique values that are written: most transactions need no other answer before
-/// their first pass.
-fn ask_ahead(parsed: &Parsed, reads: &mut Reads) {
-    let identities = parsed.identities.iter().map(|(a, operand)| (*a, operand));
-    let added = parsed.ops.iter().filter_map(|op| match &op.kind {
-        OpKind::Add(a, operand) => Some((*a, operand)),
-        _ => None,
-    });
-    let mut unique: HashMap<AttrId, bool> = HashMap::new();
-    for (a, operand) in identities.chain(added) {
-        let is_unique = *unique
-            .entry(a)
-            .or_insert_with(|| parsed.schema.get(a).is_some_and(|a| a.unique.is_some()));
-        if let (true, Operand::Value(v)) = (is_unique, operand) {
-            reads.owner(&(a, v.clone()));
+/// Asks who has the unique values that are written, and whom idents and lookup refs mean: most
+/// transactions need no other answer before their first pass. A pass ends at the first of those
+/// that it does not know, so none may be left to it.
+fn ask_ahead(parsed: &Parsed, db: &Db, reads: &mut Reads) -> Result<(), DbError> {
+    loop {
+        let mut ask = Ask { parsed, reads, unique: HashMap::new() };
+        for (a, operand) in &parsed.identities {
+            ask.written(*a, operand);
+        }
+        parsed.ops.iter().for_each(|op| ask.operation(op));
+        if !reads.is_guessing() {
+            return Ok(());
+        }
+        // Lookup refs whose values are lookup refs take a round for each level.
+        reads.fetch(db)?;
+    }
+}
+
+struct Ask<'a> {
+    parsed: &'a Parsed,
+    reads: &'a mut Reads,
+    unique: HashMap<AttrId, bool>,
+}
+
+impl Ask<'_> {
+    fn operation(&mut self, op: &Op) {
+        self.term(&op.e);
+        match &op.kind {
+            OpKind::Entity(Some(term), _) | OpKind::Ensure(term) => {
+                let _ = self.term(term);
+            }
+            OpKind::Add(a, v) => self.written(*a, v),
+            OpKind::Retract(_, Some(v)) | OpKind::Cas(_, None, v) => drop(self.operand(v)),
+            OpKind::Cas(_, Some(old), new) => drop((self.operand(old), self.operand(new))),
+            _ => {}
+        }
+    }
+
+    /// A value that is said of somebody: whose is it, if it is unique?
+    fn written(&mut self, a: AttrId, operand: &Operand) {
+        let schema = &self.parsed.schema;
+        let unique = || schema.get(a).is_some_and(|a| a.unique.is_some());
+        let is_unique = *self.unique.entry(a).or_insert_with(unique);
+        match operand {
+            Operand::Value(v) if is_unique => {
+                let _ = self.reads.owner(&(a, v.clone()));
+            }
+            Operand::Value(_) => {}
+            operand => drop(self.operand(operand)),
+        }
+    }
+
+    fn term(&mut self, term: &Term) -> Option<EntityId> {
+        match term {
+            Term::Ident(ident) => {
+                self.reads.owner(&(builtin::IDENT, Value::Keyword(ident.clone())))
+            }
+            Term::Lookup(a, operand) => {
+                let v = self.operand(operand)?;
+                self.reads.owner(&(*a, v))
+            }
+            Term::Id(e) => Some(*e),
+            Term::Slot(_) | Term::Tx => None,
+        }
+    }
+
+    fn operand(&mut self, operand: &Operand) -> Option<Value> {
+        match operand {
+            Operand::Value(v) => Some(v.clone()),
+            Operand::Entity(term) => self.term(term).map(Value::Ref),
+            Operand::Tuple(parts) => {
+                let parts: Vec<_> = parts.iter().map(|part| self.operand(part)).collect();
+                parts.into_iter().collect::<Option<Vec<_>>>().map(Value::from)
+            }
         }
     }
 }

@@ -69,9 +69,14 @@ impl Session {
         self.background.as_ref().is_none_or(|background| background.guard.is_finished())
     }
 
+    fn is_in_sight(&self) -> bool {
+        point::mounted_at(&self.mount.point).iter().any(|mount| mount.id == self.mount.id)
+    }
+
     /// Waits until it is unmounted from outside, or a signal asks for it.
     pub fn wait(&self, signals: &Signals) {
-        while !self.is_over() {
+        // Where a file is open the session goes on after the mount is out of sight.
+        while !self.is_over() && self.is_in_sight() {
             match signals.0.recv_timeout(Duration::from_millis(100)) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(Duration::from_millis(100)),

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Something open.
 pub enum Handle {
     /// A folder and what it lists.
-    Folder(Node, Listing),
+    Folder(Box<(Node, Listing)>),
     /// Bytes to read.
     Bytes(Content),
     /// A query, or scratch, that may be changed.

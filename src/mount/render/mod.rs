@@ -15,4 +15,4 @@ pub use datoms::datoms;
 pub use entity::{entities, entity, entity_ids};
 pub use log::{log_entry, report};
 pub use schema::schema;
-pub use table::{namespaces, table};
+pub use table::{namespaces, table, table_facts};

@@ -23,6 +23,18 @@ pub fn namespaces(db: &Db, all: bool) -> Vec<String> {
     names.into_iter().filter(|ns| all || !own(ns)).collect()
 }
 
+/// About how many facts a table is made of.
+pub fn table_facts(db: &Db, namespace: &str) -> Result<u64> {
+    let mut facts = 0;
+    for attribute in db.schema().attributes() {
+        if attribute.ident.namespace() == Some(namespace) {
+            let range = KeyRange::prefix(None, Some(attribute.id), None);
+            facts += db.estimate(Order::Aevt, &range)?;
+        }
+    }
+    Ok(facts)
+}
+
 /// Writes a table, and says how many rows it has.
 pub fn table(db: &Db, namespace: &str, format: Format, out: &mut Spool) -> Result<u64> {
     let inside = |a: &&Arc<Attribute>| a.ident.namespace() == Some(namespace);

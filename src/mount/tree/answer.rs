@@ -4,7 +4,7 @@
 
 use crate::error::{Failure, Kind, Result};
 use crate::spool::Cancel;
-use factfs_core::query::{self, CancelToken, Input, Query, QueryError, QueryErrorKind};
+use factfs_core::query::{self, CancelToken, Explain, Input, Query, QueryError, QueryErrorKind};
 use factfs_core::text::{Layout, RowKeys, Shape};
 use factfs_core::value::Value;
 use std::sync::Arc;
@@ -80,6 +80,20 @@ impl Question {
         let layout = Layout { shape, columns: answer.columns, keys: self.keys };
         Ok(Answer { layout, rows: answer.rows })
     }
+}
+
+impl Question {
+    /// About how many rows all its steps give; nothing is run.
+    pub fn estimate(&self) -> Option<u64> {
+        let plan = query::explain(&self.query, &self.inputs).ok()?;
+        let rows = expected(&plan);
+        // A number that is no number is no promise of little.
+        (rows < u64::MAX as f64).then_some(rows as u64)
+    }
+}
+
+fn expected(step: &Explain) -> f64 {
+    step.estimated + step.children.iter().map(expected).sum::<f64>()
 }
 
 impl From<QueryError> for Failure {

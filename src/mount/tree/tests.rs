@@ -63,7 +63,7 @@ fn tables_in_every_format() {
         &tree,
         &format!("{table}.csv"),
         "db/id,product/name,product/price,product/sku,product/tags\n\
-         5,Chair,45,c1,\"[\"\":home/seat\"\",\"\":wood\"\"]\"\n6,Table,90,t/1,\"[\"\":wood\"\"]\"\n",
+         5,Chair,45,c1,\"[\"\":home/seat\"\", \"\":wood\"\"]\"\n6,Table,90,t/1,\"[\"\":wood\"\"]\"\n",
     );
     for format in ["tsv", "json", "jsonl", "edn", "txt", "md"] {
         assert!(content(&tree, &format!("{table}.{format}")).unwrap().contains("Chair"));

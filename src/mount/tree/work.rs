@@ -5,14 +5,18 @@
 
 use super::node::{Aspect, At, Leaf, Node, Part};
 use super::plan::Plan;
-use super::{Key, Tree, by, meta};
-use crate::error::{Failure, Kind, Result};
+use super::{Key, Limits, Tree, by, meta};
+use crate::error::{Failure, Result};
 use crate::render;
 use crate::source::{Moment, Mounted};
 use crate::spool::{Cancel, Content, Spool};
+use factfs_core::datom::{KeyRange, Order};
 use factfs_core::text::Writer;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Facts and rows that are read in a few milliseconds.
+const SMALL: u64 = 20_000;
 
 /// A file to be made.
 #[derive(Clone)]
@@ -94,17 +98,38 @@ impl Work {
 impl Tree {
     /// Makes the answer that the work is, or is about.
     pub fn render(&self, work: &Work, cancel: &Cancel) -> Result<Rendered> {
+        self.render_within(work, &self.limits, cancel)
+    }
+
+    /// Makes it within limits of its own.
+    pub fn render_within(&self, work: &Work, limits: &Limits, cancel: &Cancel) -> Result<Rendered> {
         let started = Instant::now();
-        let mut out = Spool::new(self.limits.bytes, cancel.clone());
+        let mut out = Spool::new(limits.bytes, cancel.clone());
         let rows = match &work.pins {
             Pins::Plan(Err(failure)) => return Err(failure.clone()),
-            Pins::Plan(Ok(plan)) => self.ask(plan, work.leaf, cancel, &mut out)?,
+            Pins::Plan(Ok(plan)) => ask(plan, work.leaf, limits, cancel, &mut out)?,
             Pins::Moment(pinned) => {
                 self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?
             }
         };
         let content = out.finish()?;
         Ok(Rendered { content, rows, took: started.elapsed() })
+    }
+
+    /// Whether making it is expected to cost little: then its size is worth making it for.
+    pub fn is_small(&self, work: &Work) -> bool {
+        let facts = match (&work.pins, &work.node) {
+            (Pins::Plan(Ok(plan)), _) => plan.question.estimate(),
+            (Pins::Moment(pinned), Node::Part(_, Part::Table(ns, _))) => {
+                render::table_facts(&pinned.1.db, ns).ok()
+            }
+            (Pins::Moment(pinned), _) => {
+                let everything = KeyRange::prefix(None, None, None);
+                pinned.1.db.estimate(Order::Eavt, &everything).ok()
+            }
+            (Pins::Plan(Err(_)), _) => None,
+        };
+        facts.is_some_and(|facts| facts <= SMALL)
     }
 
     /// What a file *about* an answer says, given how making the answer ended.
@@ -115,29 +140,6 @@ impl Tree {
             (Aspect::Meta, ended) => meta::meta(work, ended),
         };
         Content::of(text.as_bytes())
-    }
-
-    fn ask(
-        &self,
-        plan: &Plan,
-        leaf: Leaf,
-        cancel: &Cancel,
-        out: &mut Spool,
-    ) -> Result<Option<u64>> {
-        let answer = plan.question.answer(&self.limits, cancel)?;
-        let rows = answer.rows.len() as u64;
-        if rows > self.limits.rows {
-            let message = format!("the result has more than {} rows", self.limits.rows);
-            return Err(Failure::new(Kind::TooLarge, message).hint("narrow it, or use :limit"));
-        }
-        let mut writer = Writer::new(leaf.format, answer.layout);
-        writer.start(out.text());
-        for row in &answer.rows {
-            writer.row(row, out.text());
-            out.check()?;
-        }
-        writer.finish(out.text());
-        Ok(Some(rows))
     }
 
     fn write_part(
@@ -175,4 +177,23 @@ impl Tree {
         out.text().push_str(&text);
         Ok(None)
     }
+}
+
+fn ask(
+    plan: &Plan,
+    leaf: Leaf,
+    limits: &Limits,
+    cancel: &Cancel,
+    out: &mut Spool,
+) -> Result<Option<u64>> {
+    let answer = plan.question.answer(limits, cancel)?;
+    let rows = answer.rows.len() as u64;
+    let mut writer = Writer::new(leaf.format, answer.layout);
+    writer.start(out.text());
+    for row in &answer.rows {
+        writer.row(row, out.text());
+        out.check()?;
+    }
+    writer.finish(out.text());
+    Ok(Some(rows))
 }

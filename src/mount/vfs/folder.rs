@@ -41,15 +41,16 @@ impl Vfs {
             names.sort_by(|a, b| a.name.cmp(&b.name));
             names.dedup();
         }
-        Ok(self.handles.open(Handle::Folder(node, listing)))
+        Ok(self.handles.open(Handle::Folder(Box::new((node, listing)))))
     }
 
     /// Up to `limit` names of an open folder, from a position.
     pub fn names(&self, handle: u64, from: u64, limit: usize) -> Result<Vec<Named>> {
         let handle = self.handles.get(handle)?;
-        let Handle::Folder(node, listing) = &*handle else {
+        let Handle::Folder(folder) = &*handle else {
             return Err(Failure::new(Kind::NotDirectory, "no folder"));
         };
+        let (node, listing) = folder.as_ref();
         let folder = node.path();
         let named = |i: usize| {
             let Listed { name, shape } = listing.get(i)?;
@@ -65,9 +66,10 @@ impl Vfs {
     /// Names that went away are left out.
     pub fn found(&self, handle: u64, from: u64, limit: usize) -> Result<Vec<(Named, Found)>> {
         let handle = self.handles.get(handle)?;
-        let Handle::Folder(node, listing) = &*handle else {
+        let Handle::Folder(folder) = &*handle else {
             return Err(Failure::new(Kind::NotDirectory, "no folder"));
         };
+        let (node, listing) = folder.as_ref();
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         if let Listing::Entities { .. } = listing {
             return self.found_entities(listing, from, limit.min(BATCH));

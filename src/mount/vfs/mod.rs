@@ -15,13 +15,16 @@ use crate::inode::{Inode, Inodes};
 use crate::render;
 use crate::spool::{Cancel, Content};
 use crate::tree::node::{BranchPart, Node};
-use crate::tree::{Entry, Rendered, Resolved, Shape, Tree, Work, path};
+use crate::tree::{Entry, Limits, Rendered, Resolved, Shape, Tree, Work, path};
 use factfs_core::edn::Form;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long what can never change may be cached.
 pub const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How long a size may be worked for before a file is opened.
+const EARLY: Duration = Duration::from_millis(50);
 
 /// A mounted tree: its numbers, what is open, what is being made.
 pub struct Vfs {
@@ -181,7 +184,7 @@ impl Vfs {
     pub fn has_attr_at_hand(&self, ino: u64) -> bool {
         let Ok(inode) = self.inode(ino) else { return true };
         match &inode.resolved.entry {
-            Entry::Work(work) => inode.size_bytes.is_some() || !self.is_sized_early(work),
+            Entry::Work(work) => inode.size_bytes.is_some() || !work.is_answer(),
             Entry::Query(_) => false,
             _ => true,
         }
@@ -207,9 +210,28 @@ impl Vfs {
                     Err(_) => {}
                 }
             }
+            (Entry::Work(work), _) if inode.size_bytes.is_none() && work.is_answer() => {
+                if let Some(made) = self.make_if_small(work, cancel) {
+                    self.sized(&mut inode, &made.content);
+                }
+            }
             _ => {}
         }
         Ok(self.attr_of(&inode))
+    }
+
+    /// An answer that is expected to cost little, unless it costs more after all.
+    fn make_if_small(&self, work: &Work, cancel: &Cancel) -> Option<Rendered> {
+        if let Some(made) = self.evaluations.kept(work.answer) {
+            return Some(made);
+        }
+        if !self.tree.is_small(work) {
+            return None;
+        }
+        let limits = Limits { time: EARLY, ..*self.tree.limits() };
+        let made = self.tree.render_within(work, &limits, cancel).ok()?;
+        self.evaluations.keep(work.answer, &made);
+        Some(made)
     }
 
     fn sized(&self, inode: &mut Inode, content: &Content) {
@@ -292,7 +314,8 @@ impl Vfs {
         }
         let branch = branch.to_string();
         let commit = move |form: &Form| {
-            mounted.source.transact(&branch, form).map(|report| render::report(&report))
+            let done = mounted.source.transact(&branch, form);
+            done.map(|report| render::report(&report)).map_err(hint_read_only)
         };
         self.note(&path, None);
         let stream = Stream::new(Box::new(commit), mode.read);
@@ -314,6 +337,12 @@ impl Vfs {
     pub fn forget(&self, ino: u64, lookups: u64) {
         self.inodes.forget(ino, lookups);
     }
+}
+
+fn hint_read_only(failure: Failure) -> Failure {
+    let is_new = failure.kind == Kind::ReadOnly && failure.hint.is_none();
+    let hint = "a query over it can be saved in the mount's own queries/";
+    if is_new { failure.hint(hint) } else { failure }
 }
 
 #[cfg(test)]

@@ -59,12 +59,12 @@ fn a_transaction_moves_the_head_and_old_files_keep_their_bytes() {
     let (vfs, _) = vfs();
     let table = "/inventory/branches/main/tables/item.csv";
     let before = vfs.walk(ROOT, table).unwrap();
-    assert_eq!(before.size_bytes, 0, "not known before it is opened");
+    assert_eq!(before.size_bytes, 0, "a lookup makes nothing");
     assert_eq!(before.ttl, Duration::ZERO);
     let opened = vfs.open(before.ino, READ, &Cancel::default()).unwrap();
     assert_eq!(opened.caching, Caching::Keep);
     let sized = vfs.attr(before.ino, None, &Cancel::default()).unwrap();
-    assert_eq!((sized.size_bytes, sized.ttl), (38, FOREVER));
+    assert_eq!((sized.size_bytes, sized.ttl), (41, FOREVER));
     let tx = "[{:item/sku \"c1\" :item/count 9}]\n";
     write(&vfs, "/inventory/branches/main/transact", tx).unwrap();
     let after = vfs.walk(ROOT, table).unwrap();
@@ -170,6 +170,19 @@ fn sizes_in_commits_are_exact_before_anything_is_opened() {
         let attr = vfs.attr(ino, None, &Cancel::default()).unwrap();
         assert_eq!(attr.size_bytes, read(&vfs, &path).unwrap().len() as u64, "{path}");
         assert_eq!(attr.ttl, FOREVER);
+    }
+}
+
+#[test]
+fn what_costs_little_has_its_size_before_it_is_opened() {
+    let (vfs, _) = vfs();
+    let attr = |path: &str| {
+        let ino = vfs.walk(ROOT, path).unwrap().ino;
+        vfs.attr(ino, None, &Cancel::default()).unwrap()
+    };
+    for path in ["/results/stock.csv", "/catalog/branches/main/tables/product.csv"] {
+        let size = attr(path).size_bytes;
+        assert_eq!(size, read(&vfs, path).unwrap().len() as u64, "{path}");
     }
 }
 
