@@ -136,8 +136,9 @@ pub fn prepare(point: &Path, stores: &[PathBuf]) -> Result<PathBuf> {
 
 /// Unmounts a mount of factfs whose process is gone.
 fn clear_dead(path: &Path) -> Result<()> {
+    // Attributes may come from the kernel's memory long after the process died.
     let is_dead = || {
-        let error = fs::metadata(path).err();
+        let error = fs::read_dir(path).err();
         error.and_then(|error| Errno::from_io_error(&error)) == Some(Errno::NOTCONN)
     };
     while is_dead() {

@@ -10,6 +10,9 @@ use std::thread;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// For queries as deep as text may nest; a thread takes of it what it needs.
+const STACK_BYTES: usize = 64 << 20;
+
 /// Some threads and the jobs that wait for them.
 #[derive(Clone)]
 pub struct Pool(Arc<Shared>);
@@ -45,7 +48,8 @@ impl Pool {
             return;
         }
         let shared = self.0.clone();
-        let spawned = thread::Builder::new().name(self.0.name.into()).spawn(move || shared.work());
+        let thread = thread::Builder::new().name(self.0.name.into()).stack_size(STACK_BYTES);
+        let spawned = thread.spawn(move || shared.work());
         if spawned.is_ok() {
             state.threads += 1;
         } else if state.threads == 0 {

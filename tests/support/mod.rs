@@ -12,8 +12,10 @@ pub mod moto;
 pub mod proxy;
 pub mod writer;
 
+use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
@@ -154,4 +156,49 @@ impl Random {
 fn uuid_bits() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+/// Whether this is root.
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
+}
+
+/// A file system that was mounted for a test, and is unmounted at its end.
+pub struct FileSystem(PathBuf);
+
+impl FileSystem {
+    /// So much memory.
+    pub fn tmpfs(at: &Path, size: &str) -> Option<Self> {
+        fs::create_dir(at).unwrap();
+        Self::mount(at, &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+    }
+
+    /// The same directory at another path, where it cannot be written.
+    pub fn read_only(directory: &Path, at: &Path) -> Option<Self> {
+        fs::create_dir(at).unwrap();
+        let bound = Self::mount(at, &["--bind", directory.to_str().unwrap()])?;
+        let again = Command::new("mount").args(["-o", "remount,ro,bind"]).arg(at).status();
+        again.is_ok_and(|status| status.success()).then_some(bound)
+    }
+
+    fn mount(at: &Path, args: &[&str]) -> Option<Self> {
+        if !is_root() {
+            eprintln!("skipped: only root can mount file systems");
+            return None;
+        }
+        let output = Command::new("mount").args(args).arg(at).output();
+        match output {
+            Ok(output) if output.status.success() => Some(Self(at.to_owned())),
+            other => {
+                eprintln!("skipped: {other:?}");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for FileSystem {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
 }
