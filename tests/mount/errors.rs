@@ -1,5 +1,5 @@
-//! Wrong input through a mount: an errno at the call that failed, its reason to be read, and nothing
-//! lost.
+//! Wrong input through a mount: an errno at the call that failed, its reason to be read, and
+//! nothing lost.
 
 use super::{Mount, can_mount, place};
 use crate::support::Place;
