@@ -26,12 +26,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-<<<<<<< HEAD
 /// Whether this machine can mount: whether /dev/fuse is open to us.
-=======
-/// Whether this machine can mount: /dev/fuse is open to us, and fusermount3
-/// is there or we are root.
->>>>>>> proof
 pub fn can_mount() -> bool {
     let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse");
     let can = device.is_ok();
