@@ -6,6 +6,7 @@
 
 use factfs_core::edn::EdnError;
 use factfs_core::text::{CellError, RecordError};
+use factfs_mount::error::Failure;
 use factfs_store::{Error, Kind};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -62,8 +63,11 @@ pub fn table() -> String {
 }
 
 /// Says what went wrong, if anything did, and gives the exit code.
-pub fn end(result: anyhow::Result<()>) -> ExitCode {
-    let Err(error) = result else { return ExitCode::SUCCESS };
+pub fn end(result: anyhow::Result<ExitCode>) -> ExitCode {
+    let error = match result {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
     if is_broken_pipe(&error) {
         return ExitCode::SUCCESS;
     }
@@ -111,6 +115,8 @@ fn kind_of(error: &(dyn std::error::Error + 'static)) -> Option<Kind> {
     }
     let problem = error.downcast_ref::<Problem>().map(|e| e.kind);
     let problem = problem.or_else(|| error.downcast_ref::<Error>().map(|e| e.kind));
+    let failure = error.downcast_ref::<Failure>().map(|e| e.kind);
+    let problem = problem.or(failure);
     problem.or_else(|| error.downcast_ref::<io::Error>().map(io_kind))
 }
 

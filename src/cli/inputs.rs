@@ -8,6 +8,7 @@ use super::args::locator;
 use super::exit::Problem;
 use super::open;
 use super::saved::Saved;
+use factfs_core::conn::Moment;
 use factfs_core::db::Db;
 use factfs_core::edn::{self, Form};
 use factfs_core::query::{Input, InputKind, InputSpec};
@@ -30,7 +31,7 @@ pub struct Given {
 pub struct Inputs<'a> {
     given: &'a Given,
     saved: &'a Saved,
-    open: BTreeMap<String, Db>,
+    open: BTreeMap<String, Moment>,
     used: BTreeSet<String>,
 }
 
@@ -106,11 +107,12 @@ impl<'a> Inputs<'a> {
 
     fn database(&mut self, locator: &Locator) -> anyhow::Result<Db> {
         let key = locator.to_string();
-        if let Some(db) = self.open.get(&key) {
-            return Ok(db.clone());
+        if let Some(moment) = self.open.get(&key) {
+            return Ok(moment.db.clone());
         }
-        let (_, db) = open::read(locator)?;
-        self.open.insert(key, db.clone());
+        let (_, moment) = open::read(locator)?;
+        let db = moment.db.clone();
+        self.open.insert(key, moment);
         Ok(db)
     }
 
@@ -140,7 +142,7 @@ impl<'a> Inputs<'a> {
 
     /// The newest instant of the databases: a query sees no clock.
     fn basis(&self) -> Value {
-        let newest = self.open.values().filter_map(|db| db.snapshot().instant_ms).max();
+        let newest = self.open.values().filter_map(|moment| moment.instant_ms).max();
         newest.map_or(Value::Nil, Value::Inst)
     }
 

@@ -3,27 +3,27 @@
 //! **Invariant:** a moment in the past is read and never written.
 
 use super::exit::Problem;
-use factfs_core::db::Db;
-use factfs_store::{Database, Error, Kind, Locator, Settings};
+use anyhow::Context;
+use factfs_core::conn::Moment;
+use factfs_store::{Database, Kind, Locator, Settings};
 
 /// A database, open.
-pub fn open(locator: &Locator) -> Result<Database, Error> {
-    Database::open(locator, &Settings::from_env())
+pub fn open(locator: &Locator) -> anyhow::Result<Database> {
+    Database::open(locator, &Settings::from_env()).with_context(|| locator.url.clone())
 }
 
-/// The value that was named.
-pub fn read(locator: &Locator) -> anyhow::Result<(Database, Db)> {
+/// The value that was named, and which commit it is.
+pub fn read(locator: &Locator) -> anyhow::Result<(Database, Moment)> {
     let database = open(locator)?;
-    let db = value(&database, locator)?;
-    Ok((database, db))
-}
-
-/// The value that was named, of a database that is open.
-pub fn value(database: &Database, locator: &Locator) -> Result<Db, Error> {
-    match &locator.at {
-        Some(when) => Ok(database.at(when)?.db),
-        None => database.db(),
-    }
+    let moment = match &locator.at {
+        Some(when) => database.at(when).with_context(|| locator.to_string())?,
+        None => {
+            let db = database.db()?;
+            let (commit, instant_ms) = (db.snapshot().commit, db.snapshot().instant_ms);
+            Moment { db, commit, instant_ms, name: None, fixed: false }
+        }
+    };
+    Ok((database, moment))
 }
 
 /// A database that is to be written.
@@ -33,5 +33,5 @@ pub fn write(locator: &Locator) -> anyhow::Result<Database> {
         let hint = format!("leave out @{when}, or make a branch from it: factfs branch create");
         return Err(Problem::new(Kind::ReadOnly, text).hint(hint).into());
     }
-    Ok(open(locator)?)
+    open(locator)
 }

@@ -1,11 +1,12 @@
 //! The address of immutable bytes.
 //!
-//! **Invariant:** a `NodeHash` is the blake3 of the exact bytes it names; nothing is believed before its hash was
-//! compared. It does not know what the bytes mean.
+//! **Invariant:** a `NodeHash` is the blake3 of the exact bytes it names; nothing is believed
+//! before its hash was compared. It does not know what the bytes mean.
 
 use std::fmt;
 
-/// The blake3 (256 bits) of a node's bytes: its identity, the key of every cache, the unit of structural comparison.
+/// The blake3 (256 bits) of a node's bytes: its identity, the key of every cache, the unit of
+/// structural comparison.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeHash(pub [u8; 32]);
 

@@ -1,8 +1,9 @@
 //! The ids: entities, attributes, transactions, commits, and the blocks they are cut from.
 //!
-//! **Invariant:** every id is below 2^53 (JSON keeps it exactly) and `id = block * 2^32 + n`; a block belongs to one
-//! branch for ever, so an id means one thing in the whole database. In a block, n = 1 to 2^29-1 are entities in the order
-//! of their making, n = 2^29 + t is the transaction entity of `t`, n >= 2^31 are attribute ids. The default branch has block 0.
+//! **Invariant:** every id is below 2^53 (JSON keeps it exactly) and `id = block * 2^32 + n`; a
+//! block belongs to one branch for ever, so an id means one thing in the whole database. In a
+//! block, n = 1 to 2^29-1 are entities in the order of their making, n = 2^29 + t is the
+//! transaction entity of `t`, n >= 2^31 are attribute ids. The default branch has block 0.
 
 use std::fmt;
 use std::str::FromStr;
@@ -78,7 +79,8 @@ macro_rules! plain_number {
 }
 plain_number!(EntityId, AttrId, T, Tx);
 
-/// A commit: its place and the first 48 bits are printed as `1042-9f3c2a71b0de`, so that names sort by time.
+/// A commit: its place and the first 48 bits are printed as `1042-9f3c2a71b0de`, so that names sort
+/// by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommitId {
     /// Where on its branch.
@@ -100,7 +102,8 @@ impl fmt::Debug for CommitId {
     }
 }
 
-/// What a user writes to name a commit: `T-HASH12`, or a prefix of the hash with or without the `T-`.
+/// What a user writes to name a commit: `T-HASH12`, or a prefix of the hash with or without the
+/// `T-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitPrefix {
     /// The `t`, if it was written.

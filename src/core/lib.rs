@@ -1,7 +1,9 @@
-//! factfs-core: a database as an immutable value, and everything that can be done with it without touching the machine.
+//! factfs-core: a database as an immutable value, and everything that can be done with it without
+//! touching the machine.
 //!
-//! No tokio, no files, no clock, no environment: this crate also runs in a browser. Modules are listed floor by floor;
-//! a module imports only from floors below it (a test reads the floors from here).
+//! No tokio, no files, no clock, no environment: this crate also runs in a browser. Modules are
+//! listed floor by floor; a module imports only from floors below it (a test reads the floors from
+//! here).
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +30,7 @@ pub mod db;
 pub mod commit;
 pub mod pull;
 // floor 8
-pub mod conn;
 pub mod query;
 pub mod transact;
+// floor 9
+pub mod conn;

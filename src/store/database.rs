@@ -1,7 +1,8 @@
 //! A database, for callers that wait: what the command line and the mount hold.
 //!
-//! **Invariant:** every method blocks the calling thread until its answer is there; none may be called from a thread that
-//! runs tasks of the runtime. All branches of one store that a process opens share its connections and its node cache.
+//! **Invariant:** every method blocks the calling thread until its answer is there; none may be
+//! called from a thread that runs tasks of the runtime. All branches of one store that a process
+//! opens share its connections and its node cache.
 
 use crate::{Error, Kind, Locator, Settings, StoreNodes, SystemHost};
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
@@ -25,6 +26,7 @@ pub struct Database {
     counted: Arc<crate::Counted<Arc<dyn Store>>>,
     conn: Conn,
     identity: Identity,
+    options: Options,
     trust: Arc<Mutex<Option<Option<String>>>>,
 }
 
@@ -47,7 +49,8 @@ struct Names {
 /// What a transaction is committed with.
 #[derive(Clone, Debug, Default)]
 pub struct TransactOptions {
-    /// The client's id: a transaction whose id is there already writes nothing and gives the first report.
+    /// The client's id: a transaction whose id is there already writes nothing and gives the first
+    /// report.
     pub tx_id: Option<String>,
 }
 
@@ -129,9 +132,8 @@ impl Database {
     }
 
     fn opening(&self) -> Opening {
-        let (place, nodes, counted) =
-            (self.place.clone(), self.nodes.clone(), self.counted.clone());
-        Opening { place, nodes, counted, url: self.identity.url.clone(), trust: self.trust.clone() }
+        let Self { place, nodes, counted, options, trust, .. } = self.clone();
+        Opening { place, nodes, counted, options, url: self.identity.url.clone(), trust }
     }
 
     /// How users name it, without credentials.
@@ -180,7 +182,8 @@ impl Database {
         Ok(wait(self.place.refs())??)
     }
 
-    /// Commits a transaction. When another writer came first it is prepared again on the newer value.
+    /// Commits a transaction. When another writer came first it is prepared again on the newer
+    /// value.
     pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
         self.opening().require_trust()?;
         let (tx, tx_id) = (tx.clone(), options.tx_id.clone());
@@ -300,17 +303,34 @@ impl Database {
     }
 }
 
+/// How a connection behaves: as usual, but for what the environment says. `FACTFS_FLUSH_ROWS` is
+/// how many rows of novelty are merged into the trees at once: fewer make smaller flushes, and more
+/// of them.
+fn options(settings: &Settings) -> Result<Options, Error> {
+    let usual = Options::default();
+    let Some(text) = settings.var("FACTFS_FLUSH_ROWS") else { return Ok(usual) };
+    match text.parse().ok().filter(|rows| *rows > 0) {
+        Some(novelty_rows) => Ok(Options { novelty_rows, ..usual }),
+        None => {
+            let message = format!("FACTFS_FLUSH_ROWS={text} is no number of rows");
+            Err(Error::new(Kind::Invalid, message))
+        }
+    }
+}
+
 /// A store that is open, before a branch of it is.
 struct Opening {
     place: Place,
     nodes: Arc<StoreNodes>,
     counted: Arc<crate::Counted<Arc<dyn Store>>>,
     url: String,
+    options: Options,
     trust: Arc<Mutex<Option<Option<String>>>>,
 }
 
 impl Opening {
     fn new(url: &str, settings: &Settings) -> Result<Self, Error> {
+        let options = options(settings)?;
         let store = crate::open(url, settings)?;
         let url = store.url();
         let counted = Arc::new(crate::Counted::new(store));
@@ -318,18 +338,19 @@ impl Opening {
         let handle = runtime()?.handle().clone();
         let nodes = Arc::new(StoreNodes::new(store.clone(), settings.cache_bytes, handle));
         let place = Place { store, host: Arc::new(SystemHost), nodes: nodes.clone() };
-        Ok(Self { place, nodes, counted, url, trust: Arc::default() })
+        Ok(Self { place, nodes, counted, url, options, trust: Arc::default() })
     }
 
     fn branch(self, branch: Option<&str>) -> Result<Database, Error> {
-        let conn = wait(Conn::open(self.place.clone(), branch, Options::default()))??;
+        let conn = wait(Conn::open(self.place.clone(), branch, self.options.clone()))??;
         let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
         let identity = Identity { url: self.url, uuid, branch, names: Arc::default() };
-        let Self { place, nodes, counted, trust, .. } = self;
-        Ok(Database { place, nodes, counted, conn, identity, trust })
+        let Self { place, nodes, counted, options, trust, .. } = self;
+        Ok(Database { place, nodes, counted, conn, identity, options, trust })
     }
 
-    /// Before the first write of a process to a remote store: some accept conditions silently and ignore them.
+    /// Before the first write of a process to a remote store: some accept conditions silently and
+    /// ignore them.
     fn require_trust(&self) -> Result<(), Error> {
         if !self.url.contains("://") || self.url.starts_with("file://") {
             return Ok(());

@@ -1,7 +1,7 @@
 //! The error of everything that is done with a database: a kind, and words for people.
 //!
-//! **Invariant:** each typed error of the core becomes one [`Kind`] here, in exhaustive matches: a new variant does not
-//! compile until it has one.
+//! **Invariant:** each typed error of the core becomes one [`Kind`] here, in exhaustive matches: a
+//! new variant does not compile until it has one.
 
 use crate::Kind;
 use factfs_core::conn::{ConnError, TransactError};
@@ -53,13 +53,22 @@ impl From<StoreErrorKind> for Kind {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        Self::from_source(error.kind.into(), error)
+        Self::from_source(store(&error), error)
+    }
+}
+
+/// `head`, `refs` and `format` are where one begins to look: without them there is no database. All
+/// other names are read because something refers to them: what is missing then is damage.
+fn store(error: &StoreError) -> Kind {
+    match error.kind {
+        StoreErrorKind::NotFound if error.object.contains('/') => Kind::Corrupt,
+        kind => kind.into(),
     }
 }
 
 fn nodes(error: &NodesError) -> Kind {
     match error {
-        NodesError::Store(e) => e.kind.into(),
+        NodesError::Store(e) => store(e),
         NodesError::Corrupt { .. } => Kind::Corrupt,
         NodesError::Missing(_) => Kind::Unavailable,
         NodesError::Cancelled => Kind::Interrupted,
@@ -76,7 +85,7 @@ fn db(error: &DbError) -> Kind {
 
 fn conn(error: &ConnError) -> Kind {
     match error {
-        ConnError::Store(e) => e.kind.into(),
+        ConnError::Store(e) => store(e),
         ConnError::Damaged { .. } => Kind::Corrupt,
         ConnError::NoDatabase { .. }
         | ConnError::NoBranch(_)
@@ -109,7 +118,7 @@ fn transaction(error: &TxError) -> Kind {
         TxErrorKind::Cas => Kind::Conflict,
         TxErrorKind::NoSuchEntity => Kind::NotFound,
         TxErrorKind::Unsupported => Kind::Unsupported,
-        TxErrorKind::Full => Kind::TooLarge,
+        TxErrorKind::Full => Kind::Full,
         TxErrorKind::Db => Kind::Unavailable,
     }
 }

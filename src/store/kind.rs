@@ -1,7 +1,7 @@
 //! The one table of what can go wrong, for everybody who must say so in numbers.
 //!
-//! **Invariant:** every error of factfs has one `Kind`; errno, exit code and HTTP status follow from it here and nowhere
-//! else. The text of an error is not here: it belongs to who found it.
+//! **Invariant:** every error of factfs has one `Kind`; errno, exit code and HTTP status follow
+//! from it here and nowhere else. The text of an error is not here: it belongs to who found it.
 
 /// What went wrong, by what the caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,13 +38,26 @@ pub enum Kind {
     Stale,
     /// factfs does not do that.
     Unsupported,
+    /// Not allowed on this name.
+    NotPermitted,
+    /// Not a folder.
+    NotDirectory,
+    /// A folder.
+    IsDirectory,
+    /// To another place, where it has to be copied.
+    CrossDevice,
+    /// No such handle, or not open for this.
+    BadHandle,
+    /// The name is too long.
+    NameTooLong,
 }
 
-/// One row: the kind, the errno by name, the exit code of the command, the HTTP status, and what it means.
+/// One row: the kind, the errno by name, the exit code of the command, the HTTP status, and what it
+/// means.
 pub type Row = (Kind, &'static str, u8, u16, &'static str);
 
 /// The table. Exit code 0 is success and 2 is a mistake on the command line.
-pub const TABLE: [Row; 16] = [
+pub const TABLE: [Row; 22] = [
     (Kind::Invalid, "EINVAL", 3, 400, "the text, the schema or a type is wrong"),
     (Kind::NotFound, "ENOENT", 4, 404, "there is nothing of that name"),
     (Kind::Exists, "EEXIST", 5, 409, "a unique value or a name is taken"),
@@ -61,6 +74,12 @@ pub const TABLE: [Row; 16] = [
     (Kind::Full, "ENOSPC", 16, 507, "the place is full"),
     (Kind::Stale, "ESTALE", 17, 410, "what it was about is gone"),
     (Kind::Unsupported, "EOPNOTSUPP", 18, 501, "factfs does not do that"),
+    (Kind::NotPermitted, "EPERM", 19, 403, "not allowed on this name"),
+    (Kind::NotDirectory, "ENOTDIR", 20, 400, "not a folder"),
+    (Kind::IsDirectory, "EISDIR", 21, 400, "a folder"),
+    (Kind::CrossDevice, "EXDEV", 22, 400, "to another place, where it has to be copied"),
+    (Kind::BadHandle, "EBADF", 23, 400, "no such handle, or not open for this"),
+    (Kind::NameTooLong, "ENAMETOOLONG", 24, 400, "the name is too long"),
 ];
 
 impl Kind {

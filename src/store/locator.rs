@@ -1,6 +1,7 @@
 //! How a database is named on a command line: `URL`, `URL#BRANCH`, `URL@WHEN`, `URL#BRANCH@WHEN`.
 //!
-//! **Invariant:** the marks count only after the last `/`, and a path that exists wins over any reading of its name.
+//! **Invariant:** the marks count only after the last `/`, and a path that exists wins over any
+//! reading of its name.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -1,8 +1,9 @@
 //! Nodes out of a store: the blocking end of the seam that operators read through.
 //!
-//! **Invariant:** all nodes of one call that are not cached are fetched in one round, each is verified before anybody sees
-//! it, and one node that several threads want at once is fetched once. Threads that call wait; the requests run on the
-//! runtime, so calling from a thread that drives a future is safe.
+//! **Invariant:** all nodes of one call that are not cached are fetched in one round, each is
+//! verified before anybody sees it, and one node that several threads want at once is fetched once.
+//! Threads that call wait; the requests run on the runtime, so calling from a thread that drives a
+//! future is safe.
 
 use crate::cache::{Class, Loaded, NodeCache};
 use factfs_core::hash::NodeHash;
@@ -77,7 +78,8 @@ impl Nodes for StoreNodes {
 
     fn offer(&self, nodes: &[(NodeRef, bytes::Bytes)]) {
         for (node, bytes) in nodes.iter().filter(|(node, _)| !self.is_resident(node)) {
-            // Damaged bytes are not kept: whoever needs the node fetches it and meets the error with its place.
+            // Damaged bytes are not kept: whoever needs the node fetches it and meets the error
+            // with its place.
             if let Ok(loaded) = loaded(node, bytes) {
                 self.cache.insert(node.hash, loaded);
             }

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p factfs-store --bench load -- SIZE FOLDER [--updates] [--tx]`
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a bench ends so")]
+
 mod common;
 
 use common::{DATABASES, Workload, disk, form, median, timed};

@@ -1,7 +1,10 @@
 //! The queries of the workload, warm: each prepared once, then run with changing parameters.
 //!
-//! `cargo bench -p factfs-store --bench queries -- SIZE FOLDER [q01 q02 ...] [--budget SECONDS] [--parse] [--explain]`, after
-//! the bench `load` has loaded that workload. q15 needs the updates, which `load -- SIZE FOLDER --updates` adds.
+//! `cargo bench -p factfs-store --bench queries -- SIZE FOLDER [q01 q02 ...] [--budget SECONDS]
+//! [--parse] [--explain]`, after the bench `load` has loaded that workload. q15 needs the updates,
+//! which `load -- SIZE FOLDER --updates` adds.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a bench ends so")]
 
 mod common;
 

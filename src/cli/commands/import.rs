@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 /// The header, or the keys of objects, name attributes: `product/sku`. A row with an identity that
 /// is there already is added to that entity. Values are read by the type of their attribute; many
 /// values are a JSON array. A ref is an id, an `:ident`, an object, or, in a column named
-/// `product/supplier.supplier/id`, the value of that identity. An empty cell says nothing; `\\N`,
+/// `product/supplier.supplier/id`, the value of that identity. An empty cell says nothing; `\N`,
 /// and null in JSON, retracts. In EDN a map is an entity, a vector a transaction of its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
@@ -133,13 +133,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     loop {
         let next = match waiting.pop_front() {
             Some(item) => Some(item),
-            None => rows.next_item().with_context(|| import.how_far())?,
+            None => rows.next_item().with_context(|| import.how_far(rows.name()))?,
         };
         let Some(item) = next else { break };
-        let name = || format!("{}{}", import.how_far(), rows.name());
         match item {
             Item::Row(row) => {
-                let entity = builder.entity(&row).with_context(name)?;
+                let entity = builder.entity(&row).with_context(|| import.how_far(rows.name()))?;
                 import.batch.add(row.line, entity);
             }
             Item::Entity(form) => {
@@ -147,16 +146,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
                 import.batch.add(line, Entity { form: Some(form), retracts: vec![] });
             }
             Item::Transaction(form) => {
-                import.commit()?;
-                import.transact(&form)?;
+                import.commit(rows.name())?;
+                import.transact(&form).with_context(|| import.how_far(rows.name()))?;
             }
         }
         if import.batch.entities.len() >= limit {
-            import.commit()?;
+            import.commit(rows.name())?;
             progress.at(rows.consumed(), format!("{} rows", import.done.rows));
         }
     }
-    import.commit()?;
+    import.commit(rows.name())?;
     drop(progress);
     let report = args.report.as_deref().and_then(Format::from_extension);
     Ok(FormatArgs { format: report }.output().lines().line(import.done.fields())?)
@@ -182,15 +181,11 @@ struct Import {
 #[derive(Default)]
 struct Batch {
     entities: Vec<Entity>,
-    first_line: u64,
     last_line: u64,
 }
 
 impl Batch {
     fn add(&mut self, line: u64, entity: Entity) {
-        if self.entities.is_empty() {
-            self.first_line = line;
-        }
         self.last_line = line;
         self.entities.push(entity);
     }
@@ -253,15 +248,15 @@ impl Import {
     }
 
     /// Commits what is gathered.
-    fn commit(&mut self) -> anyhow::Result<()> {
+    fn commit(&mut self, name: &str) -> anyhow::Result<()> {
         let batch = std::mem::take(&mut self.batch);
         if batch.entities.is_empty() {
             return Ok(());
         }
         let rows = batch.entities.len() as u64;
-        let (first, last) = (batch.first_line, batch.last_line);
-        let form = self.form(batch).with_context(|| self.how_far())?;
-        self.transact(&form).with_context(|| format!("lines {first} to {last}"))?;
+        let last = batch.last_line;
+        let form = self.form(batch).with_context(|| self.how_far(name))?;
+        self.transact(&form).with_context(|| self.how_far(name))?;
         self.done.rows += rows;
         self.done.last_line = last;
         Ok(())
@@ -296,22 +291,24 @@ impl Import {
             let hash = NodeHash::of(form.to_string().as_bytes()).to_string();
             format!("{prefix}/{number}/{}", &hash[..16])
         });
-        let report = self
-            .database
-            .transact(form, &TransactOptions { tx_id })
-            .with_context(|| self.how_far())?;
+        let report = self.database.transact(form, &TransactOptions { tx_id })?;
         self.done.transactions += 1;
-        self.done.already += u64::from(report.already);
-        self.done.datoms += report.datoms.len() as u64;
+        if report.already {
+            self.done.already += 1;
+        } else {
+            self.done.datoms += report.datoms.len() as u64;
+        }
         self.done.t = report.tx.t().0;
         Ok(())
     }
 
-    /// What to say before an error: how much of the input is in the database.
-    fn how_far(&self) -> String {
+    /// What to say with an error: where, and how much of the input is in the database.
+    fn how_far(&self, name: &str) -> String {
         match self.done.rows {
-            0 => "nothing was imported".into(),
-            n => format!("{n} rows, up to line {}, are imported", self.done.last_line),
+            0 => format!("{name}\nhint: no row was imported"),
+            n => {
+                format!("{name}\nhint: {n} rows, up to line {}, are imported", self.done.last_line)
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::args::FormatArgs;
 use crate::cli::exit::Problem;
-use crate::cli::forms::{Forms, Source};
+use crate::cli::forms::{Forms, Source, transaction};
 use factfs_core::conn::CreateOptions;
 use factfs_core::edn::Form;
 use factfs_core::value::Value;
@@ -39,8 +39,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let name = args.name.unwrap_or_else(|| last.to_owned());
     let options = CreateOptions { name, ..CreateOptions::default() };
     let database = Database::create(&args.url, &options, &Settings::from_env())?;
-    for form in &forms {
-        database.transact(form, &TransactOptions::default())?;
+    for form in forms {
+        database.transact(&transaction(form), &TransactOptions::default())?;
     }
     let t = database.cached_db().basis_t().0;
     let report = vec![

@@ -39,7 +39,8 @@ pub struct Args {
 
 pub fn run(args: Args) -> anyhow::Result<()> {
     let locator = args.database.locator()?;
-    let (database, db) = open::read(&locator)?;
+    let (database, moment) = open::read(&locator)?;
+    let db = moment.db;
     // Of a moment in the past: what came before it.
     let until = locator.at.is_some().then(|| db.basis_t());
     if until.is_some() && args.from.is_some() {

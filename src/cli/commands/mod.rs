@@ -9,16 +9,17 @@ mod demo;
 mod import;
 mod init;
 mod log;
-//mount
+mod mount;
 mod pull;
 mod query;
 mod status;
 mod tag;
 mod transact;
-//umount
+mod umount;
 
 use super::exit;
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// A database that teams share without a server, mounted as folders.
 #[derive(Debug, Parser)]
@@ -33,8 +34,8 @@ pub struct Cli {
 enum Command {
     Demo(demo::Args),
     Init(init::Args),
-    //Mount(mount::Args),
-    //Umount(umount::Args),
+    Mount(mount::Args),
+    Umount(umount::Args),
     Transact(transact::Args),
     Query(query::Args),
     Pull(pull::Args),
@@ -47,12 +48,12 @@ enum Command {
 }
 
 /// Runs one.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Init(args) => init::run(args),
-        //Command::Mount(args) => mount::run(args),
-        //Command::Umount(args) => umount::run(args),
+        Command::Mount(args) => return mount::run(args),
+        Command::Umount(args) => umount::run(args),
         Command::Transact(args) => transact::run(args),
         Command::Query(args) => query::run(args),
         Command::Pull(args) => pull::run(args),
@@ -62,5 +63,6 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Tag(args) => tag::run(args),
         Command::Status(args) => status::run(args),
         Command::Completions(args) => completions::run(args),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

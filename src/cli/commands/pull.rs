@@ -44,7 +44,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let pattern = edn::read_one(&source.read()?).with_context(|| name.clone())?;
     let pattern =
         pull::parse(&pattern.unquoted().to_value()).map_err(Error::from).with_context(|| name)?;
-    let (_, db) = open::read(&args.database.locator()?)?;
+    let db = open::read(&args.database.locator()?)?.1.db;
     let mut refs = Vec::new();
     for text in &args.entities {
         let form = edn::read_one(text).with_context(|| format!("entity `{text}`"))?;

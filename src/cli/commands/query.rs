@@ -27,8 +27,8 @@ Examples:
   factfs query low-stock.edn --in catalog=s3://team-a/catalog --in inventory=/srv/inventory
   factfs query low-stock.edn --in catalog=s3://team-a/catalog@2026-06-30 \\
       --in inventory=/srv/inventory@2026-06-30 --format csv
-  factfs query '[:find ?sku :in $ ?min :where [?i :item/sku ?sku] [?i :item/count ?c] [(< ?c ?min)]]' \\
-      ~/data/inventory/head --arg '?min=10'
+  factfs query '[:find ?i :in $ ?max :where [?i :item/count ?c] [(< ?c ?max)]]' \\
+      ~/data/inventory/head --arg '?max=10'
 
 {DATABASE_HELP}"))]
 pub struct Args {
@@ -61,6 +61,9 @@ pub struct Args {
     /// Give up after so many seconds
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<f64>,
+    /// How many MiB the query may take in memory, about
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    max_memory: u32,
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -82,8 +85,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let query = Query::from_form(&saved.query).map_err(Error::from).with_context(in_query)?;
     let given = given(&args)?;
-    let inputs = Inputs::new(&given, &saved).all(&query.inputs()).with_context(in_query)?;
-    let limits = limits(args.timeout)?;
+    let inputs = Inputs::new(&given, &saved).all(&query.inputs())?;
+    let limits = limits(args.timeout, args.max_memory)?;
     let answer = query::run(&query, &inputs, &limits, &CancelToken::default()).map_err(Error::from);
     let answer = answer.with_context(in_query)?;
     for warning in &answer.stats.warnings {
@@ -128,7 +131,7 @@ fn given(args: &Args) -> anyhow::Result<Given> {
     Ok(given)
 }
 
-fn limits(timeout: Option<f64>) -> anyhow::Result<Limits> {
+fn limits(timeout: Option<f64>, max_memory: u32) -> anyhow::Result<Limits> {
     let start = Instant::now();
     let elapsed = move || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let timeout_ms = timeout.map(|seconds| (seconds * 1000.0).round());
@@ -137,7 +140,8 @@ fn limits(timeout: Option<f64>) -> anyhow::Result<Limits> {
     }
     // Between 1 and 10^15: the conversion is exact.
     let timeout_ms = timeout_ms.map(|ms| ms as u64);
-    Ok(Limits { timeout_ms, elapsed_ms: Some(Arc::new(elapsed)), ..Limits::default() })
+    let (memory_bytes, elapsed_ms) = (u64::from(max_memory) << 20, Some(Arc::new(elapsed) as _));
+    Ok(Limits { memory_bytes, timeout_ms, elapsed_ms, ..Limits::default() })
 }
 
 /// Whether rows are maps in EDN: where the query says `:keys`, `:strs` or `:syms`.

@@ -20,8 +20,10 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let (database, db) = open::read(&args.database.locator()?)?;
-    let snapshot = db.snapshot();
+    let (database, moment) = open::read(&args.database.locator()?)?;
+    let db = &moment.db;
+    // Only of the newest value it is known without counting.
+    let counts = db.view().is_now().then(|| db.snapshot().counts.values().sum::<u64>());
     let names = |names: Vec<String>| Value::Vector(names.iter().map(|n| Value::str(n)).collect());
     let branches = database.branches()?.into_iter().map(|branch| branch.name).collect();
     let tags = database.tags()?.into_iter().map(|tag| tag.name).collect();
@@ -32,9 +34,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         ("name", Value::str(database.name()?)),
         ("branch", Value::str(database.branch()?)),
         ("t", report::count(db.basis_t().0)),
-        ("commit", report::commit(snapshot.commit)),
-        ("instant", snapshot.instant_ms.map_or(Value::Nil, Value::Inst)),
-        ("datoms", report::count(snapshot.counts.values().sum::<u64>())),
+        ("commit", report::commit(moment.commit)),
+        ("instant", moment.instant_ms.map_or(Value::Nil, Value::Inst)),
+        ("datoms", counts.map_or(Value::Nil, report::count)),
         ("attributes", report::count(db.schema().attributes().filter(user).count())),
         ("branches", names(branches)),
         ("tags", names(tags)),

@@ -4,7 +4,7 @@
 //! form is waited for. What was reported stays, whatever comes after it.
 
 use crate::cli::args::{DATABASE_HELP, DatabaseArgs, FormatArgs, WhichArgs};
-use crate::cli::forms::{Forms, Source};
+use crate::cli::forms::{Forms, Source, transaction};
 use crate::cli::{open, report};
 use anyhow::Context;
 use factfs_store::TransactOptions;
@@ -47,22 +47,23 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let mut lines = args.format.output().lines();
     let mut number = 1;
     while let Some(form) = forms.next_form().with_context(|| committed(number))? {
+        let form = transaction(form);
         let id = args.tx_id.as_ref();
         let tx_id = id.map(|id| if number == 1 { id.clone() } else { format!("{id}.{number}") });
         let report = database
             .transact(&form, &TransactOptions { tx_id })
-            .with_context(|| format!("{}{}", committed(number), form.span))?;
+            .with_context(|| committed(number))?;
         lines.line(report::fields(&report))?;
         number += 1;
     }
     Ok(())
 }
 
-/// What to say before an error: how much of the input is in the database.
+/// What to say with an error: how much of the input is in the database.
 fn committed(number: usize) -> String {
     match number {
-        1 => String::new(),
-        2 => "after one transaction that is committed: ".into(),
-        n => format!("after {} transactions that are committed: ", n - 1),
+        1 => "nothing was committed".into(),
+        2 => "after one transaction that is committed".into(),
+        n => format!("after {} transactions that are committed", n - 1),
     }
 }

@@ -221,7 +221,7 @@ fn json_line(bytes: &mut impl BufRead, line: &mut u64) -> anyhow::Result<Option<
             break;
         }
     }
-    let json = serde_json::from_slice(&text).map_err(|error| {
+    let json = serde_json::from_slice(text.trim_ascii_end()).map_err(|error| {
         let column = error.column();
         Problem::invalid(format!("line {line}, column {column}: {}", reason(&error)))
     })?;

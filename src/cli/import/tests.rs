@@ -122,7 +122,7 @@ fn broken_inputs_are_told_with_their_line() {
     check(
         "{\"a\": 1}\n{\"a\"\n",
         Format::Jsonl,
-        "argument: line 2, column 5: EOF while parsing an object",
+        "argument: line 2, column 4: EOF while parsing an object",
     );
     check("[1]\n", Format::Jsonl, "argument: line 1: an object is expected");
     check("3", Format::Edn, "argument: line 1, column 1: a map or a vector is expected");

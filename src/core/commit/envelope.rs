@@ -1,4 +1,5 @@
-//! What every stored object has around it: `ffs`, a letter for its kind, the format version; at the end blake3.
+//! What every stored object has around it: `ffs`, a letter for its kind, the format version; at the
+//! end blake3.
 //!
 //! **Invariant:** nothing inside is looked at before the hash was compared.
 

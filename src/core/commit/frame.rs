@@ -1,12 +1,13 @@
 //! One transaction as bytes: the same in the tail of a head and in a log segment.
 //!
-//! Raw layout: transaction id (varint), parents (their number, then `t` and hash each), instant (zigzag), next entity id
-//! (varint), salt (8 bytes), schema changes (sized, empty for none), datoms in columns, in the order they were said. The
-//! stored frame is that, compressed.
+//! Raw layout: transaction id (varint), parents (their number, then `t` and hash each), instant
+//! (zigzag), next entity id (varint), salt (8 bytes), schema changes (sized, empty for none),
+//! datoms in columns, in the order they were said. The stored frame is that, compressed.
 //!
-//! **Invariant:** the commit id is the blake3 of the raw bytes; so it covers the parents, `t`, the instant, the
-//! transaction's own facts and all datoms. The salt is random: two writers who say the same at the same moment on the same
-//! parent make two commits, and none of them takes the other's for its own.
+//! **Invariant:** the commit id is the blake3 of the raw bytes; so it covers the parents, `t`, the
+//! instant, the transaction's own facts and all datoms. The salt is random: two writers who say the
+//! same at the same moment on the same parent make two commits, and none of them takes the other's
+//! for its own.
 
 use super::FormatError;
 use crate::codec::{CodecError, Reader, Writer, facts, frame};
@@ -21,7 +22,8 @@ use bytes::Bytes;
 pub struct Frame {
     /// The transaction.
     pub tx: Tx,
-    /// The commits it was made on: the one before it on its branch first (none for the first of all), then merged ones.
+    /// The commits it was made on: the one before it on its branch first (none for the first of
+    /// all), then merged ones.
     pub parents: Vec<CommitId>,
     /// When it was made, milliseconds since 1970.
     pub instant_ms: i64,

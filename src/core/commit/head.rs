@@ -1,11 +1,12 @@
 //! The head of a branch: all that changes, in one small object that moves by compare-and-swap.
 //!
-//! A head is a [`Base`] that changes only when facts move (a spill, a flush), a *tail* of frames that grows with each
-//! transaction, and the [`Tip`]: which commit that makes.
+//! A head is a [`Base`] that changes only when facts move (a spill, a flush), a *tail* of frames
+//! that grows with each transaction, and the [`Tip`]: which commit that makes.
 //!
-//! **Invariant:** what the base, its novelty and its trees hold, and then each frame of the tail in order, is the database
-//! at the tip; no fact is in two of them. A head has at most 64 KiB, and its nonce no other head has: so a store whose
-//! versions are hashes of bodies never gives one version twice.
+//! **Invariant:** what the base, its novelty and its trees hold, and then each frame of the tail in
+//! order, is the database at the tip; no fact is in two of them. A head has at most 64 KiB, and its
+//! nonce no other head has: so a store whose versions are hashes of bodies never gives one version
+//! twice.
 
 use crate::hash::NodeHash;
 use crate::id::{CommitId, EntityId, T, Tx};
@@ -106,7 +107,8 @@ pub struct Base {
     pub flushed: T,
     /// Facts that are in no tree: from after `flushed` to the base's commit.
     pub novelty: Option<ObjectRef>,
-    /// Schema and counts as of the base's commit, where they are small; else the novelty object has them.
+    /// Schema and counts as of the base's commit, where they are small; else the novelty object has
+    /// them.
     pub about: Option<Bytes>,
     /// The log from after `flushed` to the base's commit, oldest first.
     pub log: Vec<SegmentRef>,
@@ -175,8 +177,8 @@ impl Head {
         self.tail.iter().map(Bytes::len).sum()
     }
 
-    /// What else is needed to read the database, all in one round: the novelty object, and for each pack the range that
-    /// holds its roots. [`super::Opened`] takes the answers.
+    /// What else is needed to read the database, all in one round: the novelty object, and for each
+    /// pack the range that holds its roots. [`super::Opened`] takes the answers.
     pub fn prefetch(&self) -> Vec<Fetch> {
         let novelty = self.base.novelty.iter();
         let novelty = novelty.map(|n| Fetch { key: super::novelty_name(n.name), range: None });

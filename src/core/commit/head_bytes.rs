@@ -1,7 +1,7 @@
 //! The head as bytes.
 //!
-//! Layout, inside the envelope: database, revision, nonce, collection generation, flags (1 closed, 2 a writer), writer,
-//! block, tip, base, tail. Numbers are varints; lists begin with their length.
+//! Layout, inside the envelope: database, revision, nonce, collection generation, flags (1 closed,
+//! 2 a writer), writer, block, tip, base, tail. Numbers are varints; lists begin with their length.
 //!
 //! **Invariant:** equal heads have equal bytes, and nothing over 64 KiB is written or read.
 

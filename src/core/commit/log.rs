@@ -1,9 +1,10 @@
 //! A log segment: the frames of consecutive transactions, kept for ever.
 //!
-//! Layout: database (16 bytes), `t` of the first frame (varint), number of frames (varint), their lengths (varints), the
-//! frames as they were in the tail.
+//! Layout: database (16 bytes), `t` of the first frame (varint), number of frames (varint), their
+//! lengths (varints), the frames as they were in the tail.
 //!
-//! **Invariant:** the frames are those of `first`, `first + 1`, ...; [`Segment::places`] finds each without decoding any.
+//! **Invariant:** the frames are those of `first`, `first + 1`, ...; [`Segment::places`] finds each
+//! without decoding any.
 
 use super::FormatError;
 use super::envelope::{self, Kind, PREFIX_BYTES};

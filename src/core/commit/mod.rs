@@ -1,10 +1,13 @@
-//! The bytes of commits: the head of a branch, the transaction log, facts that are in no tree yet, branches and tags.
+//! The bytes of commits: the head of a branch, the transaction log, facts that are in no tree yet,
+//! branches and tags.
 //!
-//! **Invariant:** everything stored carries its kind, its format version and the blake3 of its bytes, and any bytes decode
-//! to a value or a [`FormatError`]. This module turns values into bytes and back; it neither reads nor writes a store.
+//! **Invariant:** everything stored carries its kind, its format version and the blake3 of its
+//! bytes, and any bytes decode to a value or a [`FormatError`]. This module turns values into bytes
+//! and back; it neither reads nor writes a store.
 //!
-//! A commit is one transaction: its [`Frame`] goes into the tail of the [`Head`], later verbatim into a log [`Segment`].
-//! The hash of a frame is the id of the commit and holds the ids of its parents: a chain that anyone can verify.
+//! A commit is one transaction: its [`Frame`] goes into the tail of the [`Head`], later verbatim
+//! into a log [`Segment`]. The hash of a frame is the id of the commit and holds the ids of its
+//! parents: a chain that anyone can verify.
 
 mod envelope;
 mod frame;
@@ -59,6 +62,14 @@ pub enum FormatError {
         /// What the frame is.
         found: String,
         /// What it should come after.
+        expected: String,
+    },
+    /// A good object in the place of another.
+    #[error("it holds {found} where {expected} should be")]
+    Another {
+        /// What it holds.
+        found: String,
+        /// What was looked for.
         expected: String,
     },
     /// More than a head may hold.

@@ -1,9 +1,11 @@
-//! The novelty object: all facts that are in no tree yet and not in the tail; and what a head has no room for.
+//! The novelty object: all facts that are in no tree yet and not in the tail; and what a head has
+//! no room for.
 //!
-//! Layout: one compressed frame of: [`About`] (sized, empty where the head has it), facts in columns by EAVT. A row with
-//! transaction 0 ends a fact that is in a tree.
+//! Layout: one compressed frame of: [`About`] (sized, empty where the head has it), facts in
+//! columns by EAVT. A row with transaction 0 ends a fact that is in a tree.
 //!
-//! **Invariant:** there is at most one for a head; each spill and each flush writes a new one in its place.
+//! **Invariant:** there is at most one for a head; each spill and each flush writes a new one in
+//! its place.
 
 use super::envelope::{self, Kind};
 use super::{FormatError, ObjectRef};
@@ -15,8 +17,8 @@ use crate::schema::Schema;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// What a reader must know beside the facts: the schema, and how many facts each attribute has. As of the last commit
-/// before the tail.
+/// What a reader must know beside the facts: the schema, and how many facts each attribute has. As
+/// of the last commit before the tail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
     /// The attributes.

@@ -1,7 +1,8 @@
 //! From a head to a database: the base, and each frame of the tail on top.
 //!
-//! **Invariant:** every frame is checked to follow the one before it, and the last one to be the tip. A base that was
-//! opened before is not read again, and frames that were decoded before are not decoded again.
+//! **Invariant:** every frame is checked to follow the one before it, and the last one to be the
+//! tip. A base that was opened before is not read again, and frames that were decoded before are
+//! not decoded again.
 
 use super::head::Head;
 use super::{About, FormatError, Frame, Novelty};
@@ -27,8 +28,8 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens a head with the answers to [`Head::prefetch`]: the novelty (see [`Novelty::decode_as`]), and the ranges after
-    /// it.
+    /// Opens a head with the answers to [`Head::prefetch`]: the novelty (see
+    /// [`Novelty::decode_as`]), and the ranges after it.
     pub fn new(
         head: Head,
         novelty: Novelty,
@@ -45,7 +46,8 @@ impl Opened {
         Self::on_base(head, Arc::new(about), novelty, nodes)
     }
 
-    /// Opens a later head of the same branch; `None` if its base is another one and must be fetched.
+    /// Opens a later head of the same branch; `None` if its base is another one and must be
+    /// fetched.
     pub fn follow(&self, head: Head) -> Option<Result<Self, FormatError>> {
         if head.base != self.head.base {
             return None;

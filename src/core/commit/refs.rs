@@ -1,7 +1,7 @@
 //! The `refs` object: the names of branches and tags, and the counters of the whole database.
 //!
-//! **Invariant:** it moves by compare-and-swap alone, one revision at a time; a block is given once ever. A closed branch
-//! stays listed until its head is known to be closed.
+//! **Invariant:** it moves by compare-and-swap alone, one revision at a time; a block is given once
+//! ever. A closed branch stays listed until its head is known to be closed.
 
 use super::FormatError;
 use super::envelope::{self, Kind};

@@ -1,6 +1,7 @@
 //! Roots of trees as bytes, each with the root node itself where it is small.
 //!
-//! **Invariant:** an inlined node has the length its [`NodeRef`] says; its hash is compared by whoever uses it.
+//! **Invariant:** an inlined node has the length its [`NodeRef`] says; its hash is compared by
+//! whoever uses it.
 
 use crate::codec::{CodecError, Reader, Writer};
 use crate::hash::NodeHash;

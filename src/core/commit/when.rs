@@ -1,8 +1,8 @@
 //! WHEN as users write it: a `t`, an age, a time, or a name.
 //!
-//! **Invariant:** the forms are told apart by the text alone, in this order: digits, an age, a time, a name. A time is the
-//! end of what is written: `2026-06` the end of June, `2026-06-30` the end of that day (UTC), a full time that instant
-//! inclusive. The clock is an argument.
+//! **Invariant:** the forms are told apart by the text alone, in this order: digits, an age, a
+//! time, a name. A time is the end of what is written: `2026-06` the end of June, `2026-06-30` the
+//! end of that day (UTC), a full time that instant inclusive. The clock is an argument.
 
 use crate::id::T;
 use crate::instant;

@@ -1,6 +1,7 @@
 //! Reading what a database is made of from its store.
 //!
-//! **Invariant:** bytes are believed only after they decoded and their hash was compared; an error names the object.
+//! **Invariant:** bytes are believed only after they decoded and their hash was compared; an error
+//! names the object.
 
 use super::{ConnError, Place, Seen};
 use crate::commit::{
@@ -79,7 +80,8 @@ impl Place {
         Opened::new(head, novelty, ranges, self.nodes.clone()).map_err(|e| self.damaged(name, e))
     }
 
-    /// The newest head of a branch, opened; with what is known of an older one. Two rounds, or one if the base is known.
+    /// The newest head of a branch, opened; with what is known of an older one. Two rounds, or one
+    /// if the base is known.
     pub(super) async fn open_newest(
         &self,
         name: &str,

@@ -1,7 +1,8 @@
 //! An attribute that comes into AVET with facts: they are put there in the commit that says so.
 //!
-//! **Invariant:** AVET holds every fact of every attribute that the schema has there: in layers, which are made anew, and
-//! in trees, which get the facts from AEVT. Cost: the facts of the attribute.
+//! **Invariant:** AVET holds every fact of every attribute that the schema has there: in layers,
+//! which are made anew, and in trees, which get the facts from AEVT. Cost: the facts of the
+//! attribute.
 
 use super::build::Objects;
 use super::{ConnError, Place};

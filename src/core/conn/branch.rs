@@ -1,8 +1,8 @@
 //! Branches and tags: the names in `refs`.
 //!
-//! **Invariant:** `refs` moves by compare-and-swap, after the object that it is to name exists. A name is a letter, then
-//! letters, digits, `.`, `_` and `-`, and cannot be taken for a hash or for a file in some format. A block is claimed in
-//! the same swap that lists its branch.
+//! **Invariant:** `refs` moves by compare-and-swap, after the object that it is to name exists. A
+//! name is a letter, then letters, digits, `.`, `_` and `-`, and cannot be taken for a hash or for
+//! a file in some format. A block is claimed in the same swap that lists its branch.
 
 use super::refs::Step;
 use super::{Conn, ConnError, Options, Place};
@@ -157,7 +157,8 @@ impl Place {
         .await
     }
 
-    /// Names a commit: `t` of an opened head, its tip or a commit since the last spill. `replace` moves a tag of that name.
+    /// Names a commit: `t` of an opened head, its tip or a commit since the last spill. `replace`
+    /// moves a tag of that name.
     pub async fn create_tag(
         &self,
         name: &str,

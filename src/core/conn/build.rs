@@ -1,7 +1,9 @@
-//! The next head: transactions prepared one on another, their frames, and a spill when the tail is full.
+//! The next head: transactions prepared one on another, their frames, and a spill when the tail is
+//! full.
 //!
-//! **Invariant:** a pure function of a head that was read, the transactions, the clock and random bits. All of a group are
-//! in one head or none is. New objects get names never used before at every attempt: nothing is found by its hash.
+//! **Invariant:** a pure function of a head that was read, the transactions, the clock and random
+//! bits. All of a group are in one head or none is. New objects get names never used before at
+//! every attempt: nothing is found by its hash.
 
 use super::queue::{Failure, Job};
 use super::{Conn, ConnError};
@@ -204,8 +206,8 @@ fn next_t(commit: Option<CommitId>) -> crate::id::T {
     crate::id::T(commit.map_or(0, |commit| commit.t.0) + 1)
 }
 
-/// Puts schema, counts and novelty of `opened` into a base: what is small into the head, the rest into a new object, if
-/// there is any.
+/// Puts schema, counts and novelty of `opened` into a base: what is small into the head, the rest
+/// into a new object, if there is any.
 pub(super) fn write_novelty(
     base: &mut Base,
     opened: &Opened,
@@ -226,7 +228,8 @@ pub(super) fn write_novelty(
     Ok(Some((novelty_name(name), bytes)))
 }
 
-/// Whether a prepared transaction can follow a snapshot: what it must keep for the log and the ids to stay true.
+/// Whether a prepared transaction can follow a snapshot: what it must keep for the log and the ids
+/// to stay true.
 fn check_fit(before: &Snapshot, p: &Prepared) -> Result<(), ConnError> {
     let unfit = |what| Err(ConnError::Unfit(what));
     if p.tx != before.next_tx() {

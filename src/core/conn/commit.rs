@@ -1,8 +1,9 @@
-//! A group of transactions into the head: prepare, write what a spill needs, swap, and find out what became of it.
+//! A group of transactions into the head: prepare, write what a spill needs, swap, and find out
+//! what became of it.
 //!
-//! **Invariant:** `done` is answered after the swap is known to have happened; `refuse` and `Busy` only where nothing
-//! of the transaction can be in the head, now or later. A refusal is made on a head that was just seen to be the newest,
-//! or on one that the swap of its group proved to be.
+//! **Invariant:** `done` is answered after the swap is known to have happened; `refuse` and `Busy`
+//! only where nothing of the transaction can be in the head, now or later. A refusal is made on a
+//! head that was just seen to be the newest, or on one that the swap of its group proved to be.
 
 use super::build::{Draft, Group, Known, Plan};
 use super::join::join_all;
@@ -78,7 +79,7 @@ impl Conn {
             Ok(Swap::Swapped(version)) => {
                 let seen = Seen { opened: plan.opened, version };
                 self.remember(&seen);
-                return Swapped::Happened(seen);
+                return Swapped::Happened(Box::new(seen));
             }
             Ok(Swap::Lost) if !self.inner.rules.read_back => {
                 return match self.newest().await {
@@ -108,7 +109,8 @@ impl Conn {
         join_all(puts).await.into_iter().collect()
     }
 
-    /// Answers a group that is in the head. What it refused rests on the transactions before it, which are in it.
+    /// Answers a group that is in the head. What it refused rests on the transactions before it,
+    /// which are in it.
     async fn acknowledge(&self, seen: &Seen, group: Group) {
         group.refused.into_iter().for_each(|job| job.refuse());
         let mut reports = BTreeMap::new();
@@ -154,7 +156,7 @@ impl Conn {
 
 /// What became of a group.
 enum Swapped {
-    Happened(Seen),
+    Happened(Box<Seen>),
     Moved,
     Failed(ConnError),
     Unknown(String),

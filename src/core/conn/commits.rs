@@ -1,7 +1,8 @@
 //! The COMMITS tree: where the log has each commit that is below the novelty, by `t`.
 //!
-//! A row: `t`, 8 bytes big endian; then hash (32 bytes), instant (zigzag), segment (16 bytes), offset and length of the
-//! frame (varints), the merged parents (their number, then `t` and hash each). The first parent is the row before.
+//! A row: `t`, 8 bytes big endian; then hash (32 bytes), instant (zigzag), segment (16 bytes),
+//! offset and length of the frame (varints), the merged parents (their number, then `t` and hash
+//! each). The first parent is the row before.
 //!
 //! **Invariant:** there is a row for each `t` from 1 to the head's `flushed`.
 

@@ -1,8 +1,8 @@
 //! Making a database where there is none.
 //!
-//! **Invariant:** the objects are made in the order `format`, `head`, `refs`, each only where it does not exist; `refs`
-//! last: a place with `refs` is a database. So a creation that was interrupted is finished by the next one, and of
-//! several at once one makes it.
+//! **Invariant:** the objects are made in the order `format`, `head`, `refs`, each only where it
+//! does not exist; `refs` last: a place with `refs` is a database. So a creation that was
+//! interrupted is finished by the next one, and of several at once one makes it.
 
 use super::{ConnError, Place};
 use crate::commit::{About, FORMAT, HEAD, Head, Identity, REFS, Refs};
@@ -66,8 +66,8 @@ pub async fn create(place: &Place, options: &CreateOptions) -> Result<Uuid, Conn
 /// How often an unclear answer is looked into.
 const LOOKS: u32 = 20;
 
-/// Makes a ref that is not there; gives the bytes of the one that is there instead. `bytes` hold a nonce: reading them
-/// back means that they were written by this call.
+/// Makes a ref that is not there; gives the bytes of the one that is there instead. `bytes` hold a
+/// nonce: reading them back means that they were written by this call.
 pub(super) async fn create_ref(
     store: &dyn Store,
     host: &dyn Host,

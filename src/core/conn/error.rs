@@ -34,7 +34,8 @@ pub enum ConnError {
         /// The store.
         url: String,
     },
-    /// The head that was read is older than one seen before: something between here and the store serves old answers.
+    /// The head that was read is older than one seen before: something between here and the store
+    /// serves old answers.
     #[error("{url}: revision {found} of the head was read after revision {seen}")]
     Stale {
         /// The store.
@@ -55,7 +56,8 @@ pub enum ConnError {
     NameTaken(String),
     /// A name that branches and tags cannot have.
     #[error(
-        "{0}: a name is a letter, then letters, digits, `.`, `_` and `-`; not like a hash, not ending like a format"
+        "{0}: a name is a letter, then letters, digits, `.`, `_` and `-`; \
+         not like a hash, not ending like a format"
     )]
     BadName(String),
     /// The default branch cannot be deleted.
@@ -70,9 +72,11 @@ pub enum ConnError {
     /// Several commits begin so.
     #[error("{0}: several commits begin so")]
     Ambiguous(String),
-    /// A commit that is in the log but whose trees are not kept: it can be read, and nothing can be begun at it.
+    /// A commit that is in the log but whose trees are not kept: it can be read, and nothing can be
+    /// begun at it.
     #[error(
-        "commit {0}: a branch or a tag can begin at a head, at a tag, or at a commit since the last spill"
+        "commit {0}: a branch or a tag can begin at a head, at a tag, or at a commit since the \
+         last spill"
     )]
     NotKept(CommitId),
     /// Not a point in time.
@@ -116,7 +120,8 @@ pub enum TransactError<E> {
         /// How long it was tried.
         waited_ms: u64,
     },
-    /// It may have been committed, or may yet be. Trying again with the same transaction id is safe.
+    /// It may have been committed, or may yet be. Trying again with the same transaction id is
+    /// safe.
     #[error("it is not known whether commit {commit} happened ({why}){}", retry_hint(id))]
     Unknown {
         /// What its commit would be.

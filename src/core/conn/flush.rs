@@ -1,8 +1,9 @@
 //! Flush: the novelty becomes part of the trees.
 //!
-//! **Invariant:** a flush is made from one head: "roots R and novelty up to t0 become roots R'". It applies to any later
-//! head that still has R, the same collection generation and the same attributes in AVET; what came after t0 stays novelty.
-//! No transaction is part of it; of two flushes at once one wins, and what the other wrote is referred to by nothing.
+//! **Invariant:** a flush is made from one head: "roots R and novelty up to t0 become roots R'". It
+//! applies to any later head that still has R, the same collection generation and the same
+//! attributes in AVET; what came after t0 stays novelty. No transaction is part of it; of two
+//! flushes at once one wins, and what the other wrote is referred to by nothing.
 
 use super::build::{Objects, write_novelty};
 use super::commits::{self, LogPlace};
@@ -42,8 +43,9 @@ impl Conn {
         self.seen().opened.head.base.novelty.map_or(0, |novelty| novelty.rows)
     }
 
-    /// Moves the novelty into the trees, and keeps that head as an automatic tag; `false` if there is none, or if another flush was faster. Transactions go on
-    /// meanwhile. Merging runs on the calling thread.
+    /// Moves the novelty into the trees, and keeps that head as an automatic tag; `false` if there
+    /// is none, or if another flush was faster. Transactions go on meanwhile. Merging runs on the
+    /// calling thread.
     pub async fn flush(&self) -> Result<bool, ConnError> {
         if self.inner.flushing.swap(true, Ordering::AcqRel) {
             return Ok(false);
@@ -83,8 +85,8 @@ impl Conn {
         self.swap_trees(from, &flushed).await
     }
 
-    /// A flush where one is due, after a commit. That commit was acknowledged: what goes wrong here is kept for
-    /// [`Conn::flush_error`].
+    /// A flush where one is due, after a commit. That commit was acknowledged: what goes wrong here
+    /// is kept for [`Conn::flush_error`].
     pub(super) async fn flush_if(&self, factor: u64) {
         let limit = self.inner.options.novelty_rows.saturating_mul(factor);
         if !self.inner.options.flush || self.novelty_rows() < limit {
@@ -94,7 +96,8 @@ impl Conn {
         *self.inner.flush_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = error;
     }
 
-    /// Why the last flush that a commit began did not work, if so. The next commit over the limit tries again.
+    /// Why the last flush that a commit began did not work, if so. The next commit over the limit
+    /// tries again.
     pub fn flush_error(&self) -> Option<ConnError> {
         self.inner.flush_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }

@@ -1,7 +1,7 @@
 //! The transaction log: from the tail, then segments, newest to oldest.
 //!
-//! **Invariant:** what is given for `t` is the commit that the head's history has there; a frame is verified against the
-//! id that the head, the commit after it or the COMMITS tree says.
+//! **Invariant:** what is given for `t` is the commit that the head's history has there; a frame is
+//! verified against the id that the head, the commit after it or the COMMITS tree says.
 
 use super::{ConnError, Place};
 use crate::commit::{FormatError, Frame, Opened, Segment, log_name};
@@ -61,7 +61,8 @@ impl Place {
         Ok(CommitEntry::of(id, &frame))
     }
 
-    /// The transaction at `t` of the history of a head. At most one request beside nodes of the COMMITS tree.
+    /// The transaction at `t` of the history of a head. At most one request beside nodes of the
+    /// COMMITS tree.
     pub async fn frame(&self, opened: &Opened, t: T) -> Result<(CommitId, Frame), ConnError> {
         let head = &opened.head;
         let none = || ConnError::NoCommit(t.to_string());
@@ -85,10 +86,15 @@ impl Place {
                 if id == entry.id {
                     return Ok((id, frame));
                 }
-                let (found, expected) = (id.to_string(), entry.id.to_string());
-                Err(self.damaged(&key, FormatError::Chain { found, expected }))
+                Err(self.another(place.segment, id.to_string(), entry.id))
             }
         }
+    }
+
+    /// The error of a segment that is not the one which the COMMITS tree means.
+    fn another(&self, segment: u128, found: String, expected: impl ToString) -> ConnError {
+        let expected = expected.to_string();
+        self.damaged(&log_name(segment), FormatError::Another { found, expected })
     }
 
     /// The transactions of a range of `t`, oldest or newest first.
@@ -115,19 +121,29 @@ impl LogReader {
     /// The next transaction; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<(CommitId, Frame)>, ConnError> {
         let Some(t) = self.step() else { return Ok(None) };
-        let bytes = match self.place.find(&self.opened, t)? {
-            Where::Tail(_) => return self.place.frame(&self.opened, t).await.map(Some),
+        let found = match self.place.find(&self.opened, t)? {
+            Where::Tail(_) => self.place.frame(&self.opened, t).await?,
             Where::Segment(index) => {
                 let named = self.opened.head.base.log.get(index).copied();
                 let named = named.ok_or_else(|| ConnError::NoCommit(t.to_string()))?;
-                self.frame_in(named.name, t).await?
+                if !self.holds(named.name) {
+                    self.segment = Some((named.name, self.place.segment(&named).await?));
+                }
+                self.frame_in(named.name, t)?
             }
             Where::Indexed => {
-                let segment = self.place.indexed(&self.opened, t)?.1.segment;
-                self.frame_in(segment, t).await?
+                let (entry, at) = self.place.indexed(&self.opened, t)?;
+                if !self.holds(at.segment) {
+                    self.segment = Some((at.segment, self.read_segment(at.segment).await?));
+                }
+                let found = self.frame_in(at.segment, t)?;
+                if found.0 != entry.id {
+                    return Err(self.place.another(at.segment, found.0.to_string(), entry.id));
+                }
+                found
             }
         };
-        Ok(Some(bytes))
+        Ok(Some(found))
     }
 
     /// The next commit without its datoms: from the COMMITS tree where it is there.
@@ -151,19 +167,24 @@ impl LogReader {
         Some(T(if self.newest_first { to } else { from }))
     }
 
-    async fn frame_in(&mut self, name: u128, t: T) -> Result<(CommitId, Frame), ConnError> {
+    fn holds(&self, name: u128) -> bool {
+        self.segment.as_ref().is_some_and(|(known, _)| *known == name)
+    }
+
+    /// A segment of which only the name is known: each of its frames is still to be compared.
+    async fn read_segment(&self, name: u128) -> Result<Segment, ConnError> {
         let key = log_name(name);
-        let segment = match self.segment.take() {
-            Some((known, segment)) if known == name => segment,
-            _ => {
-                let fetch = Fetch { key: key.clone(), range: None };
-                let bytes = self.place.store.get(&fetch).await?;
-                Segment::decode(&bytes).map_err(|e| self.place.damaged(&key, e))?
-            }
+        let fetch = Fetch { key: key.clone(), range: None };
+        let bytes = self.place.store.get(&fetch).await?;
+        Segment::decode(&bytes).map_err(|e| self.place.damaged(&key, e))
+    }
+
+    /// The frame of `t` in the segment at hand.
+    fn frame_in(&self, name: u128, t: T) -> Result<(CommitId, Frame), ConnError> {
+        let frame = self.segment.as_ref().and_then(|(_, segment)| segment.frame(t));
+        let Some(bytes) = frame else {
+            return Err(self.place.another(name, "another range".into(), t));
         };
-        let frame = segment.frame(t).map(|bytes| Frame::decode(bytes));
-        self.segment = Some((name, segment));
-        let frame = frame.ok_or_else(|| ConnError::NoCommit(t.to_string()))?;
-        frame.map_err(|e| self.place.damaged(&key, e))
+        Frame::decode(bytes).map_err(|e| self.place.damaged(&log_name(name), e))
     }
 }

@@ -1,11 +1,13 @@
 //! A connection to a branch: reads its head, commits transactions, moves branches and tags.
 //!
-//! **Invariant:** the compare-and-swap of the head is the only arbiter. A transaction is acknowledged only after its swap
-//! was seen to have happened, and called failed only after it can never happen any more; what is neither is
-//! [`TransactError::Unknown`]. Any number of connections, in any number of processes, may write.
+//! **Invariant:** the compare-and-swap of the head is the only arbiter. A transaction is
+//! acknowledged only after its swap was seen to have happened, and called failed only after it can
+//! never happen any more; what is neither is [`TransactError::Unknown`]. Any number of connections,
+//! in any number of processes, may write.
 //!
-//! Everything here is async over [`Store`] with no executor of its own and no clock but [`Host`]: the simulation polls
-//! the same code. A connection is shared by threads; transactions that arrive while a swap is under way share the next one.
+//! Everything here is async over [`Store`] with no executor of its own and no clock but [`Host`]:
+//! the simulation polls the same code. A connection is shared by threads; transactions that arrive
+//! while a swap is under way share the next one.
 
 mod access;
 mod backfill;
@@ -58,14 +60,16 @@ pub struct Place {
 /// How a connection behaves.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long a transaction tries before it is `Busy`, and how long an unclear answer is looked into.
+    /// How long a transaction tries before it is `Busy`, and how long an unclear answer is looked
+    /// into.
     pub limit_ms: u64,
-    /// How many bytes of frames a head holds before they are spilled; at most, and by default, [`TAIL_BYTES`].
+    /// How many bytes of frames a head holds before they are spilled; at most, and by default,
+    /// [`TAIL_BYTES`].
     pub tail_bytes: usize,
     /// Rows of novelty from which a flush is due. At twice as many, transactions wait for it.
     pub novelty_rows: u64,
-    /// Whether the transaction that finds a flush due makes it, after all of its group were answered. Else the owner
-    /// calls [`Conn::flush`].
+    /// Whether the transaction that finds a flush due makes it, after all of its group were
+    /// answered. Else the owner calls [`Conn::flush`].
     pub flush: bool,
 }
 
@@ -75,7 +79,8 @@ impl Default for Options {
     }
 }
 
-/// The rules of the protocol that the simulation switches off one by one, to see that each is needed.
+/// The rules of the protocol that the simulation switches off one by one, to see that each is
+/// needed.
 #[derive(Clone, Copy, Debug)]
 struct Rules {
     /// Look at the head before believing that a swap was lost.
@@ -139,9 +144,9 @@ impl Conn {
         self.inner.branch.as_deref()
     }
 
-    /// Commits a transaction: `make` prepares it on the database it is given, at the time it is given, and is called
-    /// again on the newer database when another writer came first. The report says what was committed; an error says
-    /// whether it may still be.
+    /// Commits a transaction: `make` prepares it on the database it is given, at the time it is
+    /// given, and is called again on the newer database when another writer came first. The report
+    /// says what was committed; an error says whether it may still be.
     ///
     /// Dropping the future does not undo anything: the transaction may be committed or not.
     pub async fn transact<F, E>(&self, make: F) -> Result<TxReport, TransactError<E>>

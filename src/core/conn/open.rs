@@ -11,8 +11,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 impl Conn {
-    /// Opens a branch; `None` is the default one. Two rounds: the head, then novelty and roots together; a named branch
-    /// takes one more, for `refs`.
+    /// Opens a branch; `None` is the default one. Two rounds: the head, then novelty and roots
+    /// together; a named branch takes one more, for `refs`.
     pub async fn open(
         place: Place,
         branch: Option<&str>,

@@ -1,7 +1,8 @@
 //! Transactions that wait for a swap, and who makes it.
 //!
-//! **Invariant:** one task leads at a time. It takes all that wait, and when it ends (also by being dropped) all waiters
-//! are woken: each finds its verdict, or one of them leads. A job that is dropped without a verdict gets `Interrupted`.
+//! **Invariant:** one task leads at a time. It takes all that wait, and when it ends (also by being
+//! dropped) all waiters are woken: each finds its verdict, or one of them leads. A job that is
+//! dropped without a verdict gets `Interrupted`.
 
 use super::{ConnError, TransactError};
 use crate::db::{Db, Prepared, TxReport};

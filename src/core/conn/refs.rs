@@ -1,7 +1,8 @@
 //! Moving `refs`.
 //!
-//! **Invariant:** a change is a function of the refs that were read; it is made again on newer ones until a swap is known to
-//! have happened. So a change must see whether an earlier attempt of it, that seemed to fail, is in them already.
+//! **Invariant:** a change is a function of the refs that were read; it is made again on newer ones
+//! until a swap is known to have happened. So a change must see whether an earlier attempt of it,
+//! that seemed to fail, is in them already.
 
 use super::settle::pause_ms;
 use super::{ConnError, Place};

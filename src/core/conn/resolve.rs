@@ -1,7 +1,8 @@
 //! From a WHEN to a database: by `t`, age, time, tag, branch or the beginning of a commit.
 //!
-//! **Invariant:** a past commit of a branch is its newest head seen as of that commit, so what resolves now resolves as long
-//! as the log lasts. `fixed` says whether the same words can ever mean another commit.
+//! **Invariant:** a past commit of a branch is its newest head seen as of that commit, so what
+//! resolves now resolves as long as the log lasts. `fixed` says whether the same words can ever
+//! mean another commit.
 
 use super::branch::db_of;
 use super::{Conn, ConnError};
@@ -29,7 +30,8 @@ pub struct Moment {
 const LEAST_HEX: usize = 8;
 
 impl Conn {
-    /// The database at a WHEN, as seen from the newest known head of this branch; ages count back from the host's clock.
+    /// The database at a WHEN, as seen from the newest known head of this branch; ages count back
+    /// from the host's clock.
     pub async fn at(&self, text: &str) -> Result<Moment, ConnError> {
         let opened = self.opened();
         match When::parse(text, self.now_ms())? {
@@ -83,7 +85,8 @@ impl Conn {
         }
     }
 
-    /// The newest `t` whose instant is before `ms`; 0 if there is none. Instants rise along a branch: a binary search.
+    /// The newest `t` whose instant is before `ms`; 0 if there is none. Instants rise along a
+    /// branch: a binary search.
     pub async fn t_before(&self, opened: &Opened, ms: i64) -> Result<T, ConnError> {
         let (mut low, mut high) = (0, opened.head.tip.t().0);
         if opened.head.tip.instant_ms.is_some_and(|last| last < ms) {
@@ -98,7 +101,8 @@ impl Conn {
         Ok(T(low))
     }
 
-    /// The `t` of the only commit that begins so. With a `t` written, one look; else all commits are looked at.
+    /// The `t` of the only commit that begins so. With a `t` written, one look; else all commits
+    /// are looked at.
     async fn t_of(
         &self,
         opened: &Opened,

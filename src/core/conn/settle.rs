@@ -1,8 +1,8 @@
 //! What became of a swap that was not answered with `Swapped`: found out by reading the head back.
 //!
-//! **Invariant:** `Moved` is said only when the swap can never happen any more: the head is another one than it was to
-//! replace. While the head is unchanged the request may still be under way; then the head is swapped for itself (a
-//! *bump*), and after that it cannot.
+//! **Invariant:** `Moved` is said only when the swap can never happen any more: the head is another
+//! one than it was to replace. While the head is unchanged the request may still be under way; then
+//! the head is swapped for itself (a *bump*), and after that it cannot.
 
 use super::{Conn, ConnError, Seen};
 use crate::id::CommitId;
@@ -23,7 +23,7 @@ pub(super) struct Attempt<'a> {
 /// What became of it.
 pub(super) enum Settled {
     /// It happened. The newest head.
-    Happened(Seen),
+    Happened(Box<Seen>),
     /// It did not, and never will. The newest head is remembered.
     Moved,
     /// Nobody could be asked until the limit.
@@ -58,14 +58,14 @@ impl Conn {
         self.remember(&seen);
         let head = &seen.opened.head;
         if head.nonce == attempt.nonce {
-            return Ok(Some(Settled::Happened(seen)));
+            return Ok(Some(Settled::Happened(Box::new(seen))));
         }
         if seen.version != *attempt.expected {
             let happened = match attempt.commit {
                 Some(commit) => self.in_chain(&seen.opened, commit).await?,
                 None => false,
             };
-            let settled = if happened { Settled::Happened(seen) } else { Settled::Moved };
+            let settled = if happened { Settled::Happened(Box::new(seen)) } else { Settled::Moved };
             return Ok(Some(settled));
         }
         if !self.inner.rules.bump {

@@ -1,4 +1,5 @@
-//! What the tests of connections share: a machine that is counted, not measured, and transactions made by hand.
+//! What the tests of connections share: a machine that is counted, not measured, and transactions
+//! made by hand.
 
 use super::{Conn, ConnError, CreateOptions, Options, Place, TransactError, create};
 use crate::datom::{Datom, Order};

@@ -1,7 +1,8 @@
 //! Facts in columns: the one container of trees' leaves, overlays and the batches that scans give.
 //!
-//! **Invariant:** rows are sorted in the order they were built for, all columns have one length, and `end` and
-//! `retractions` are either empty or of that length too. It does not know which order it is in: who holds it does.
+//! **Invariant:** rows are sorted in the order they were built for, all columns have one length,
+//! and `end` and `retractions` are either empty or of that length too. It does not know which order
+//! it is in: who holds it does.
 
 use super::{Datom, Order, RowKey};
 use crate::id::{AttrId, EntityId, Tx};
@@ -64,7 +65,8 @@ impl Facts {
         &self.v
     }
 
-    /// The transactions that added the facts (for a retraction in a history: the one that retracted).
+    /// The transactions that added the facts (for a retraction in a history: the one that
+    /// retracted).
     pub fn transactions(&self) -> &[u64] {
         &self.tx
     }
@@ -207,7 +209,8 @@ impl FactsBuilder {
         }
     }
 
-    /// Appends a retraction, as a history shows it: the key's transaction is the one that retracted.
+    /// Appends a retraction, as a history shows it: the key's transaction is the one that
+    /// retracted.
     pub fn push_retraction(&mut self, key: RowKey<'_>) {
         self.push(key, None);
         self.retractions.resize(self.e.len(), false);
@@ -236,7 +239,8 @@ impl FactsBuilder {
         extend_sparse(&mut self.retractions, &from.retractions, rows, before, after);
     }
 
-    /// From columns that a decoder made; `None` if their lengths differ. The caller answers for the order of the rows.
+    /// From columns that a decoder made; `None` if their lengths differ. The caller answers for the
+    /// order of the rows.
     pub fn from_columns(
         e: Vec<u64>,
         a: Vec<u64>,

@@ -1,8 +1,9 @@
 //! Datoms and facts: what a database is made of, and the three orders they are kept in.
 //!
-//! A *datom* is one assertion or retraction: entity, attribute, value, transaction, added. A *fact* is the same seen over
-//! time: `(e a v)` held from the transaction that added it until the one that ended it, the half-open interval
-//! `[tx, end)`. Trees, overlays and batches are all [`Facts`]: columns of facts in one order.
+//! A *datom* is one assertion or retraction: entity, attribute, value, transaction, added. A *fact*
+//! is the same seen over time: `(e a v)` held from the transaction that added it until the one that
+//! ended it, the half-open interval `[tx, end)`. Trees, overlays and batches are all [`Facts`]:
+//! columns of facts in one order.
 
 mod facts;
 mod probe;

@@ -1,6 +1,7 @@
 //! Places in an index: before or after all keys that begin with some components.
 //!
-//! **Invariant:** comparing a probe with a row and comparing its bytes with the row's key bytes give the same answer.
+//! **Invariant:** comparing a probe with a row and comparing its bytes with the row's key bytes
+//! give the same answer.
 
 use super::{Facts, Order, RowKey};
 use crate::id::{AttrId, EntityId};
@@ -17,8 +18,8 @@ pub enum Side {
     After,
 }
 
-/// A place in an index. Components that are set must be the first ones of the order: a value without the components
-/// before it is ignored.
+/// A place in an index. Components that are set must be the first ones of the order: a value
+/// without the components before it is ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Probe {
     /// The entity.
@@ -70,7 +71,8 @@ impl Probe {
         out
     }
 
-    /// Where key bytes (of a row, or a shortened separator) are, seen from a probe with these bytes.
+    /// Where key bytes (of a row, or a shortened separator) are, seen from a probe with these
+    /// bytes.
     pub fn cmp_bytes(side: Side, probe: &[u8], key: &[u8]) -> Ordering {
         let common = &key[..key.len().min(probe.len())];
         match common.cmp(probe) {

@@ -21,7 +21,8 @@ pub enum EntityRef {
 }
 
 impl Db {
-    /// The entity of each reference; `None` where nothing has that ident or value. A number is taken as it is.
+    /// The entity of each reference; `None` where nothing has that ident or value. A number is
+    /// taken as it is.
     pub fn entids(&self, refs: &[EntityRef]) -> Result<Vec<Option<EntityId>>, DbError> {
         let ident = builtin::IDENT;
         let key = |r: &EntityRef| match r {

@@ -1,7 +1,8 @@
 //! Layers: facts that are in no tree yet, sorted in memory.
 //!
-//! **Invariant:** a row with a transaction is a fact that began in this layer; a row with `Tx(0)` ends a fact that began
-//! below it. For each `(e a v)` at most one row is without an end, and it is the last one.
+//! **Invariant:** a row with a transaction is a fact that began in this layer; a row with `Tx(0)`
+//! ends a fact that began below it. For each `(e a v)` at most one row is without an end, and it is
+//! the last one.
 
 use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::id::Tx;
@@ -16,8 +17,8 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// A layer of facts that are sorted by EAVT, as storage keeps them; the other orders are made here. AVET holds only
-    /// what the schema says is there.
+    /// A layer of facts that are sorted by EAVT, as storage keeps them; the other orders are made
+    /// here. AVET holds only what the schema says is there.
     pub fn new(eavt: Facts, schema: &Schema) -> Self {
         let aevt = eavt.sorted(Order::Aevt);
         let mut indexed = FactsBuilder::default();
@@ -50,8 +51,9 @@ impl Layer {
         self.orders.iter().map(|facts| facts.size_bytes()).sum()
     }
 
-    /// The layer after more datoms, in the order they were said. `schema` is the one after them; an attribute that it
-    /// has in AVET and `before` had not makes the layer's AVET anew. Cost: linear in the layer.
+    /// The layer after more datoms, in the order they were said. `schema` is the one after them; an
+    /// attribute that it has in AVET and `before` had not makes the layer's AVET anew. Cost: linear
+    /// in the layer.
     #[must_use]
     pub fn apply(&self, datoms: &[Datom], schema: &Schema, before: &Schema) -> Self {
         let sorted = |order: Order, datoms: Vec<&Datom>| {
@@ -61,15 +63,18 @@ impl Layer {
         };
         let eavt = sorted(Order::Eavt, datoms.iter().collect());
         let in_avet = |s: &Schema, d: &Datom| s.get(d.a).is_some_and(|a| a.in_avet());
-        let newly = schema
-            .attributes()
-            .any(|a| a.in_avet() && !before.get(a.id).is_some_and(|old| old.in_avet()));
-        if newly {
+        if comes_into_avet(schema, before) {
             return Self::new(eavt.as_ref().clone(), schema);
         }
         let aevt = sorted(Order::Aevt, datoms.iter().collect());
         let avet = sorted(Order::Avet, datoms.iter().filter(|d| in_avet(schema, d)).collect());
         Self { orders: [eavt, aevt, avet] }
+    }
+
+    /// The same facts under a schema that has other attributes in AVET. Cost: linear in the layer.
+    #[must_use]
+    pub fn indexed(&self, schema: &Schema) -> Self {
+        Self::new(self.facts(Order::Eavt).as_ref().clone(), schema)
     }
 
     /// This layer with a newer one on top, as one. Cost: linear in both.
@@ -78,6 +83,12 @@ impl Layer {
         let over = |order: Order| Arc::new(stack(order, self.facts(order), newer.facts(order)));
         Self { orders: [over(Order::Eavt), over(Order::Aevt), over(Order::Avet)] }
     }
+}
+
+/// Whether a schema has an attribute in AVET that the one before had not there.
+pub(super) fn comes_into_avet(schema: &Schema, before: &Schema) -> bool {
+    let was = |id| before.get(id).is_some_and(|attribute| attribute.in_avet());
+    schema.attributes().any(|attribute| attribute.in_avet() && !was(attribute.id))
 }
 
 /// One `(e a v)` over time: `Tx(0)` begins below.
@@ -97,7 +108,8 @@ fn end_open(group: &mut Vec<Interval>, end: Tx) {
     }
 }
 
-/// Facts with datoms applied; both sorted by fact, the datoms of one fact in the order they were said.
+/// Facts with datoms applied; both sorted by fact, the datoms of one fact in the order they were
+/// said.
 fn join(order: Order, base: &Facts, datoms: &[&Datom]) -> Facts {
     let mut out = FactsBuilder::with_capacity(base.len() + datoms.len());
     let (mut row, mut group) = (0, Vec::new());

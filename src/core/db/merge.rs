@@ -1,7 +1,8 @@
 //! Trees and layers as one sorted run, seen through a view.
 //!
-//! **Invariant:** for each `(e a v)` the intervals come out as they were said: the trees' first, then each layer's, where a
-//! row that began below ends what was open. Rows that no layer touches are shared, not copied, when the view is now.
+//! **Invariant:** for each `(e a v)` the intervals come out as they were said: the trees' first,
+//! then each layer's, where a row that began below ends what was open. Rows that no layer touches
+//! are shared, not copied, when the view is now.
 
 use super::View;
 use crate::datom::{Facts, FactsBuilder, Order, RowKey, Slice};
@@ -45,7 +46,8 @@ impl<'a> Cursor<'a> {
         Some(interval)
     }
 
-    /// Hands out everything before `key` as shared slices. Cost: a binary search in each slice passed.
+    /// Hands out everything before `key` as shared slices. Cost: a binary search in each slice
+    /// passed.
     fn share_until(&mut self, order: Order, key: &RowKey<'_>, out: &mut Vec<Piece>) {
         while let Some(slice) = self.slices.first() {
             let facts = &slice.facts;
@@ -86,7 +88,8 @@ enum Piece {
     Made(Range<usize>),
 }
 
-/// Merges what the trees gave (`current`, `ended`) with what the layers gave, oldest layer first, seen through `view`.
+/// Merges what the trees gave (`current`, `ended`) with what the layers gave, oldest layer first,
+/// seen through `view`.
 pub(super) fn merge(
     order: Order,
     view: View,
@@ -119,7 +122,8 @@ fn least<'a>(order: Order, sources: &[Cursor<'a>]) -> Option<RowKey<'a>> {
     sources.iter().filter_map(Cursor::key).min_by(|x, y| x.cmp_fact(order, y))
 }
 
-/// Takes all rows of one fact from every source, after what is open already, and gives its intervals in time order.
+/// Takes all rows of one fact from every source, after what is open already, and gives its
+/// intervals in time order.
 fn take_group(
     order: Order,
     key: &RowKey<'_>,

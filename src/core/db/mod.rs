@@ -1,8 +1,8 @@
 //! A database as a value: one commit, seen at one time, that can be read without asking anybody.
 //!
-//! **Invariant:** a `Db` never changes and has no write method. Everything it shows is its trees, then its layers from the
-//! oldest to the newest, seen through its [`View`]. What it reads from storage goes through [`Nodes`], whole frontiers at a
-//! time.
+//! **Invariant:** a `Db` never changes and has no write method. Everything it shows is its trees,
+//! then its layers from the oldest to the newest, seen through its [`View`]. What it reads from
+//! storage goes through [`Nodes`], whole frontiers at a time.
 
 mod entid;
 mod layer;
@@ -35,7 +35,7 @@ pub enum DbError {
     #[error(transparent)]
     Nodes(#[from] NodesError),
     /// No attribute has this name.
-    #[error("unknown attribute :{ident}{}", .nearest.as_ref().map(|n| format!(" (did you mean :{n}?)")).unwrap_or_default())]
+    #[error("unknown attribute :{ident}{}", suggestion(.nearest))]
     UnknownAttribute {
         /// What was written.
         ident: String,
@@ -56,6 +56,10 @@ pub enum DbError {
     },
 }
 
+fn suggestion(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|known| format!(" (did you mean :{known}?)")).unwrap_or_default()
+}
+
 /// The roots of the six trees, by [`crate::datom::Order`]; `None` is an empty tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trees {
@@ -65,7 +69,8 @@ pub struct Trees {
     pub superseded: [Option<Root>; 3],
 }
 
-/// Everything of one commit. Fields are public to the floors above that make commits; a reader uses [`Db`].
+/// Everything of one commit. Fields are public to the floors above that make commits; a reader uses
+/// [`Db`].
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Which database.
@@ -124,8 +129,8 @@ impl Snapshot {
         }
     }
 
-    /// The snapshot after a transaction: `datoms` are what it really changed (no re-assertion, each retraction of a fact
-    /// that holds). They join the newest layer. Cost: the size of that layer.
+    /// The snapshot after a transaction: `datoms` are what it really changed (no re-assertion, each
+    /// retraction of a fact that holds). They join the newest layer. Cost: the size of that layer.
     #[must_use]
     pub fn with(
         &self,
@@ -137,6 +142,11 @@ impl Snapshot {
     ) -> Self {
         let mut next = self.clone();
         let newest = next.layers.pop().unwrap_or_default();
+        if layer::comes_into_avet(&schema, &self.schema) {
+            for older in &mut next.layers {
+                *older = Arc::new(older.indexed(&schema));
+            }
+        }
         next.layers.push(Arc::new(newest.apply(datoms, &schema, &self.schema)));
         let mut counts = self.counts.as_ref().clone();
         for datom in datoms {

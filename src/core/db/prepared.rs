@@ -1,6 +1,7 @@
 //! A transaction that was checked against one database value and is ready to be committed on it.
 //!
-//! **Invariant:** it means something only on the value it was prepared on; on any other it is prepared again.
+//! **Invariant:** it means something only on the value it was prepared on; on any other it is
+//! prepared again.
 
 use super::{Db, DbError};
 use crate::datom::{Datom, Order};
@@ -16,8 +17,8 @@ pub struct Prepared {
     pub tx: Tx,
     /// When, later than all before it.
     pub instant_ms: i64,
-    /// What it really changes, in the order it was said, its own facts included: no re-assertion, each retraction of a
-    /// fact that holds.
+    /// What it really changes, in the order it was said, its own facts included: no re-assertion,
+    /// each retraction of a fact that holds.
     pub datoms: Vec<Datom>,
     /// The schema after it.
     pub schema: Schema,
@@ -25,9 +26,11 @@ pub struct Prepared {
     pub next_entity: EntityId,
     /// Which entity each tempid became.
     pub tempids: BTreeMap<Value, EntityId>,
-    /// Attributes that came into AVET with facts: layers put them there by themselves, trees have to.
+    /// Attributes that came into AVET with facts: layers put them there by themselves, trees have
+    /// to.
     pub backfill: Vec<AttrId>,
-    /// The transaction that has the same id (`:db.tx/id`) and was committed before: then nothing is written.
+    /// The transaction that has the same id (`:db.tx/id`) and was committed before: then nothing is
+    /// written.
     pub already: Option<Tx>,
 }
 
@@ -69,7 +72,8 @@ pub struct TxReport {
 }
 
 impl TxReport {
-    /// `{:t :tx :commit :instant :tempids :tx-data [[e :attribute v tx added]...]}`, and `:already true` if it was there.
+    /// `{:t :tx :commit :instant :tempids :tx-data [[e :attribute v tx added]...]}`, and `:already
+    /// true` if it was there.
     pub fn to_value(&self) -> Value {
         let schema = self.db_after.schema();
         let row = |d: &Datom| {

@@ -1,7 +1,8 @@
 //! Reading ranges of an index through the view.
 //!
-//! **Invariant:** all ranges of one call descend the trees together: one round a level, however many there are. A large
-//! range is read in chunks with doubling read-ahead and is never held whole.
+//! **Invariant:** all ranges of one call descend the trees together: one round a level, however
+//! many there are. A large range is read in chunks with doubling read-ahead and is never held
+//! whole.
 
 use super::merge::{merge, slice_of};
 use super::{Db, DbError};
@@ -11,7 +12,8 @@ use crate::index::{self, Direction, Root, Scan};
 use crate::value::Value;
 
 impl Db {
-    /// The facts of each range, in the order of the index. AVET knows only indexed, unique and ref attributes.
+    /// The facts of each range, in the order of the index. AVET knows only indexed, unique and ref
+    /// attributes.
     pub fn scan(&self, order: Order, ranges: &[KeyRange]) -> Result<Vec<Vec<Slice>>, DbError> {
         let trees = &self.snapshot().trees;
         let current = self.seek(trees.current[order as usize].as_ref(), order, ranges)?;
@@ -53,7 +55,8 @@ impl Db {
         Chunks { db, order, from, to: range.to, current, ended, ready: Vec::new().into_iter() }
     }
 
-    /// About how many facts a range has, from branch nodes and what is in memory: no leaf is fetched.
+    /// About how many facts a range has, from branch nodes and what is in memory: no leaf is
+    /// fetched.
     pub fn estimate(&self, order: Order, range: &KeyRange) -> Result<u64, DbError> {
         let layers = self.snapshot().layers.iter();
         let layered: u64 =

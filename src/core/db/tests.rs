@@ -250,3 +250,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_attribute_that_is_indexed_later_is_in_avet_with_all_its_facts() {
+    let plain = AttrId(crate::id::ATTR_USER);
+    let fact = |e, t| Datom { e: EntityId(e), a: plain, v: Value::Long(7), tx: tx(t), added: true };
+    let mut snapshot = empty().with(tx(0), 0, &[fact(1, 0)], schema(), EntityId(9));
+    snapshot.layers.push(Arc::default());
+    snapshot = snapshot.with(tx(1), 1, &[fact(2, 1)], schema(), EntityId(9));
+    let mut indexed = schema();
+    let attribute = indexed.get(plain).unwrap().as_ref().clone();
+    indexed.insert(crate::schema::Attribute { index: true, ..attribute });
+    let db = Db::new(snapshot.with(tx(2), 2, &[fact(3, 2)], indexed, EntityId(9)));
+    let found = db.datoms(Order::Avet, None, Some(plain), Some(Value::Long(7))).unwrap();
+    assert_eq!(found.iter().map(|d| d.e.0).collect::<Vec<_>>(), [1, 2, 3]);
+}

@@ -1,7 +1,7 @@
 //! How time is looked at.
 //!
-//! **Invariant:** a view decides on a fact by its interval `[tx, end)` alone, so every way to reach a fact gives the same
-//! answer.
+//! **Invariant:** a view decides on a fact by its interval `[tx, end)` alone, so every way to reach
+//! a fact gives the same answer.
 
 use crate::id::{T, Tx};
 

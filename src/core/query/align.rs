@@ -1,6 +1,8 @@
-//! Values against the type of an attribute: what a constant is in an index, and which range holds what compares so.
+//! Values against the type of an attribute: what a constant is in an index, and which range holds
+//! what compares so.
 //!
-//! **Invariant:** aligning never makes values equal that do not join: only integers change their type.
+//! **Invariant:** aligning never makes values equal that do not join: only integers change their
+//! type.
 
 use super::functions::Comparison;
 use crate::datom::{KeyRange, Probe, Side};
@@ -24,7 +26,8 @@ pub fn typed(value: Value, value_type: Option<ValueType>) -> Value {
     }
 }
 
-/// The range of AVET that holds every value within the bounds, and perhaps more; `None` if the index is of no use.
+/// The range of AVET that holds every value within the bounds, and perhaps more; `None` if the
+/// index is of no use.
 pub fn range(attr: &Attribute, bounds: &[(Comparison, Value)]) -> Option<KeyRange> {
     if bounds.is_empty() || !attr.in_avet() || attr.value_type.is_none() || attr.is_ref() {
         return None;
@@ -48,8 +51,9 @@ pub fn range(attr: &Attribute, bounds: &[(Comparison, Value)]) -> Option<KeyRang
     Some(KeyRange { from: probe(of(true), Side::Before), to: probe(of(false), Side::After) })
 }
 
-/// Numbers of one exact value lie together in the index, ordered by type from long to ref: a bound stands before the
-/// first of them or after the last. `None` where no such neighbour can be written: then the range is open there.
+/// Numbers of one exact value lie together in the index, ordered by type from long to ref: a bound
+/// stands before the first of them or after the last. `None` where no such neighbour can be
+/// written: then the range is open there.
 fn edge(value: &Value, side: Side) -> Option<Value> {
     if !value.is_number() {
         return Some(value.clone());
@@ -63,7 +67,8 @@ fn edge(value: &Value, side: Side) -> Option<Value> {
         (Some(x), Side::Before) => Some(Value::Long(x)),
         (Some(x), Side::After) => u64::try_from(x).ok().map(|e| Value::Ref(EntityId(e))),
         (None, _) => match value {
-            // A fraction has no integer beside it; its neighbours are floats, doubles, ratios and decimals.
+            // A fraction has no integer beside it; its neighbours are floats, doubles, ratios and
+            // decimals.
             Value::Double(x) if x.is_finite() && side == Side::After => Some(Value::Double(*x)),
             _ => None,
         },

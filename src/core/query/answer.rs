@@ -1,6 +1,7 @@
 //! The answer: rows with names for their columns, and how it was found.
 //!
-//! **Invariant:** the same query over the same values gives the same answer, byte for byte when printed.
+//! **Invariant:** the same query over the same values gives the same answer, byte for byte when
+//! printed.
 
 use super::ast::{FindKind, KeyKind, QueryAst, Shape};
 use super::plan::Explain;
@@ -23,10 +24,11 @@ pub struct Stats {
 pub struct Answer {
     /// What `:find` asked for.
     pub shape: Shape,
-    /// A name for each column: that of `:keys`, else `name` of `?name`, `sum_r` of `(sum ?r)`; doubled ones get `_2`.
+    /// A name for each column: that of `:keys`, else `name` of `?name`, `sum_r` of `(sum ?r)`;
+    /// doubled ones get `_2`.
     pub columns: Vec<String>,
-    /// The rows in the total order of values, or that of `:order-by`. A collection has one column; a tuple and a scalar
-    /// at most one row.
+    /// The rows in the total order of values, or that of `:order-by`. A collection has one column;
+    /// a tuple and a scalar at most one row.
     pub rows: Vec<Vec<Value>>,
     /// What the run counted.
     pub stats: Stats,
@@ -37,8 +39,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer as one value: a set of vectors (a vector where order or duplicates count), a vector, a tuple or nil, a
-    /// value or nil; maps where `:keys` asks for them.
+    /// The answer as one value: a set of vectors (a vector where order or duplicates count), a
+    /// vector, a tuple or nil, a value or nil; maps where `:keys` asks for them.
     pub fn to_value(&self) -> Value {
         let mut rows = self.rows.iter().map(|row| self.row(row));
         match self.shape {

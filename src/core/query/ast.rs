@@ -201,7 +201,8 @@ pub struct QueryAst {
     pub keys: Option<(KeyKind, Vec<Symbol>)>,
     pub with: Vec<Symbol>,
     pub inputs: Vec<InputDecl>,
-    /// `:in` is not written, and the database that it would name is not read: nothing need be passed.
+    /// `:in` is not written, and the database that it would name is not read: nothing need be
+    /// passed.
     pub needs_no_input: bool,
     pub clauses: Vec<Clause>,
     pub order_by: Vec<SortKey>,
@@ -212,7 +213,8 @@ pub struct QueryAst {
 }
 
 impl ClauseKind {
-    /// The variables that the clause shows to its neighbours: all of them, those listed in a join, none of a `not`.
+    /// The variables that the clause shows to its neighbours: all of them, those listed in a join,
+    /// none of a `not`.
     pub fn visible<'a>(&'a self, out: &mut Vec<&'a Symbol>) {
         let terms = |terms: &'a [Term], out: &mut Vec<&'a Symbol>| {
             out.extend(

@@ -1,7 +1,8 @@
 //! Inputs against `:in`: which sources, constants, rows, rules and patterns a run has.
 //!
-//! **Invariant:** everything declared is there and nothing more; values are destructured once, here. Names of entities
-//! are not resolved here: that takes a schema and the position they stand in.
+//! **Invariant:** everything declared is there and nothing more; values are destructured once,
+//! here. Names of entities are not resolved here: that takes a schema and the position they stand
+//! in.
 
 use super::ast::{Binding, InputDecl, QueryAst, RuleDef};
 use super::error::QueryError;
@@ -143,7 +144,8 @@ impl Bound {
     }
 }
 
-/// Extends each row by the values of the binding's variables, in the order of the text; a collection multiplies the rows.
+/// Extends each row by the values of the binding's variables, in the order of the text; a
+/// collection multiplies the rows.
 pub fn expand(
     binding: &Binding,
     value: &Value,

@@ -1,7 +1,8 @@
 //! What can be wrong with a query, its inputs, or its run.
 //!
-//! **Invariant:** an error that comes from the text names the form at fault and its line and column; one that comes from
-//! running names the operator or the limit. [`QueryError::kind`] says what the caller can do about it.
+//! **Invariant:** an error that comes from the text names the form at fault and its line and
+//! column; one that comes from running names the operator or the limit. [`QueryError::kind`] says
+//! what the caller can do about it.
 
 use crate::db::DbError;
 use crate::edn::{EdnError, Form, Span};

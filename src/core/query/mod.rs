@@ -1,10 +1,10 @@
 //! Queries: Datalog over any number of databases, read lazily from their indexes.
 //!
-//! `text -> parse -> bind -> logical plan -> physical plan -> batches -> answer`; each stage is a function of values with
-//! types of its own, in a file or folder of its own, in this order.
+//! `text -> parse -> bind -> logical plan -> physical plan -> batches -> answer`; each stage is a
+//! function of values with types of its own, in a file or folder of its own, in this order.
 //!
-//! **Invariant:** the answer depends on the query and its inputs alone, never on the order of clauses, on what is cached,
-//! or on the size of batches.
+//! **Invariant:** the answer depends on the query and its inputs alone, never on the order of
+//! clauses, on what is cached, or on the size of batches.
 
 mod align;
 mod answer;
@@ -66,7 +66,8 @@ pub struct InputSpec {
     pub name: String,
     /// What kind of thing it is.
     pub kind: InputKind,
-    /// For a variable: the source and the attribute whose value it is in a pattern, by which text can be read.
+    /// For a variable: the source and the attribute whose value it is in a pattern, by which text
+    /// can be read.
     pub attribute: Option<(String, String)>,
 }
 

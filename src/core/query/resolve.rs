@@ -1,7 +1,8 @@
 //! Names of entities to entities: numbers, idents and lookup refs, for one source, many at once.
 //!
-//! **Invariant:** all names of a call are resolved in one round a level; what names nobody is `None`, what cannot be a
-//! name (a lookup ref through an attribute that is not unique) is an error.
+//! **Invariant:** all names of a call are resolved in one round a level; what names nobody is
+//! `None`, what cannot be a name (a lookup ref through an attribute that is not unique) is an
+//! error.
 
 use super::align::typed;
 use super::bind::Source;

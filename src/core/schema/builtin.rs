@@ -7,7 +7,10 @@ use crate::id::{ATTR_BASE, AttrId};
 use crate::value::Keyword;
 
 macro_rules! builtins {
-    ($($n:literal $constant:ident $ident:literal $type:ident $many:literal $unique:expr, $doc:literal;)*) => {
+    ($(
+        $n:literal $constant:ident $ident:literal $type:ident $many:literal $unique:expr,
+        $doc:literal;
+    )*) => {
         $(#[doc = concat!("`:", $ident, "`: ", $doc)]
         pub const $constant: AttrId = AttrId(ATTR_BASE + $n);)*
 

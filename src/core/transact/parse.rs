@@ -409,7 +409,7 @@ impl Parser<'_> {
         let here = id.block() == self.parsed.block;
         let exists = match id.as_tx() {
             Some(tx) => !here || tx <= self.tx,
-            None => e % BLOCK != 0 && e % BLOCK < ATTR_BASE && e < 1 << 53,
+            None => !e.is_multiple_of(BLOCK) && e % BLOCK < ATTR_BASE && e < 1 << 53,
         };
         if exists { Ok(Term::Id(id)) } else { Err(TxProblem::BadId { id: e.to_string() }.at(form)) }
     }

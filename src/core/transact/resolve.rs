@@ -366,7 +366,7 @@ impl<'a> Pass<'a> {
         for (_, v) in facts.iter().filter(|(a, _)| *a == ENTITY_ATTRS) {
             let Value::Keyword(required) = v else { continue };
             let attribute = self.state.schema.attr(required.as_str()).cloned();
-            if !attribute.is_some_and(|a| !self.state.values(&a, e).is_empty()) {
+            if attribute.is_none_or(|a| self.state.values(&a, e).is_empty()) {
                 return Err(TxProblem::Ensure { entity: e, spec, missing: required.clone() });
             }
         }

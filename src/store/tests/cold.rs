@@ -1,5 +1,7 @@
-//! What a reader pays who has nothing in memory: GETs, rounds and bytes over a million datoms, with the tail and the novelty
-//! in use.
+//! What a reader pays who has nothing in memory: GETs, rounds and bytes over a million datoms, with
+//! the tail and the novelty in use.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test ends so")]
 
 use factfs_core::conn::CreateOptions;
 use factfs_core::datom::Order;

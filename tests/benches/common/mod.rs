@@ -1,6 +1,7 @@
 //! What the benches share: where the workload is, CPU clocks, and lines of JSON.
 //!
-//! **Invariant:** a figure is one JSON object on one line, with the names that the other systems' drivers print.
+//! **Invariant:** a figure is one JSON object on one line, with the names that the other systems'
+//! drivers print.
 
 #![allow(dead_code)]
 
@@ -23,7 +24,8 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// From the arguments `SIZE FOLDER`, which is where `S`, `M`... were generated; what is left of the arguments.
+    /// From the arguments `SIZE FOLDER`, which is where `S`, `M`... were generated; what is left of
+    /// the arguments.
     pub fn from_args() -> (Self, Vec<String>) {
         let mut args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
         if args.len() < 2 {

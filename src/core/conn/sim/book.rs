@@ -1,7 +1,8 @@
 //! What the simulated clients were told, and whether the store agrees.
 //!
-//! **Invariant:** every transaction that was acknowledged is in the history exactly once, at the commit that was reported;
-//! none that was reported as failed is there; and what is read is what the history says.
+//! **Invariant:** every transaction that was acknowledged is in the history exactly once, at the
+//! commit that was reported; none that was reported as failed is there; and what is read is what
+//! the history says.
 
 use super::network::{Change, Network};
 use crate::commit::Head;
@@ -74,7 +75,8 @@ impl Attempt {
     pub(super) fn told(mut self, verdict: &Result<TxReport, TransactError<DbError>>) {
         self.told = true;
         match verdict {
-            Ok(report) => report.commit.into_iter().for_each(|commit| self.acked(commit)),
+            Ok(TxReport { commit: Some(commit), .. }) => self.acked(*commit),
+            Ok(_) => self.book.wrong("acknowledged without a commit"),
             Err(TransactError::Unknown { .. } | TransactError::Interrupted) => {
                 self.book.pages().unknown += 1;
                 self.maybe();

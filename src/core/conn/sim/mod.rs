@@ -1,8 +1,10 @@
-//! The protocol, simulated: the code of this module's parent over a bad network, with time and chance from a seed.
+//! The protocol, simulated: the code of this module's parent over a bad network, with time and
+//! chance from a seed.
 //!
-//! Three writers that rebase and retry, spills and flushes, readers, somebody who makes and deletes branches; requests that are
-//! late, lost, or answered wrongly; clients that die at any await. Afterwards the book of what everybody was told is
-//! compared with the store. And each rule of the protocol is switched off, which must be noticed.
+//! Three writers that rebase and retry, spills and flushes, readers, somebody who makes and deletes
+//! branches; requests that are late, lost, or answered wrongly; clients that die at any await.
+//! Afterwards the book of what everybody was told is compared with the store. And each rule of the
+//! protocol is switched off, which must be noticed.
 //!
 //! `FACTFS_SEEDS=2000 cargo test -p factfs-core sim` runs more seeds.
 

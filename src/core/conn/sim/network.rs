@@ -1,11 +1,12 @@
 //! A store at the far end of a bad network.
 //!
-//! Each request is applied after a delay and answered after another. Some answers are lost: then the client hears of a
-//! timeout, and the request may still be applied, later. Some swaps that were applied are answered `Lost`, as a client does
-//! that tries again by itself. A request whose client has died is applied or not.
+//! Each request is applied after a delay and answered after another. Some answers are lost: then
+//! the client hears of a timeout, and the request may still be applied, later. Some swaps that were
+//! applied are answered `Lost`, as a client does that tries again by itself. A request whose client
+//! has died is applied or not.
 //!
-//! **Invariant:** time, randomness and the order of all events come from the seed. Versions are hashes of bodies: two equal
-//! bodies have one version.
+//! **Invariant:** time, randomness and the order of all events come from the seed. Versions are
+//! hashes of bodies: two equal bodies have one version.
 
 use crate::conn::testing::mix;
 use crate::hash::NodeHash;
@@ -192,14 +193,14 @@ impl Network {
         match event {
             Event::Apply { call, request, lost } => {
                 let abandoned = !lost && !state.calls.contains_key(&call);
-                if abandoned && state.dice() % 2 == 0 {
+                if abandoned && state.dice().is_multiple_of(2) {
                     return true;
                 }
                 let mut reply = state.apply(request);
                 if lost {
                     return true;
                 }
-                let wrong = state.loss > 0 && state.dice() % 20 == 0;
+                let wrong = state.loss > 0 && state.dice().is_multiple_of(20);
                 if wrong && matches!(reply, Reply::Swapped(Swap::Swapped(_))) {
                     reply = Reply::Swapped(Swap::Lost);
                 }

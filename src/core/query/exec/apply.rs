@@ -1,7 +1,8 @@
 //! Predicates and function expressions.
 //!
-//! **Invariant:** a predicate drops a row that gives nil or false; an expression drops a row that gives nil; a variable of
-//! a binding that is bound already must hold the same. A call whose arguments do not depend on the row is made once.
+//! **Invariant:** a predicate drops a row that gives nil or false; an expression drops a row that
+//! gives nil; a variable of a binding that is bound already must hold the same. A call whose
+//! arguments do not depend on the row is made once.
 
 use super::batch::Batch;
 use super::cell::Cell;
@@ -53,14 +54,14 @@ fn filter(
     batch: &Batch,
 ) -> Result<Vec<u32>, QueryError> {
     let rows = 0..batch.rows as u32;
-    if let (Kind::Compare(comparison), [a, b]) = (apply.function.kind, apply.args.as_slice()) {
-        if let (Some(a), Some(b)) = (column(run, a, batch), column(run, b, batch)) {
-            let holds = |row: &u32| {
-                let row = *row as usize;
-                compare(run, comparison, a.at(row), b.at(row))
-            };
-            return Ok(rows.filter(holds).collect());
-        }
+    if let (Kind::Compare(comparison), [a, b]) = (apply.function.kind, apply.args.as_slice())
+        && let (Some(a), Some(b)) = (column(run, a, batch), column(run, b, batch))
+    {
+        let holds = |row: &u32| {
+            let row = *row as usize;
+            compare(run, comparison, a.at(row), b.at(row))
+        };
+        return Ok(rows.filter(holds).collect());
     }
     let results = evaluate(run, step, apply, batch)?;
     let truthy = |got: &Got| match got {
@@ -102,10 +103,10 @@ fn compare(run: &Run<'_>, comparison: Comparison, a: Cell, b: Cell) -> bool {
     if strict && a.tag() == Tag::Ref && b.tag() == Tag::Ref {
         return (a == b) == (comparison == Comparison::Equal);
     }
-    if let (false, Some(x), Some(y)) = (strict, a.as_double(), b.as_double()) {
-        if let Some(ordering) = x.partial_cmp(&y) {
-            return comparison.accepts(ordering);
-        }
+    if let (false, Some(x), Some(y)) = (strict, a.as_double(), b.as_double())
+        && let Some(ordering) = x.partial_cmp(&y)
+    {
+        return comparison.accepts(ordering);
     }
     if strict && a.tag() == Tag::Str && b.tag() == Tag::Str {
         return (a == b) == (comparison == Comparison::Equal);

@@ -1,7 +1,7 @@
 //! Batches and tables of rows.
 //!
-//! **Invariant:** all columns of a batch have its number of rows; a table holds each row once and keeps the order in
-//! which rows came, so nothing depends on the order of a hash map.
+//! **Invariant:** all columns of a batch have its number of rows; a table holds each row once and
+//! keeps the order in which rows came, so nothing depends on the order of a hash map.
 
 use super::cell::{Cell, hash_row};
 use hashbrown::HashTable;

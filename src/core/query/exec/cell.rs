@@ -1,8 +1,10 @@
-//! Cells: what columns are made of while a query runs; 16 bytes, `Copy`, compared and hashed as bytes.
+//! Cells: what columns are made of while a query runs; 16 bytes, `Copy`, compared and hashed as
+//! bytes.
 //!
-//! **Invariant:** within one run two cells are the same bytes exactly if they join: integers of all sizes are one type
-//! (`1` joins `1N`), no other types mix, entities of different databases never join, `-0.0` is `0.0`, NaN joins itself.
-//! Text up to 14 bytes lies in the cell; what does not fit is interned in the run's [`Pool`].
+//! **Invariant:** within one run two cells are the same bytes exactly if they join: integers of all
+//! sizes are one type (`1` joins `1N`), no other types mix, entities of different databases never
+//! join, `-0.0` is `0.0`, NaN joins itself. Text up to 14 bytes lies in the cell; what does not fit
+//! is interned in the run's [`Pool`].
 
 use crate::id::EntityId;
 use crate::value::{Tag, ValRef, Value, key};
@@ -13,8 +15,8 @@ const INLINE: usize = 14;
 /// Length byte of a cell that points into the pool.
 const POOLED: u8 = 0xff;
 
-/// A value in a column. Byte 0 is the type; the rest depends on it: bytes 8-15 a number, or byte 1 a length and bytes
-/// 2-15 text, or bytes 2-3 the number of a database and 8-15 an entity.
+/// A value in a column. Byte 0 is the type; the rest depends on it: bytes 8-15 a number, or byte 1
+/// a length and bytes 2-15 text, or bytes 2-3 the number of a database and 8-15 an entity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(align(8))]
 pub struct Cell([u8; 16]);
@@ -154,7 +156,8 @@ impl Pool {
         }
     }
 
-    /// The cell of a value that is of no database: entities become longs, which name entities of any.
+    /// The cell of a value that is of no database: entities become longs, which name entities of
+    /// any.
     pub fn free(&mut self, value: &Value) -> Cell {
         match value {
             Value::Ref(e) => Cell::long(e.0 as i64),

@@ -1,7 +1,7 @@
 //! Functions that read a database: `get-else`, `get-some`, `missing?`, `q`, `tx-ids`, `tx-data`.
 //!
-//! **Invariant:** the entities of a batch are looked up together, in one scan; a nested query runs once for each distinct
-//! set of arguments that it gets in a batch.
+//! **Invariant:** the entities of a batch are looked up together, in one scan; a nested query runs
+//! once for each distinct set of arguments that it gets in a batch.
 
 use super::Run;
 use super::apply::{Got, failed};
@@ -75,10 +75,10 @@ impl Call<'_> {
         let (db, database) = self.db(run)?;
         let (mut refs, mut rows) = (Vec::new(), Vec::new());
         let mut entities = vec![None; self.batch.rows];
-        for row in 0..self.batch.rows {
+        for (row, entity) in entities.iter_mut().enumerate() {
             let cell = self.cell(run, 1, row);
             match cell.as_entity() {
-                Some((e, of)) => entities[row] = (of == database).then_some(e),
+                Some((e, of)) => *entity = (of == database).then_some(e),
                 None => {
                     let named = reference(db, &run.pool.value(cell)).map_err(|source| {
                         QueryError::Resolve { source, at: self.step.place.as_ref().clone() }
@@ -202,7 +202,8 @@ impl Call<'_> {
         Ok(crate::query::run(&query, &inputs, run.limits, run.cancel)?.to_value())
     }
 
-    /// A time as a place on the branch: a t, a transaction, or an instant (its first transaction not before it).
+    /// A time as a place on the branch: a t, a transaction, or an instant (its first transaction
+    /// not before it).
     fn time(&self, db: &Db, value: &Value) -> Result<Option<T>, QueryError> {
         match value {
             Value::Nil => Ok(None),

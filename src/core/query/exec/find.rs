@@ -1,7 +1,7 @@
 //! `:find`: distinct rows, aggregates, pulls, and the one order of a result.
 //!
-//! **Invariant:** rows are distinct over the variables of `:find` and `:with` before anything is aggregated; without
-//! `:order-by` rows come in the total order of their values.
+//! **Invariant:** rows are distinct over the variables of `:find` and `:with` before anything is
+//! aggregated; without `:order-by` rows come in the total order of their values.
 
 use super::batch::{Batch, RowTable};
 use super::cell::Cell;

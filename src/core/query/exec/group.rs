@@ -1,7 +1,7 @@
 //! Aggregates: running totals by group.
 //!
-//! **Invariant:** a group exists because a row does, so no aggregate sees nothing; groups come in the order of their
-//! first rows, and are sorted by whoever prints them.
+//! **Invariant:** a group exists because a row does, so no aggregate sees nothing; groups come in
+//! the order of their first rows, and are sorted by whoever prints them.
 
 use super::Run;
 use super::batch::RowTable;
@@ -111,17 +111,17 @@ pub fn groups(
 ) -> Result<Vec<(Vec<Cell>, Vec<Value>)>, (usize, FnError)> {
     let mut table = RowTable::new(keys.len());
     let mut states: Vec<Vec<State>> = Vec::new();
-    let cols = &rows.rows.cols;
+    let cell = |column: usize, row: usize| rows.rows.cols[column][row];
     let mut key = Vec::with_capacity(keys.len());
     for row in 0..rows.len() {
         key.clear();
-        key.extend(keys.iter().map(|column| cols[*column][row]));
+        key.extend(keys.iter().map(|column| cell(*column, row)));
         let (group, is_new) = table.insert(&key);
         if is_new {
-            states.push(specs.iter().map(|s| State::new(s, cols[s.column][row])).collect());
+            states.push(specs.iter().map(|s| State::new(s, cell(s.column, row))).collect());
         }
         for (index, (state, spec)) in states[group].iter_mut().zip(specs).enumerate() {
-            state.add(run, cols[spec.column][row]).map_err(|error| (index, error))?;
+            state.add(run, cell(spec.column, row)).map_err(|error| (index, error))?;
         }
     }
     let mut out = Vec::with_capacity(states.len());

@@ -1,7 +1,8 @@
-//! Patterns over a database: seeks for a sorted batch of keys, one range where keys lie densely, a hash of the whole
-//! attribute where most of it is wanted.
+//! Patterns over a database: seeks for a sorted batch of keys, one range where keys lie densely, a
+//! hash of the whole attribute where most of it is wanted.
 //!
-//! **Invariant:** all three give the same rows; which is taken depends on counts alone. One call of `scan` a batch.
+//! **Invariant:** all three give the same rows; which is taken depends on counts alone. One call of
+//! `scan` a batch.
 
 use super::batch::{Batch, MultiTable};
 use super::cell::Cell;
@@ -80,7 +81,8 @@ fn dense(db: &Db, probes: &Probes) -> Result<Option<KeyRange>, QueryError> {
     Ok((facts <= DENSE * probes.ranges.len() as u64).then_some(whole))
 }
 
-/// The facts of a known attribute by value, if the whole input is expected to want most of them: made once a run.
+/// The facts of a known attribute by value, if the whole input is expected to want most of them:
+/// made once a run.
 fn hashed(
     run: &mut Run<'_>,
     db: &Db,
@@ -253,10 +255,10 @@ impl<'a> Matcher<'a> {
             if !self.is_tx(run, facts, row, to) {
                 continue;
             }
-            if let Some(exists) = &mut self.exists {
-                if std::mem::replace(&mut exists[to], true) {
-                    continue;
-                }
+            if let Some(exists) = &mut self.exists
+                && std::mem::replace(&mut exists[to], true)
+            {
+                continue;
             }
             let width = *width.get_or_insert_with(|| self.cells(run, facts, row, &mut new));
             self.out.new.iter_mut().zip(&new[..width]).for_each(|(col, cell)| col.push(*cell));

@@ -1,11 +1,13 @@
 //! Running a plan: batches of cells pushed through the steps.
 //!
-//! **Invariant:** an operator reads nodes in whole frontiers only, all that a batch needs in one call; limits and the
-//! cancellation token are looked at before each step of each batch; two runs over the same values give the same rows.
+//! **Invariant:** an operator reads nodes in whole frontiers only, all that a batch needs in one
+//! call; limits and the cancellation token are looked at before each step of each batch; two runs
+//! over the same values give the same rows.
 
 mod apply;
 mod batch;
 mod cell;
+mod closure;
 mod database;
 mod find;
 mod group;
@@ -29,7 +31,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Rows that a step collects before it hands them on; later batches are larger, so that rounds stay few.
+/// Rows that a step collects before it hands them on; later batches are larger, so that rounds stay
+/// few.
 const BATCH: usize = 1024;
 /// The largest batch.
 const LARGEST: usize = 1 << 16;
@@ -142,10 +145,10 @@ impl<'q> Run<'q> {
             return Err(QueryError::Cancelled);
         }
         let elapsed = self.limits.elapsed_ms.as_ref().map(|elapsed| elapsed());
-        if let (Some(limit), Some(elapsed)) = (self.limits.timeout_ms, elapsed) {
-            if elapsed >= limit {
-                return Err(QueryError::Timeout { operator: operator.to_string() });
-            }
+        if let (Some(limit), Some(elapsed)) = (self.limits.timeout_ms, elapsed)
+            && elapsed >= limit
+        {
+            return Err(QueryError::Timeout { operator: operator.to_string() });
         }
         let used = (self.pool.size_bytes() + self.held_bytes) as u64;
         if used > self.limits.memory_bytes {
@@ -195,6 +198,7 @@ pub fn drive<'q>(
             let union = union::Union { keys, width: *width, plans, outer: *outer };
             union.run(run, step, batch, &mut next)
         }
+        Op::Reach(reach) => closure::run(run, step, reach, batch, &mut next),
         Op::Call(site) => rules::call(run, step, site, batch, &mut next),
     }
 }
@@ -251,7 +255,8 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Whether two cells mean the same where a number may name an entity: as bytes, or as a long and an entity.
+/// Whether two cells mean the same where a number may name an entity: as bytes, or as a long and an
+/// entity.
 fn same(a: Cell, b: Cell) -> bool {
     let number = |x: Cell, y: Cell| {
         x.as_long().is_some_and(|n| y.as_entity().is_some_and(|(e, _)| e.0 as i64 == n))

@@ -1,7 +1,9 @@
-//! The keys that a batch looks for in a pattern: names resolved, types aligned, sorted and distinct.
+//! The keys that a batch looks for in a pattern: names resolved, types aligned, sorted and
+//! distinct.
 //!
-//! **Invariant:** a row of the batch is under a key exactly if a fact with that key matches its bound positions; a value
-//! of a typed attribute has one key, one of an attribute without a type has a second where a number may name an entity.
+//! **Invariant:** a row of the batch is under a key exactly if a fact with that key matches its
+//! bound positions; a value of a typed attribute has one key, one of an attribute without a type
+//! has a second where a number may name an entity.
 
 use super::Run;
 use super::batch::{Batch, MultiTable};
@@ -188,7 +190,8 @@ impl<'d> Resolver<'d> {
             .collect()
     }
 
-    /// A cell as facts of the attribute show it: an entity for refs, a number elsewhere, both where the type is open.
+    /// A cell as facts of the attribute show it: an entity for refs, a number elsewhere, both where
+    /// the type is open.
     fn aligned(&self, cell: Cell, attribute: Option<&Attribute>) -> [Option<Cell>; 2] {
         let number = || cell.as_entity().map(|(e, _)| Cell::long(e.0 as i64));
         match attribute.and_then(|attr| attr.value_type) {
@@ -209,7 +212,8 @@ impl<'d> Resolver<'d> {
     }
 }
 
-/// The order to read in, the sorted distinct ranges, and whether ranges and keys are the same thing.
+/// The order to read in, the sorted distinct ranges, and whether ranges and keys are the same
+/// thing.
 fn ranges(
     run: &Run<'_>,
     db: &Db,
@@ -242,10 +246,10 @@ fn ranges(
         return Ok((Order::Avet, wanted.into_iter().map(range).collect(), exact));
     }
     if bound.a {
-        if let (Some(attr), false) = (attr(keys.first().and_then(|key| key.a)), bound.v) {
-            if let Some(range) = value_bounds(attr, &m.bounds) {
-                return Ok((Order::Avet, vec![range], true));
-            }
+        if let (Some(attr), false) = (attr(keys.first().and_then(|key| key.a)), bound.v)
+            && let Some(range) = value_bounds(attr, &m.bounds)
+        {
+            return Ok((Order::Avet, vec![range], true));
         }
         let exact = keys.len() == 1 && !bound.v;
         keys.sort_by_key(|key| key.a);
@@ -262,7 +266,8 @@ fn seek_value(run: &Run<'_>, attr: Option<&Attribute>, cell: Cell) -> Value {
     typed(run.pool.value(cell), attr.and_then(|attr| attr.value_type))
 }
 
-/// The range of one value; where the type is open, an integer stands at two places that are neighbours.
+/// The range of one value; where the type is open, an integer stands at two places that are
+/// neighbours.
 fn value_range(attr: Option<&Attribute>, a: Option<AttrId>, v: Value) -> KeyRange {
     let open = attr.is_none_or(|attr| matches!(attr.value_type, None | Some(ValueType::Number)));
     match (&v, open) {

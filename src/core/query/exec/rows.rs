@@ -1,6 +1,7 @@
 //! Patterns over rows that were passed in: matched by position, hashed once a run.
 //!
-//! **Invariant:** a pattern longer than a row does not match it; one that is shorter ignores the rest.
+//! **Invariant:** a pattern longer than a row does not match it; one that is shorter ignores the
+//! rest.
 
 use super::batch::{Batch, MultiTable};
 use super::cell::Cell;

@@ -1,10 +1,12 @@
 //! Recursive rules: tables of demands and answers, filled by deltas until nothing is new.
 //!
-//! **Invariant:** a rule is evaluated only for arguments that somebody asked for; each pair of a waiting row and an answer
-//! meets exactly once, so the work is bounded by the rows there are, and the recursion ends because tables are sets.
+//! **Invariant:** a rule is evaluated only for arguments that somebody asked for; each pair of a
+//! waiting row and an answer meets exactly once, so the work is bounded by the rows there are, and
+//! the recursion ends because tables are sets.
 //!
-//! A call inside the component that is being evaluated does not recurse: the rows that reach it wait there, by the
-//! arguments they ask for, and each new answer is joined to the rows that wait for it (semi-naive, demand-driven).
+//! A call inside the component that is being evaluated does not recurse: the rows that reach it
+//! wait there, by the arguments they ask for, and each new answer is joined to the rows that wait
+//! for it (semi-naive, demand-driven).
 
 use super::batch::{Batch, MultiTable, RowTable};
 use super::cell::Cell;
@@ -184,7 +186,7 @@ fn fixpoint<'q>(run: &mut Run<'q>, instance: usize, step: &Step) -> Result<(), Q
     }
 }
 
-fn definitions<'q>(physical: &'q Physical, instance: usize) -> Result<&'q [Plan], QueryError> {
+fn definitions(physical: &Physical, instance: usize) -> Result<&[Plan], QueryError> {
     physical.instances[instance].definitions.as_deref().map_err(Clone::clone)
 }
 

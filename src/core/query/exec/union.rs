@@ -1,6 +1,7 @@
 //! Negation, alternatives and options: plans over the distinct keys of a batch, joined back.
 //!
-//! **Invariant:** a plan inside runs once a batch, over distinct keys, however many rows share them.
+//! **Invariant:** a plan inside runs once a batch, over distinct keys, however many rows share
+//! them.
 
 use super::batch::{Batch, MultiTable, RowTable};
 use super::cell::Cell;

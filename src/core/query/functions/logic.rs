@@ -1,6 +1,7 @@
 //! Equality, comparison, truth.
 //!
-//! **Invariant:** comparing never fails: numbers compare by exact value, everything else by the one total order.
+//! **Invariant:** comparing never fails: numbers compare by exact value, everything else by the one
+//! total order.
 
 use super::{Function, Kind, MANY, Scratch, entry, pure};
 use crate::value::{Value, cmp_exact};
@@ -20,7 +21,8 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// Whether two neighbours satisfy it; `!=` is the negation of the whole chain, not of each pair.
+    /// Whether two neighbours satisfy it; `!=` is the negation of the whole chain, not of each
+    /// pair.
     pub fn holds(self, a: &Value, b: &Value) -> bool {
         match self {
             Self::Equal | Self::NotEqual => a.equals(b) == (self == Self::Equal),

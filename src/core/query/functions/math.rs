@@ -1,7 +1,8 @@
 //! Arithmetic with Clojure's rules.
 //!
-//! **Invariant:** integers never wrap: a 64-bit result that does not fit is an error, and the primed forms (`+'`) promote.
-//! Of mixed types the wider one wins: long, bigint, ratio, bigdec, double. Nothing rounds but doubles.
+//! **Invariant:** integers never wrap: a 64-bit result that does not fit is an error, and the
+//! primed forms (`+'`) promote. Of mixed types the wider one wins: long, bigint, ratio, bigdec,
+//! double. Nothing rounds but doubles.
 
 use super::{FnError, Function, MANY, pure};
 use crate::value::{BigDec, BigInt, BigRational, MAX_SCALE, Value, cmp_exact, rational};

@@ -1,7 +1,8 @@
 //! The built-in functions: closed, pure, one table from name to function with its arity.
 //!
-//! **Invariant:** the same arguments give the same value; what looks random comes from a seed that the caller gives.
-//! Functions that read a database are named here and run by the operators, a batch at a time.
+//! **Invariant:** the same arguments give the same value; what looks random comes from a seed that
+//! the caller gives. Functions that read a database are named here and run by the operators, a
+//! batch at a time.
 
 pub mod aggregate;
 mod collection;
@@ -48,7 +49,8 @@ impl FnError {
     }
 }
 
-/// What functions keep between calls of one run: compiled patterns, and the state of the seeded numbers.
+/// What functions keep between calls of one run: compiled patterns, and the state of the seeded
+/// numbers.
 #[derive(Debug, Default)]
 pub struct Scratch {
     regexes: BTreeMap<String, Regex>,

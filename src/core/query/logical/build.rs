@@ -1,10 +1,10 @@
 //! Clauses to nodes: scopes, default sources, attributes.
 //!
-//! **Invariant:** a name means one variable in a scope and in all scopes inside it that may see it; `not-join`, `or-join`
-//! and rules see only the variables that they list.
+//! **Invariant:** a name means one variable in a scope and in all scopes inside it that may see it;
+//! `not-join`, `or-join` and rules see only the variables that they list.
 
 use super::{AttrOperand, Conj, EntityConstant, Logical, Node, NodeKind, Operand, Pattern};
-use super::{VarBinding, VarId, rewrite, rules};
+use super::{VarBinding, VarId, closure, rewrite, rules};
 use crate::query::ast::{Binding, Call, Clause, ClauseKind, QueryAst, RuleVars, Term};
 use crate::query::bind::{Bound, Source};
 use crate::query::error::{Place, QueryError, nearest};
@@ -25,6 +25,7 @@ pub fn build(query: &QueryAst, bound: Bound) -> Result<Logical, QueryError> {
     builder.logical.root = root;
     builder.rules.finish(&mut builder.logical)?;
     rewrite::inline_rules(&mut builder.logical);
+    closure::recognise(&mut builder.logical);
     Ok(builder.logical)
 }
 
@@ -291,7 +292,8 @@ impl Builder {
         })
     }
 
-    /// Arguments of a rule as variables: a constant is bound to one by `ground`, so that it is unified like any other.
+    /// Arguments of a rule as variables: a constant is bound to one by `ground`, so that it is
+    /// unified like any other.
     fn rule_args(
         &mut self,
         args: &[Term],

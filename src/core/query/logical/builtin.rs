@@ -1,4 +1,5 @@
-//! Rules that are there without `%`: how two intervals `[from, to)` lie to each other, by Allen's names.
+//! Rules that are there without `%`: how two intervals `[from, to)` lie to each other, by Allen's
+//! names.
 //!
 //! **Invariant:** a rule of the user with the same name stands instead of the one here.
 

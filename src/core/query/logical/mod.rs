@@ -1,16 +1,20 @@
-//! The logical plan: what the clauses mean, free of names, sources' defaults and the order of the text.
+//! The logical plan: what the clauses mean, free of names, sources' defaults and the order of the
+//! text.
 //!
-//! **Invariant:** a variable is a number, one for each scope it lives in, so that two scopes never share one by accident;
-//! non-recursive rules are gone, in their place stand their bodies; constants that name entities are collected, to be
-//! resolved together. Nothing here says in which order things are done.
+//! **Invariant:** a variable is a number, one for each scope it lives in, so that two scopes never
+//! share one by accident; non-recursive rules are gone, in their place stand their bodies;
+//! constants that name entities are collected, to be resolved together. Nothing here says in which
+//! order things are done.
 
 mod build;
 mod builtin;
+mod closure;
 mod rewrite;
 mod rules;
 
 pub use build::build;
 pub use builtin::is_builtin;
+pub use closure::Closure;
 
 use super::ast::Binding;
 use super::error::Place;
@@ -143,6 +147,8 @@ pub struct Rule {
     /// Rules with one number call each other.
     pub component: usize,
     pub recursive: bool,
+    /// What it is reachability over, if it is that and nothing else.
+    pub closure: Option<Closure>,
     pub place: Arc<Place>,
 }
 
@@ -171,7 +177,8 @@ pub struct Logical {
 }
 
 impl Logical {
-    /// Whether rows that were passed in hold what may be a name of an entity: an ident, or a lookup ref.
+    /// Whether rows that were passed in hold what may be a name of an entity: an ident, or a lookup
+    /// ref.
     pub fn has_names(&self, source: usize) -> bool {
         let name =
             |value: &Value| matches!(value, Value::Keyword(_) | Value::Vector(_) | Value::List(_));

@@ -1,5 +1,5 @@
-//! Rules into their callers: calls of non-recursive rules are replaced by their bodies, and `or` over recursive calls
-//! becomes several definitions.
+//! Rules into their callers: calls of non-recursive rules are replaced by their bodies, and `or`
+//! over recursive calls becomes several definitions.
 //!
 //! **Invariant:** each copy of a body has variables of its own; what a query means does not change.
 
@@ -78,7 +78,8 @@ impl Inliner<'_> {
         out.nodes.push(Node { kind, place });
     }
 
-    /// A copy of a definition's body with the arguments in place of the head, its own calls inlined as well.
+    /// A copy of a definition's body with the arguments in place of the head, its own calls inlined
+    /// as well.
     fn instance(&mut self, definition: &Definition, args: &[VarId]) -> Conj {
         let map = definition.head.iter().copied().zip(args.iter().copied()).collect();
         let mut renaming = Renaming { map, names: &mut self.logical.vars };
@@ -171,7 +172,8 @@ impl Renaming<'_> {
     }
 }
 
-/// The alternatives of a body whose `or`s hold calls of its own component: one body for each choice of branches.
+/// The alternatives of a body whose `or`s hold calls of its own component: one body for each choice
+/// of branches.
 fn split(body: Conj, rules: &[Rule], component: Option<usize>) -> Vec<Conj> {
     let Some(component) = component else { return vec![body] };
     let mut bodies = vec![Conj::default()];

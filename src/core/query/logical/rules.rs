@@ -1,7 +1,8 @@
-//! Rules: each is built once for each default source it is called with; which of them are recursive.
+//! Rules: each is built once for each default source it is called with; which of them are
+//! recursive.
 //!
-//! **Invariant:** a rule's body sees its head's variables alone; every rule that is called exists with that arity;
-//! no rule depends on its own absence.
+//! **Invariant:** a rule's body sees its head's variables alone; every rule that is called exists
+//! with that arity; no rule depends on its own absence.
 
 use super::build::{Builder, Scope};
 use super::builtin;
@@ -73,7 +74,8 @@ fn collect_calls(conj: &Conj, out: &mut Vec<RuleId>) {
     }
 }
 
-/// Refuses a rule that reaches itself through `not` or `optional`: what it says would depend on what it does not say.
+/// Refuses a rule that reaches itself through `not` or `optional`: what it says would depend on
+/// what it does not say.
 fn check_negation(
     conj: &Conj,
     rule: &Rule,
@@ -82,11 +84,11 @@ fn check_negation(
 ) -> Result<(), QueryError> {
     for Node { kind, place } in &conj.nodes {
         match kind {
-            NodeKind::Rule { rule: called, .. } => {
-                if negated && rules[*called].component == rule.component {
-                    let at = place.as_ref().clone();
-                    return Err(QueryError::NegativeRecursion { rule: rule.name.clone(), at });
-                }
+            NodeKind::Rule { rule: called, .. }
+                if negated && rules[*called].component == rule.component =>
+            {
+                let at = place.as_ref().clone();
+                return Err(QueryError::NegativeRecursion { rule: rule.name.clone(), at });
             }
             NodeKind::Not { body, .. } | NodeKind::Optional { body, .. } => {
                 check_negation(body, rule, rules, true)?
@@ -161,6 +163,7 @@ fn build(
             definitions: Vec::new(),
             component: id,
             recursive: false,
+            closure: None,
             place: Arc::new(def.place.clone()),
         });
         rule.required = rule.required.max(def.vars.required.len());

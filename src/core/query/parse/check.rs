@@ -1,6 +1,7 @@
 //! What a query must satisfy that its grammar does not say.
 //!
-//! **Invariant:** errors come in the order of the text's sections, so that the same text has the same error each time.
+//! **Invariant:** errors come in the order of the text's sections, so that the same text has the
+//! same error each time.
 
 use super::is_var;
 use crate::query::ast::{
@@ -160,10 +161,10 @@ fn var_of(term: &Term) -> Option<&Symbol> {
 fn scalar_inputs(query: &QueryAst) -> BTreeSet<Symbol> {
     let mut vars = Vec::new();
     for input in &query.inputs {
-        if let InputDecl::Binding(binding, _) = input {
-            if binding.is_single() {
-                binding.vars(&mut vars);
-            }
+        if let InputDecl::Binding(binding, _) = input
+            && binding.is_single()
+        {
+            binding.vars(&mut vars);
         }
     }
     vars.into_iter().cloned().collect()
@@ -210,7 +211,8 @@ fn used_sources<'a>(clause: &'a Clause, inherited: bool, out: &mut Vec<(Symbol, 
     }
 }
 
-/// Checks that the branches of each `or` agree on their variables, but for those that are bound anyway.
+/// Checks that the branches of each `or` agree on their variables, but for those that are bound
+/// anyway.
 pub fn check_clauses(clauses: &[Clause], inputs: &BTreeSet<Symbol>) -> Result<(), QueryError> {
     for clause in clauses {
         match &clause.kind {

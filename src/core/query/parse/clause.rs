@@ -1,7 +1,7 @@
 //! Clauses and rules.
 //!
-//! **Invariant:** what a form is depends on the form alone: a vector that begins with a list is a call, one that begins
-//! with a plain symbol a rule, any other a data pattern.
+//! **Invariant:** what a form is depends on the form alone: a vector that begins with a list is a
+//! call, one that begins with a plain symbol a rule, any other a data pattern.
 
 use super::{constant, is_plain, is_source, is_var, parse_binding};
 use crate::edn::Form;
@@ -88,11 +88,11 @@ fn parse_call(form: &Form) -> Result<Call, QueryError> {
 }
 
 fn argument(form: &Form) -> Result<Term, QueryError> {
-    if let Some([head, _, ..] | [head]) = form.as_list() {
-        if plain(head).is_some_and(|s| s.as_str() != "quote") {
-            let expected = "calls do not nest: bind the inner one to a variable first";
-            return Err(QueryError::syntax(expected, form));
-        }
+    if let Some([head, _, ..] | [head]) = form.as_list()
+        && plain(head).is_some_and(|s| s.as_str() != "quote")
+    {
+        let expected = "calls do not nest: bind the inner one to a variable first";
+        return Err(QueryError::syntax(expected, form));
     }
     Ok(match form.as_symbol().map(Symbol::as_str) {
         Some("_") => return Err(QueryError::syntax("`_` is no argument of a function", form)),

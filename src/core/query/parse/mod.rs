@@ -1,7 +1,8 @@
 //! Text or form to typed query.
 //!
-//! **Invariant:** a query that comes out is well-formed by itself: its variables, sources and rules are declared, its
-//! `or` branches agree, its keys fit. What needs inputs or a schema to know is not decided here.
+//! **Invariant:** a query that comes out is well-formed by itself: its variables, sources and rules
+//! are declared, its `or` branches agree, its keys fit. What needs inputs or a schema to know is
+//! not decided here.
 
 mod binding;
 mod check;
@@ -18,7 +19,8 @@ use crate::edn::Form;
 use crate::value::{Symbol, Value};
 use section::Sections;
 
-/// The query that a form means: a vector, a map, or a string of either; a quote before it is ignored.
+/// The query that a form means: a vector, a map, or a string of either; a quote before it is
+/// ignored.
 pub fn parse_query(form: &Form) -> Result<QueryAst, QueryError> {
     let form = form.unquoted();
     if let Some(text) = form.as_str() {

@@ -1,11 +1,12 @@
-//! Ordered nodes to steps: which columns there are after each, and which of them anybody still needs.
+//! Ordered nodes to steps: which columns there are after each, and which of them anybody still
+//! needs.
 //!
 //! **Invariant:** a column is kept exactly as long as a later step or the output reads it.
 
 use super::order::{Ordered, Planner, call_site, numbered};
-use super::{Apply, Arg, AttrSlot, Match, Op, Position, RowsMatch, Slot, Step, Target};
+use super::{Apply, Arg, AttrSlot, Match, Op, Position, Reach, RowsMatch, Slot, Step, Target};
 use crate::query::error::QueryError;
-use crate::query::logical::{AttrOperand, NodeKind, Operand, Pattern, VarId};
+use crate::query::logical::{AttrOperand, Closure, NodeKind, Operand, Pattern, RuleId, VarId};
 use std::collections::BTreeSet;
 
 pub(super) struct Emitter<'p, 'l> {
@@ -60,6 +61,11 @@ impl<'p, 'l> Emitter<'p, 'l> {
                 self.union(o, &keys, fresh, false)
             }
             NodeKind::Optional { keys, fresh, .. } => self.union(o, keys, fresh.clone(), true),
+            NodeKind::Rule { rule, args } if o.instance.is_none() => {
+                let mut fresh = Vec::new();
+                let targets = self.targets(args, needed, &mut fresh);
+                (self.reach(*rule, &targets), fresh)
+            }
             NodeKind::Rule { args, .. } => {
                 let instance = o.instance.unwrap_or_default();
                 let inner = self.planner.is_inner(instance);
@@ -70,6 +76,17 @@ impl<'p, 'l> Emitter<'p, 'l> {
         let keep: Vec<usize> = keep.collect();
         self.layout = keep.iter().map(|c| self.layout[*c]).chain(fresh).collect();
         Ok(numbered(self.planner, op, keep, o))
+    }
+
+    fn reach(&self, rule: RuleId, targets: &[Target]) -> Op {
+        let closure = self.planner.logical.rules[rule].closure;
+        match (closure, targets) {
+            (Some(Closure { source, attribute, backward }), [from, to]) => {
+                Op::Reach(Reach { source, attribute, backward, args: [*from, *to] })
+            }
+            // Only closures come without an instance.
+            _ => Op::Anti { keys: Vec::new(), plan: super::Plan::default() },
+        }
     }
 
     fn columns(&self, vars: &[VarId]) -> Vec<usize> {

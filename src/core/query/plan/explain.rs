@@ -1,6 +1,7 @@
 //! The plan as data: a tree of steps with the rows expected and the rows that came.
 //!
-//! **Invariant:** it is made from the plan and the counts of a run; it does not plan or run anything.
+//! **Invariant:** it is made from the plan and the counts of a run; it does not plan or run
+//! anything.
 
 use super::{AttrSlot, Instance, Match, Op, Physical, Plan, Slot};
 use crate::query::bind::Source;
@@ -98,6 +99,7 @@ impl Shown<'_> {
             Op::Union { outer: true, .. } => "optional".to_owned(),
             Op::Union { .. } => "or".to_owned(),
             Op::Call(_) => "rule".to_owned(),
+            Op::Reach(_) => "reach".to_owned(),
         }
     }
 

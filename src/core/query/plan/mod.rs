@@ -1,7 +1,8 @@
 //! The physical plan: steps in the order they run, over columns by number.
 //!
-//! **Invariant:** each step says which columns of its input it keeps and which it appends; a plan is data, it holds no
-//! state of a run. How an index is read (seeks, one range, a hash) is decided at run time, from the real number of rows.
+//! **Invariant:** each step says which columns of its input it keeps and which it appends; a plan
+//! is data, it holds no state of a run. How an index is read (seeks, one range, a hash) is decided
+//! at run time, from the real number of rows.
 
 mod cost;
 mod emit;
@@ -123,10 +124,23 @@ pub struct CallSite {
     pub instance: usize,
     /// The columns of the bound arguments, in their order.
     pub bound: Vec<usize>,
-    /// The columns that the arguments which are not bound become: positions in the head, with what they become.
+    /// The columns that the arguments which are not bound become: positions in the head, with what
+    /// they become.
     pub free: Vec<(usize, Target)>,
-    /// Whether it is a call of the component that is being evaluated: then it is answered by deltas.
+    /// Whether it is a call of the component that is being evaluated: then it is answered by
+    /// deltas.
     pub inner: bool,
+}
+
+/// Reachability over the edges of an attribute.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    pub source: usize,
+    pub attribute: AttrId,
+    /// An edge leads from the value to the entity.
+    pub backward: bool,
+    /// Where an edge path begins and where it ends.
+    pub args: [Target; 2],
 }
 
 /// What a step does.
@@ -140,8 +154,8 @@ pub enum Op {
         keys: Vec<usize>,
         plan: Plan,
     },
-    /// Extends rows by the answers of plans over their `keys`; each gives the keys, then the new columns. `outer` keeps
-    /// rows without an answer.
+    /// Extends rows by the answers of plans over their `keys`; each gives the keys, then the new
+    /// columns. `outer` keeps rows without an answer.
     Union {
         keys: Vec<usize>,
         width: usize,
@@ -149,6 +163,7 @@ pub enum Op {
         outer: bool,
     },
     Call(CallSite),
+    Reach(Reach),
 }
 
 #[derive(Clone)]

@@ -1,8 +1,8 @@
-//! The order of the steps: greedy, what makes the fewest rows for the least reading first; tests and calls as soon as
-//! their variables are there.
+//! The order of the steps: greedy, what makes the fewest rows for the least reading first; tests
+//! and calls as soon as their variables are there.
 //!
-//! **Invariant:** every node becomes a step exactly once, after all that binds what it needs; if no order does that, the
-//! error names the variables that nothing binds.
+//! **Invariant:** every node becomes a step exactly once, after all that binds what it needs; if no
+//! order does that, the error names the variables that nothing binds.
 
 use super::cost::{Cost, Statistics};
 use super::emit::Emitter;
@@ -121,17 +121,16 @@ impl Planner<'_> {
         Ok(out)
     }
 
-    /// Variables that calls and inputs are still to give, as what may be a name of an entity: a pattern that ran first
-    /// would bind the entity itself, which is not what the user wrote. Patterns wait for them, if they can.
+    /// Variables that calls and inputs are still to give, as what may be a name of an entity: a
+    /// pattern that ran first would bind the entity itself, which is not what the user wrote.
+    /// Patterns wait for them, if they can.
     fn held(&self, left: &[&Node], bound: &BTreeSet<VarId>) -> BTreeSet<VarId> {
         let mut held = Vec::new();
         for node in left {
             match &node.kind {
                 NodeKind::Call { binding: Some(binding), .. } => held.extend(&binding.vars),
-                NodeKind::Rows { source, terms } => {
-                    if self.logical.has_names(*source) {
-                        held.extend(terms.iter().filter_map(Operand::var));
-                    }
+                NodeKind::Rows { source, terms } if self.logical.has_names(*source) => {
+                    held.extend(terms.iter().filter_map(Operand::var));
                 }
                 _ => {}
             }
@@ -140,8 +139,8 @@ impl Planner<'_> {
         held.into_iter().filter(|var| !bound.contains(var)).collect()
     }
 
-    /// Variables that name entities of several databases. Only a number can be all of them, so what gives numbers goes
-    /// first: an entity that is bound first would be of one database for good.
+    /// Variables that name entities of several databases. Only a number can be all of them, so what
+    /// gives numbers goes first: an entity that is bound first would be of one database for good.
     fn shared_by_databases(&self, left: &[&Node]) -> Vec<VarId> {
         let mut uses: BTreeMap<VarId, BTreeSet<Uuid>> = BTreeMap::new();
         let mut plain = BTreeSet::new();
@@ -177,14 +176,12 @@ impl Planner<'_> {
     /// Variables that a `ground` of a constant gives.
     fn learn_constants(&mut self, conj: &Conj) {
         for node in &conj.nodes {
-            if let NodeKind::Call { function, args, binding: Some(binding) } = &node.kind {
-                if let ("ground", [Operand::Const(value)], [var]) =
+            if let NodeKind::Call { function, args, binding: Some(binding) } = &node.kind
+                && let ("ground", [Operand::Const(value)], [var]) =
                     (function.name, args.as_slice(), binding.vars.as_slice())
-                {
-                    if matches!(binding.form, crate::query::ast::Binding::Var(_)) {
-                        self.statistics.known.insert(*var, value.clone());
-                    }
-                }
+                && matches!(binding.form, crate::query::ast::Binding::Var(_))
+            {
+                self.statistics.known.insert(*var, value.clone());
             }
         }
     }
@@ -296,7 +293,9 @@ impl Planner<'_> {
             NodeKind::Rule { rule, args } => {
                 let adornment: Vec<_> = args.iter().map(|var| bound.contains(var)).collect();
                 let any = adornment.iter().any(|b| *b);
-                ordered.instance = Some(self.instance(*rule, adornment)?);
+                if self.logical.rules[*rule].closure.is_none() {
+                    ordered.instance = Some(self.instance(*rule, adornment)?);
+                }
                 Cost { fanout: RULE_FANOUT[usize::from(!any)], seek: true, scan: 0.0 }
             }
             NodeKind::Call { .. } | NodeKind::Not { .. } => return Ok(None),

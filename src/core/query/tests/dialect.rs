@@ -133,7 +133,8 @@ fn alternatives() {
         "[1 2 3]",
     );
     check(
-        "[:find ?e ?x :where [?e :boss _] (or-join [[?e] ?x] [?e :email ?x] (and [?e :height ?x]))]",
+        "[:find ?e ?x :where [?e :boss _] (or-join [[?e] ?x] [?e :email ?x] \
+         (and [?e :height ?x]))]",
         "#{[3 \"oleg@example.org\"] [4 1.5]}",
     );
     check(
@@ -224,7 +225,8 @@ fn past_and_history() {
     check_with(
         "[:find ?d . :where [(tx-data $ 536870913) ?d]]",
         &[Input::Db(db.clone())],
-        "[[1 :n 1 536870913 true] [536870913 :db/txInstant #inst \"1970-01-01T00:00:01.000-00:00\" 536870913 true]]",
+        "[[1 :n 1 536870913 true] \
+         [536870913 :db/txInstant #inst \"1970-01-01T00:00:01.000-00:00\" 536870913 true]]",
     );
     check_with(
         "[:find ?d . :where [(tx-ids $ 1 3) ?d]]",

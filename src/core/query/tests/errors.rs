@@ -18,12 +18,14 @@ fn syntax() {
     check_error(
         "[:find ?e :where [?e :name \"x\" _ _ _]]",
         K::Syntax,
-        "a data pattern has at most 5 positions: e a v tx added, in [?e :name \"x\" _ _ _] at line 1, column 18",
+        "a data pattern has at most 5 positions: e a v tx added, \
+         in [?e :name \"x\" _ _ _] at line 1, column 18",
     );
     check_error(
         "[:find ?e\n :where [?e :age ?a] [(< (inc ?a) 3)]]",
         K::Syntax,
-        "calls do not nest: bind the inner one to a variable first, in (inc ?a) at line 2, column 26",
+        "calls do not nest: bind the inner one to a variable first, \
+         in (inc ?a) at line 2, column 26",
     );
     check_error(
         "[:find ?e :where (or [?e :age ?a] [?e :name])]",
@@ -34,7 +36,8 @@ fn syntax() {
     check_error(
         "[:find ?e :keys a b :where [?e]]",
         K::Syntax,
-        ":find has 1 elements and there are 2 keys, in [:find ?e :keys a b :where [?e]] at line 1, column 1",
+        ":find has 1 elements and there are 2 keys, \
+         in [:find ?e :keys a b :where [?e]] at line 1, column 1",
     );
     check_error(
         "[:find (smu ?e) :where [?e]]",
@@ -53,7 +56,8 @@ fn names_that_nothing_provides() {
     check_error(
         "[:find ?e :where [$x ?e :name]]",
         K::Unbound,
-        "Where uses unknown source vars: [$x], in [$x ?e :name] at line 1, column 18 (did you mean $?)",
+        "Where uses unknown source vars: [$x], \
+         in [$x ?e :name] at line 1, column 18 (did you mean $?)",
     );
     check_error(
         "[:find ?e :where [?e :age ?a] [(odd ?a)]]",
@@ -68,7 +72,8 @@ fn names_that_nothing_provides() {
     check_error(
         "[:find ?e :where [?e :name] (not [?x :age ?a])]",
         K::Unbound,
-        "Insufficient bindings: none of #{?a ?x} is bound in (not [?x :age ?a]) at line 1, column 29",
+        "Insufficient bindings: none of #{?a ?x} is bound \
+         in (not [?x :age ?a]) at line 1, column 29",
     );
     check_error(
         "[:find ?e :where [?e :name] (not-join [?x] [?x :age])]",

@@ -1,6 +1,7 @@
 //! What queries answer, as statements: a query, its inputs, the expected EDN.
 //!
-//! **Invariant:** every statement is checked a second time with its clauses reversed: order never matters.
+//! **Invariant:** every statement is checked a second time with its clauses reversed: order never
+//! matters.
 
 mod dialect;
 mod errors;
@@ -17,7 +18,8 @@ use crate::schema::{Schema, builtin};
 use crate::value::Uuid;
 use std::sync::Arc;
 
-/// A database of `[[e :attribute v] ...]`, a transaction for each vector of them; numbers in ref attributes are entities.
+/// A database of `[[e :attribute v] ...]`, a transaction for each vector of them; numbers in ref
+/// attributes are entities.
 pub(super) fn db_of(uuid: u128, schema: &str, txs: &[&str]) -> Db {
     let mut schema = Schema::from_map(&read_one(schema).unwrap().to_value()).unwrap();
     let empty = Snapshot::empty(Uuid::from_u128(uuid), Arc::new(NoNodes), schema.clone());

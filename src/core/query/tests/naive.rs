@@ -1,8 +1,10 @@
-//! The naive evaluator: nested loops over all datoms, in whatever order clauses allow, no index and no plan.
+//! The naive evaluator: nested loops over all datoms, in whatever order clauses allow, no index and
+//! no plan.
 //!
-//! It shares the parser with the engine and nothing else but the built-in functions; what the engine answers is compared
-//! with it. It knows patterns, calls of pure functions, `not`, `not-join`, `or`, `or-join` and rules without arguments to
-//! coerce; entities carry their database, so that those of two never join.
+//! It shares the parser with the engine and nothing else but the built-in functions; what the
+//! engine answers is compared with it. It knows patterns, calls of pure functions, `not`,
+//! `not-join`, `or`, `or-join` and rules without arguments to coerce; entities carry their
+//! database, so that those of two never join.
 
 use super::*;
 use crate::query::ast::{Clause, ClauseKind, FindKind, RuleDef, RuleVars, Term};

@@ -1,4 +1,5 @@
-//! Generated queries over generated databases: the engine and the naive evaluator agree, in every order of the clauses.
+//! Generated queries over generated databases: the engine and the naive evaluator agree, in every
+//! order of the clauses.
 
 use super::naive::{Naive, facts};
 use super::*;
@@ -28,6 +29,10 @@ const SCHEMA: &str = "{:a {:db/valueType :db.type/long :db/index true}
 const RULES: &str = "[[(reach ?p ?q) [?p :r ?q]] [(reach ?p ?q) [?p :r ?m] (reach ?m ?q)]
     [(back ?p ?q) [?q :r ?p]] [(back ?p ?q) (back ?p ?m) [?q :r ?m]]
     [(near ?p ?q) (or-join [?p ?q] [?p :r ?q] (and [?p :r ?m] (near ?m ?q)))]
+    [(far ?p ?q) [?p :r ?q] [?q :a _]] [(far ?p ?q) [?p :r ?m] (far ?m ?q)]
+    [(away ?p ?q) [?q :r ?p]] [(away ?p ?q) (away ?p ?m) [?q :r ?m] [?q :b _]]
+    [(hop ?p ?q) [?p :r ?m] (skip ?m ?q)] [(skip ?p ?q) [?p :r ?q]]
+    [(skip ?p ?q) [?p :r ?m] (hop ?m ?q)]
     [(pair ?p ?x) [?p :a ?x]] [(pair ?p ?x) [?p :b ?x] [(< ?x 3)]]]";
 
 fn database(dice: &mut Dice, uuid: u128) -> Db {
@@ -62,8 +67,8 @@ fn database(dice: &mut Dice, uuid: u128) -> Db {
 
 fn pattern(dice: &mut Dice) -> String {
     let e = dice.one(&["?e", "?e", "?f", "?g", "1"]);
-    // Only one of the databases shows its entities as values: a number equals an entity of either, which is not
-    // transitive.
+    // Only one of the databases shows its entities as values: a number equals an entity of either,
+    // which is not transitive.
     let (source, kinds) = if dice.below(4) == 0 { ("$b ", 5) } else { ("", 7) };
     let rest = match dice.below(kinds) {
         0 => format!(":a {}", dice.one(&["?x", "?y", "2"])),
@@ -89,7 +94,7 @@ fn filter(dice: &mut Dice) -> String {
         6 => format!("(not-join [?e] [?e :r ?h] {})", dice.one(&["[?h :a ?x]", "[?h :r ?f]"])),
         7 => "(or [?e :a ?x] [?e :b ?x])".to_owned(),
         8 => "(or-join [?e] [?e :a 2] (and [?e :r ?f] [?f :b ?x]))".to_owned(),
-        9 => format!("({} ?e ?f)", dice.one(&["reach", "back", "near"])),
+        9 => format!("({} ?e ?f)", dice.one(&["reach", "back", "near", "far", "away", "hop"])),
         10 => "(pair ?e ?x)".to_owned(),
         _ => "(not (or [?e :a 1] (reach ?e ?e)))".to_owned(),
     }
@@ -164,8 +169,12 @@ fn number(value: &Value) -> Value {
     }
 }
 
+fn cases() -> ProptestConfig {
+    ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(cases())]
 
     #[test]
     fn engine_and_naive_evaluator_agree(seed: u64) {

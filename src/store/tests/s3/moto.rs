@@ -24,9 +24,9 @@ pub fn free_port() -> u16 {
 }
 
 impl Moto {
-    /// Starts one, if `moto_server` is on the PATH (or where `FACTFS_MOTO` says).
+    /// Starts one, if `moto_server` is on the PATH (or where `FACTFS_TEST_MOTO` says).
     pub fn start() -> Option<Self> {
-        let program = std::env::var("FACTFS_MOTO").unwrap_or_else(|_| "moto_server".into());
+        let program = std::env::var("FACTFS_TEST_MOTO").unwrap_or_else(|_| "moto_server".into());
         let port = free_port();
         let child = Command::new(program)
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])

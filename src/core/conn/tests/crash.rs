@@ -1,0 +1,220 @@
+//! A client that dies at each request in turn, with the request applied or not.
+//!
+//! The place must be readable afterwards, hold all that was acknowledged, and go on.
+
+use super::super::testing::*;
+use super::super::{Conn, ConnError, CreateOptions, Options, Place, create};
+use crate::id::T;
+use crate::store::{
+    BoxFuture, Expect, Fetch, Listed, MemoryStore, RefRead, Store, StoreError, Swap, Version,
+};
+use bytes::Bytes;
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+/// A store that stops answering after some requests; the last one may still be applied.
+#[derive(Debug)]
+struct Stops {
+    store: Arc<MemoryStore>,
+    left: AtomicI64,
+    applies_last: bool,
+}
+
+impl Stops {
+    async fn pass<T>(&self, request: BoxFuture<'_, T>) -> T {
+        match self.left.fetch_sub(1, Ordering::Relaxed) {
+            1.. => return request.await,
+            0 if self.applies_last => drop(request.await),
+            _ => {}
+        }
+        pending().await
+    }
+}
+
+impl Store for Stops {
+    fn url(&self) -> String {
+        self.store.url()
+    }
+    fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
+        Box::pin(self.pass(self.store.get(what)))
+    }
+    fn get_many<'a>(&'a self, what: &'a [Fetch]) -> BoxFuture<'a, Result<Vec<Bytes>, StoreError>> {
+        Box::pin(self.pass(self.store.get_many(what)))
+    }
+    fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.pass(self.store.put(key, bytes)))
+    }
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.pass(self.store.delete(key)))
+    }
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+        Box::pin(self.pass(self.store.list(prefix)))
+    }
+    fn read_ref<'a>(
+        &'a self,
+        name: &'a str,
+        known: Option<&'a Version>,
+    ) -> BoxFuture<'a, Result<RefRead, StoreError>> {
+        Box::pin(self.pass(self.store.read_ref(name, known)))
+    }
+    fn cas_ref<'a>(
+        &'a self,
+        name: &'a str,
+        expect: Expect,
+        bytes: Bytes,
+    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
+        Box::pin(self.pass(self.store.cas_ref(name, expect, bytes)))
+    }
+}
+
+/// Polls until the end, or until nothing goes on.
+fn until_stopped<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut cx = Context::from_waker(Waker::noop());
+    (0..100).find_map(|_| match future.as_mut().poll(&mut cx) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    })
+}
+
+fn options() -> Options {
+    Options { tail_bytes: 600, flush: false, ..Options::default() }
+}
+
+fn conn_over(place: Place) -> Conn {
+    block_on(Conn::open(place, None, options())).unwrap()
+}
+
+/// Runs `act` on a prepared database with every stop, then looks at what is left. Returns how many
+/// stops there were.
+fn stop_everywhere<F>(before: u64, act: fn(Conn) -> F) -> i64
+where
+    F: Future<Output = Result<bool, ConnError>>,
+{
+    let mut stops = 0;
+    for stop in 0.. {
+        let mut ended = false;
+        for applies_last in [false, true] {
+            let store = Arc::new(MemoryStore::new());
+            let near = place(&store);
+            block_on(create(&near, &CreateOptions::default())).unwrap();
+            let conn = conn_over(near.clone());
+            for i in 0..before {
+                say(&conn, Say::new(&format!("before/{i}")).id(&format!("id-{i}"))).unwrap();
+            }
+            let stopping =
+                Arc::new(Stops { store: store.clone(), left: AtomicI64::new(1_000), applies_last });
+            let conn = conn_over(Place { store: stopping.clone(), ..near });
+            stopping.left.store(stop, Ordering::Relaxed);
+            let answer = until_stopped(act(conn)).transpose().unwrap();
+            ended = answer.is_some();
+            check_after(&store, before, answer == Some(true));
+        }
+        if ended {
+            stops = stop;
+            break;
+        }
+    }
+    stops
+}
+
+/// Whatever happened: the place is whole, and the same transaction again is there once.
+fn check_after(store: &Arc<MemoryStore>, before: u64, acknowledged: bool) {
+    let conn = block_on(Conn::open(place(store), None, options())).unwrap();
+    let there = conn.db().tx_with_id("last").unwrap().is_some();
+    assert!(there || !acknowledged, "an acknowledged transaction is gone");
+    for i in 0..before {
+        assert!(conn.db().tx_with_id(&format!("id-{i}")).unwrap().is_some(), "{i} is gone");
+    }
+    let report = say(&conn, Say::new("last/one").id("last")).unwrap();
+    assert_eq!(report.already, there);
+    block_on(conn.flush()).unwrap();
+    let again = block_on(Conn::open(place(store), None, options())).unwrap();
+    let lasts = idents(&again.db()).iter().filter(|ident| ident.contains("last/one")).count();
+    assert_eq!(lasts, 1);
+    let mut log = again.place().log(&again.opened(), T(1)..=T(u64::MAX), false);
+    let mut parent = None;
+    while let Some((id, frame)) = block_on(log.next()).unwrap() {
+        frame.follows(id, parent).unwrap();
+        parent = Some(id);
+    }
+    assert_eq!(parent, again.db().snapshot().commit);
+}
+
+async fn commit(conn: Conn) -> Result<bool, ConnError> {
+    let words = Say::new("last/one").id("last");
+    let verdict = conn.transact(move |db, now| words.prepare(db, now)).await;
+    verdict.map(|_| true).map_err(|error| panic!("{error}"))
+}
+
+async fn flush(conn: Conn) -> Result<bool, ConnError> {
+    conn.flush().await.map(|_| false)
+}
+
+async fn branch(conn: Conn) -> Result<bool, ConnError> {
+    let (opened, place) = (conn.opened(), conn.place().clone());
+    let t = opened.head.tip.t();
+    place.create_branch("exp", &opened, t).await?;
+    let exp = conn.on_branch(Some("exp")).await?;
+    assert_eq!(exp.db().snapshot().commit, opened.head.tip.commit);
+    place.create_tag("v1", &opened, t, false).await?;
+    place.rename_branch("exp", "exp-2").await?;
+    place.delete_branch("exp-2").await?;
+    Ok(false)
+}
+
+#[test]
+fn a_commit_is_one_request() {
+    assert_eq!(stop_everywhere(2, commit), 1);
+}
+
+#[test]
+fn a_spilling_commit_is_three_requests() {
+    // After so many transactions the next one does not fit.
+    let full = (1..20).find(|n| stop_once(*n)).unwrap();
+    assert_eq!(stop_everywhere(full, commit), 3);
+}
+
+/// Whether a commit after so many others spills.
+fn stop_once(before: u64) -> bool {
+    let store = Arc::new(MemoryStore::new());
+    block_on(create(&place(&store), &CreateOptions::default())).unwrap();
+    let conn = conn_over(place(&store));
+    for i in 0..before {
+        say(&conn, Say::new(&format!("before/{i}")).id(&format!("id-{i}"))).unwrap();
+    }
+    let segments = conn.opened().head.base.log.len();
+    say(&conn, Say::new("last/one").id("last")).unwrap();
+    conn.opened().head.base.log.len() > segments
+}
+
+#[test]
+fn a_flush_can_stop_anywhere() {
+    assert!(stop_everywhere(30, flush) > 5);
+}
+
+#[test]
+fn branches_and_tags_can_stop_anywhere() {
+    assert!(stop_everywhere(2, branch) > 10);
+}
+
+#[test]
+fn a_creation_can_stop_anywhere() {
+    for stop in 0..5 {
+        for applies_last in [false, true] {
+            let store = Arc::new(MemoryStore::new());
+            let stopping =
+                Arc::new(Stops { store: store.clone(), left: AtomicI64::new(stop), applies_last });
+            let far = Place { store: stopping, ..place(&store) };
+            let made = until_stopped(create(&far, &CreateOptions::default())).is_some();
+            let again = block_on(create(&place(&store), &CreateOptions::default()));
+            assert!(again.is_ok() || !store.names().is_empty());
+            assert!(!made || again.is_err(), "made twice");
+            let conn = reopen(&store).unwrap();
+            say(&conn, Say::new("a")).unwrap();
+        }
+    }
+}

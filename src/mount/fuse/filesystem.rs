@@ -1,0 +1,396 @@
+//! The handlers: each a few lines around a call of [`Vfs`](crate::vfs::Vfs).
+
+use super::answer::{Refuse, errno};
+use super::{Adapter, file_attr, file_type, open_flags, open_mode};
+use crate::tree::Shape;
+use crate::vfs::{Attr, FOREVER, Found, Named, Vfs};
+use fuser::{
+    BsdFileFlags, Errno, FileHandle, FileType, Filesystem, Generation, INodeNo, InitFlags,
+    KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite,
+    ReplyXattr, Request, TimeOrNow, WriteFlags,
+};
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Names that are looked up for one batch of a listing with attributes.
+const BATCH: usize = 24;
+/// `.` and `..` come before what a folder lists.
+const DOTS: u64 = 2;
+
+impl Filesystem for Adapter {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        for wanted in [
+            InitFlags::FUSE_ATOMIC_O_TRUNC,
+            InitFlags::FUSE_DO_READDIRPLUS,
+            InitFlags::FUSE_READDIRPLUS_AUTO,
+            InitFlags::FUSE_PARALLEL_DIROPS,
+            InitFlags::FUSE_CACHE_SYMLINKS,
+        ] {
+            // An older kernel does without.
+            let _ = config.add_capabilities(wanted);
+        }
+        let _ = config.set_max_background(64);
+        Ok(())
+    }
+
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let (owner, name) = (self.owner, name.as_bytes().to_vec());
+        if let Some(found) = self.vfs.lookup_at_hand(parent.0, &name) {
+            return entry(reply, &found, owner);
+        }
+        self.later(
+            &self.quick,
+            request,
+            reply,
+            move |vfs, _| vfs.lookup(parent.0, &name),
+            move |reply, found| entry(reply, &found, owner),
+        );
+    }
+
+    fn forget(&self, _: &Request, ino: INodeNo, lookups: u64) {
+        self.vfs.forget(ino.0, lookups);
+    }
+
+    fn getattr(&self, request: &Request, ino: INodeNo, fh: Option<FileHandle>, reply: ReplyAttr) {
+        let (owner, handle) = (self.owner, fh.map(|fh| fh.0));
+        let give =
+            move |reply: ReplyAttr, attr: Attr| reply.attr(&attr.ttl, &file_attr(&attr, owner));
+        if self.vfs.has_attr_at_hand(ino.0) {
+            return match self.vfs.attr(ino.0, handle, &Default::default()) {
+                Ok(attr) => give(reply, attr),
+                Err(failure) => reply.error(errno(&failure)),
+            };
+        }
+        let work = move |vfs: &Vfs, cancel: &_| vfs.attr(ino.0, handle, cancel);
+        self.later(&self.slow, request, reply, work, give);
+    }
+
+    fn setattr(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        _: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
+        _: Option<TimeOrNow>,
+        _: Option<TimeOrNow>,
+        _: Option<SystemTime>,
+        fh: Option<FileHandle>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        let (owner, handle) = (self.owner, fh.map(|fh| fh.0));
+        if uid.is_some_and(|uid| uid != owner.0) || gid.is_some_and(|gid| gid != owner.1) {
+            return reply.error(Errno::EPERM);
+        }
+        self.later(
+            &self.commits,
+            request,
+            reply,
+            move |vfs, _| match size {
+                Some(size) => vfs.resize(ino.0, handle, size),
+                None => vfs.touch(ino.0),
+            },
+            move |reply, attr| reply.attr(&attr.ttl, &file_attr(&attr, owner)),
+        );
+    }
+
+    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
+        match self.vfs.readlink(ino.0) {
+            Ok(target) => reply.data(target.as_bytes()),
+            Err(failure) => reply.error(errno(&failure)),
+        }
+    }
+
+    fn mknod(
+        &self,
+        _: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        _: u32,
+        _: u32,
+        _: u32,
+        reply: ReplyEntry,
+    ) {
+        reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
+    }
+
+    fn mkdir(&self, _: &Request, parent: INodeNo, name: &OsStr, _: u32, _: u32, reply: ReplyEntry) {
+        reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
+    }
+
+    fn symlink(&self, _: &Request, parent: INodeNo, name: &OsStr, _: &Path, reply: ReplyEntry) {
+        reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
+    }
+
+    fn link(&self, _: &Request, _: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
+    }
+
+    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
+    }
+
+    fn unlink(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let name = name.as_bytes().to_vec();
+        let work = move |vfs: &Vfs, _: &_| vfs.unlink(parent.0, &name);
+        self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
+    }
+
+    fn rename(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        new_parent: INodeNo,
+        new_name: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        if flags.intersects(RenameFlags::RENAME_EXCHANGE | RenameFlags::RENAME_WHITEOUT) {
+            return reply.error(Errno::EINVAL);
+        }
+        let may_replace = !flags.contains(RenameFlags::RENAME_NOREPLACE);
+        let (from, to) = (name.as_bytes().to_vec(), new_name.as_bytes().to_vec());
+        let work =
+            move |vfs: &Vfs, _: &_| vfs.rename((parent.0, &from), (new_parent.0, &to), may_replace);
+        self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
+    }
+
+    fn open(&self, request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        let mode = open_mode(flags);
+        self.later(
+            &self.slow,
+            request,
+            reply,
+            move |vfs, cancel| vfs.open(ino.0, mode, cancel),
+            |reply, opened| reply.opened(FileHandle(opened.handle), open_flags(opened.caching)),
+        );
+    }
+
+    fn create(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        _: u32,
+        _: u32,
+        flags: i32,
+        reply: ReplyCreate,
+    ) {
+        let (owner, name, mode) =
+            (self.owner, name.as_bytes().to_vec(), open_mode(OpenFlags(flags)));
+        self.later(
+            &self.commits,
+            request,
+            reply,
+            move |vfs, _| vfs.create(parent.0, &name, mode),
+            move |reply, (found, opened)| {
+                let attr = file_attr(&found.attr, owner);
+                let (handle, flags) = (FileHandle(opened.handle), open_flags(opened.caching));
+                reply.created(&Duration::ZERO, &attr, Generation(0), handle, flags);
+            },
+        );
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        match self.vfs.read(fh.0, offset, size as usize) {
+            Ok(bytes) => reply.data(&bytes),
+            Err(failure) => reply.error(errno(&failure)),
+        }
+    }
+
+    fn write(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        data: &[u8],
+        _: WriteFlags,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        let bytes = data.to_vec();
+        let work = move |vfs: &Vfs, _: &_| vfs.write(ino.0, fh.0, offset, &bytes);
+        let give = |reply: ReplyWrite, written: usize| reply.written(written as u32);
+        self.later(&self.commits, request, reply, work, give);
+    }
+
+    fn flush(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        _: LockOwner,
+        reply: ReplyEmpty,
+    ) {
+        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0);
+        self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
+    }
+
+    fn fsync(&self, request: &Request, ino: INodeNo, fh: FileHandle, _: bool, reply: ReplyEmpty) {
+        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0);
+        self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
+    }
+
+    fn release(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        _: bool,
+        reply: ReplyEmpty,
+    ) {
+        // A last save may be left to do; nobody waits for it, and it is not to be interrupted.
+        let vfs = self.vfs.clone();
+        self.commits.run(move || {
+            vfs.release(fh.0);
+            reply.ok();
+        });
+    }
+
+    fn opendir(&self, request: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        self.later(
+            &self.slow,
+            request,
+            reply,
+            move |vfs, cancel| vfs.open_folder(ino.0, cancel),
+            |reply, handle| reply.opened(FileHandle(handle), fuser::FopenFlags::empty()),
+        );
+    }
+
+    fn readdir(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let _ = request;
+        for (at, name) in [(0, "."), (1, "..")] {
+            if offset <= at && reply.add(ino, at + 1, FileType::Directory, name) {
+                return reply.ok();
+            }
+        }
+        match self.vfs.names(fh.0, offset.saturating_sub(DOTS), 4096) {
+            Ok(names) => {
+                for named in names {
+                    let kind = file_type(named.shape);
+                    if reply.add(INodeNo(named.ino), named.next + DOTS, kind, &named.name) {
+                        break;
+                    }
+                }
+                reply.ok();
+            }
+            Err(failure) => reply.error(errno(&failure)),
+        }
+    }
+
+    fn readdirplus(
+        &self,
+        request: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        reply: ReplyDirectoryPlus,
+    ) {
+        let (owner, vfs) = (self.owner, self.vfs.clone());
+        let work = move |vfs: &Vfs, _: &_| vfs.found(fh.0, offset.saturating_sub(DOTS), BATCH);
+        let give = move |mut reply: ReplyDirectoryPlus, first: Vec<(Named, Found)>| {
+            fill(&vfs, &mut reply, (ino, fh.0, offset), first, owner);
+            reply.ok();
+        };
+        self.later(&self.quick, request, reply, work, give);
+    }
+
+    fn releasedir(&self, _: &Request, _: INodeNo, fh: FileHandle, _: OpenFlags, reply: ReplyEmpty) {
+        self.vfs.release(fh.0);
+        reply.ok();
+    }
+
+    fn fsyncdir(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        reply.ok();
+    }
+
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        reply.statfs(0, 0, 0, 0, 0, 4096, 255, 4096);
+    }
+
+    fn getxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, reply: ReplyXattr) {
+        // The kernel asks no more after this; otherwise it does twice for each entry.
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn listxattr(&self, _: &Request, _: INodeNo, _: u32, reply: ReplyXattr) {
+        reply.error(Errno::ENOSYS);
+    }
+}
+
+fn entry(reply: ReplyEntry, found: &Found, owner: (u32, u32)) {
+    let attr = file_attr(&found.attr, owner);
+    reply.entry_with_ttls(&found.attr.ttl, &found.name_ttl, &attr, Generation(0));
+}
+
+/// Fills a listing with attributes until it is full. What was looked up and not passed on is let go
+/// of.
+fn fill(
+    vfs: &Vfs,
+    reply: &mut ReplyDirectoryPlus,
+    (ino, handle, offset): (INodeNo, u64, u64),
+    first: Vec<(Named, Found)>,
+    owner: (u32, u32),
+) {
+    let mut is_full = false;
+    let zero = Duration::ZERO;
+    for (at, name) in [(0, "."), (1, "..")] {
+        let attr = Attr {
+            ino: ino.0,
+            shape: Shape::Folder,
+            size_bytes: 0,
+            mtime_ms: 0,
+            mode: 0o755,
+            ttl: zero,
+        };
+        let attr = file_attr(&attr, owner);
+        is_full =
+            is_full || (offset <= at && reply.add(ino, at + 1, name, &zero, &attr, Generation(0)));
+    }
+    let mut batch = first;
+    loop {
+        let Some(last) = batch.last().map(|(named, _)| named.next) else { return };
+        for (named, found) in batch {
+            let attr = file_attr(&found.attr, owner);
+            let ttl = found.attr.ttl.min(FOREVER);
+            let at = named.next + DOTS;
+            is_full = is_full || reply.add(attr.ino, at, &named.name, &ttl, &attr, Generation(0));
+            if is_full {
+                vfs.forget(found.attr.ino, 1);
+            }
+        }
+        batch =
+            if is_full { Vec::new() } else { vfs.found(handle, last, BATCH).unwrap_or_default() };
+    }
+}

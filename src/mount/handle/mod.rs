@@ -1,0 +1,75 @@
+//! What is open: folders being listed, files being read, queries being edited, transactions being
+//! written.
+//!
+//! **Invariant:** a handle reads one value from open to release, whatever moves meanwhile.
+
+mod draft;
+mod stream;
+
+pub use draft::{Draft, Drafts};
+pub use stream::Stream;
+
+use crate::error::{Failure, Kind, Result};
+use crate::spool::Content;
+use crate::tree::Listing;
+use crate::tree::node::Node;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Something open.
+pub enum Handle {
+    /// A folder and what it lists.
+    Folder(Box<(Node, Listing)>),
+    /// Bytes to read.
+    Bytes(Content),
+    /// A query, or scratch, that may be changed.
+    Draft(Arc<Draft>),
+    /// Transactions to a branch.
+    Transact(Box<Mutex<Stream>>),
+}
+
+/// What is open in a mount.
+#[derive(Default)]
+pub struct Handles(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    open: HashMap<u64, Arc<Handle>>,
+    last: u64,
+}
+
+impl Handles {
+    /// A number for something that was opened.
+    pub fn open(&self, handle: Handle) -> u64 {
+        let mut table = self.lock();
+        table.last += 1;
+        let number = table.last;
+        table.open.insert(number, Arc::new(handle));
+        number
+    }
+
+    /// What is open under a number.
+    pub fn get(&self, number: u64) -> Result<Arc<Handle>> {
+        let missing = || Failure::new(Kind::BadHandle, "no such handle");
+        self.lock().open.get(&number).cloned().ok_or_else(missing)
+    }
+
+    /// Takes it away.
+    pub fn close(&self, number: u64) -> Option<Arc<Handle>> {
+        self.lock().open.remove(&number)
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.lock().open.len()
+    }
+
+    /// Whether nothing is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,146 @@
+//! Ctrl-C: whether the process that waits for an answer is to be ended.
+//!
+//! **Invariant:** only HUP, INT, QUIT, TERM, KILL and XCPU count, and only those that are pending
+//! and not blocked: a terminal that changes its size must not end a query. The kernel's own message
+//! about it cannot be used: once it was refused, and the library refuses it, even KILL waits for
+//! the answer.
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How often callers are looked at.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Bits of the signals that end a wait: HUP 1, INT 2, QUIT 3, KILL 9, TERM 15, XCPU 24.
+const ENDING: u64 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 8 | 1 << 14 | 1 << 23;
+
+/// Looks at the callers of what takes long.
+#[derive(Clone)]
+pub struct Watch(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    watched: HashMap<u64, (u32, Box<dyn FnOnce() + Send>)>,
+    last: u64,
+    is_running: bool,
+    is_idle: bool,
+}
+
+/// Ends the watch of one caller when dropped.
+pub struct Watched(Arc<Shared>, u64);
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self(Arc::new(Shared { state: Mutex::default(), wake: Condvar::new() }))
+    }
+}
+
+impl Watch {
+    /// Does `interrupted` once if the thread `pid` is to be ended while the watch lasts.
+    pub fn caller(&self, pid: u32, interrupted: impl FnOnce() + Send + 'static) -> Watched {
+        let mut state = self.0.lock();
+        state.last += 1;
+        let number = state.last;
+        // Who calls from another namespace of processes has no number here.
+        if pid != 0 {
+            state.watched.insert(number, (pid, Box::new(interrupted)));
+        }
+        if !state.is_running {
+            let shared = self.0.clone();
+            let name = "interrupts".to_owned();
+            state.is_running =
+                thread::Builder::new().name(name).spawn(move || shared.look()).is_ok();
+        }
+        let is_idle = std::mem::take(&mut state.is_idle);
+        drop(state);
+        if is_idle {
+            self.0.wake.notify_one();
+        }
+        Watched(self.0.clone(), number)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let watched = self.0.lock().watched.remove(&self.1);
+        drop(watched);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self) {
+        loop {
+            let mut state = self.lock();
+            while state.watched.is_empty() {
+                state.is_idle = true;
+                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            state.is_idle = false;
+            drop(state);
+            thread::sleep(INTERVAL);
+            let callers: Vec<(u64, u32)> =
+                self.lock().watched.iter().map(|(number, (pid, _))| (*number, *pid)).collect();
+            for (number, pid) in callers {
+                if !is_ending(pid) {
+                    continue;
+                }
+                let interrupted = self.lock().watched.remove(&number);
+                interrupted.into_iter().for_each(|(_, interrupted)| interrupted());
+            }
+        }
+    }
+}
+
+/// Whether a signal that ends things is pending for a thread or its process.
+fn is_ending(pid: u32) -> bool {
+    // A caller that is gone waits for nothing.
+    fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| is_ending_status(&status))
+}
+
+fn is_ending_status(status: &str) -> bool {
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
+    };
+    let pending = mask("SigPnd:") | mask("ShdPnd:");
+    pending & !mask("SigBlk:") & ENDING != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(thread: u64, process: u64, blocked: u64, expected: bool) {
+        let status = format!(
+            "Name:\tcat\nSigPnd:\t{thread:016x}\nShdPnd:\t{process:016x}\nSigBlk:\t{blocked:016x}\n"
+        );
+        assert_eq!(is_ending_status(&status), expected, "{status}");
+    }
+
+    #[test]
+    fn which_signals_end_a_wait() {
+        let bit = |signal: u64| 1 << (signal - 1);
+        for signal in [1, 2, 3, 9, 15, 24] {
+            check(bit(signal), 0, 0, true);
+            check(0, bit(signal), 0, true);
+        }
+        for signal in [10, 14, 17, 18, 20, 23, 28] {
+            check(0, bit(signal), 0, false);
+        }
+        check(0, bit(15), bit(15), false);
+        check(0, 0, 0, false);
+    }
+}

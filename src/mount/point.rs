@@ -1,0 +1,287 @@
+//! Mount points: whether something can be mounted there, what is mounted, and unmounting.
+//!
+//! **Invariant:** nothing but a mount of factfs is ever unmounted, and none but the one that was
+//! meant: what is mounted is told apart by its number in the kernel's list.
+
+use crate::error::{Failure, Kind, Result};
+use rustix::io::Errno;
+use rustix::mount::{UnmountFlags, unmount as detach};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The type that the kernel lists.
+pub const FILE_SYSTEM: &str = "fuse.factfs";
+
+/// A line of the kernel's list of mounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Its number, used once while the machine runs... until it is unmounted.
+    pub id: u64,
+    /// The device number, as `major:minor`.
+    pub device: String,
+    /// Where.
+    pub point: PathBuf,
+    /// The type of file system.
+    pub file_system: String,
+}
+
+/// What is mounted exactly there, the topmost last.
+pub fn mounted_at(point: &Path) -> Vec<Mount> {
+    let list = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let lines = list.split(|b| *b == b'\n').filter_map(read_line);
+    lines.filter(|mount| mount.point == point).collect()
+}
+
+fn read_line(line: &[u8]) -> Option<Mount> {
+    let fields: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
+    let text = |i: usize| fields.get(i).and_then(|field| std::str::from_utf8(field).ok());
+    let dash = fields.iter().position(|field| *field == b"-")?;
+    Some(Mount {
+        id: text(0)?.parse().ok()?,
+        device: text(2)?.to_owned(),
+        point: PathBuf::from(std::ffi::OsString::from_vec(unquote(fields.get(4)?))),
+        file_system: text(dash + 1)?.to_owned(),
+    })
+}
+
+/// The kernel writes space, tab, newline and backslash as `\040` and the like.
+fn unquote(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, tail)) = rest.split_first() {
+        let octal = tail.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.filter(|_| first == b'\\').and_then(|d| u8::from_str_radix(d, 8).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = &tail[3..];
+            }
+            None => {
+                out.push(first);
+                rest = tail;
+            }
+        }
+    }
+    out
+}
+
+/// The absolute path of a mount point, also of one whose file system does not answer.
+pub fn absolute(point: &Path) -> Result<PathBuf> {
+    let failed = |error: io::Error| {
+        let kind =
+            if error.kind() == io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Invalid };
+        Failure::new(kind, format!("{}: {error}", point.display()))
+    };
+    match fs::canonicalize(point) {
+        Ok(path) => Ok(path),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOTCONN) => {
+            let whole = std::path::absolute(point).map_err(failed)?;
+            match (whole.parent(), whole.file_name()) {
+                (Some(parent), Some(name)) => {
+                    Ok(fs::canonicalize(parent).map_err(failed)?.join(name))
+                }
+                _ => Ok(whole),
+            }
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Makes a mount point ready, or says why nothing can be mounted there. `stores` are local folders
+/// that hold data: a mount over one, or within, would wait for itself.
+pub fn prepare(point: &Path, stores: &[PathBuf]) -> Result<PathBuf> {
+    if let Err(error) = fs::symlink_metadata(point)
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        let failed = |error: io::Error| {
+            let message = format!("{} cannot be made: {error}", point.display());
+            Failure::new(Kind::NotFound, message).hint("a mount point is a folder: mkdir -p")
+        };
+        fs::create_dir(point).map_err(failed)?;
+    }
+    let path = absolute(point)?;
+    clear_dead(&path)?;
+    let shown = path.display();
+    if let Some(mount) = mounted_at(&path).last() {
+        let what = if mount.file_system == FILE_SYSTEM { "factfs" } else { &mount.file_system };
+        let message = format!("{shown} is in use: {what} is mounted there");
+        let hint = format!("factfs umount {shown}, or take another folder");
+        return Err(Failure::new(Kind::Busy, message).hint(hint));
+    }
+    if !path.is_dir() {
+        let message = format!("{shown} is no folder");
+        return Err(Failure::new(Kind::NotDirectory, message).hint("a mount point is a folder"));
+    }
+    let mut entries = fs::read_dir(&path)
+        .map_err(|error| Failure::new(Kind::Denied, format!("{shown}: {error}")))?;
+    if entries.next().is_some() {
+        let message = format!("{shown} is not empty");
+        let hint = "what is in it could not be seen while mounted: take an empty folder";
+        return Err(Failure::new(Kind::Exists, message).hint(hint));
+    }
+    for store in stores {
+        let Ok(store) = fs::canonicalize(store) else { continue };
+        if store.starts_with(&path) || path.starts_with(&store) {
+            let message = format!("{shown} overlaps the store {}", store.display());
+            let hint = "the mount would wait for itself: take a folder elsewhere";
+            return Err(Failure::new(Kind::Invalid, message).hint(hint));
+        }
+    }
+    Ok(path)
+}
+
+/// Unmounts a mount of factfs whose process is gone.
+fn clear_dead(path: &Path) -> Result<()> {
+    // Attributes may come from the kernel's memory long after the process died.
+    let is_dead = || {
+        let error = fs::read_dir(path).err();
+        error.and_then(|error| Errno::from_io_error(&error)) == Some(Errno::NOTCONN)
+    };
+    while is_dead() {
+        let ours = mounted_at(path).last().is_some_and(|mount| mount.file_system == FILE_SYSTEM);
+        if !ours {
+            let message = format!("{}: what is mounted there does not answer", path.display());
+            return Err(Failure::new(Kind::Busy, message).hint("unmount it first: fusermount3 -uz"));
+        }
+        tracing::info!("{}: clearing a mount whose process is gone", path.display());
+        lazily(path)?;
+    }
+    Ok(())
+}
+
+/// Unmounts what factfs mounted there, and waits for its process for a while.
+pub fn unmount(point: &Path, patience: Duration) -> Result<()> {
+    let path = absolute(point)?;
+    let ours = mounted_at(&path).last().is_some_and(|mount| mount.file_system == FILE_SYSTEM);
+    if !ours {
+        let message = format!("nothing of factfs is mounted at {}", path.display());
+        return Err(Failure::not_found(message).hint("mount -t fuse.factfs lists what is"));
+    }
+    let server = server_of(&path);
+    lazily(&path)?;
+    let deadline = Instant::now() + patience;
+    while server.is_some_and(is_running) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Unmounts one mount and no later one at the same place: for who mounted it.
+pub(crate) fn unmount_this(mount: &Mount) -> Result<()> {
+    match mounted_at(&mount.point).last() {
+        Some(now) if now.id == mount.id && now.device == mount.device => lazily(&mount.point),
+        _ => Ok(()),
+    }
+}
+
+/// The process that serves a mount, as it says itself.
+fn server_of(path: &Path) -> Option<u32> {
+    let status = fs::read(path.join(".factfs/status.json")).ok()?;
+    let status: serde_json::Value = serde_json::from_slice(&status).ok()?;
+    status.get("pid")?.as_u64().and_then(|pid| u32::try_from(pid).ok())
+}
+
+fn is_running(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = status.rsplit(')').next().and_then(|rest| rest.trim().chars().next());
+    pid != std::process::id() && state.is_some_and(|state| state != 'Z')
+}
+
+/// Takes the mount out of sight at once; what is open goes on until it is closed.
+fn lazily(path: &Path) -> Result<()> {
+    match detach(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+        Ok(()) => Ok(()),
+        Err(Errno::PERM) => by_fusermount(path),
+        Err(error) => Err(Failure::new(Kind::Busy, format!("{}: {error}", path.display()))),
+    }
+}
+
+fn by_fusermount(path: &Path) -> Result<()> {
+    let mut command = Command::new("fusermount3");
+    command.args(["-u", "-z", "--"]).arg(path).stdin(Stdio::null());
+    match command.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Err(Failure::new(Kind::Denied, format!("fusermount3: {said}")))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_fusermount()),
+        Err(error) => Err(Failure::new(Kind::Unavailable, format!("fusermount3: {error}"))),
+    }
+}
+
+fn no_fusermount() -> Failure {
+    let hint = "install the package fuse3 (Debian, Ubuntu, Fedora, Arch: fuse3)";
+    Failure::new(Kind::NotFound, "the program fusermount3 is not installed").hint(hint)
+}
+
+/// Whether this process can mount at all, or what to install or change.
+pub fn check_device() -> Result<()> {
+    let device = "/dev/fuse";
+    match fs::OpenOptions::new().read(true).write(true).open(device) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let message = format!("{device} is closed to this user");
+            let hint = "as root: chmod 666 /dev/fuse (the package fuse3 does so), or mount as root";
+            return Err(Failure::new(Kind::Denied, message).hint(hint));
+        }
+        Err(error) => {
+            let message = format!("{device}: {error}");
+            let hint = "load the module (modprobe fuse); in a container: --device /dev/fuse \
+                        --cap-add SYS_ADMIN";
+            return Err(Failure::new(Kind::Unavailable, message).hint(hint));
+        }
+    }
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root && !is_on_path("fusermount3") {
+        return Err(no_fusermount());
+    }
+    Ok(())
+}
+
+fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_list_are_read() {
+        let line =
+            b"36 35 0:57 / /mnt/a\\040b rw,nosuid shared:1 - fuse.factfs factfs rw,user_id=0";
+        let mount = read_line(line).unwrap();
+        assert_eq!((mount.id, mount.device.as_str()), (36, "0:57"));
+        assert_eq!(mount.point, Path::new("/mnt/a b"));
+        assert_eq!(mount.file_system, FILE_SYSTEM);
+        assert!(mounted_at(Path::new("/proc")).iter().any(|m| m.file_system == "proc"));
+    }
+
+    #[test]
+    fn where_nothing_can_be_mounted() {
+        let folder = tempfile::tempdir().unwrap();
+        let kind = |path: &Path, stores: &[PathBuf]| prepare(path, stores).unwrap_err().kind;
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        assert_eq!(kind(&file, &[]), Kind::NotDirectory);
+        assert_eq!(kind(folder.path(), &[]), Kind::Exists);
+        assert_eq!(kind(&folder.path().join("a/b"), &[]), Kind::NotFound);
+        assert_eq!(kind(Path::new("/proc"), &[]), Kind::Busy);
+        let store = folder.path().join("store");
+        fs::create_dir_all(store.join("in")).unwrap();
+        assert_eq!(kind(&store.join("in"), &[store]), Kind::Invalid);
+        assert!(prepare(&folder.path().join("new"), &[]).is_ok());
+    }
+
+    #[test]
+    fn only_mounts_of_factfs_are_unmounted() {
+        let failure = unmount(Path::new("/proc"), Duration::ZERO).unwrap_err();
+        assert_eq!(failure.kind, Kind::NotFound);
+    }
+}

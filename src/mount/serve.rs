@@ -1,0 +1,179 @@
+//! From what a user names to a mount that answers, until it is unmounted: what the command calls.
+//!
+//! ```text
+//! main      child::was_watchdog() first
+//! mount     child::start_serving() and return, or in the process that stays:
+//!           child::begin_serving(); Signals::take(); serve(…)
+//! umount    point::unmount(…)
+//! ```
+//!
+//! **Invariant:** nothing is mounted unless every database could be opened, and nothing stays
+//! mounted when this returns.
+
+use crate::child;
+use crate::error::{Failure, Kind, Result};
+use crate::fuse::{Options, Session, Signals};
+use crate::name::is_store_name;
+use crate::point::{self, Mount};
+use crate::source::{DatabaseSource, Mounted};
+use crate::tree::{Limits, LocalDesk, Parts, Tree};
+use crate::vfs::Vfs;
+use factfs_core::text::Format;
+use factfs_store::{Database, Locator, Settings};
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long open files may keep a mount that is being unmounted.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What to mount, and where.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The mount point.
+    pub point: PathBuf,
+    /// The databases, by the name of their folder.
+    pub stores: Vec<(String, Locator)>,
+    /// How stores are opened.
+    pub settings: Settings,
+    /// The folder of the mount's own queries; none keeps them in memory.
+    pub queries: Option<PathBuf>,
+    /// Whether nothing may be written.
+    pub is_read_only: bool,
+    /// Whether other users may read what is mounted, with the rights of this one.
+    pub allow_other: bool,
+    /// What one query may cost.
+    pub limits: Limits,
+    /// The formats that are listed.
+    pub formats: Vec<Format>,
+    /// Memory for answers, in bytes.
+    pub cache_bytes: usize,
+}
+
+impl Setup {
+    /// The usual, without any database.
+    pub fn new(point: impl Into<PathBuf>, settings: Settings) -> Self {
+        Self {
+            point: point.into(),
+            stores: Vec::new(),
+            settings,
+            queries: None,
+            is_read_only: false,
+            allow_other: false,
+            limits: Limits::default(),
+            formats: vec![Format::Csv, Format::Json],
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Mounts, says so by `ready`, and serves until unmounted or told to end: whether all files were
+/// closed by then.
+pub fn serve(setup: &Setup, signals: &Signals, ready: impl FnOnce(&Mount)) -> Result<bool> {
+    // What is wrong with the mount point is said before anything is opened.
+    let stores: Vec<PathBuf> =
+        setup.stores.iter().filter_map(|(_, locator)| local(&locator.url)).collect();
+    point::check_device()?;
+    point::prepare(&setup.point, &stores)?;
+    let tree = Arc::new(open_tree(setup)?);
+    let vfs = Arc::new(Vfs::new(tree, setup.cache_bytes)?);
+    let options = Options {
+        allow_other: setup.allow_other,
+        is_read_only: setup.is_read_only,
+        stores,
+        ..Options::default()
+    };
+    let session = Session::mount(vfs, &setup.point, &options)?;
+    let watchdog = child::start_watchdog(session.mounted())?;
+    ready(session.mounted());
+    child::ready()?;
+    session.wait(signals);
+    let is_over = session.unmount(PATIENCE)?;
+    drop(watchdog);
+    Ok(is_over)
+}
+
+/// The tree of the databases, all of them open.
+pub fn open_tree(setup: &Setup) -> Result<Tree> {
+    let mut names = BTreeSet::new();
+    let mut stores = Vec::new();
+    for (name, locator) in &setup.stores {
+        if !is_store_name(name) {
+            let message = format!("`{name}` cannot be the name of a store's folder");
+            let hint = "letters, digits, - _ . and none of queries results at pins diff";
+            return Err(Failure::new(Kind::Invalid, message).hint(hint));
+        }
+        if !names.insert(name) {
+            let message = format!("two stores are to be mounted as `{name}`");
+            return Err(Failure::new(Kind::Exists, message).hint("name them: NAME=URL"));
+        }
+        stores.push(open(name, locator, &setup.settings)?);
+    }
+    let desk = setup.queries.clone().map_or_else(LocalDesk::default, LocalDesk::Folder);
+    let parts = Parts {
+        stores,
+        desk,
+        clock: Arc::new(now_ms),
+        limits: setup.limits,
+        formats: setup.formats.clone(),
+        is_read_only: setup.is_read_only,
+    };
+    Ok(Tree::new(parts))
+}
+
+fn open(name: &str, locator: &Locator, settings: &Settings) -> Result<Mounted> {
+    let named = |mut failure: Failure| {
+        failure.message = format!("{name}: {}", failure.message);
+        failure
+    };
+    // The source opens other branches by itself; what is shown as head is the mount's.
+    let whole = Locator { branch: None, at: None, ..locator.clone() };
+    let database = Database::open(&whole, settings).map_err(|error| named(error.into()))?;
+    let source = DatabaseSource::new(database, why_read_only(&locator.url)).map_err(named)?;
+    let (branch, at) = (locator.branch.clone(), locator.at.clone());
+    let mounted = Mounted { branch, at, ..Mounted::new(name, Arc::new(source)) };
+    let head = mounted.head_branch();
+    match &mounted.at {
+        Some(when) => mounted.source.at(&head, when).map_err(named)?,
+        None => mounted.source.head(&head).map_err(named)?,
+    };
+    Ok(mounted)
+}
+
+/// Why nothing can be written to a place, where that is plain without trying.
+fn why_read_only(url: &str) -> Option<String> {
+    if url.starts_with("http://") || url.starts_with("https://") {
+        return Some("it is read over HTTP".to_owned());
+    }
+    match access(&local(url)?, Access::WRITE_OK) {
+        Err(Errno::ROFS) => Some("its folder is on a read-only file system".to_owned()),
+        Err(Errno::ACCESS) => Some("this user may not write to its folder".to_owned()),
+        _ => None,
+    }
+}
+
+/// The folder of a store on this machine.
+fn local(url: &str) -> Option<PathBuf> {
+    match url.strip_prefix("file://") {
+        Some(path) => Some(PathBuf::from(path)),
+        None if url.contains("://") || url.starts_with("memory:") => None,
+        None => Some(Path::new(url).to_owned()),
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The folder of the mount's own queries: `$XDG_DATA_HOME/factfs/queries`, else in
+/// `~/.local/share`.
+pub fn default_queries(settings: &Settings) -> Option<PathBuf> {
+    let set = |name: &str| settings.env.get(name).filter(|value| !value.is_empty());
+    let base = set("XDG_DATA_HOME").map(PathBuf::from);
+    let base = base.or_else(|| Some(Path::new(set("HOME")?).join(".local/share")))?;
+    Some(base.join("factfs/queries"))
+}

@@ -1,0 +1,152 @@
+//! What the tree needs of a database: values to read, a place to write, and the names of its
+//! branches, tags and commits.
+//!
+//! **Invariant:** a [`Db`] that comes from here never changes; only [`Source::head`] may answer
+//! differently from call to call. Every method may block, none is called on an event loop. How
+//! stores keep their bytes is not known here.
+
+mod database;
+mod memory;
+
+pub use database::DatabaseSource;
+pub use memory::MemorySource;
+
+use crate::error::{Failure, Kind, Result};
+use factfs_core::datom::Datom;
+use factfs_core::db::{Db, TxReport};
+use factfs_core::edn::Form;
+use factfs_core::id::{CommitId, T};
+use factfs_core::value::Uuid;
+use std::sync::Arc;
+
+/// One database, with all its branches.
+pub trait Source: Send + Sync {
+    /// Where it is, as users write it; without credentials.
+    fn url(&self) -> String;
+
+    /// Which database.
+    fn uuid(&self) -> Uuid;
+
+    /// Its own name, if it has one.
+    fn name(&self) -> Option<String>;
+
+    /// Why nothing can be written here, if so.
+    fn read_only(&self) -> Option<String>;
+
+    /// The branch that `head` is.
+    fn default_branch(&self) -> String;
+
+    /// The newest value of a branch: at most one conditional read, none if it was looked at within
+    /// the poll interval.
+    fn head(&self, branch: &str) -> Result<Moment>;
+
+    /// The same, if it can be told without waiting.
+    fn head_at_hand(&self, _branch: &str) -> Option<Moment> {
+        None
+    }
+
+    /// A value in the past of a branch. WHEN is what [`When`](crate::when::When) reads.
+    fn at(&self, branch: &str, when: &str) -> Result<Moment>;
+
+    /// Commits one transaction, durably, and says what it did.
+    fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport>;
+
+    /// Entries of a branch's log: those up to `upto` (or the head), the newest first, at most
+    /// `limit`.
+    fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>>;
+
+    /// The branches, by name.
+    fn branches(&self) -> Result<Vec<Branch>>;
+
+    /// The tags, by name.
+    fn tags(&self) -> Result<Vec<Tag>>;
+}
+
+/// A database value and which commit it is.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    /// The value.
+    pub db: Db,
+    /// The commit; none in a database that nothing was committed to.
+    pub commit: Option<CommitId>,
+    /// When that was, milliseconds since 1970.
+    pub instant_ms: Option<i64>,
+    /// Whether what it was asked for by means this commit for ever.
+    pub is_fixed: bool,
+}
+
+impl Moment {
+    /// The folder under `commits/`: `T-HASH12`; `0` is the empty database.
+    pub fn id(&self) -> String {
+        self.commit.map_or_else(|| "0".to_owned(), |commit| commit.to_string())
+    }
+}
+
+/// A branch and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// Its name.
+    pub name: String,
+    /// Its newest commit; none when nothing was committed.
+    pub commit: Option<CommitId>,
+}
+
+/// A tag and what it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Its name.
+    pub name: String,
+    /// The commit.
+    pub commit: CommitId,
+}
+
+/// One commit of the log.
+#[derive(Clone, Debug)]
+pub struct LogEntry {
+    /// Which.
+    pub commit: CommitId,
+    /// What it was made from.
+    pub parents: Vec<CommitId>,
+    /// When, milliseconds since 1970.
+    pub instant_ms: i64,
+    /// Facts added and retracted.
+    pub datoms: Vec<Datom>,
+}
+
+/// A database under the name it was mounted as.
+#[derive(Clone)]
+pub struct Mounted {
+    /// The folder.
+    pub name: Arc<str>,
+    /// The database.
+    pub source: Arc<dyn Source>,
+    /// The branch that `head` shows here; `None` is the default one.
+    pub branch: Option<String>,
+    /// A moment that all reading is fixed to.
+    pub at: Option<String>,
+}
+
+impl Mounted {
+    /// A database as it is, under a name.
+    pub fn new(name: &str, source: Arc<dyn Source>) -> Self {
+        Self { name: name.into(), source, branch: None, at: None }
+    }
+
+    /// The branch that `head` shows.
+    pub fn head_branch(&self) -> String {
+        self.branch.clone().unwrap_or_else(|| self.source.default_branch())
+    }
+
+    /// The failure of writing here, if nothing can be written.
+    pub fn check_writable(&self) -> Result<()> {
+        let fixed = self.at.as_ref().map(|at| format!("it is mounted as of {at}"));
+        match fixed.or_else(|| self.source.read_only()) {
+            None => Ok(()),
+            Some(why) => {
+                let message = format!("{} may be read, not written: {why}", self.name);
+                let hint = "a query over it can be saved in the mount's own queries/";
+                Err(Failure::new(Kind::ReadOnly, message).hint(hint))
+            }
+        }
+    }
+}

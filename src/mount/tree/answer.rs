@@ -1,0 +1,119 @@
+//! The seam to the query language: a question with everything pinned, and its answer.
+//!
+//! **Invariant:** an answer follows from the question alone. Rows come in the one printed order.
+
+use crate::error::{Failure, Kind, Result};
+use crate::spool::Cancel;
+use factfs_core::query::{self, CancelToken, Explain, Input, Query, QueryError, QueryErrorKind};
+use factfs_core::text::{Layout, RowKeys, Shape};
+use factfs_core::value::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What one evaluation may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Time.
+    pub time: Duration,
+    /// Rows of the answer.
+    pub rows: u64,
+    /// Bytes of the answer as text.
+    pub bytes: u64,
+    /// Memory of intermediate results.
+    pub memory_bytes: u64,
+    /// Evaluations at once.
+    pub at_once: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(30),
+            rows: 10_000_000,
+            bytes: 1 << 30,
+            memory_bytes: 1 << 30,
+            at_once: 8,
+        }
+    }
+}
+
+/// A query and what its `:in` is bound to, in that order.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The query.
+    pub query: Query,
+    /// The inputs.
+    pub inputs: Vec<Input>,
+    /// What the keys of rows are in EDN, where the query asks for maps.
+    pub keys: Option<RowKeys>,
+}
+
+/// What came out.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its shape and the names of its columns.
+    pub layout: Layout,
+    /// The rows.
+    pub rows: Vec<Vec<Value>>,
+}
+
+impl Question {
+    /// The answer, within the limits, given up soon after `cancel` is set.
+    pub fn answer(&self, limits: &Limits, cancel: &Cancel) -> Result<Answer> {
+        let token = CancelToken::default();
+        let flag = token.clone();
+        cancel.on_cancel(move || flag.cancel());
+        let started = Instant::now();
+        let limits = query::Limits {
+            rows: limits.rows,
+            memory_bytes: limits.memory_bytes,
+            timeout_ms: Some(limits.time.as_millis() as u64),
+            elapsed_ms: Some(Arc::new(move || started.elapsed().as_millis() as u64)),
+        };
+        let answer = query::run(&self.query, &self.inputs, &limits, &token)?;
+        let shape = match answer.shape {
+            query::Shape::Relation => Shape::Relation,
+            query::Shape::Collection => Shape::Collection,
+            query::Shape::Tuple => Shape::Tuple,
+            query::Shape::Scalar => Shape::Scalar,
+        };
+        let layout = Layout { shape, columns: answer.columns, keys: self.keys };
+        Ok(Answer { layout, rows: answer.rows })
+    }
+}
+
+impl Question {
+    /// About how many rows all its steps give; nothing is run.
+    pub fn estimate(&self) -> Option<u64> {
+        let plan = query::explain(&self.query, &self.inputs).ok()?;
+        let rows = expected(&plan);
+        // A number that is no number is no promise of little.
+        (rows < u64::MAX as f64).then_some(rows as u64)
+    }
+}
+
+fn expected(step: &Explain) -> f64 {
+    step.estimated + step.children.iter().map(expected).sum::<f64>()
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        let kind = match error.kind() {
+            QueryErrorKind::Syntax
+            | QueryErrorKind::Unbound
+            | QueryErrorKind::Inputs
+            | QueryErrorKind::Type => Kind::Invalid,
+            QueryErrorKind::Limit => Kind::TooLarge,
+            QueryErrorKind::Timeout => Kind::Timeout,
+            QueryErrorKind::Cancelled => Kind::Interrupted,
+            QueryErrorKind::Unsupported => Kind::Unsupported,
+            QueryErrorKind::Db => {
+                return match error {
+                    QueryError::Db(error) => error.into(),
+                    error => Self::new(Kind::Unavailable, error.to_string()),
+                };
+            }
+        };
+        Self::new(kind, error.to_string())
+    }
+}

@@ -1,0 +1,54 @@
+//! What failed lately, by path: the text of `X.err` and of `.factfs/last-error`.
+//!
+//! **Invariant:** bounded; a success under a path forgets what failed there.
+
+use crate::error::Failure;
+use lru::LruCache;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+
+const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
+
+/// What failed lately.
+#[derive(Debug)]
+pub struct Failures(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    by_path: LruCache<String, Failure>,
+    last: Option<(String, Failure)>,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self(Mutex::new(State { by_path: LruCache::new(KEPT), last: None }))
+    }
+}
+
+impl Failures {
+    /// Remembers how using `path` ended.
+    pub fn note(&self, path: &str, failure: Option<&Failure>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            None => {
+                state.by_path.pop(path);
+            }
+            Some(failure) => {
+                state.by_path.put(path.to_owned(), failure.clone());
+                state.last = Some((path.to_owned(), failure.clone()));
+            }
+        }
+    }
+
+    /// What failed under `path`, if the last use of it did.
+    pub fn of(&self, path: &str) -> Option<Failure> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).by_path.get(path).cloned()
+    }
+
+    /// The last failure: path and text, or nothing.
+    pub fn last(&self) -> String {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = |(path, failure): &(String, Failure)| format!("{path}: {failure}\n");
+        state.last.as_ref().map(text).unwrap_or_default()
+    }
+}

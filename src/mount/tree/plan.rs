@@ -1,0 +1,387 @@
+//! From a query and a place to a question: every input gets its value, every database is pinned.
+//!
+//! **Invariant:** each branch that one plan touches is looked at once, so that all its sources are
+//! of one moment; a plan holds all that its answer depends on, and [`Plan::identity`] is those
+//! things as text.
+
+use super::Tree;
+use super::answer::Question;
+use super::node::{At, Place, Scope};
+use super::saved::Saved;
+use crate::error::{Failure, Kind, Result};
+use crate::name::{self, Unescaped};
+use crate::source::{Moment, Mounted};
+use factfs_core::db::Db;
+use factfs_core::edn::{self, Form};
+use factfs_core::hash::NodeHash;
+use factfs_core::query::{Input, InputKind, InputSpec};
+use factfs_core::schema::ValueType;
+use factfs_core::text::parse_cell;
+use factfs_core::value::{Tag, Value};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// A question, and where it came from.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The question, everything pinned.
+    pub question: Question,
+    /// The text of the query.
+    pub text: String,
+    /// The databases, in the order of `:in`.
+    pub sources: Vec<Pinned>,
+    /// The other inputs, by name.
+    pub inputs: Vec<(String, Value)>,
+    /// Whether all sources can never be anything else.
+    pub is_fixed: bool,
+}
+
+/// A database that a plan reads.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    /// `$x`
+    pub symbol: String,
+    /// The store, as mounted.
+    pub store: String,
+    /// Its uuid.
+    pub uuid: String,
+    /// The value.
+    pub moment: Moment,
+}
+
+impl Plan {
+    /// All that the answer depends on, as text.
+    pub fn identity(&self) -> String {
+        let mut out = NodeHash::of(self.text.as_bytes()).to_string();
+        for pinned in &self.sources {
+            // Writing to a string cannot fail.
+            let _ = write!(out, " {} {} {}", pinned.symbol, pinned.uuid, full_id(&pinned.moment));
+        }
+        for (name, value) in &self.inputs {
+            let _ = write!(out, " {name} {}", edn::to_string(value));
+        }
+        out
+    }
+
+    /// The newest instant of the sources.
+    pub fn basis_ms(&self) -> Option<i64> {
+        self.sources.iter().filter_map(|pinned| pinned.moment.instant_ms).max()
+    }
+}
+
+/// The whole hash: twelve digits are for people.
+fn full_id(moment: &Moment) -> String {
+    let hex = |hash: [u8; 32]| hash.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let commit = moment.commit.map_or_else(|| "0".to_owned(), |commit| hex(commit.hash));
+    format!("{}:{commit}", moment.db.basis_t())
+}
+
+impl Tree {
+    /// Binds a query's inputs where it is read.
+    pub(super) fn plan(&self, scope: &Scope, text: &str, call_args: &[String]) -> Result<Plan> {
+        let saved = Saved::read(text)?;
+        let query = saved.query()?;
+        let specs = query.inputs();
+        let mut binding = Binding {
+            tree: self,
+            scope,
+            saved: &saved,
+            args: call_args.iter(),
+            pinned: BTreeMap::new(),
+            sources: Vec::new(),
+            is_fixed: true,
+        };
+        // All sources before the others, whose types and `:basis` come from them.
+        let mut given = vec![None; specs.len()];
+        for (spec, place) in specs.iter().zip(&mut given) {
+            if spec.kind == InputKind::Source {
+                *place = Some(Input::Db(binding.source(&spec.name)?));
+            }
+        }
+        let mut inputs = Vec::new();
+        for (spec, place) in specs.iter().zip(&mut given).filter(|(_, place)| place.is_none()) {
+            let value = binding.value(spec)?;
+            inputs.push((spec.name.clone(), value.clone()));
+            *place = Some(Input::Value(value));
+        }
+        if let Some(extra) = binding.args.next() {
+            let message = format!("`{extra}` is an argument more than the query takes");
+            return Err(Failure::not_found(message));
+        }
+        let (sources, is_fixed) = (binding.sources, binding.is_fixed);
+        let inputs_given = given.into_iter().flatten().collect();
+        let question = Question { query, inputs: inputs_given, keys: saved.row_keys() };
+        Ok(Plan { question, text: text.to_owned(), sources, inputs, is_fixed })
+    }
+
+    /// How many arguments a query takes from the path.
+    pub(super) fn open_inputs(&self, saved: &Saved) -> Result<usize> {
+        let open = |spec: &&InputSpec| match spec.kind {
+            InputKind::Source => saved.input(&spec.name).is_none() && !self.finds(&spec.name),
+            InputKind::Scalar => saved.input(&spec.name).is_none(),
+            _ => false,
+        };
+        Ok(saved.query()?.inputs().iter().filter(open).count())
+    }
+
+    fn finds(&self, symbol: &str) -> bool {
+        symbol == "$" || self.store_called(&symbol[1..]).is_some()
+    }
+
+    /// The store mounted under a name, else the one whose own name it is.
+    fn store_called(&self, name: &str) -> Option<&Mounted> {
+        let own = |mounted: &&Mounted| mounted.source.name().as_deref() == Some(name);
+        self.stores.get(name).or_else(|| self.stores.values().find(own))
+    }
+}
+
+/// The work of binding.
+struct Binding<'a> {
+    tree: &'a Tree,
+    scope: &'a Scope,
+    saved: &'a Saved,
+    args: std::slice::Iter<'a, String>,
+    pinned: BTreeMap<(String, String), Moment>,
+    sources: Vec<Pinned>,
+    is_fixed: bool,
+}
+
+impl Binding<'_> {
+    fn source(&mut self, symbol: &str) -> Result<Db> {
+        let (mounted, moment) = if symbol == "$" {
+            self.dollar()?
+        } else if let Some(form) = self.saved.input(symbol) {
+            let Some(path) = form.as_str() else {
+                let message = format!("{symbol} wants a path such as \"store/at/2026-06\"");
+                return Err(Failure::new(Kind::Invalid, message));
+            };
+            self.at_path(path)?
+        } else if let Some(mounted) = self.tree.store_called(&symbol[1..]) {
+            let branch = mounted.head_branch();
+            (mounted.clone(), self.moving(mounted, &branch)?)
+        } else if let Some(arg) = self.args.next() {
+            let text = argument_text(arg)?;
+            self.at_argument(&text)?
+        } else {
+            let known: Vec<_> = self.tree.stores.keys().map(|name| format!("${name}")).collect();
+            let message = format!("no store is mounted as {symbol}");
+            let hint = format!("there are: {}", known.join(" "));
+            return Err(Failure::not_found(message).hint(hint));
+        };
+        let db = moment.db.clone();
+        let (store, uuid) = (mounted.name.to_string(), mounted.source.uuid().to_string());
+        self.sources.push(Pinned { symbol: symbol.to_owned(), store, uuid, moment });
+        Ok(db)
+    }
+
+    /// `$`: the snapshot that the result is read from.
+    fn dollar(&mut self) -> Result<(Mounted, Moment)> {
+        if let Scope::Snapshot(place) = self.scope {
+            return self.at_place(place);
+        }
+        let mut stores = self.tree.stores.values();
+        match (stores.next(), stores.next()) {
+            (Some(mounted), None) => {
+                let branch = mounted.head_branch();
+                Ok((mounted.clone(), self.moving(mounted, &branch)?))
+            }
+            _ => {
+                let known: Vec<_> = self.tree.stores.keys().map(|n| format!("${n}")).collect();
+                let message = "`$` could be any of the mounted stores here";
+                let hint =
+                    format!("name them, :in {}, or read the result in a store", known.join(" "));
+                Err(Failure::not_found(message).hint(hint))
+            }
+        }
+    }
+
+    fn at_place(&mut self, place: &Place) -> Result<(Mounted, Moment)> {
+        let mounted = self.tree.mounted(&place.store)?.clone();
+        let moment = match &place.at {
+            At::Branch(branch) => self.moving(&mounted, branch)?,
+            At::Commit(_) => self.tree.moment(place)?,
+        };
+        Ok((mounted, moment))
+    }
+
+    /// A branch: its head, or in the past what it was then; looked at once.
+    fn moving(&mut self, mounted: &Mounted, branch: &str) -> Result<Moment> {
+        let key = (mounted.name.to_string(), branch.to_owned());
+        if let Some(moment) = self.pinned.get(&key) {
+            return Ok(moment.clone());
+        }
+        let moment = match self.scope {
+            Scope::Time(time) => self.tree.moment_at(mounted, branch, time)?,
+            Scope::Mount | Scope::Snapshot(_) => self.tree.head(mounted, branch)?,
+        };
+        self.is_fixed &= mounted.at.is_some();
+        self.pinned.insert(key, moment.clone());
+        Ok(moment)
+    }
+
+    /// A path of the mount, as a query file writes it.
+    fn at_path(&mut self, path: &str) -> Result<(Mounted, Moment)> {
+        if let Some((scheme, _)) = path.split_once(':').filter(|(scheme, _)| !scheme.contains('/'))
+        {
+            let message =
+                format!("`{path}`: a stored query names mounted stores and paths of the mount");
+            let hint = format!("mount it and name it; {scheme}: sources are not supported");
+            return Err(Failure::new(Kind::Unsupported, message).hint(hint));
+        }
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let Some(mounted) = parts.first().and_then(|name| self.tree.store_called(name)) else {
+            let known: Vec<_> = self.tree.stores.keys().map(|name| name.to_string()).collect();
+            let message = format!("`{path}` begins with no mounted store");
+            return Err(Failure::not_found(message).hint(format!("there are: {}", known.join(" "))));
+        };
+        let mounted = mounted.clone();
+        let head = mounted.head_branch();
+        let moment = match &parts[1..] {
+            [] | ["head"] => self.moving(&mounted, &head)?,
+            ["branches", branch] => self.moving(&mounted, branch)?,
+            ["at" | "tags" | "commits", when] | ["head", "at", when] => {
+                self.fixed(&mounted, &head, when)?
+            }
+            ["branches", branch, "at", when] => self.fixed(&mounted, branch, when)?,
+            _ => {
+                let message = format!("`{path}` is no snapshot folder");
+                let hint = "such are STORE, STORE/at/WHEN, STORE/branches/NAME, STORE/tags/NAME";
+                return Err(Failure::not_found(message).hint(hint));
+            }
+        };
+        Ok((mounted, moment))
+    }
+
+    fn fixed(&mut self, mounted: &Mounted, branch: &str, when: &str) -> Result<Moment> {
+        let moment = self.tree.moment_at(mounted, branch, when)?;
+        self.is_fixed &= moment.is_fixed;
+        Ok(moment)
+    }
+
+    /// A path argument: `STORE`, `STORE@WHEN`, `STORE#BRANCH`, or WHEN of the store that is read
+    /// from.
+    fn at_argument(&mut self, text: &str) -> Result<(Mounted, Moment)> {
+        let (rest, when) = text.split_once('@').map_or((text, None), |(a, b)| (a, Some(b)));
+        let (name, branch) = rest.split_once('#').map_or((rest, None), |(a, b)| (a, Some(b)));
+        if let Some(mounted) = self.tree.store_called(name).cloned() {
+            let branch = branch.map_or_else(|| mounted.head_branch(), str::to_owned);
+            let moment = match when {
+                Some(when) => self.fixed(&mounted, &branch, when)?,
+                None => self.moving(&mounted, &branch)?,
+            };
+            return Ok((mounted, moment));
+        }
+        let (mounted, _) = self.dollar()?;
+        let branch = match self.scope {
+            Scope::Snapshot(Place { at: At::Branch(branch), .. }) => branch.to_string(),
+            _ => mounted.head_branch(),
+        };
+        let moment = self.fixed(&mounted, &branch, text)?;
+        Ok((mounted, moment))
+    }
+
+    /// The value of what is no database.
+    fn value(&mut self, spec: &InputSpec) -> Result<Value> {
+        match (spec.kind, self.saved.input(&spec.name)) {
+            (_, Some(form)) => self.given(form),
+            (InputKind::Rules, None) => match &self.saved.rules {
+                Some(rules) => Ok(rules.to_value()),
+                None => Err(Failure::new(Kind::Invalid, "`%` is in :in, and there are no :rules")),
+            },
+            (InputKind::Scalar, None) => self.argument(spec),
+            _ => self.collection(&spec.name),
+        }
+    }
+
+    fn given(&self, form: &Form) -> Result<Value> {
+        if !form.is_keyword("basis") {
+            return Ok(form.to_value());
+        }
+        let newest = self.sources.iter().filter_map(|pinned| pinned.moment.instant_ms).max();
+        newest.map(Value::Inst).ok_or_else(|| {
+            Failure::new(
+                Kind::Invalid,
+                ":basis is the newest instant of the sources, and they are empty",
+            )
+        })
+    }
+
+    /// A binding of several names has its value under one of them.
+    fn collection(&self, name: &str) -> Result<Value> {
+        let names = |form: &Form| self.saved.inputs.iter().find(|(name, _)| mentions(form, name));
+        let form = edn::read_one(name)?;
+        names(&form).map(|(_, given)| given.to_value()).ok_or_else(|| {
+            let hint = "a collection gets its value in :inputs, {?x [1 2 3]}";
+            Failure::new(Kind::Invalid, format!("{name} of :in has no value")).hint(hint)
+        })
+    }
+
+    /// The next component of the path, read as the attribute's type.
+    fn argument(&mut self, spec: &InputSpec) -> Result<Value> {
+        let symbol = &spec.name;
+        let Some(arg) = self.args.next() else {
+            let message = format!("{symbol} has no value");
+            let hint = "it is an argument in the path: results/QUERY/VALUE.csv";
+            return Err(Failure::not_found(message).hint(hint));
+        };
+        let text = argument_text(arg)?;
+        let Some((source, attribute)) = &spec.attribute else {
+            return Ok(untyped(&text));
+        };
+        let pinned = self.sources.iter().find(|pinned| pinned.symbol == *source);
+        let schema = pinned.or(self.sources.first()).map(|pinned| pinned.moment.db.schema());
+        let found = schema.and_then(|schema| schema.attr(attribute)).and_then(|a| a.value_type);
+        let Some(tag) = found.and_then(tag_of) else { return Ok(untyped(&text)) };
+        parse_cell(&text, tag)
+            .map_err(|error| Failure::new(Kind::Invalid, format!("{symbol}: {error}")))
+    }
+}
+
+fn mentions(form: &Form, name: &str) -> bool {
+    let inside = form.as_vector().or(form.as_list()).unwrap_or_default();
+    form.is_symbol(name) || inside.iter().any(|item| mentions(item, name))
+}
+
+/// A path component as text: escapes are decoded, and what needs none may be typed as it is.
+fn argument_text(arg: &str) -> Result<String> {
+    let bytes = match name::unescape(arg) {
+        Some(Unescaped::Whole(bytes)) => bytes,
+        Some(Unescaped::Shortened { .. }) => {
+            return Err(Failure::new(Kind::NameTooLong, "an argument may be at most 240 bytes"));
+        }
+        None if !arg.contains('%') => arg.as_bytes().to_vec(),
+        None => return Err(Failure::not_found(format!("`{arg}` is no escaped value"))),
+    };
+    String::from_utf8(bytes).map_err(|_| Failure::not_found("an argument that is not UTF-8"))
+}
+
+/// A value whose type nothing tells: what it is in EDN, if it is a number, keyword or the like,
+/// else text.
+fn untyped(text: &str) -> Value {
+    match edn::read_one(text).ok().as_ref().and_then(Form::as_value) {
+        Some(Value::Symbol(_)) | None => Value::str(text),
+        Some(value) => value.clone(),
+    }
+}
+
+/// The type of values of an attribute's type.
+pub(super) fn tag_of(value_type: ValueType) -> Option<Tag> {
+    Some(match value_type {
+        ValueType::String => Tag::Str,
+        ValueType::Long => Tag::Long,
+        ValueType::Double => Tag::Double,
+        ValueType::Float => Tag::Float,
+        ValueType::BigInt => Tag::BigInt,
+        ValueType::BigDec => Tag::BigDec,
+        ValueType::Boolean => Tag::Bool,
+        ValueType::Keyword => Tag::Keyword,
+        ValueType::Symbol => Tag::Symbol,
+        ValueType::Uuid => Tag::Uuid,
+        ValueType::Instant => Tag::Inst,
+        ValueType::Uri => Tag::Uri,
+        ValueType::Bytes => Tag::Bytes,
+        ValueType::Ref => Tag::Ref,
+        ValueType::Tuple => Tag::Vector,
+        ValueType::Number => return None,
+    })
+}

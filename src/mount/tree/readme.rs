@@ -1,0 +1,163 @@
+//! The texts that the mount says about itself.
+//!
+//! **Invariant:** the examples name what is mounted here, and work as they stand.
+
+use super::Tree;
+use crate::render;
+use crate::source::Mounted;
+use factfs_core::db::Db;
+use factfs_core::schema::Attribute;
+use factfs_core::value::Keyword;
+use serde_json::{Map, Value as Json, json};
+use std::sync::Arc;
+
+/// `query/README`
+pub(super) const QUERY: &str = "\
+A query written as a path: TEXT.FORMAT, where TEXT is the query.
+
+  cat 'query/[:find (count ?e) . :where [?e :db/ident]].txt'
+
+The shell and the kernel change some texts before they arrive here: `//` becomes `/`, and `/./` and
+`/../` are followed. In strings write %2F for a slash, %2E for a dot and %25 for a percent sign; any
+other % is itself. Quote the path for the shell.
+
+Formats: csv tsv json jsonl edn txt md. TEXT.FORMAT.err says why there is no answer,
+TEXT.FORMAT.meta where the answer came from. Longer queries are better saved as files in queries/.
+";
+
+/// `README.md` of the mount.
+pub(super) fn mount(tree: &Tree) -> String {
+    let mut out = String::from(
+        "# Databases as folders\n\nMounted here by factfs. Everything is a file: read with `cat`, \
+         search with `grep`.\n\n",
+    );
+    for mounted in tree.stores.values() {
+        out.push_str(&about(tree, mounted));
+    }
+    out.push_str(&example(tree));
+    out.push_str(PLACES);
+    out
+}
+
+const PLACES: &str = "\
+## Where things are
+
+    STORE/head/tables/NS.csv        the entities of a namespace as a table
+    STORE/head/entities/EID.edn     one entity
+    STORE/head/by/NS/ATTR/VALUE.edn the entity with a unique value
+    STORE/head/schema.edn           the attributes
+    STORE/head/query/TEXT.csv       any query, written as the path
+    STORE/head/queries/NAME.edn     the team's saved queries; results/NAME.csv beside them
+    STORE/head/transact             write transactions here
+    STORE/at/2026-06/               the same folder as of then; also 7d, a tag, a commit
+    STORE/log/T.edn                 what a transaction changed
+    queries/NAME.edn                queries over all stores, kept on this machine
+    results/NAME.csv                their results; json, edn, txt, md and others by the extension
+    at/2026-06/results/NAME.csv     the same results as of then
+
+When a file cannot be made, opening it fails, and the file with `.err` after its name says why;
+`.factfs/last-error` is the last of them. The file with `.meta` after its name says where an answer
+came from.
+";
+
+fn about(tree: &Tree, mounted: &Mounted) -> String {
+    let name = &mounted.name;
+    let mut out = format!("## {name}\n\n{}", mounted.source.url());
+    if let Err(failure) = tree.check_writable(mounted) {
+        out.push_str(&format!(" ({})", failure.message));
+    }
+    out.push_str("\n\n");
+    let Ok(head) = tree.head(mounted, &mounted.head_branch()) else {
+        out.push_str("It cannot be read now.\n\n");
+        return out;
+    };
+    for ns in render::namespaces(&head.db, false).iter().take(5) {
+        out.push_str(&format!("    cat {name}/head/tables/{ns}.csv\n"));
+    }
+    if let Some(ident) = made(&head.db).next() {
+        let query = format!("[:find ?v :where [_ {ident} ?v]]");
+        out.push_str(&format!("    cat '{name}/head/query/{query}.txt'\n"));
+    } else {
+        out.push_str(&format!(
+            "It is empty. The first thing to write is a schema:\n\n    {}\n",
+            schema(name)
+        ));
+    }
+    out.push('\n');
+    out
+}
+
+fn schema(name: &str) -> String {
+    format!(
+        "echo '[{{:db/ident :product/sku :db/valueType :db.type/string :db/cardinality \
+         :db.cardinality/one :db/unique :db.unique/identity}}]' > {name}/head/transact"
+    )
+}
+
+/// A query over two stores, if there are two: attributes of one name, else the first ones.
+fn example(tree: &Tree) -> String {
+    let mut stores = tree.stores.values().filter_map(|mounted| {
+        let head = tree.head(mounted, &mounted.head_branch()).ok()?;
+        let attributes: Vec<Keyword> = made(&head.db).collect();
+        (!attributes.is_empty()).then(|| (mounted.name.clone(), attributes))
+    });
+    let (Some((a, first)), Some((b, second))) = (stores.next(), stores.next()) else {
+        return String::new();
+    };
+    let pairs = first.iter().flat_map(|x| second.iter().map(move |y| (x, y)));
+    let same = pairs.clone().find(|(x, y)| x.name() == y.name());
+    let Some((x, y)) = same.or_else(|| pairs.clone().next()) else { return String::new() };
+    format!(
+        "## A query over several stores\n\nSave it, and read its result in any format:\n\n    \
+         echo '[:find ?v :in ${a} ${b} :where [${a} _ {x} ?v] [${b} _ {y} ?v]]' \\\n      \
+         > queries/both.edn\n    cat results/both.csv\n\n"
+    )
+}
+
+/// The attributes that people made.
+fn made(db: &Db) -> impl Iterator<Item = Keyword> + '_ {
+    let own = |ns: &str| ns == "db" || ns.starts_with("db.") || ns == "factfs.query";
+    let named = move |a: &&Arc<Attribute>| a.ident.namespace().is_some_and(|ns| !own(ns));
+    db.schema().attributes().filter(named).map(|a| a.ident.clone())
+}
+
+/// What reading `transact` alone says.
+pub(super) fn transact(tree: &Tree, mounted: &Mounted, branch: &str) -> String {
+    let name = &mounted.name;
+    let writable = match tree.check_writable(mounted) {
+        Ok(()) => String::new(),
+        Err(failure) => format!(";; {}\n", failure.to_string().replace('\n', "\n;; ")),
+    };
+    format!(
+        ";; Write transactions here: each form is one, a vector of forms or a map.\n\
+         ;;   echo '[[:db/add \"new\" :product/name \"Chair\"]]' \
+         > {name}/branches/{branch}/transact\n\
+         ;; A write that completes a form commits it or fails; transact.err says why.\n\
+         ;; Opened for reading and writing, the reports can be read back.\n{writable}"
+    )
+}
+
+/// `.factfs/status.json`
+pub(super) fn status(tree: &Tree) -> String {
+    let store = |mounted: &Mounted| -> Json {
+        match tree.head(mounted, &mounted.head_branch()) {
+            Ok(head) => json!({
+                "url": mounted.source.url(),
+                "branch": mounted.head_branch(),
+                "commit": head.commit.map(|commit| commit.to_string()),
+                "t": head.db.basis_t().0,
+            }),
+            Err(failure) => json!({ "url": mounted.source.url(), "error": failure.to_string() }),
+        }
+    };
+    let stores: Map<String, Json> =
+        tree.stores.iter().map(|(name, mounted)| (name.to_string(), store(mounted))).collect();
+    let status = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "read_only": tree.is_read_only,
+        "stores": stores,
+    });
+    // Printing a value that is in memory cannot fail.
+    serde_json::to_string_pretty(&status).unwrap_or_default() + "\n"
+}

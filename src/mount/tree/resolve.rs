@@ -1,0 +1,380 @@
+//! What is at a place: whether it exists, what it is, what its bytes depend on.
+//!
+//! **Invariant:** costs at most one look at a head a store and a few seeks; never a query, never a
+//! scan of a database.
+
+use super::desk::{self, query_of};
+use super::node::*;
+use super::saved::Saved;
+use super::work::{Pins, Work};
+use super::{Entry, Key, Resolved, Tree, by, readme};
+use crate::error::{Failure, Result};
+use crate::render;
+use crate::source::{Moment, Mounted};
+use crate::spool::Content;
+use crate::when::When;
+use factfs_core::datom::{KeyRange, Order};
+use factfs_core::db::Db;
+use factfs_core::id::{EntityId, T};
+use std::sync::Arc;
+
+impl Tree {
+    /// What is at a place.
+    pub fn resolve(&self, node: &Node) -> Result<Resolved> {
+        let started = self.started_ms;
+        match node {
+            Node::Root | Node::Control | Node::Queries(Desk::Mount) | Node::Times => {
+                Ok(folder(node, started, true))
+            }
+            Node::Results(Scope::Mount) => Ok(folder(node, started, true)),
+            Node::Time(_) | Node::Results(Scope::Time(_)) => Ok(folder(node, started, false)),
+            Node::Readme => Ok(text(node, started, &readme::mount(self))),
+            Node::ControlFile(file) => Ok(text(node, self.now_ms(), &self.control(*file))),
+            Node::Queries(Desk::Branch(store, branch))
+            | Node::Branch(store, branch, BranchPart::At | BranchPart::Log) => {
+                let moment = self.head(self.mounted(store)?, branch)?;
+                Ok(folder(node, moment.instant_ms.unwrap_or(started), false))
+            }
+            Node::QueryFile(desk, file) => self.query_file(node, desk, file),
+            Node::Results(Scope::Snapshot(place)) | Node::Snapshot(place) => {
+                let moment = self.moment(place)?;
+                Ok(folder(node, moment.instant_ms.unwrap_or(started), place.is_fixed()))
+            }
+            Node::Arguments(scope, call) => self.arguments(node, scope, call),
+            Node::Result(scope, call, leaf) => self.result(node, scope, call, *leaf),
+            Node::TimeStore(time, store) => {
+                let mounted = self.mounted(store)?;
+                let moment = self.moment_at(mounted, &mounted.head_branch(), time)?;
+                Ok(link(node, &moment, format!("../../{store}/commits/{}", moment.id())))
+            }
+            Node::Store(store)
+            | Node::Branches(store)
+            | Node::Tags(store)
+            | Node::Commits(store) => {
+                self.mounted(store)?;
+                Ok(folder(node, started, true))
+            }
+            Node::StoreJson(store) => {
+                let about = render::store_json(self.mounted(store)?)?;
+                Ok(text(node, started, &about))
+            }
+            Node::HeadLink(store, which) => self.head_link(node, store, *which),
+            Node::Tag(store, tag) => {
+                let tags = self.mounted(store)?.source.tags()?;
+                let found = tags.iter().find(|known| *known.name == **tag);
+                let missing = || Failure::not_found(format!("{store} has no tag `{tag}`"));
+                let commit = found.ok_or_else(missing)?.commit;
+                Ok(plain_link(node, started, format!("../commits/{commit}")))
+            }
+            Node::CommitAlias(store, prefix) => {
+                let known = prefix.parse::<u64>().is_ok() || When::commit_prefix(prefix).is_some();
+                let mounted = self.mounted(store)?;
+                if !known {
+                    return Err(Failure::not_found(format!("`{prefix}` names no commit")));
+                }
+                let moment = self.moment_at(mounted, &mounted.head_branch(), prefix)?;
+                Ok(link(node, &moment, moment.id()))
+            }
+            Node::Part(place, part) => self.part(node, place, part),
+            Node::Branch(store, branch, part) => self.branch_part(node, store, branch, part),
+        }
+    }
+
+    fn control(&self, file: ControlFile) -> String {
+        match file {
+            ControlFile::Version => format!("factfs {}\n", env!("CARGO_PKG_VERSION")),
+            ControlFile::LastError => self.failures.last(),
+            ControlFile::Status => readme::status(self),
+        }
+    }
+
+    fn query_file(&self, node: &Node, desk: &Desk, file: &str) -> Result<Resolved> {
+        let found = query_of(file).map(|name| self.saved_text(desk, name)).transpose()?.flatten();
+        let Some((found, mtime_ms)) = found else {
+            return Err(Failure::not_found(format!("no file `{file}` among the queries")));
+        };
+        let entry = Entry::Query(Content::of(found.as_bytes()));
+        let mode = if self.desk_is_writable(desk) { 0o644 } else { 0o444 };
+        Ok(Resolved { mode, ..resolved(node, Key::of(&node.path()), entry, mtime_ms, false) })
+    }
+
+    /// Whether queries can be saved there.
+    pub fn desk_is_writable(&self, desk: &Desk) -> bool {
+        let store = desk.branch().map(|(store, _)| self.mounted(store));
+        let sealed =
+            store.is_some_and(|m| m.is_err() || m.is_ok_and(|m| m.check_writable().is_err()));
+        !self.is_read_only && !sealed
+    }
+
+    /// The text of a saved query, and when it was written.
+    pub fn saved_text(&self, desk: &Desk, name: &str) -> Result<Option<(String, i64)>> {
+        let found = match desk {
+            Desk::Mount => self.desk.get(name)?,
+            Desk::Branch(store, branch) => {
+                desk::stored(&self.head(self.mounted(store)?, branch)?, name)?
+            }
+        };
+        Ok(found.map(|found| (found.text, found.mtime_ms)))
+    }
+
+    /// Where the wording of a scope's results is kept: on a branch its own, elsewhere the default
+    /// branch's of today.
+    pub(super) fn desk_of(&self, scope: &Scope) -> Result<Desk> {
+        Ok(match scope {
+            Scope::Mount | Scope::Time(_) => Desk::Mount,
+            Scope::Snapshot(Place { store, at: At::Branch(branch) }) => {
+                Desk::Branch(store.clone(), branch.clone())
+            }
+            Scope::Snapshot(Place { store, at: At::Commit(_) }) => {
+                let branch = self.mounted(store)?.source.default_branch();
+                Desk::Branch(store.clone(), branch.as_str().into())
+            }
+        })
+    }
+
+    pub(super) fn wording(&self, scope: &Scope, query: &str) -> Result<String> {
+        let desk = self.desk_of(scope)?;
+        match self.saved_text(&desk, query)? {
+            Some((found, _)) => Ok(found),
+            None => {
+                let message = format!("no saved query is called `{query}`");
+                let hint = format!("save it as {}/{query}.edn", Node::Queries(desk).path());
+                Err(Failure::not_found(message).hint(hint))
+            }
+        }
+    }
+
+    fn arguments(&self, node: &Node, scope: &Scope, call: &Call) -> Result<Resolved> {
+        let wording = self.wording(scope, &call.query)?;
+        let wanted = Saved::read(&wording).and_then(|saved| self.open_inputs(&saved)).unwrap_or(0);
+        if wanted <= call.args.len() {
+            return Err(Failure::not_found(format!("{} takes {wanted} arguments", call.query)));
+        }
+        Ok(folder(node, self.started_ms, false))
+    }
+
+    fn result(&self, node: &Node, scope: &Scope, call: &Call, leaf: Leaf) -> Result<Resolved> {
+        let wording = self.wording(scope, &call.query)?;
+        let plan = self.plan(scope, &wording, &call.args).map(Arc::new);
+        Ok(self.answer(node, leaf, &wording, plan, false))
+    }
+
+    /// A file of an answer. A text that makes no question is a file, too: opening it says why.
+    fn answer(
+        &self,
+        node: &Node,
+        leaf: Leaf,
+        wording: &str,
+        plan: Result<Arc<super::Plan>>,
+        is_text_fixed: bool,
+    ) -> Resolved {
+        let identity = match &plan {
+            Ok(plan) => plan.identity(),
+            Err(failure) => format!("{wording}\n{failure}"),
+        };
+        let mtime_ms = plan.as_ref().ok().and_then(|plan| plan.basis_ms());
+        let is_fixed = is_text_fixed && plan.as_ref().is_ok_and(|plan| plan.is_fixed);
+        let pins = Pins::Plan(plan);
+        self.work(node, leaf, identity, pins, mtime_ms.unwrap_or(self.started_ms), is_fixed)
+    }
+
+    /// A file that is made when it is opened. What is known *about* an answer belongs to its path,
+    /// not to its bytes.
+    fn work(
+        &self,
+        node: &Node,
+        leaf: Leaf,
+        identity: String,
+        pins: Pins,
+        mtime_ms: i64,
+        is_fixed: bool,
+    ) -> Resolved {
+        let is_answer = leaf.aspect == Aspect::Answer;
+        let path = if is_answer { String::new() } else { node.path() };
+        let format = leaf.format.extension();
+        let answer = Key::of(&format!("{identity} {format}"));
+        let key = Key::of(&format!("{identity} {} {path}", leaf.suffix()));
+        let work = Work { node: node.clone(), leaf, answer, pins };
+        resolved(node, key, Entry::Work(Arc::new(work)), mtime_ms, is_fixed && is_answer)
+    }
+
+    fn head_link(&self, node: &Node, store: &Name, which: HeadLink) -> Result<Resolved> {
+        let mounted = self.mounted(store)?;
+        let branch = mounted.head_branch();
+        let target = match (&mounted.at, which) {
+            (None, HeadLink::Head) => format!("branches/{branch}"),
+            (None, which) => format!("head/{}", which.name()),
+            (Some(_), HeadLink::Head) => format!("commits/{}", self.head(mounted, &branch)?.id()),
+            (Some(_), _) => format!("branches/{branch}/{}", which.name()),
+        };
+        // A mount's branch is the same while it is mounted.
+        let is_fixed = mounted.at.is_none();
+        Ok(Resolved { is_fixed, ..plain_link(node, self.started_ms, target) })
+    }
+
+    fn part(&self, node: &Node, place: &Place, part: &Part) -> Result<Resolved> {
+        let mounted = self.mounted(&place.store)?;
+        let moment = self.moment(place)?;
+        let mtime_ms = moment.instant_ms.unwrap_or(self.started_ms);
+        let is_fixed = place.is_fixed();
+        let db = &moment.db;
+        let work = |leaf: Leaf, what: &str| {
+            let identity = format!("{} {} {what}", mounted.source.uuid(), moment.id());
+            let pins = Pins::Moment(Box::new((mounted.clone(), moment.clone())));
+            Ok(self.work(node, leaf, identity, pins, mtime_ms, is_fixed))
+        };
+        match part {
+            Part::Entities | Part::Tables | Part::Query => Ok(folder(node, mtime_ms, is_fixed)),
+            Part::QueryPrefix(_) => Ok(folder(node, mtime_ms, is_fixed)),
+            Part::QueryReadme => Ok(text(node, self.started_ms, readme::QUERY)),
+            Part::SnapshotJson => work(
+                Leaf::answer(factfs_core::text::Format::Json),
+                &format!("about {}", node.path()),
+            ),
+            Part::Schema(format) => work(Leaf::answer(*format), "schema"),
+            Part::Entity(e, leaf) => {
+                check_entity(db, *e)?;
+                work(*leaf, &format!("entity {e}"))
+            }
+            Part::Table(ns, leaf) => {
+                if !render::namespaces(db, true).iter().any(|known| **known == **ns) {
+                    let known = render::namespaces(db, false).join(" ");
+                    let failure = Failure::not_found(format!("no attribute is in `{ns}`"));
+                    return Err(failure.hint(format!("there are: {known}")));
+                }
+                work(*leaf, &format!("table {ns}"))
+            }
+            Part::Datoms(leaf) => work(*leaf, "datoms"),
+            Part::By(components) => {
+                if components.len() == 2 {
+                    by::attribute(db, components)?;
+                } else if by::names(db, components)?.is_empty() && !components.is_empty() {
+                    return Err(Failure::not_found("no indexed attribute is there"));
+                }
+                Ok(folder(node, mtime_ms, is_fixed))
+            }
+            Part::ByEntity(key, leaf) => match by::entities(db, key)? {
+                (true, ids) if ids.len() == 1 => work(*leaf, &format!("entity {}", ids[0])),
+                _ => Err(Failure::not_found("no entity has this unique value")),
+            },
+            Part::ByValue(key) => {
+                let (unique, ids) = by::entities(db, key)?;
+                if (unique || ids.is_empty()) && !by::is_keyword_folder(db, key)? {
+                    return Err(Failure::not_found("no entity has this value"));
+                }
+                Ok(folder(node, mtime_ms, is_fixed))
+            }
+            Part::ByLink(key, e) => {
+                if !by::entities(db, key)?.1.contains(e) {
+                    return Err(Failure::not_found(format!("entity {e} has another value")));
+                }
+                let up = "../".repeat(key.components.len() + 1);
+                let target = format!("{up}entities/{e}.edn");
+                Ok(Resolved { is_fixed, ..plain_link(node, mtime_ms, target) })
+            }
+            Part::QueryText(components, leaf) => {
+                let wording = super::path::query_text(components).unwrap_or_default();
+                let scope = Scope::Snapshot(place.clone());
+                let plan = self.plan(&scope, &wording, &[]).map(Arc::new);
+                Ok(self.answer(node, *leaf, &wording, plan, true))
+            }
+        }
+    }
+
+    /// An entity that is known to be in a value: as resolving its path would give.
+    pub fn entity(&self, node: &Node, moment: &Moment, e: EntityId) -> Result<Resolved> {
+        let Node::Part(place, Part::Entity(_, leaf)) = node else { return self.resolve(node) };
+        let mounted = self.mounted(&place.store)?;
+        let identity = format!("{} {} entity {e}", mounted.source.uuid(), moment.id());
+        let pins = Pins::Moment(Box::new((mounted.clone(), moment.clone())));
+        let mtime_ms = moment.instant_ms.unwrap_or(self.started_ms);
+        Ok(self.work(node, *leaf, identity, pins, mtime_ms, place.is_fixed()))
+    }
+
+    fn branch_part(
+        &self,
+        node: &Node,
+        store: &Name,
+        branch: &str,
+        part: &BranchPart,
+    ) -> Result<Resolved> {
+        let mounted = self.mounted(store)?;
+        match part {
+            BranchPart::At | BranchPart::Log => Ok(folder(node, self.started_ms, false)),
+            BranchPart::Transact => {
+                let moment = self.head(mounted, branch)?;
+                let about = readme::transact(self, mounted, branch);
+                let entry = Entry::Transact(Content::of(about.as_bytes()));
+                let mtime_ms = moment.instant_ms.unwrap_or(self.started_ms);
+                let mode = if self.check_writable(mounted).is_ok() { 0o600 } else { 0o400 };
+                let key = Key::of(&node.path());
+                Ok(Resolved { mode, ..resolved(node, key, entry, mtime_ms, false) })
+            }
+            BranchPart::TransactError => {
+                let transact = Node::Branch(store.clone(), branch.into(), BranchPart::Transact);
+                let failure = self.failures.of(&transact.path());
+                let said = failure.map(|failure| format!("{failure}\n")).unwrap_or_default();
+                Ok(text(node, self.now_ms(), &said))
+            }
+            BranchPart::Moment(when) => {
+                let moment = self.moment_at(mounted, branch, when)?;
+                Ok(link(node, &moment, format!("../../../commits/{}", moment.id())))
+            }
+            BranchPart::LogEntry(t) => {
+                let entry = mounted.source.log(branch, Some(T(*t)), 1)?.into_iter().next();
+                let entry = entry.filter(|entry| entry.commit.t == T(*t));
+                let missing = || Failure::not_found(format!("{store} has no commit {t}"));
+                let entry = entry.ok_or_else(missing)?;
+                let db = self.head(mounted, branch)?.db;
+                Ok(text(node, entry.instant_ms, &render::log_entry(&db, &entry)))
+            }
+        }
+    }
+
+    /// The failure of writing to a store, if nothing can be written.
+    pub fn check_writable(&self, mounted: &Mounted) -> Result<()> {
+        if self.is_read_only {
+            let message = "the mount is read-only";
+            return Err(Failure::new(crate::error::Kind::ReadOnly, message)
+                .hint("mount it without --read-only"));
+        }
+        mounted.check_writable()
+    }
+}
+
+fn check_entity(db: &Db, e: EntityId) -> Result<()> {
+    let facts = db.scan(Order::Eavt, &[KeyRange::prefix(Some(e), None, None)])?;
+    if facts.iter().flatten().all(|slice| slice.is_empty()) {
+        return Err(Failure::not_found(format!("entity {e} has no facts here")));
+    }
+    Ok(())
+}
+
+fn resolved(node: &Node, key: Key, entry: Entry, mtime_ms: i64, is_fixed: bool) -> Resolved {
+    let mode = match &entry {
+        Entry::Folder => 0o755,
+        Entry::Link(_) => 0o777,
+        _ => 0o444,
+    };
+    Resolved { node: node.clone(), key, entry, mtime_ms, mode, is_fixed }
+}
+
+fn folder(node: &Node, mtime_ms: i64, is_fixed: bool) -> Resolved {
+    resolved(node, Key::of(&node.path()), Entry::Folder, mtime_ms, is_fixed)
+}
+
+fn plain_link(node: &Node, mtime_ms: i64, target: String) -> Resolved {
+    let key = Key::of(&format!("{} -> {target}", node.path()));
+    resolved(node, key, Entry::Link(target), mtime_ms, false)
+}
+
+fn link(node: &Node, moment: &Moment, target: String) -> Resolved {
+    plain_link(node, moment.instant_ms.unwrap_or(0), target)
+}
+
+/// A small file whose bytes are at hand: other bytes are another file.
+fn text(node: &Node, mtime_ms: i64, text: &str) -> Resolved {
+    let content = Content::of(text.as_bytes());
+    let key = Key::of(&format!("{} {}", node.path(), content.hash_hex()));
+    resolved(node, key, Entry::Bytes(content), mtime_ms, false)
+}

@@ -1,0 +1,199 @@
+//! The bytes of a file that is made when it is opened.
+//!
+//! **Invariant:** the work holds the values it reads, so it gives the same bytes whenever it is
+//! done. A failure is the failure of the whole file: there is never a part of an answer.
+
+use super::node::{Aspect, At, Leaf, Node, Part};
+use super::plan::Plan;
+use super::{Key, Limits, Tree, by, meta};
+use crate::error::{Failure, Result};
+use crate::render;
+use crate::source::{Moment, Mounted};
+use crate::spool::{Cancel, Content, Spool};
+use factfs_core::datom::{KeyRange, Order};
+use factfs_core::text::Writer;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Facts and rows that are read in a few milliseconds.
+const SMALL: u64 = 20_000;
+
+/// A file to be made.
+#[derive(Clone)]
+pub struct Work {
+    /// Where it is.
+    pub node: Node,
+    /// In which format, and what of the answer.
+    pub leaf: Leaf,
+    /// The identity of the answer, the same for the files about it.
+    pub answer: Key,
+    /// The values that are read.
+    pub pins: Pins,
+}
+
+/// Values that are read.
+#[derive(Clone)]
+pub enum Pins {
+    /// A snapshot.
+    Moment(Box<(Mounted, Moment)>),
+    /// A question, or why there is none.
+    Plan(Result<Arc<Plan>>),
+}
+
+/// An answer as bytes.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// The bytes.
+    pub content: Content,
+    /// Rows, where there are rows.
+    pub rows: Option<u64>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Work({})", self.node.path())
+    }
+}
+
+impl Work {
+    /// Whether it costs no more than a few seeks, so that its size can be known without opening it.
+    pub fn is_cheap(&self) -> bool {
+        let cheap = |part: &Part| {
+            matches!(
+                part,
+                Part::SnapshotJson | Part::Schema(_) | Part::Entity(..) | Part::ByEntity(..)
+            )
+        };
+        self.leaf.aspect == Aspect::Answer && matches!(&self.node, Node::Part(_, p) if cheap(p))
+    }
+
+    /// Whether it is the answer itself: then its bytes are a function of its key.
+    pub fn is_answer(&self) -> bool {
+        self.leaf.aspect == Aspect::Answer
+    }
+
+    /// Whether all it depends on is fixed by its path, so that sizes are worth being exact before
+    /// it is opened.
+    pub fn is_in_commit(&self) -> bool {
+        match &self.node {
+            Node::Part(place, _) => place.is_fixed(),
+            Node::Result(super::node::Scope::Snapshot(place), ..) => place.is_fixed(),
+            _ => false,
+        }
+    }
+
+    /// The path of the answer that this is, or is about.
+    pub fn answer_path(&self) -> String {
+        let path = self.node.path();
+        match self.leaf.aspect {
+            Aspect::Answer => path,
+            Aspect::Error => path.trim_end_matches(".err").to_owned(),
+            Aspect::Meta => path.trim_end_matches(".meta").to_owned(),
+        }
+    }
+}
+
+impl Tree {
+    /// Makes the answer that the work is, or is about.
+    pub fn render(&self, work: &Work, cancel: &Cancel) -> Result<Rendered> {
+        self.render_within(work, &self.limits, cancel)
+    }
+
+    /// Makes it within limits of its own.
+    pub fn render_within(&self, work: &Work, limits: &Limits, cancel: &Cancel) -> Result<Rendered> {
+        let started = Instant::now();
+        let mut out = Spool::new(limits.bytes, cancel.clone());
+        let rows = match &work.pins {
+            Pins::Plan(Err(failure)) => return Err(failure.clone()),
+            Pins::Plan(Ok(plan)) => ask(plan, work.leaf, limits, cancel, &mut out)?,
+            Pins::Moment(pinned) => {
+                self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?
+            }
+        };
+        let content = out.finish()?;
+        Ok(Rendered { content, rows, took: started.elapsed() })
+    }
+
+    /// Whether making it is expected to cost little: then its size is worth making it for.
+    pub fn is_small(&self, work: &Work) -> bool {
+        let facts = match (&work.pins, &work.node) {
+            (Pins::Plan(Ok(plan)), _) => plan.question.estimate(),
+            (Pins::Moment(pinned), Node::Part(_, Part::Table(ns, _))) => {
+                render::table_facts(&pinned.1.db, ns).ok()
+            }
+            (Pins::Moment(pinned), _) => {
+                let everything = KeyRange::prefix(None, None, None);
+                pinned.1.db.estimate(Order::Eavt, &everything).ok()
+            }
+            (Pins::Plan(Err(_)), _) => None,
+        };
+        facts.is_some_and(|facts| facts <= SMALL)
+    }
+
+    /// What a file *about* an answer says, given how making the answer ended.
+    pub fn about(&self, work: &Work, ended: &Result<Rendered>) -> Content {
+        let text = match (work.leaf.aspect, ended) {
+            (Aspect::Error, Err(failure)) => format!("{failure}\n"),
+            (Aspect::Error, Ok(_)) | (Aspect::Answer, _) => String::new(),
+            (Aspect::Meta, ended) => meta::meta(work, ended),
+        };
+        Content::of(text.as_bytes())
+    }
+
+    fn write_part(
+        &self,
+        mounted: &Mounted,
+        moment: &Moment,
+        work: &Work,
+        cancel: &Cancel,
+        out: &mut Spool,
+    ) -> Result<Option<u64>> {
+        let db = &moment.db;
+        let format = work.leaf.format;
+        let Node::Part(place, part) = &work.node else {
+            return Err(Failure::not_found(work.node.path()));
+        };
+        let entity = |e| {
+            let text = render::entity(db, e, format)?;
+            text.ok_or_else(|| Failure::not_found(format!("entity {e} has no facts here")))
+        };
+        let text = match part {
+            Part::SnapshotJson => {
+                let branch = if let At::Branch(b) = &place.at { Some(&**b) } else { None };
+                render::snapshot_json(mounted, branch, moment)?
+            }
+            Part::Schema(format) => render::schema(db, *format, cancel)?,
+            Part::Entity(e, _) => entity(*e)?,
+            Part::ByEntity(key, _) => match by::entities(db, key)?.1.first() {
+                Some(e) => entity(*e)?,
+                None => return Err(Failure::not_found("no entity has this value")),
+            },
+            Part::Table(ns, _) => return render::table(db, ns, format, out).map(Some),
+            Part::Datoms(_) => return render::datoms(db, format, out).map(Some),
+            _ => return Err(Failure::not_found(work.node.path())),
+        };
+        out.text().push_str(&text);
+        Ok(None)
+    }
+}
+
+fn ask(
+    plan: &Plan,
+    leaf: Leaf,
+    limits: &Limits,
+    cancel: &Cancel,
+    out: &mut Spool,
+) -> Result<Option<u64>> {
+    let answer = plan.question.answer(limits, cancel)?;
+    let rows = answer.rows.len() as u64;
+    let mut writer = Writer::new(leaf.format, answer.layout);
+    writer.start(out.text());
+    for row in &answer.rows {
+        writer.row(row, out.text());
+        out.check()?;
+    }
+    writer.finish(out.text());
+    Ok(Some(rows))
+}

@@ -1,0 +1,398 @@
+//! The calls of a file system, on numbers and names, without FUSE.
+//!
+//! **Invariant:** queries run in [`Vfs::open`] and, where sizes are exact, in [`Vfs::attr`]: never
+//! in a lookup, never in a read. Every failure is noted under its path before it is answered.
+
+mod edit;
+mod folder;
+mod measured;
+
+pub use folder::Named;
+
+use measured::Measured;
+
+use crate::error::{Failure, Kind, Result};
+use crate::evaluation::Evaluations;
+use crate::handle::{Drafts, Handle, Handles, Stream};
+use crate::inode::{Inode, Inodes};
+use crate::render;
+use crate::spool::{Cancel, Content};
+use crate::tree::node::{BranchPart, Leaf, Node, Part};
+use crate::tree::{Entry, Limits, Pins, Rendered, Resolved, Shape, Tree, Work, path};
+use factfs_core::edn::Form;
+use factfs_core::text::Format;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How long what can never change may be cached.
+pub const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How long the name of a folder under a branch may be cached. It always means the same folder,
+/// only the branch might be deleted; what is in it is asked for by names of its own.
+const FOLDER: Duration = Duration::from_secs(1);
+
+/// How long a size may be worked for before a file is opened.
+const EARLY: Duration = Duration::from_millis(50);
+
+/// A mounted tree: its numbers, what is open, what is being made.
+pub struct Vfs {
+    pub(crate) tree: Arc<Tree>,
+    inodes: Inodes,
+    handles: Handles,
+    drafts: Drafts,
+    evaluations: Evaluations,
+    measured: Measured,
+}
+
+/// What `stat` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attr {
+    /// The number.
+    pub ino: u64,
+    /// What kind of thing.
+    pub shape: Shape,
+    /// Size in bytes; 0 if it is not known yet.
+    pub size_bytes: u64,
+    /// Milliseconds since 1970.
+    pub mtime_ms: i64,
+    /// Permission bits.
+    pub mode: u16,
+    /// How long this may be cached.
+    pub ttl: Duration,
+}
+
+/// What a lookup gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The thing.
+    pub attr: Attr,
+    /// How long the name may be cached.
+    pub name_ttl: Duration,
+}
+
+/// How something is to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// For reading.
+    pub read: bool,
+    /// For writing.
+    pub write: bool,
+    /// With its old content thrown away.
+    pub truncate: bool,
+}
+
+/// What an open gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The handle.
+    pub handle: u64,
+    /// How the kernel treats it.
+    pub caching: Caching,
+}
+
+/// How the kernel treats an open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caching {
+    /// Its pages stay good: the number never means other bytes.
+    Keep,
+    /// Read anew at each open.
+    Fresh,
+    /// Edited: a close is told.
+    Edited,
+    /// Every call arrives as it was made.
+    Stream,
+}
+
+impl Vfs {
+    /// The calls on a tree.
+    pub fn new(tree: Arc<Tree>, cache_bytes: usize) -> Result<Self> {
+        let root = tree.resolve(&Node::Root)?;
+        Ok(Self {
+            tree,
+            inodes: Inodes::new(root),
+            handles: Handles::default(),
+            drafts: Drafts::default(),
+            evaluations: Evaluations::new(cache_bytes),
+            measured: Measured::default(),
+        })
+    }
+
+    /// How many numbers and handles are in use.
+    pub fn in_use(&self) -> (usize, usize) {
+        (self.inodes.len(), self.handles.len())
+    }
+
+    pub(crate) fn inode(&self, ino: u64) -> Result<Inode> {
+        let missing = || Failure::new(Kind::Stale, "no such inode");
+        self.inodes.get(ino).ok_or_else(missing)
+    }
+
+    /// A name in a folder. Costs no query.
+    pub fn lookup(&self, parent: u64, name: &[u8]) -> Result<Found> {
+        let parent = self.inode(parent)?;
+        let resolved = self.resolve_child(&parent.resolved.node, name)?;
+        if let (Node::Part(_, Part::Entity(e, leaf)), Entry::Work(work)) =
+            (&resolved.node, &resolved.entry)
+            && let Pins::Moment(pinned) = &work.pins
+            && is_edn(*leaf)
+        {
+            let size = self.measured.looked_up(&resolved.node, &pinned.1, *e)?;
+            return Ok(self.refer_sized(resolved, size));
+        }
+        Ok(self.refer(resolved))
+    }
+
+    /// The same, if it can be told without waiting: for entities of a listing that were measured.
+    pub fn lookup_at_hand(&self, parent: u64, name: &[u8]) -> Option<Found> {
+        let parent = self.inode(parent).ok()?;
+        let node = path::child(&parent.resolved.node, std::str::from_utf8(name).ok()?)?;
+        let Node::Part(place, Part::Entity(e, leaf)) = &node else { return None };
+        let moment = self.tree.moment_at_hand(place)?;
+        let size = self.measured.size(place, &moment, *e).filter(|_| is_edn(*leaf))?;
+        let resolved = self.tree.entity(&node, &moment, *e).ok()?;
+        Some(self.refer_sized(resolved, Some(size)))
+    }
+
+    fn resolve_child(&self, parent: &Node, name: &[u8]) -> Result<Resolved> {
+        let name = std::str::from_utf8(name).map_err(|_| Failure::not_found("not UTF-8"))?;
+        if name.len() > 255 {
+            return Err(Failure::new(Kind::NameTooLong, "a name has at most 255 bytes"));
+        }
+        if let Node::Queries(desk) = parent
+            && let Some(draft) = self.drafts.get(desk, name)
+        {
+            return Ok(edit::draft_entry(&draft));
+        }
+        let missing = || Failure::not_found(format!("nothing is called `{name}` here"));
+        let node = path::child(parent, name).ok_or_else(missing)?;
+        self.tree.resolve(&node)
+    }
+
+    pub(crate) fn refer(&self, resolved: Resolved) -> Found {
+        let size = self.size_at_hand(&resolved);
+        self.refer_sized(resolved, size)
+    }
+
+    fn refer_sized(&self, resolved: Resolved, size: Option<u64>) -> Found {
+        let is_fixed = resolved.is_fixed;
+        let inode = self.inodes.refer(resolved, size);
+        let name_ttl = match &inode.resolved.entry {
+            _ if is_fixed => FOREVER,
+            Entry::Folder => FOLDER,
+            _ => Duration::ZERO,
+        };
+        Found { attr: self.attr_of(&inode), name_ttl }
+    }
+
+    /// A size that costs nothing.
+    fn size_at_hand(&self, resolved: &Resolved) -> Option<u64> {
+        match &resolved.entry {
+            Entry::Folder => Some(0),
+            Entry::Link(target) => Some(target.len() as u64),
+            Entry::Bytes(content) | Entry::Query(content) | Entry::Transact(content) => {
+                Some(content.size_bytes())
+            }
+            Entry::Work(work) if work.is_answer() => {
+                self.evaluations.kept(work.answer).map(|made| made.content.size_bytes())
+            }
+            Entry::Work(_) => None,
+        }
+    }
+
+    fn attr_of(&self, inode: &Inode) -> Attr {
+        let resolved = &inode.resolved;
+        let lasts = match &resolved.entry {
+            Entry::Folder if !resolved.is_fixed => return self.folder_attr(inode),
+            Entry::Folder => true,
+            Entry::Link(_) | Entry::Bytes(_) => true,
+            Entry::Work(work) => work.is_answer() && inode.size_bytes.is_some(),
+            Entry::Query(_) | Entry::Transact(_) => false,
+        };
+        Attr {
+            ino: inode.ino,
+            shape: resolved.shape(),
+            size_bytes: inode.size_bytes.unwrap_or(0),
+            mtime_ms: resolved.mtime_ms,
+            mode: resolved.mode,
+            ttl: if lasts { FOREVER } else { Duration::ZERO },
+        }
+    }
+
+    fn folder_attr(&self, inode: &Inode) -> Attr {
+        let (shape, mtime_ms) = (Shape::Folder, inode.resolved.mtime_ms);
+        let (ino, mode) = (inode.ino, inode.resolved.mode);
+        Attr { ino, shape, size_bytes: 0, mtime_ms, mode, ttl: FOLDER }
+    }
+
+    /// Whether `attr` answers from memory.
+    pub fn has_attr_at_hand(&self, ino: u64) -> bool {
+        let Ok(inode) = self.inode(ino) else { return true };
+        match &inode.resolved.entry {
+            Entry::Work(work) => inode.size_bytes.is_some() || !work.is_answer(),
+            Entry::Query(_) => false,
+            _ => true,
+        }
+    }
+
+    fn is_sized_early(&self, work: &Work) -> bool {
+        work.is_answer() && (work.is_cheap() || work.is_in_commit())
+    }
+
+    /// What `stat` shows. In `commits/` sizes are exact, at the price of making the file.
+    pub fn attr(&self, ino: u64, handle: Option<u64>, cancel: &Cancel) -> Result<Attr> {
+        let mut inode = self.inode(ino)?;
+        let open = handle.and_then(|handle| self.handles.get(handle).ok());
+        match (&inode.resolved.entry, open.as_deref()) {
+            (_, Some(Handle::Bytes(content))) => inode.size_bytes = Some(content.size_bytes()),
+            (_, Some(Handle::Draft(draft))) => return Ok(edit::draft_attr(ino, draft)),
+            (Entry::Query(_), _) => return self.query_attr(&inode),
+            (Entry::Work(work), _) if inode.size_bytes.is_none() && self.is_sized_early(work) => {
+                match self.evaluate(work, cancel) {
+                    Ok(made) => self.sized(&mut inode, &made.content),
+                    // Only who opens it is told why; a listing goes on.
+                    Err(failure) if failure.kind == Kind::Interrupted => return Err(failure),
+                    Err(_) => {}
+                }
+            }
+            (Entry::Work(work), _) if inode.size_bytes.is_none() && work.is_answer() => {
+                if let Some(made) = self.make_if_small(work, cancel) {
+                    self.sized(&mut inode, &made.content);
+                }
+            }
+            _ => {}
+        }
+        Ok(self.attr_of(&inode))
+    }
+
+    /// An answer that is expected to cost little, unless it costs more after all.
+    fn make_if_small(&self, work: &Work, cancel: &Cancel) -> Option<Rendered> {
+        if let Some(made) = self.evaluations.kept(work.answer) {
+            return Some(made);
+        }
+        if !self.tree.is_small(work) {
+            return None;
+        }
+        let limits = Limits { time: EARLY, ..*self.tree.limits() };
+        let made = self.tree.render_within(work, &limits, cancel).ok()?;
+        self.evaluations.keep(work.answer, &made);
+        Some(made)
+    }
+
+    fn sized(&self, inode: &mut Inode, content: &Content) {
+        inode.size_bytes = Some(content.size_bytes());
+        self.inodes.set_size(inode.ino, content.size_bytes());
+    }
+
+    pub(crate) fn evaluate(&self, work: &Work, cancel: &Cancel) -> Result<Rendered> {
+        let made = self.evaluations.get(work.answer, cancel, |all| self.tree.render(work, all));
+        self.note(&work.answer_path(), made.as_ref().err());
+        made
+    }
+
+    fn note(&self, path: &str, failure: Option<&Failure>) {
+        // Nobody is left to read that they were interrupted.
+        if failure.is_none_or(|failure| failure.kind != Kind::Interrupted) {
+            self.tree.failures().note(path, failure);
+        }
+    }
+
+    /// Where a link leads.
+    pub fn readlink(&self, ino: u64) -> Result<String> {
+        match &self.inode(ino)?.resolved.entry {
+            Entry::Link(target) => Ok(target.clone()),
+            _ => Err(Failure::new(Kind::Invalid, "no symbolic link")),
+        }
+    }
+
+    /// Opens a file: this is where answers are made.
+    pub fn open(&self, ino: u64, mode: Mode, cancel: &Cancel) -> Result<Opened> {
+        let mut inode = self.inode(ino)?;
+        let resolved = inode.resolved.clone();
+        let (handle, caching) = match &resolved.entry {
+            Entry::Folder => return Err(Failure::new(Kind::IsDirectory, "a folder")),
+            Entry::Link(_) => return Err(Failure::new(Kind::Invalid, "a symbolic link")),
+            Entry::Query(_) => return self.open_query(&resolved, mode),
+            Entry::Transact(about) => return self.open_transact(&resolved, about, mode),
+            _ if mode.write => return Err(self.read_only(&resolved.node)),
+            Entry::Bytes(content) => (Handle::Bytes(content.clone()), Caching::Keep),
+            Entry::Work(work) if work.is_answer() => {
+                let made = self.evaluate(work, cancel)?;
+                self.sized(&mut inode, &made.content);
+                (Handle::Bytes(made.content), Caching::Keep)
+            }
+            Entry::Work(work) => {
+                let ended = match self.tree.failures().of(&work.answer_path()) {
+                    Some(failure) => Err(failure),
+                    None => self.evaluate(work, cancel),
+                };
+                cancel.check()?;
+                let content = self.tree.about(work, &ended);
+                self.sized(&mut inode, &content);
+                (Handle::Bytes(content), Caching::Fresh)
+            }
+        };
+        Ok(Opened { handle: self.handles.open(handle), caching })
+    }
+
+    fn read_only(&self, node: &Node) -> Failure {
+        let message = format!("{} is made from the database and cannot be written", node.path());
+        let hint = "write a transaction to STORE/head/transact";
+        let failure = Failure::new(Kind::ReadOnly, message).hint(hint);
+        self.note(&node.path(), Some(&failure));
+        failure
+    }
+
+    fn open_transact(&self, resolved: &Resolved, about: &Content, mode: Mode) -> Result<Opened> {
+        if !mode.write {
+            let handle = self.handles.open(Handle::Bytes(about.clone()));
+            return Ok(Opened { handle, caching: Caching::Fresh });
+        }
+        let Node::Branch(store, branch, BranchPart::Transact) = &resolved.node else {
+            return Err(self.read_only(&resolved.node));
+        };
+        let mounted = self.tree.mounted(store)?.clone();
+        let path = resolved.node.path();
+        if let Err(failure) = self.tree.check_writable(&mounted) {
+            self.note(&path, Some(&failure));
+            return Err(failure);
+        }
+        let branch = branch.to_string();
+        let commit = move |form: &Form| {
+            let done = mounted.source.transact(&branch, form);
+            done.map(|report| render::report(&report)).map_err(hint_read_only)
+        };
+        self.note(&path, None);
+        let stream = Stream::new(Box::new(commit), mode.read);
+        let handle = self.handles.open(Handle::Transact(Box::new(Mutex::new(stream))));
+        Ok(Opened { handle, caching: Caching::Stream })
+    }
+
+    /// Bytes of an open file. Nothing is made here.
+    pub fn read(&self, handle: u64, offset: u64, size: usize) -> Result<Vec<u8>> {
+        match &*self.handles.get(handle)? {
+            Handle::Bytes(content) => content.read(offset, size),
+            Handle::Draft(draft) => Ok(draft.read(offset, size)),
+            Handle::Transact(stream) => Ok(edit::locked(stream).read(size)),
+            Handle::Folder(_) => Err(Failure::new(Kind::IsDirectory, "a folder")),
+        }
+    }
+
+    /// The kernel let go of a number.
+    pub fn forget(&self, ino: u64, lookups: u64) {
+        self.inodes.forget(ino, lookups);
+    }
+}
+
+/// Whether a file is an entity as it is listed.
+fn is_edn(leaf: Leaf) -> bool {
+    leaf == Leaf::answer(Format::Edn)
+}
+
+fn hint_read_only(failure: Failure) -> Failure {
+    let is_new = failure.kind == Kind::ReadOnly && failure.hint.is_none();
+    let hint = "a query over it can be saved in the mount's own queries/";
+    if is_new { failure.hint(hint) } else { failure }
+}
+
+#[cfg(test)]
+mod tests;

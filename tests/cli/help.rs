@@ -1,0 +1,363 @@
+//! `--help` of everything: it changes on purpose or not at all.
+
+use super::Sandbox;
+use insta::assert_snapshot;
+
+fn help(command: &[&str]) -> String {
+    Sandbox::new().ok(&[command, &["--help"]].concat())
+}
+
+#[test]
+fn of_the_program() {
+    assert_snapshot!(help(&[]), @"
+    A database that teams share without a server, mounted as folders
+
+    Usage: factfs <COMMAND>
+
+    Commands:
+      demo         Make the databases of two teams, with history, to try things on
+      init         Make an empty database
+      mount        Mount databases as folders
+      umount       Unmount what is mounted at folders
+      transact     Commit transactions, form by form as they arrive
+      query        Run a query over any number of databases
+      pull         Show what is known of entities, as nested maps in the shape of a pattern
+      import       Import rows of csv, tsv, JSON or EDN
+      log          Show the transactions of a branch: when, which commit, how much changed
+      branch       List, make and delete branches
+      tag          List, make and delete tags
+      status       Show what a database is: where, which, how large
+      completions  Print completions for a shell
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Exit codes:
+       0  success
+       2  a mistake on the command line
+       3  the text, the schema or a type is wrong (EINVAL)
+       4  there is nothing of that name (ENOENT)
+       5  a unique value or a name is taken (EEXIST)
+       6  changed meanwhile; nothing was written (ECANCELED)
+       7  contended beyond the limit; nothing was written (EBUSY)
+       8  time limit, or a commit's outcome is unknown (ETIMEDOUT)
+       9  more rows or bytes than the limit (EFBIG)
+      10  more memory than the limit (ENOMEM)
+      11  interrupted (EINTR)
+      12  the storage is out of reach (EIO)
+      13  the credentials do not allow it (EACCES)
+      14  stored bytes are damaged (EBADMSG)
+      15  the place may be read, not written (EROFS)
+      16  the place is full (ENOSPC)
+      17  what it was about is gone (ESTALE)
+      18  factfs does not do that (EOPNOTSUPP)
+      19  not allowed on this name (EPERM)
+      20  not a folder (ENOTDIR)
+      21  a folder (EISDIR)
+      22  to another place, where it has to be copied (EXDEV)
+      23  no such handle, or not open for this (EBADF)
+      24  the name is too long (ENAMETOOLONG)
+    ");
+}
+
+#[test]
+fn of_transact() {
+    assert_snapshot!(help(&["transact"]), @r#"
+    Commit transactions, form by form as they arrive
+
+    Each form is a transaction: a vector of forms, or one map. One line is printed for each when it is
+    durable. After an error nothing more is read; what was reported stays committed.
+
+    Usage: factfs transact [OPTIONS] <DB> <FILE|TEXT|->
+
+    Arguments:
+      <DB>
+              The database: URL, URL#BRANCH, or the folder of a branch in a mount
+
+      <FILE|TEXT|->
+              A file of EDN, EDN itself, or - for standard input
+
+    Options:
+          --branch <BRANCH>
+              The branch, as after `#`
+
+          --tx-id <ID>
+              An id of yours: what was committed under it before is not committed again. The second form
+              gets ID.2, the third ID.3
+
+      -f, --format <FORMAT>
+              The format of what is printed [default: txt on a terminal, else csv; reports and single
+              values: edn]
+              
+              [possible values: csv, tsv, json, jsonl, edn, txt, md]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      factfs transact /srv/inventory tx.edn
+      factfs transact /srv/inventory '[{:item/sku "A1" :item/count 5}]'
+      tail -f changes.edn | factfs transact s3://team-a/catalog - --format json
+      factfs transact /srv/inventory tx.edn --tx-id order-4711
+
+    A database is named by
+      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, https://… (to read)
+      URL#BRANCH      a branch of it
+      URL@WHEN        its state then: a basis t, an age (7d, 36h), a time (2026-06-30), a tag, a branch,
+                      or the beginning of a commit id
+      FOLDER          a snapshot folder of a mount, such as ~/data/catalog/head
+    "#);
+}
+
+#[test]
+fn of_query() {
+    assert_snapshot!(help(&["query"]), @r#"
+    Run a query over any number of databases
+
+    The query is a file, the text itself, or - for standard input. A query file may also be a map around
+    a query: {:query … :inputs {?min 10, $old "…"} :rules […]}. A database after the query is `$`, or
+    the only one that the query names; --in names the others.
+
+    Usage: factfs query [OPTIONS] <QUERY> [DB]
+
+    Arguments:
+      <QUERY>
+              A file, the text of a query, or - for standard input
+
+      [DB]
+              The database, if there is one: URL, URL#BRANCH, URL@WHEN, or a snapshot folder of a mount
+
+    Options:
+          --branch <BRANCH>
+              The branch, as after `#`
+
+          --at <WHEN>
+              The moment, as after `@`: t, age, time, tag, branch or commit
+
+          --in <NAME=DB>
+              The database that the query calls $NAME. May be repeated
+
+          --arg <?X=EDN>
+              The value of an input, as EDN. May be repeated
+
+          --rules <FILE>
+              The rules, for `%`: a file of EDN, or EDN itself
+
+          --explain
+              Show how the query was run, with the rows of each step, in the place of its answer
+
+          --limit <N>
+              At most so many rows of the answer
+
+          --offset <N>
+              Leave out so many rows
+
+          --timeout <SECONDS>
+              Give up after so many seconds
+
+      -f, --format <FORMAT>
+              The format of what is printed [default: txt on a terminal, else csv; reports and single
+              values: edn]
+              
+              [possible values: csv, tsv, json, jsonl, edn, txt, md]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      factfs query '[:find ?n . :where [_ :product/name ?n]]' /srv/catalog
+      factfs query low-stock.edn --in catalog=s3://team-a/catalog --in inventory=/srv/inventory
+      factfs query low-stock.edn --in catalog=s3://team-a/catalog@2026-06-30 \
+          --in inventory=/srv/inventory@2026-06-30 --format csv
+      factfs query '[:find ?i :in $ ?max :where [?i :item/count ?c] [(< ?c ?max)]]' \
+          ~/data/inventory/head --arg '?max=10'
+
+    A database is named by
+      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, https://… (to read)
+      URL#BRANCH      a branch of it
+      URL@WHEN        its state then: a basis t, an age (7d, 36h), a time (2026-06-30), a tag, a branch,
+                      or the beginning of a commit id
+      FOLDER          a snapshot folder of a mount, such as ~/data/catalog/head
+    "#);
+}
+
+#[test]
+fn of_import() {
+    assert_snapshot!(help(&["import"]), @r"
+    Import rows of csv, tsv, JSON or EDN
+
+    The header, or the keys of objects, name attributes: `product/sku`. A row with an identity that is
+    there already is added to that entity. Values are read by the type of their attribute; many values
+    are a JSON array. A ref is an id, an `:ident`, an object, or, in a column named
+    `product/supplier.supplier/id`, the value of that identity. An empty cell says nothing; `\N`, and
+    null in JSON, retracts. In EDN a map is an entity, a vector a transaction of its own.
+
+    Usage: factfs import [OPTIONS] <DB> [FILE|-]
+
+    Arguments:
+      <DB>
+              The database: URL, URL#BRANCH, or the folder of a branch in a mount
+
+      [FILE|-]
+              A file, or - for standard input
+              
+              [default: -]
+
+    Options:
+      -f, --format <FORMAT>
+              The format of the input [default: by the name of the file]
+              
+              [possible values: csv, tsv, json, jsonl, edn]
+
+          --report <FORMAT>
+              The format of the report [default: edn]
+              
+              [possible values: edn, json]
+
+          --branch <BRANCH>
+              The branch, as after `#`
+
+          --namespace <NS>
+              The namespace of columns that have none
+
+          --map <COLUMN=ATTR>
+              A column means this attribute; without an attribute it is skipped. May be repeated
+
+          --entity-id <COLUMN>
+              This column holds entity ids, like `db/id`
+
+          --identity <ATTR>
+              These attributes identify entities: checked, and said in the schema that --infer proposes.
+              May be repeated
+
+          --create-refs
+              Make an entity where an identity in a ref names nobody [default: an error]
+
+          --schema <FILE>
+              Transactions to begin with: a file of EDN, or EDN itself
+
+          --infer
+              State the attributes that are unknown, as the first rows suggest
+
+          --infer-rows <N>
+              How many rows --infer looks at
+              
+              [default: 1000]
+
+          --batch <N>
+              How many rows make a transaction
+              
+              [default: 1000]
+
+          --tx-id <PREFIX>
+              Give batches ids that begin like this, so that what is committed is not committed again
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      factfs import /srv/catalog products.csv --schema schema.edn
+      factfs import /srv/catalog products.csv --namespace product --identity product/sku --infer
+      factfs import /srv/catalog prices.csv --map Artikel=product/sku --map Preis=product/price \
+          --map Bemerkung=
+      make-rows | factfs import s3://team-a/catalog - --format jsonl --tx-id nightly-2026-06-30
+
+    A database is named by
+      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, https://… (to read)
+      URL#BRANCH      a branch of it
+      URL@WHEN        its state then: a basis t, an age (7d, 36h), a time (2026-06-30), a tag, a branch,
+                      or the beginning of a commit id
+      FOLDER          a snapshot folder of a mount, such as ~/data/catalog/head
+    ");
+}
+
+#[test]
+fn of_log() {
+    assert_snapshot!(help(&["log"]), @"
+    Show the transactions of a branch: when, which commit, how much changed
+
+    The newest come first, unless --from names a beginning. The column `tx` holds what a transaction
+    says about itself.
+
+    Usage: factfs log [OPTIONS] <DB>
+
+    Arguments:
+      <DB>
+              The database: URL, URL#BRANCH, URL@WHEN, or a snapshot folder of a mount
+
+    Options:
+          --branch <BRANCH>
+              The branch, as after `#`
+
+          --at <WHEN>
+              The moment, as after `@`: t, age, time, tag, branch or commit
+
+          --from <T>
+              Begin with this t and go on to newer ones
+
+      -n, --limit <N>
+              How many transactions at most
+              
+              [default: 20]
+
+          --datoms
+              Show what changed, a datom a row
+
+      -f, --format <FORMAT>
+              The format of what is printed [default: txt on a terminal, else csv; reports and single
+              values: edn]
+              
+              [possible values: csv, tsv, json, jsonl, edn, txt, md]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      factfs log /srv/inventory
+      factfs log /srv/inventory --limit 5 --datoms
+      factfs log s3://team-a/catalog --from 1 --format jsonl
+
+    A database is named by
+      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, https://… (to read)
+      URL#BRANCH      a branch of it
+      URL@WHEN        its state then: a basis t, an age (7d, 36h), a time (2026-06-30), a tag, a branch,
+                      or the beginning of a commit id
+      FOLDER          a snapshot folder of a mount, such as ~/data/catalog/head
+    ");
+}
+
+#[test]
+fn every_command_has_examples() {
+    let commands = [
+        "demo",
+        "init",
+        "mount",
+        "umount",
+        "transact",
+        "query",
+        "pull",
+        "import",
+        "log",
+        "branch",
+        "tag",
+        "status",
+        "completions",
+    ];
+    for command in commands {
+        let help = help(&[command]);
+        assert!(help.contains("Examples:\n  factfs "), "{command}: {help}");
+    }
+}
+
+#[test]
+fn a_mistake_on_the_command_line_has_exit_code_2() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.ran(&["transact"], "").code, 2);
+    assert_eq!(sandbox.ran(&["transakt"], "").code, 2);
+    assert_eq!(
+        sandbox.ran(&["query", "[:find ?e :where [?e]]", "db", "--format", "xml"], "").code,
+        2
+    );
+}

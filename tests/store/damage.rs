@@ -1,0 +1,187 @@
+//! Damaged objects: every reading of them gives the right answer or an error that names the object,
+//! and putting the bytes back makes all well again.
+//!
+//! `FACTFS_DAMAGES` is how many random damages are tried (150).
+
+use crate::support::audit::{Audit, audit};
+use crate::support::{Place, Random, number};
+use factfs_store::Kind;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+const ALL: &str = "[:find ?e ?a ?v :where [?e ?a ?v]]";
+
+/// A store that has each kind of object, several of most: its files by name.
+fn store() -> (Place, BTreeMap<String, Vec<u8>>) {
+    let place = Place::with_database().set("FACTFS_FLUSH_ROWS", 2000);
+    let mut random = Random(1);
+    let mut number = || random.below(usize::MAX >> 2);
+    let form = |i: usize| {
+        let facts: String = (0..100).map(|_| format!(" {{:w/n {}}}", number())).collect();
+        format!("[{{:w/key \"k{i}\" :w/n {i}}} {facts}]\n")
+    };
+    place.ok(&["transact", "db", "-"], &(0..100).map(form).collect::<String>());
+    place.ok(&["tag", "create", "db", "v1"], "");
+    place.ok(&["branch", "create", "db", "exp"], "");
+    // Facts that ended, so that history has trees of its own.
+    let changed = |i: usize| format!("[{{:w/key \"k{}\" :w/n {}}}]\n", i % 100, i + 1000);
+    place.ok(&["transact", "db", "-"], &(0..300).map(changed).collect::<String>());
+    let mut files = BTreeMap::new();
+    gather(&place.path("db"), "", &mut files);
+    for kind in ["format", "head", "refs", "log/", "pack/", "novelty/", "snap/", "branch/"] {
+        assert!(files.keys().any(|name| name.starts_with(kind)), "no {kind} in {:?}", files.keys());
+    }
+    (place, files)
+}
+
+/// The files below a folder, but for those that are no objects.
+fn gather(root: &Path, folder: &str, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(root.join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{folder}{}", entry.file_name().to_str().unwrap());
+        if entry.path().is_dir() {
+            gather(root, &format!("{name}/"), files);
+        } else if !name.starts_with('.') {
+            files.insert(name, fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+/// What a disk may do to a file.
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Flip,
+    Truncate,
+    Empty,
+    Zero,
+    Append,
+    /// Another object of the same kind in its place.
+    Swap,
+}
+
+const DAMAGES: [Damage; 6] =
+    [Damage::Flip, Damage::Truncate, Damage::Empty, Damage::Zero, Damage::Append, Damage::Swap];
+
+impl Damage {
+    fn of(self, bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
+        let at = random.below(bytes.len());
+        let mut damaged = bytes.to_vec();
+        match self {
+            Self::Flip => damaged[at] ^= 1 << random.below(8),
+            Self::Truncate => damaged.truncate(at),
+            Self::Empty => damaged.clear(),
+            Self::Zero => damaged[at..].iter_mut().take(4096).for_each(|byte| *byte = 0),
+            Self::Append => damaged.push(random.below(256) as u8),
+            Self::Swap => damaged = other.to_vec(),
+        }
+        damaged
+    }
+}
+
+fn same(a: &Audit, b: &Audit) -> bool {
+    let commits = |audit: &Audit| audit.log.iter().map(|e| e.commit).collect::<Vec<_>>();
+    commits(a) == commits(b) && a.keys == b.keys && a.facts == b.facts
+}
+
+#[test]
+fn a_damaged_object_is_named_or_does_not_matter() {
+    let (place, files) = store();
+    let whole = audit(&place, "db").unwrap();
+    let mut random = Random::seeded();
+    let names: Vec<&String> = files.keys().collect();
+    let (mut errors, count) = (BTreeMap::new(), number("FACTFS_DAMAGES", 150));
+    for round in 0..count {
+        // Kinds in turn, and a random object of the kind.
+        let kind = ["head", "refs", "log/", "pack/", "pack/", "novelty/", "branch/"][round % 7];
+        let of_kind: Vec<_> = names.iter().filter(|name| name.starts_with(kind)).collect();
+        let name = of_kind[random.below(of_kind.len())];
+        let other = of_kind[random.below(of_kind.len())];
+        let damage = DAMAGES[random.below(DAMAGES.len())];
+        let bytes = damage.of(&files[*name], &files[*other], &mut random);
+        fs::write(place.path("db").join(name), bytes).unwrap();
+        match audit(&place, "db") {
+            Ok(found) => assert!(same(&found, &whole), "{damage:?} of {name}: a wrong answer"),
+            Err(error) => {
+                let text = error.to_string();
+                assert_eq!(error.kind, Kind::Corrupt, "{damage:?} of {name}: {text}");
+                assert!(text.contains(name.as_str()), "{damage:?} of {name}: {text}");
+                *errors.entry(kind).or_insert(0) += 1;
+            }
+        }
+        fs::write(place.path("db").join(name), &files[*name]).unwrap();
+    }
+    eprintln!("{count} damages, noticed: {errors:?}");
+    assert!(same(&audit(&place, "db").unwrap(), &whole), "put back, and not well");
+}
+
+#[test]
+fn the_program_names_the_damaged_object_and_ends_with_14() {
+    let (place, files) = store();
+    // Everywhere a little: a pack has nodes that no reading below touches.
+    let flipped = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        bytes.iter_mut().skip(100).step_by(200).for_each(|byte| *byte ^= 0x10);
+        bytes
+    };
+    let reading: [&[&str]; 5] = [
+        &["query", ALL, "db"],
+        &["query", ALL, "db@v1"],
+        &["query", ALL, "db#exp"],
+        &["log", "db", "-n", "1000"],
+        &["status", "db"],
+    ];
+    let mut noticed = BTreeSet::new();
+    for (name, bytes) in &files {
+        fs::write(place.path("db").join(name), flipped(bytes)).unwrap();
+        for args in reading {
+            if place.ran(args, "").code != 0 {
+                let said = place.fails(14, args, "");
+                assert!(said.contains(name.as_str()), "{name} {args:?}: {said}");
+                noticed.insert(name.split('/').next().unwrap());
+            }
+        }
+        fs::write(place.path("db").join(name), bytes).unwrap();
+    }
+    let expected = ["branch", "head", "log", "novelty", "pack", "refs", "snap"];
+    assert_eq!(noticed, expected.into(), "what was noticed");
+    audit(&place, "db").unwrap();
+}
+
+#[test]
+fn writing_on_a_damaged_head_changes_nothing() {
+    let (place, files) = store();
+    let head = place.path("db/head");
+    let mut bytes = files["head"].clone();
+    bytes.truncate(bytes.len() - 1);
+    fs::write(&head, &bytes).unwrap();
+    let said = place.fails(14, &["transact", "db", "[{:w/key \"new\"}]"], "");
+    assert!(said.contains("head"), "{said}");
+    assert_eq!(fs::read(&head).unwrap(), bytes, "the head was changed");
+    fs::write(&head, &files["head"]).unwrap();
+    assert!(!audit(&place, "db").unwrap().keys.contains_key("new"));
+}
+
+/// Only without `head` or `refs` is there no database; and none is made over what is there.
+#[test]
+fn an_object_that_is_missing_is_named() {
+    let (place, files) = store();
+    let whole = audit(&place, "db").unwrap();
+    for (name, bytes) in &files {
+        let path = place.path("db").join(name);
+        fs::remove_file(&path).unwrap();
+        match audit(&place, "db") {
+            Ok(found) => assert!(same(&found, &whole), "without {name}: a wrong answer"),
+            Err(error) if name == "head" => assert_eq!(error.kind, Kind::NotFound),
+            Err(error) => {
+                let text = error.to_string();
+                assert_eq!(error.kind, Kind::Corrupt, "without {name}: {text}");
+                assert!(text.contains(name.as_str()), "without {name}: {text}");
+            }
+        }
+        fs::write(path, bytes).unwrap();
+    }
+    fs::remove_file(place.path("db/head")).unwrap();
+    place.fails(5, &["init", "db"], "");
+    assert!(!place.path("db/head").exists());
+}

@@ -1,0 +1,6 @@
+//! What a store promises, shown on whole processes.
+
+mod damage;
+mod kill;
+mod race;
+mod s3;
