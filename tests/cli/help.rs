@@ -157,6 +157,11 @@ fn of_query() {
           --timeout <SECONDS>
               Give up after so many seconds
 
+          --max-memory <MIB>
+              How many MiB the query may take in memory, about
+              
+              [default: 4096]
+
       -f, --format <FORMAT>
               The format of what is printed [default: txt on a terminal, else csv; reports and single
               values: edn]

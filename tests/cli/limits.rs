@@ -36,3 +36,29 @@ fn limits_that_make_no_sense() {
     }
     assert_eq!(place.ok(&["query", CROSS, "db", "--limit", "3"], "").lines().count(), 4);
 }
+
+/// `(r0 ?e)` calls `(r1 ?e)`, and so on, each with so many definitions.
+fn chain(length: usize, definitions: usize) -> String {
+    let rule = |n: usize| format!("[(r{n} ?e) (r{} ?e)] ", n + 1).repeat(definitions);
+    let rules: String = (0..length).map(rule).collect();
+    format!("[{rules} [(r{length} ?e) [?e :w/n]]]")
+}
+
+#[test]
+fn rules_that_call_each_other_deep() {
+    let place = place(1);
+    let query = "[:find (count ?e) . :in $ % :where (r0 ?e)]";
+    let ran = |length, definitions| {
+        std::fs::write(place.path("rules.edn"), chain(length, definitions)).unwrap();
+        place.ran(&["query", query, "db", "--rules", "rules.edn", "--timeout", "60"], "")
+    };
+    for definitions in [1, 2] {
+        let ran = ran(500, definitions);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "1000\n"), "{}", ran.stderr);
+    }
+    for (length, words) in [(600, "depth limit of 512"), (5000, "number of rules limit of 4096")] {
+        let ran = ran(length, 1);
+        assert_eq!(ran.code, 9, "{ran:?}");
+        assert!(ran.stderr.contains(words), "{ran:?}");
+    }
+}

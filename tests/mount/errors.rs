@@ -1,5 +1,5 @@
-//! Wrong input through a mount: an errno at the call that failed, its reason to be read, and nothing
-//! lost.
+//! Wrong input through a mount: an errno at the call that failed, its reason to be read, and
+//! nothing lost.
 
 use super::{Mount, can_mount, place};
 use crate::support::Place;
@@ -57,7 +57,7 @@ fn a_transaction_that_is_refused() {
             assert_ne!(ran.code, 0, "{form}");
             assert!(ran.stderr.contains(errno), "{form}: {}", ran.stderr);
         }
-        let said = mount.read("stock/head/transact.err").unwrap();
+        let said = mount.read("stock/transact.err").unwrap();
         assert!(said.contains(words), "{form}: {said}");
     }
     assert_eq!(mount.shell("echo '[{:w/key \"a\"}]' > stock/head/transact").code, 0);
@@ -74,7 +74,7 @@ fn a_form_that_is_cut_off() {
     fs::write(place.path("half.edn"), "[{:w/key \"a\"}]\n[{:w/key \"b\"").unwrap();
     let ran = mount.shell("cat ../half.edn > stock/head/transact");
     assert_ne!(ran.code, 0, "{ran:?}");
-    let said = mount.read("stock/head/transact.err").unwrap();
+    let said = mount.read("stock/transact.err").unwrap();
     assert!(said.contains("line 2, column 1"), "{said}");
     drop(mount);
     let keys = audit(&place, "db").unwrap().keys;

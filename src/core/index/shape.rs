@@ -58,8 +58,8 @@ impl Limit {
         self.most / 4
     }
 
-    /// Cuts items into parts that each fit. `group` gives the first item of the group of one: a part
-    /// begins with a group where that costs less than a quarter of the room.
+    /// Cuts items into parts that each fit. `group` gives the first item of the group of one: a
+    /// part begins with a group where that costs less than a quarter of the room.
     pub fn cut(
         self,
         weights: &[usize],
@@ -101,7 +101,8 @@ impl Limit {
         out
     }
 
-    /// Moves what separates parts to where groups begin, as far as the parts stay within the limits.
+    /// Moves what separates parts to where groups begin, as far as the parts stay within the
+    /// limits.
     fn shift(self, weights: &[usize], parts: &mut [Range<usize>], group: impl Fn(usize) -> usize) {
         let weigh = |items: Range<usize>| weights[items].iter().sum::<usize>();
         for next in 1..parts.len() {

@@ -153,7 +153,7 @@ impl Tree {
     fn store_names(&self, store: &Name) -> Result<Vec<Listed>> {
         self.mounted(store)?;
         let own = [file("store.json"), folder("branches"), folder("tags")];
-        let links = HeadLink::ALL.iter().map(|which| link(which.name()));
+        let links = HeadLink::LISTED.iter().map(|which| link(which.name()));
         Ok(own.into_iter().chain(links).collect())
     }
 

@@ -152,11 +152,19 @@ pub enum HeadLink {
     Queries,
     /// `transact`
     Transact,
+    /// `transact.err`: by name only
+    TransactError,
 }
 
 impl HeadLink {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Head, Self::At, Self::Log, Self::Queries, Self::Transact];
+    /// Those that are listed.
+    pub const LISTED: [Self; 5] = [Self::Head, Self::At, Self::Log, Self::Queries, Self::Transact];
+
+    /// The link of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut all = Self::LISTED.into_iter().chain([Self::TransactError]);
+        all.find(|link| link.name() == name)
+    }
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -166,6 +174,7 @@ impl HeadLink {
             Self::Log => "log",
             Self::Queries => "queries",
             Self::Transact => "transact",
+            Self::TransactError => "transact.err",
         }
     }
 }

@@ -61,10 +61,7 @@ fn in_store(store: &Name, name: &str) -> Option<Node> {
         "branches" => Node::Branches(store.clone()),
         "tags" => Node::Tags(store.clone()),
         "commits" => Node::Commits(store.clone()),
-        name => {
-            let link = HeadLink::ALL.into_iter().find(|link| link.name() == name)?;
-            Node::HeadLink(store.clone(), link)
-        }
+        name => Node::HeadLink(store.clone(), HeadLink::named(name)?),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::handle::Handle;
 use crate::render;
 use crate::spool::Cancel;
 use crate::tree::node::{Leaf, Node, Part};
-use crate::tree::{Key, Listed, Listing, Resolved, Shape};
+use crate::tree::{Key, Listed, Listing, Shape};
 use factfs_core::text::Format;
 
 /// How many entities are measured by one scan.

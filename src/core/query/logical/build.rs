@@ -23,6 +23,7 @@ pub fn build(query: &QueryAst, bound: Bound) -> Result<Logical, QueryError> {
     root.nodes.extend(clauses.nodes);
     builder.logical.output = builder.output(query, &scope)?;
     builder.logical.root = root;
+    rules::build_all(&mut builder)?;
     builder.rules.finish(&mut builder.logical)?;
     rewrite::inline_rules(&mut builder.logical);
     closure::recognise(&mut builder.logical);

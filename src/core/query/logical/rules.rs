@@ -18,11 +18,23 @@ pub(super) struct Rules {
     defs: Arc<Vec<RuleDef>>,
     numbers: BTreeMap<(Symbol, Option<usize>), RuleId>,
     built: Vec<Option<Rule>>,
+    /// Those that are called and not built yet.
+    waiting: Vec<(RuleId, Key)>,
 }
+
+/// A rule's name, and its default source.
+type Key = (Symbol, Option<usize>);
+
+/// A query may call so many rules.
+const MAX_RULES: usize = 4096;
+
+/// Clauses and rules may lie in one another so deep: later stages recurse as deep.
+const MAX_DEPTH: usize = 512;
 
 impl Rules {
     pub fn new(defs: Vec<RuleDef>) -> Self {
-        Self { defs: Arc::new(defs), numbers: BTreeMap::new(), built: Vec::new() }
+        let (numbers, built, waiting) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { defs: Arc::new(defs), numbers, built, waiting }
     }
 
     /// Hands the rules over, with their recursion known.
@@ -40,8 +52,46 @@ impl Rules {
                 check_negation(&definition.body, rule, &logical.rules, false)?;
             }
         }
-        Ok(())
+        check_depth(logical, &reach)
     }
+}
+
+/// Refuses what lies deeper than later stages can follow. A call within a component goes no deeper.
+fn check_depth(logical: &Logical, reach: &[Vec<bool>]) -> Result<(), QueryError> {
+    let count = |id: &RuleId| reach[*id].iter().filter(|reached| **reached).count();
+    let mut order: Vec<RuleId> = (0..logical.rules.len()).collect();
+    // Whoever is called by another component reaches fewer rules than the caller.
+    order.sort_by_cached_key(count);
+    let mut depths = vec![0; logical.rules.len()];
+    for id in order {
+        let rule = &logical.rules[id];
+        let own = |d: &Definition| depth(&d.body, Some(rule.component), &logical.rules, &depths);
+        let deepest = rule.definitions.iter().map(own).max().unwrap_or(0);
+        fits(deepest, MAX_DEPTH, "depth", &rule.name)?;
+        depths[rule.component] = depths[rule.component].max(deepest);
+    }
+    fits(depth(&logical.root, None, &logical.rules, &depths), MAX_DEPTH, "depth", ":where")
+}
+
+fn fits(found: usize, limit: usize, what: &'static str, at: &str) -> Result<(), QueryError> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(QueryError::Limit { what, limit: limit as u64, operator: at.to_owned() })
+}
+
+fn depth(conj: &Conj, within: Option<usize>, rules: &[Rule], depths: &[usize]) -> usize {
+    let inner = |conj: &Conj| depth(conj, within, rules, depths);
+    let of = |node: &Node| match &node.kind {
+        NodeKind::Rule { rule, .. } => match rules[*rule].component {
+            component if within == Some(component) => 0,
+            component => depths[component],
+        },
+        NodeKind::Not { body, .. } | NodeKind::Optional { body, .. } => inner(body),
+        NodeKind::Or { branches, .. } => branches.iter().map(inner).max().unwrap_or(0),
+        _ => 0,
+    };
+    1 + conj.nodes.iter().map(of).max().unwrap_or(0)
 }
 
 fn reachable(from: RuleId, calls: &[Vec<RuleId>]) -> Vec<bool> {
@@ -104,7 +154,7 @@ fn check_negation(
     Ok(())
 }
 
-/// The node of a call; builds the rule at its first call.
+/// The node of a call. At its first call a rule is put down to be built.
 pub(super) fn call(
     builder: &mut Builder,
     name: &Symbol,
@@ -137,19 +187,29 @@ pub(super) fn call(
     let key = (name.clone(), source);
     let rule = match builder.rules.numbers.get(&key) {
         Some(rule) => *rule,
-        None => build(builder, key, &defs)?,
+        None => {
+            let id = builder.rules.built.len();
+            fits(id + 1, MAX_RULES, "number of rules", name.as_str())?;
+            builder.rules.built.push(None);
+            builder.rules.numbers.insert(key.clone(), id);
+            builder.rules.waiting.push((id, key));
+            id
+        }
     };
     Ok(NodeKind::Rule { rule, args })
 }
 
-fn build(
-    builder: &mut Builder,
-    key: (Symbol, Option<usize>),
-    defs: &[RuleDef],
-) -> Result<RuleId, QueryError> {
-    let id = builder.rules.built.len();
-    builder.rules.built.push(None);
-    builder.rules.numbers.insert(key.clone(), id);
+/// Builds all rules that are called, and those that they call: one after the other, so that a long
+/// chain of them needs no deep stack.
+pub(super) fn build_all(builder: &mut Builder) -> Result<(), QueryError> {
+    while let Some((id, key)) = builder.rules.waiting.pop() {
+        build(builder, id, key)?;
+    }
+    Ok(())
+}
+
+fn build(builder: &mut Builder, id: RuleId, key: Key) -> Result<(), QueryError> {
+    let defs = builder.rules.defs.clone();
     let (name, source) = key;
     let mut rule: Option<Rule> = None;
     for def in defs.iter().filter(|def| def.name == name) {
@@ -170,5 +230,5 @@ fn build(
         rule.definitions.push(Definition { head, body });
     }
     builder.rules.built[id] = rule;
-    Ok(id)
+    Ok(())
 }
