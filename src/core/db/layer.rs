@@ -5,40 +5,47 @@
 //! the last one.
 
 use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
-use crate::id::Tx;
+use crate::id::{AttrId, Tx};
 use crate::schema::Schema;
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
-/// Facts of some transactions in all three orders.
+/// Facts of some transactions in all three orders. Those by attribute are made when one of them is
+/// first read: a reader who looks for an entity needs neither.
 #[derive(Clone, Debug, Default)]
 pub struct Layer {
-    orders: [Arc<Facts>; 3],
+    eavt: Arc<Facts>,
+    by_attribute: OnceLock<[Arc<Facts>; 2]>,
+    /// The attributes in AVET.
+    indexed: Arc<BTreeSet<AttrId>>,
 }
 
 impl Layer {
-    /// A layer of facts that are sorted by EAVT, as storage keeps them; the other orders are made
-    /// here. AVET holds only what the schema says is there.
+    /// A layer of facts that are sorted by EAVT, as storage keeps them. AVET holds only what the
+    /// schema says is there.
     pub fn new(eavt: Facts, schema: &Schema) -> Self {
-        let aevt = eavt.sorted(Order::Aevt);
-        let mut indexed = FactsBuilder::default();
-        for row in 0..eavt.len() {
-            if schema.get(eavt.a(row)).is_some_and(|a| a.in_avet()) {
-                indexed.push_row(&eavt, row);
-            }
-        }
-        let avet = indexed.finish().sorted(Order::Avet);
-        Self { orders: [Arc::new(eavt), Arc::new(aevt), Arc::new(avet)] }
+        Self::of(Arc::new(eavt), Arc::new(in_avet(schema)))
     }
 
-    /// The facts in an order.
+    fn of(eavt: Arc<Facts>, indexed: Arc<BTreeSet<AttrId>>) -> Self {
+        Self { eavt, by_attribute: OnceLock::new(), indexed }
+    }
+
+    /// The facts in an order. Cost of the first read by attribute: a sort.
     pub fn facts(&self, order: Order) -> &Arc<Facts> {
-        &self.orders[order as usize]
+        let by_attribute =
+            || self.by_attribute.get_or_init(|| by_attribute(&self.eavt, &self.indexed));
+        match order {
+            Order::Eavt => &self.eavt,
+            Order::Aevt => &by_attribute()[0],
+            Order::Avet => &by_attribute()[1],
+        }
     }
 
     /// Rows, by EAVT.
     pub fn len(&self) -> usize {
-        self.orders[0].len()
+        self.eavt.len()
     }
 
     /// Whether there are none.
@@ -48,7 +55,8 @@ impl Layer {
 
     /// Memory it holds, in bytes.
     pub fn size_bytes(&self) -> usize {
-        self.orders.iter().map(|facts| facts.size_bytes()).sum()
+        let made = self.by_attribute.get().into_iter().flatten();
+        std::iter::once(&self.eavt).chain(made).map(|facts| facts.size_bytes()).sum()
     }
 
     /// The layer after more datoms, in the order they were said. `schema` is the one after them; an
@@ -56,33 +64,66 @@ impl Layer {
     /// in the layer.
     #[must_use]
     pub fn apply(&self, datoms: &[Datom], schema: &Schema, before: &Schema) -> Self {
-        let sorted = |order: Order, datoms: Vec<&Datom>| {
-            let mut datoms = datoms;
-            datoms.sort_by(|x, y| x.key().cmp_fact(order, &y.key()));
-            Arc::new(join(order, self.facts(order), &datoms))
-        };
-        let eavt = sorted(Order::Eavt, datoms.iter().collect());
-        let in_avet = |s: &Schema, d: &Datom| s.get(d.a).is_some_and(|a| a.in_avet());
-        if comes_into_avet(schema, before) {
-            return Self::new(eavt.as_ref().clone(), schema);
-        }
-        let aevt = sorted(Order::Aevt, datoms.iter().collect());
-        let avet = sorted(Order::Avet, datoms.iter().filter(|d| in_avet(schema, d)).collect());
-        Self { orders: [eavt, aevt, avet] }
+        // Stable sorts from here on: the datoms of one fact stay in the order they were said.
+        let mut sorted: Vec<&Datom> = datoms.iter().collect();
+        sorted.sort_by(|x, y| x.key().cmp_fact(Order::Eavt, &y.key()));
+        let eavt = Arc::new(join(Order::Eavt, &self.eavt, &sorted));
+        let next = Self::of(eavt, Arc::new(in_avet(schema)));
+        let made = self.by_attribute.get().filter(|_| !comes_into_avet(schema, before));
+        let Some([aevt, avet]) = made else { return next };
+        sorted.sort_by_key(|datom| datom.a);
+        let aevt = join(Order::Aevt, aevt, &sorted);
+        sorted.retain(|datom| next.indexed.contains(&datom.a));
+        sorted.sort_by(|x, y| x.a.cmp(&y.a).then_with(|| x.v.as_ref().cmp(&y.v.as_ref())));
+        let avet = join(Order::Avet, avet, &sorted);
+        Self { by_attribute: OnceLock::from([Arc::new(aevt), Arc::new(avet)]), ..next }
     }
 
     /// The same facts under a schema that has other attributes in AVET. Cost: linear in the layer.
     #[must_use]
     pub fn indexed(&self, schema: &Schema) -> Self {
-        Self::new(self.facts(Order::Eavt).as_ref().clone(), schema)
+        Self::of(self.eavt.clone(), Arc::new(in_avet(schema)))
     }
 
     /// This layer with a newer one on top, as one. Cost: linear in both.
     #[must_use]
     pub fn stack(&self, newer: &Layer) -> Self {
+        if newer.is_empty() && newer.indexed.is_subset(&self.indexed) {
+            return self.clone();
+        }
         let over = |order: Order| Arc::new(stack(order, self.facts(order), newer.facts(order)));
-        Self { orders: [over(Order::Eavt), over(Order::Aevt), over(Order::Avet)] }
+        let indexed = Arc::new(self.indexed.union(&newer.indexed).copied().collect());
+        let next = Self::of(over(Order::Eavt), indexed);
+        if self.by_attribute.get().is_none() {
+            return next;
+        }
+        let made = [over(Order::Aevt), over(Order::Avet)];
+        Self { by_attribute: OnceLock::from(made), ..next }
     }
+}
+
+fn in_avet(schema: &Schema) -> BTreeSet<AttrId> {
+    schema.attributes().filter(|attribute| attribute.in_avet()).map(|a| a.id).collect()
+}
+
+/// AEVT and AVET of facts that are sorted by EAVT. Cost: linear, and a sort by value of what is in
+/// AVET.
+fn by_attribute(eavt: &Facts, indexed: &BTreeSet<AttrId>) -> [Arc<Facts>; 2] {
+    let mut rows: BTreeMap<AttrId, Vec<usize>> = BTreeMap::new();
+    for row in 0..eavt.len() {
+        rows.entry(eavt.a(row)).or_default().push(row);
+    }
+    let mut aevt = FactsBuilder::with_capacity(eavt.len());
+    let mut avet = FactsBuilder::default();
+    for (a, mut rows) in rows {
+        rows.iter().for_each(|row| aevt.push_row(eavt, *row));
+        if indexed.contains(&a) {
+            // Rows of one value stay by entity, then by time.
+            rows.sort_by(|x, y| eavt.v(*x).cmp(&eavt.v(*y)));
+            rows.iter().for_each(|row| avet.push_row(eavt, *row));
+        }
+    }
+    [Arc::new(aevt.finish()), Arc::new(avet.finish())]
 }
 
 /// Whether a schema has an attribute in AVET that the one before had not there.
