@@ -34,7 +34,8 @@ impl File {
         if module.last().is_some_and(|last| ["lib", "main", "mod"].contains(&last.as_str())) {
             module.pop();
         }
-        let apart = module.first().is_some_and(|m| m == "examples" || m == "benches");
+        let apart =
+            module.first().is_some_and(|m| ["examples", "benches", "tests"].contains(&m.as_str()));
         let is_test = krate == "tests" || apart;
         Self { path: path.into(), krate, module, text: text.into(), is_test }
     }

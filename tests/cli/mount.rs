@@ -12,17 +12,17 @@ fn what_cannot_be_mounted_is_named() {
     exit code 4
     ");
     assert_snapshot!(sandbox.fails(&["mount", "mnt", "a=catalog", "a=inventory"]), @"
-    factfs: two databases are called `a`
-    hint: name them: NAME=DB
-    exit code 3
+    factfs: two stores are to be mounted as `a`
+    hint: name them: NAME=URL
+    exit code 5
     ");
     assert_snapshot!(sandbox.fails(&["mount", "mnt", "queries=catalog"]), @"
-    factfs: `queries` cannot be the name of a folder in the mount
-    hint: NAME=DB, where NAME is letters, digits, `-`, `_` and `.`
+    factfs: `queries` cannot be the name of a store's folder
+    hint: letters, digits, - _ . and none of queries results at pins diff
     exit code 3
     ");
     assert_snapshot!(sandbox.fails(&["mount", "mnt", "catalog@2020-01-01x"]), @"
-    factfs: catalog@2020-01-01x: 2020-01-01x: no such commit, tag or branch
+    factfs: catalog: 2020-01-01x: no such commit, tag or branch
     exit code 4
     ");
     assert_snapshot!(sandbox.fails(&["umount", "queries"]), @"

@@ -49,7 +49,7 @@ fn a_directory_that_is_closed_to_the_user() {
             // Root may read anything: somebody else asks.
             let mut other = Command::new("setpriv");
             other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-            other.arg(command.get_program()).args(&args).current_dir(place.path(""));
+            other.arg(command.get_program()).args(args).current_dir(place.path(""));
             command = other;
         }
         let ran = run(command, "");

@@ -39,6 +39,9 @@ impl Filesystem for Adapter {
 
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let (owner, name) = (self.owner, name.as_bytes().to_vec());
+        if let Some(found) = self.vfs.lookup_at_hand(parent.0, &name) {
+            return entry(reply, &found, owner);
+        }
         self.later(
             &self.quick,
             request,

@@ -108,6 +108,13 @@ impl Source for DatabaseSource {
         self.branch(branch)?.db(self.interval).map(head)
     }
 
+    fn head_at_hand(&self, branch: &str) -> Option<Moment> {
+        let open = self.branches.try_lock().ok()?.get(branch)?.clone();
+        let looked = *open.looked.try_lock().ok()?;
+        let is_new = looked.is_some_and(|at| at.elapsed() < self.interval);
+        is_new.then(|| head(open.database.cached_db()))
+    }
+
     fn at(&self, branch: &str, when: &str) -> Result<Moment> {
         let moment = self.branch(branch)?.database.at(when)?;
         let (db, commit, instant_ms) = (moment.db, moment.commit, moment.instant_ms);

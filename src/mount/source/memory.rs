@@ -114,6 +114,10 @@ impl Source for MemorySource {
         Ok(commits.last().map_or_else(|| self.empty(), |(moment, _)| moment.clone()))
     }
 
+    fn head_at_hand(&self, branch: &str) -> Option<Moment> {
+        self.head(branch).ok()
+    }
+
     fn at(&self, branch: &str, when: &str) -> Result<Moment> {
         let state = self.lock();
         let commits = self.commits(&state, branch)?;

@@ -40,6 +40,11 @@ pub trait Source: Send + Sync {
     /// the poll interval.
     fn head(&self, branch: &str) -> Result<Moment>;
 
+    /// The same, if it can be told without waiting.
+    fn head_at_hand(&self, _branch: &str) -> Option<Moment> {
+        None
+    }
+
     /// A value in the past of a branch. WHEN is what [`When`](crate::when::When) reads.
     fn at(&self, branch: &str, when: &str) -> Result<Moment>;
 

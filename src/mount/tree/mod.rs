@@ -181,6 +181,20 @@ impl Tree {
         }
     }
 
+    /// The value that a snapshot folder is, if it can be told without waiting.
+    pub(crate) fn moment_at_hand(&self, place: &Place) -> Option<Moment> {
+        let mounted = self.stores.get(&place.store)?;
+        match &place.at {
+            At::Branch(branch) if mounted.at.is_none() => mounted.source.head_at_hand(branch),
+            At::Branch(_) => None,
+            At::Commit(id) => {
+                let key = (place.store.clone(), id.clone());
+                let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+                moments.get(&key).cloned()
+            }
+        }
+    }
+
     /// A value in the past of a branch.
     fn moment_at(&self, mounted: &Mounted, branch: &str, when: &str) -> Result<Moment> {
         mounted.source.at(branch, when)

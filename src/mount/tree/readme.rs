@@ -5,7 +5,11 @@
 use super::Tree;
 use crate::render;
 use crate::source::Mounted;
+use factfs_core::db::Db;
+use factfs_core::schema::Attribute;
+use factfs_core::value::Keyword;
 use serde_json::{Map, Value as Json, json};
+use std::sync::Arc;
 
 /// `query/README`
 pub(super) const QUERY: &str = "\
@@ -70,16 +74,9 @@ fn about(tree: &Tree, mounted: &Mounted) -> String {
     for ns in render::namespaces(&head.db, false).iter().take(5) {
         out.push_str(&format!("    cat {name}/head/tables/{ns}.csv\n"));
     }
-    let attribute = head
-        .db
-        .schema()
-        .attributes()
-        .find(|a| a.ident.namespace().is_some_and(|ns| ns != "db" && !ns.starts_with("db.")));
-    if let Some(attribute) = attribute {
-        let ident = &attribute.ident;
-        out.push_str(&format!(
-            "    cat '{name}/head/query/[:find ?v :where [_ {ident} ?v]].txt'\n"
-        ));
+    if let Some(ident) = made(&head.db).next() {
+        let query = format!("[:find ?v :where [_ {ident} ?v]]");
+        out.push_str(&format!("    cat '{name}/head/query/{query}.txt'\n"));
     } else {
         out.push_str(&format!(
             "It is empty. The first thing to write is a schema:\n\n    {}\n",
@@ -97,16 +94,31 @@ fn schema(name: &str) -> String {
     )
 }
 
-/// A query over two stores, if there are two.
+/// A query over two stores, if there are two: attributes of one name, else the first ones.
 fn example(tree: &Tree) -> String {
-    let names: Vec<_> = tree.stores.keys().collect();
-    let [first, second, ..] = names.as_slice() else { return String::new() };
+    let mut stores = tree.stores.values().filter_map(|mounted| {
+        let head = tree.head(mounted, &mounted.head_branch()).ok()?;
+        let attributes: Vec<Keyword> = made(&head.db).collect();
+        (!attributes.is_empty()).then(|| (mounted.name.clone(), attributes))
+    });
+    let (Some((a, first)), Some((b, second))) = (stores.next(), stores.next()) else {
+        return String::new();
+    };
+    let pairs = first.iter().flat_map(|x| second.iter().map(move |y| (x, y)));
+    let same = pairs.clone().find(|(x, y)| x.name() == y.name());
+    let Some((x, y)) = same.or_else(|| pairs.clone().next()) else { return String::new() };
     format!(
         "## A query over several stores\n\nSave it, and read its result in any format:\n\n    \
-         echo '[:find ?n ?m :in ${first} ${second} \
-         :where [${first} ?a :some/attr ?x] …]' \\\n      \
+         echo '[:find ?v :in ${a} ${b} :where [${a} _ {x} ?v] [${b} _ {y} ?v]]' \\\n      \
          > queries/both.edn\n    cat results/both.csv\n\n"
     )
+}
+
+/// The attributes that people made.
+fn made(db: &Db) -> impl Iterator<Item = Keyword> + '_ {
+    let own = |ns: &str| ns == "db" || ns.starts_with("db.") || ns == "factfs.query";
+    let named = move |a: &&Arc<Attribute>| a.ident.namespace().is_some_and(|ns| !own(ns));
+    db.schema().attributes().filter(named).map(|a| a.ident.clone())
 }
 
 /// What reading `transact` alone says.

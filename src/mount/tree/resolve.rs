@@ -207,7 +207,9 @@ impl Tree {
             (Some(_), HeadLink::Head) => format!("commits/{}", self.head(mounted, &branch)?.id()),
             (Some(_), _) => format!("branches/{branch}/{}", which.name()),
         };
-        Ok(plain_link(node, self.started_ms, target))
+        // A mount's branch is the same while it is mounted.
+        let is_fixed = mounted.at.is_none();
+        Ok(Resolved { is_fixed, ..plain_link(node, self.started_ms, target) })
     }
 
     fn part(&self, node: &Node, place: &Place, part: &Part) -> Result<Resolved> {

@@ -43,8 +43,6 @@ fn names(tree: &Tree, path: &str) -> Vec<String> {
 }
 
 fn save(source: &MemorySource, name: &str, text: &str) {
-    let mounted = Mounted::new("x", Arc::new(MemorySource::new("x")));
-    drop(mounted);
     let quoted = edn::to_string(&factfs_core::value::Value::str(text));
     let attributes = r#"[{:db/ident :factfs.query/name :db/valueType :db.type/string
         :db/cardinality :db.cardinality/one :db/unique :db.unique/identity}
@@ -258,6 +256,9 @@ fn the_readme_names_what_is_mounted_and_its_examples_work() {
         tried += 1;
     }
     assert!(tried >= 4, "{readme}");
+    let query = readme.split("echo '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+    tree.desk().put("both", Some(query), 0).unwrap();
+    check(&tree, "/results/both.csv", "v\nc1\nt/1\n");
 }
 
 #[test]

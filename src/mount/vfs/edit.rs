@@ -112,7 +112,7 @@ impl Vfs {
             Handle::Draft(draft) => {
                 draft.write(offset, bytes, self.tree.now_ms()).ok_or_else(too_large)
             }
-            Handle::Bytes(_) | Handle::Folder(..) => {
+            Handle::Bytes(_) | Handle::Folder(_) => {
                 Err(Failure::new(Kind::BadHandle, "not open for writing"))
             }
         };
@@ -137,7 +137,7 @@ impl Vfs {
         let done = match &*self.handles.get(handle)? {
             Handle::Transact(stream) => locked(stream).flush(),
             Handle::Draft(draft) => self.save(draft, false),
-            Handle::Bytes(_) | Handle::Folder(..) => return Ok(()),
+            Handle::Bytes(_) | Handle::Folder(_) => return Ok(()),
         };
         if let Err(failure) = &done {
             self.note_at(ino, Some(failure));

@@ -9,9 +9,8 @@ use crate::handle::Handle;
 use crate::render;
 use crate::spool::Cancel;
 use crate::tree::node::{Leaf, Node, Part};
-use crate::tree::{Key, Listed, Listing, Resolved, Shape};
+use crate::tree::{Key, Listed, Listing, Shape};
 use factfs_core::text::Format;
-use std::time::Duration;
 
 /// How many entities are measured by one scan.
 const BATCH: usize = 512;
@@ -41,16 +40,19 @@ impl Vfs {
             names.sort_by(|a, b| a.name.cmp(&b.name));
             names.dedup();
         }
+        if let Listing::Entities { place, moment, ids } = &listing {
+            self.measured.listed(place, moment, ids);
+        }
         Ok(self.handles.open(Handle::Folder(Box::new((node, listing)))))
     }
 
     /// Up to `limit` names of an open folder, from a position.
     pub fn names(&self, handle: u64, from: u64, limit: usize) -> Result<Vec<Named>> {
         let handle = self.handles.get(handle)?;
-        let Handle::Folder(folder) = &*handle else {
+        let Handle::Folder(open) = &*handle else {
             return Err(Failure::new(Kind::NotDirectory, "no folder"));
         };
-        let (node, listing) = folder.as_ref();
+        let (node, listing) = &**open;
         let folder = node.path();
         let named = |i: usize| {
             let Listed { name, shape } = listing.get(i)?;
@@ -66,10 +68,10 @@ impl Vfs {
     /// Names that went away are left out.
     pub fn found(&self, handle: u64, from: u64, limit: usize) -> Result<Vec<(Named, Found)>> {
         let handle = self.handles.get(handle)?;
-        let Handle::Folder(folder) = &*handle else {
+        let Handle::Folder(open) = &*handle else {
             return Err(Failure::new(Kind::NotDirectory, "no folder"));
         };
-        let (node, listing) = folder.as_ref();
+        let (node, listing) = &**open;
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         if let Listing::Entities { .. } = listing {
             return self.found_entities(listing, from, limit.min(BATCH));
@@ -101,20 +103,12 @@ impl Vfs {
             let part = Part::Entity(*e, Leaf::answer(Format::Edn));
             let node = Node::Part(place.clone(), part);
             let resolved = self.tree.entity(&node, moment, *e)?;
-            let found = self.measured(resolved, &text);
+            let found = self.refer_sized(resolved, Some(text.len() as u64));
             let name = format!("{e}.edn");
             let next = (from + i) as u64 + 1;
             all.push((Named { next, name, ino: found.attr.ino, shape: Shape::File }, found));
         }
         Ok(all)
-    }
-
-    /// A file whose text was just made: its size is known.
-    fn measured(&self, resolved: Resolved, text: &str) -> Found {
-        let is_fixed = resolved.is_fixed;
-        let inode = self.inodes.refer(resolved, Some(text.len() as u64));
-        let name_ttl = if is_fixed { super::FOREVER } else { Duration::ZERO };
-        Found { attr: self.attr_of(&inode), name_ttl }
     }
 
     /// The node that a name in a folder is, and what is there: for tests that walk.

@@ -5,8 +5,11 @@
 
 mod edit;
 mod folder;
+mod measured;
 
 pub use folder::Named;
+
+use measured::Measured;
 
 use crate::error::{Failure, Kind, Result};
 use crate::evaluation::Evaluations;
@@ -14,14 +17,19 @@ use crate::handle::{Drafts, Handle, Handles, Stream};
 use crate::inode::{Inode, Inodes};
 use crate::render;
 use crate::spool::{Cancel, Content};
-use crate::tree::node::{BranchPart, Node};
-use crate::tree::{Entry, Limits, Rendered, Resolved, Shape, Tree, Work, path};
+use crate::tree::node::{BranchPart, Leaf, Node, Part};
+use crate::tree::{Entry, Limits, Pins, Rendered, Resolved, Shape, Tree, Work, path};
 use factfs_core::edn::Form;
+use factfs_core::text::Format;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long what can never change may be cached.
 pub const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How long the name of a folder under a branch may be cached. It always means the same folder,
+/// only the branch might be deleted; what is in it is asked for by names of its own.
+const FOLDER: Duration = Duration::from_secs(1);
 
 /// How long a size may be worked for before a file is opened.
 const EARLY: Duration = Duration::from_millis(50);
@@ -33,6 +41,7 @@ pub struct Vfs {
     handles: Handles,
     drafts: Drafts,
     evaluations: Evaluations,
+    measured: Measured,
 }
 
 /// What `stat` shows.
@@ -104,6 +113,7 @@ impl Vfs {
             handles: Handles::default(),
             drafts: Drafts::default(),
             evaluations: Evaluations::new(cache_bytes),
+            measured: Measured::default(),
         })
     }
 
@@ -121,7 +131,26 @@ impl Vfs {
     pub fn lookup(&self, parent: u64, name: &[u8]) -> Result<Found> {
         let parent = self.inode(parent)?;
         let resolved = self.resolve_child(&parent.resolved.node, name)?;
+        if let (Node::Part(_, Part::Entity(e, leaf)), Entry::Work(work)) =
+            (&resolved.node, &resolved.entry)
+            && let Pins::Moment(pinned) = &work.pins
+            && is_edn(*leaf)
+        {
+            let size = self.measured.looked_up(&resolved.node, &pinned.1, *e)?;
+            return Ok(self.refer_sized(resolved, size));
+        }
         Ok(self.refer(resolved))
+    }
+
+    /// The same, if it can be told without waiting: for entities of a listing that were measured.
+    pub fn lookup_at_hand(&self, parent: u64, name: &[u8]) -> Option<Found> {
+        let parent = self.inode(parent).ok()?;
+        let node = path::child(&parent.resolved.node, std::str::from_utf8(name).ok()?)?;
+        let Node::Part(place, Part::Entity(e, leaf)) = &node else { return None };
+        let moment = self.tree.moment_at_hand(place)?;
+        let size = self.measured.size(place, &moment, *e).filter(|_| is_edn(*leaf))?;
+        let resolved = self.tree.entity(&node, &moment, *e).ok()?;
+        Some(self.refer_sized(resolved, Some(size)))
     }
 
     fn resolve_child(&self, parent: &Node, name: &[u8]) -> Result<Resolved> {
@@ -140,10 +169,18 @@ impl Vfs {
     }
 
     pub(crate) fn refer(&self, resolved: Resolved) -> Found {
-        let is_fixed = resolved.is_fixed;
         let size = self.size_at_hand(&resolved);
+        self.refer_sized(resolved, size)
+    }
+
+    fn refer_sized(&self, resolved: Resolved, size: Option<u64>) -> Found {
+        let is_fixed = resolved.is_fixed;
         let inode = self.inodes.refer(resolved, size);
-        let name_ttl = if is_fixed { FOREVER } else { Duration::ZERO };
+        let name_ttl = match &inode.resolved.entry {
+            _ if is_fixed => FOREVER,
+            Entry::Folder => FOLDER,
+            _ => Duration::ZERO,
+        };
         Found { attr: self.attr_of(&inode), name_ttl }
     }
 
@@ -165,7 +202,8 @@ impl Vfs {
     fn attr_of(&self, inode: &Inode) -> Attr {
         let resolved = &inode.resolved;
         let lasts = match &resolved.entry {
-            Entry::Folder => resolved.is_fixed,
+            Entry::Folder if !resolved.is_fixed => return self.folder_attr(inode),
+            Entry::Folder => true,
             Entry::Link(_) | Entry::Bytes(_) => true,
             Entry::Work(work) => work.is_answer() && inode.size_bytes.is_some(),
             Entry::Query(_) | Entry::Transact(_) => false,
@@ -178,6 +216,12 @@ impl Vfs {
             mode: resolved.mode,
             ttl: if lasts { FOREVER } else { Duration::ZERO },
         }
+    }
+
+    fn folder_attr(&self, inode: &Inode) -> Attr {
+        let (shape, mtime_ms) = (Shape::Folder, inode.resolved.mtime_ms);
+        let (ino, mode) = (inode.ino, inode.resolved.mode);
+        Attr { ino, shape, size_bytes: 0, mtime_ms, mode, ttl: FOLDER }
     }
 
     /// Whether `attr` answers from memory.
@@ -329,7 +373,7 @@ impl Vfs {
             Handle::Bytes(content) => content.read(offset, size),
             Handle::Draft(draft) => Ok(draft.read(offset, size)),
             Handle::Transact(stream) => Ok(edit::locked(stream).read(size)),
-            Handle::Folder(..) => Err(Failure::new(Kind::IsDirectory, "a folder")),
+            Handle::Folder(_) => Err(Failure::new(Kind::IsDirectory, "a folder")),
         }
     }
 
@@ -337,6 +381,11 @@ impl Vfs {
     pub fn forget(&self, ino: u64, lookups: u64) {
         self.inodes.forget(ino, lookups);
     }
+}
+
+/// Whether a file is an entity as it is listed.
+fn is_edn(leaf: Leaf) -> bool {
+    leaf == Leaf::answer(Format::Edn)
 }
 
 fn hint_read_only(failure: Failure) -> Failure {

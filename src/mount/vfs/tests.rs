@@ -201,6 +201,22 @@ fn entities_are_measured_together() {
 }
 
 #[test]
+fn entities_of_a_listing_are_soon_at_hand() {
+    let (vfs, _) = vfs();
+    let ino = vfs.walk(ROOT, "/catalog/branches/main/entities").unwrap().ino;
+    vfs.open_folder(ino, &Cancel::default()).unwrap();
+    assert!(vfs.lookup_at_hand(ino, b"5.edn").is_none());
+    for _ in 0..20 {
+        vfs.lookup(ino, b"5.edn").unwrap();
+    }
+    let found = vfs.lookup_at_hand(ino, b"6.edn").unwrap();
+    let text = read(&vfs, "/catalog/branches/main/entities/6.edn").unwrap();
+    assert_eq!(found.attr.size_bytes, text.len() as u64);
+    write(&vfs, "/catalog/branches/main/transact", "[[:db/add 5 :product/price 1]]").unwrap();
+    assert!(vfs.lookup_at_hand(ino, b"6.edn").is_none());
+}
+
+#[test]
 fn nothing_leaks() {
     let (vfs, _) = vfs();
     let before = vfs.in_use();

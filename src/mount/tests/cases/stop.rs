@@ -1,6 +1,6 @@
 //! Ctrl-C.
 
-use crate::fixture::{Fixture, create, signal};
+use crate::fixture::{Fixture, create, eventually, signal};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -48,8 +48,12 @@ pub fn signals_that_do_not() {
     let fixture = slow();
     let script = "import signal
 for s in (signal.SIGWINCH, signal.SIGALRM, signal.SIGURG): signal.signal(s, lambda *a: None)
+open('../started', 'w').close()
 open('results/slow.csv')";
     let mut child = reader(&fixture, "python3", &["-c", script]);
+    let started = fixture.path().join("started");
+    eventually("python has started", Duration::from_secs(20), || started.exists());
+    std::thread::sleep(Duration::from_millis(300));
     for name in ["WINCH", "ALRM", "URG"] {
         signal(child.id(), name);
         std::thread::sleep(Duration::from_millis(200));

@@ -88,7 +88,10 @@ pub fn editors_save_queries() {
         let query = "[:find ?n :in $catalog :where [$catalog _ :product/name ?n]]";
         fixture.sh(&format!("echo '{query}' > {folder}/names.edn"));
         assert_eq!(fixture.sh(&format!("cat {results}/names.csv")), "n\nChair\nTable\n");
-        fixture.sh(&format!("sed -i 's/ :in/ ?p :in/; s/name ?n/name ?n] [$catalog _ :product\\/price ?p/' {folder}/names.edn"));
+        fixture.sh(&format!(
+            "sed -i 's/ :in/ ?p :in/; \
+             s/name ?n/name ?n] [$catalog _ :product\\/price ?p/' {folder}/names.edn"
+        ));
         let all = fixture.sh(&format!("cat {results}/names.csv"));
         assert!(all.starts_with("n,p\nChair,45\nChair,90\n"), "{all}");
         fixture.sh(&format!(
@@ -99,9 +102,13 @@ pub fn editors_save_queries() {
             "rm {folder}/third.edn; touch {folder}/empty.edn; test ! -s {folder}/empty.edn"
         ));
         assert_eq!(fixture.sh(&format!("ls {folder}")), "empty.edn\nnames.edn\n");
-        fixture.sh(&format!("rm {folder}/empty.edn; echo x > {folder}/.scratch; cat {folder}/.scratch; rm {folder}/.scratch"));
+        fixture.sh(&format!(
+            "rm {folder}/empty.edn; echo x > {folder}/.scratch; \
+             cat {folder}/.scratch; rm {folder}/.scratch"
+        ));
         let script = format!(
-            "command -v vim > /dev/null || exit 0; vim -u NONE -es -c '%s/Chair/Chair/e' -c 'normal ggO;; x' -c wq {folder}/names.edn; \
+            "command -v vim > /dev/null || exit 0; \
+             vim -u NONE -es -c 'normal ggO;; x' -c wq {folder}/names.edn; \
              head -1 {folder}/names.edn | grep -q x"
         );
         fixture.sh(&script);
@@ -139,7 +146,8 @@ pub fn two_mounts() {
     assert!(mounted.status.success(), "{}", said(&mounted));
     let before = count(&fixture);
     let script = "for w in m n; do (cd ../$w; for i in $(seq 40); do \
-                  echo \"[{:item/sku \\\"$w$i\\\"}]\" > inventory/head/transact || echo failed; done) & \
+                  echo \"[{:item/sku \\\"$w$i\\\"}]\" > inventory/head/transact || echo failed; \
+                  done) & \
                   done; wait";
     assert_eq!(fixture.sh(script), "");
     assert_eq!(count(&fixture), before + 80);
