@@ -135,13 +135,31 @@ impl Facts {
 
     /// The rows of a partition point, as `slice::partition_point`: `before` is true for a prefix of
     /// the rows.
-    pub fn partition_point(&self, mut before: impl FnMut(usize) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.len());
+    pub fn partition_point(&self, before: impl FnMut(usize) -> bool) -> usize {
+        self.seek(0..self.len(), before)
+    }
+
+    /// The first of some rows for which `before` does not hold; it holds for a prefix of them.
+    pub fn seek(&self, rows: Range<usize>, mut before: impl FnMut(usize) -> bool) -> usize {
+        let (mut low, mut high) = (rows.start, rows.end);
         while low < high {
             let middle = low + (high - low) / 2;
             if before(middle) { low = middle + 1 } else { high = middle }
         }
         low
+    }
+
+    /// As [`Facts::seek`], where it is expected near the start. Cost: the logarithm of how far.
+    pub fn seek_near(&self, rows: Range<usize>, mut before: impl FnMut(usize) -> bool) -> usize {
+        let (mut low, mut step) = (rows.start, 1);
+        while low + step <= rows.end {
+            if !before(low + step - 1) {
+                return self.seek(low..low + step - 1, before);
+            }
+            low += step;
+            step *= 2;
+        }
+        self.seek(low..rows.end, before)
     }
 }
 

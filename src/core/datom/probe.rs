@@ -7,6 +7,7 @@ use super::{Facts, Order, RowKey};
 use crate::id::{AttrId, EntityId};
 use crate::value::{Value, key};
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// On which side of the keys that begin with the probe's components the place is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,8 +84,62 @@ impl Probe {
 
     /// The first row of facts in this order that lies after the place.
     pub fn position(&self, order: Order, facts: &Facts) -> usize {
-        facts.partition_point(|row| self.cmp_row(order, &facts.key(row)) == Ordering::Less)
+        self.on_side(&self.matching(order, facts))
     }
+
+    /// The rows of facts in this order that begin with the components. Cost: a binary search for
+    /// each component, over its column alone.
+    fn matching(&self, order: Order, facts: &Facts) -> Range<usize> {
+        let mut rows = 0..facts.len();
+        let components = match order {
+            Order::Eavt => [Component::E, Component::A, Component::V],
+            Order::Aevt => [Component::A, Component::E, Component::V],
+            Order::Avet => [Component::A, Component::V, Component::E],
+        };
+        for component in components {
+            let narrowed = match component {
+                Component::E => self.e.map(|e| equal(facts.entities(), &rows, e.0)),
+                Component::A => self.a.map(|a| equal(facts.attributes(), &rows, a.0)),
+                Component::V => self.v.as_ref().map(|v| {
+                    let v = v.as_ref();
+                    let low = facts.seek(rows.clone(), |row| facts.v(row) < v);
+                    low..facts.seek_near(low..rows.end, |row| facts.v(row) == v)
+                }),
+            };
+            match narrowed {
+                Some(narrowed) => rows = narrowed,
+                None => break,
+            }
+        }
+        rows
+    }
+
+    fn on_side(&self, matching: &Range<usize>) -> usize {
+        match self.side {
+            Side::Before => matching.start,
+            Side::After => matching.end,
+        }
+    }
+}
+
+enum Component {
+    E,
+    A,
+    V,
+}
+
+/// The rows of a range that have this id, in a column that is sorted there.
+fn equal(column: &[u64], rows: &Range<usize>, id: u64) -> Range<usize> {
+    let part = &column[rows.clone()];
+    let low = part.partition_point(|x| *x < id);
+    let part = &part[low..];
+    // Few rows have one id, mostly.
+    let mut near = 1;
+    while near < part.len() && part[near] == id {
+        near *= 2;
+    }
+    let len = part[..near.min(part.len())].partition_point(|x| *x == id);
+    rows.start + low..rows.start + low + len
 }
 
 /// Everything between two places: rows after `from` and before `to`.
@@ -109,8 +164,14 @@ impl KeyRange {
     }
 
     /// The rows of sorted facts inside the range.
-    pub fn rows(&self, order: Order, facts: &Facts) -> std::ops::Range<usize> {
-        let from = self.from.position(order, facts);
-        from..self.to.position(order, facts).max(from)
+    pub fn rows(&self, order: Order, facts: &Facts) -> Range<usize> {
+        let (from, to) = (&self.from, &self.to);
+        if (from.e, from.a, &from.v) == (to.e, to.a, &to.v) {
+            let matching = from.matching(order, facts);
+            let start = from.on_side(&matching);
+            return start..to.on_side(&matching).max(start);
+        }
+        let start = from.position(order, facts);
+        start..to.position(order, facts).max(start)
     }
 }

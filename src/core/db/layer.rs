@@ -116,10 +116,10 @@ fn join(order: Order, base: &Facts, datoms: &[&Datom]) -> Facts {
     let mut rest = datoms;
     while let Some(first) = rest.first() {
         let key = first.key();
-        while row < base.len() && base.key(row).cmp_fact(order, &key) == Ordering::Less {
-            out.push_row(base, row);
-            row += 1;
-        }
+        let before = |row: usize| base.key(row).cmp_fact(order, &key) == Ordering::Less;
+        let untouched = row..base.seek_near(row..base.len(), before);
+        row = untouched.end;
+        out.push_rows(base, untouched);
         while row < base.len() && base.key(row).cmp_fact(order, &key) == Ordering::Equal {
             group.push((base.tx(row), base.end(row)));
             row += 1;
@@ -137,7 +137,7 @@ fn join(order: Order, base: &Facts, datoms: &[&Datom]) -> Facts {
         }
         push_group(&mut out, key, &mut group);
     }
-    (row..base.len()).for_each(|row| out.push_row(base, row));
+    out.push_rows(base, row..base.len());
     out.finish()
 }
 
@@ -146,10 +146,10 @@ fn stack(order: Order, base: &Facts, newer: &Facts) -> Facts {
     let (mut row, mut top, mut group) = (0, 0, Vec::new());
     while top < newer.len() {
         let key = newer.key(top);
-        while row < base.len() && base.key(row).cmp_fact(order, &key) == Ordering::Less {
-            out.push_row(base, row);
-            row += 1;
-        }
+        let before = |row: usize| base.key(row).cmp_fact(order, &key) == Ordering::Less;
+        let untouched = row..base.seek_near(row..base.len(), before);
+        row = untouched.end;
+        out.push_rows(base, untouched);
         while row < base.len() && base.key(row).cmp_fact(order, &key) == Ordering::Equal {
             group.push((base.tx(row), base.end(row)));
             row += 1;
@@ -163,6 +163,6 @@ fn stack(order: Order, base: &Facts, newer: &Facts) -> Facts {
         }
         push_group(&mut out, key, &mut group);
     }
-    (row..base.len()).for_each(|row| out.push_row(base, row));
+    out.push_rows(base, row..base.len());
     out.finish()
 }

@@ -84,7 +84,15 @@ impl Fresh {
     /// Cuts it into parts that fit.
     pub fn cut(self, order: Order, shape: Shape, fill: Fill) -> Vec<Fresh> {
         let limit: Limit = shape.limit(self.height);
-        let parts = limit.cut(&self.weights(), fill);
+        // What is known of one entity is read as one leaf.
+        let first = |row: usize| match &self.content {
+            Content::Leaf(facts) if order == Order::Eavt => {
+                let e = facts.entities()[row];
+                facts.entities()[..row].iter().rposition(|x| *x != e).map_or(0, |at| at + 1)
+            }
+            _ => row,
+        };
+        let parts = limit.cut(&self.weights(), fill, first);
         if parts.len() < 2 {
             return vec![self];
         }

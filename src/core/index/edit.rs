@@ -124,13 +124,17 @@ impl FactEdits<'_> {
         let mut out = FactsBuilder::with_capacity(leaf.len() + i_end - i);
         // The row that was removed last.
         let mut gone = None;
+        // Where the next removal and the next addition are; `None` after the last.
+        let removal_at = |k: usize, row: usize| {
+            let before = |at: usize| self.seen(remove.key(k), leaf.key(at)).is_gt();
+            (k < k_end).then(|| leaf.seek_near(row..leaf.len(), before))
+        };
+        let addition_at = |i: usize, row: usize| {
+            let before = |at: usize| leaf.key(at).cmp_in(self.order, &add.key(i)).is_lt();
+            (i < i_end).then(|| leaf.seek_near(row..leaf.len(), before))
+        };
+        let (mut removal, mut addition) = (removal_at(k, row), addition_at(i, row));
         loop {
-            let removal = (k < k_end).then(|| {
-                first(row, leaf.len(), |at| self.seen(remove.key(k), leaf.key(at)).is_gt())
-            });
-            let addition = (i < i_end).then(|| {
-                first(row, leaf.len(), |at| leaf.key(at).cmp_in(self.order, &add.key(i)).is_lt())
-            });
             let next = removal.into_iter().chain(addition).min().unwrap_or(leaf.len());
             out.push_rows(leaf, row..next);
             row = next;
@@ -141,6 +145,8 @@ impl FactEdits<'_> {
                 removed(leaf.key(row), k);
                 gone = Some(row);
                 (row, k) = (row + 1, k + 1);
+                removal = removal_at(k, row);
+                addition = addition.map(|at| at.max(row));
             } else if addition == Some(row) {
                 let before = row.checked_sub(1).filter(|before| gone != Some(*before));
                 let twice = before.is_some_and(|before| same(add, i, leaf, before))
@@ -151,6 +157,7 @@ impl FactEdits<'_> {
                 }
                 out.push_row(add, i);
                 i += 1;
+                addition = addition_at(i, row);
             } else {
                 return Ok(out.finish());
             }
@@ -175,9 +182,9 @@ fn first(mut low: usize, mut high: usize, before: impl Fn(usize) -> bool) -> usi
 
 /// Whether two rows may not be in one tree.
 fn same(x: &Facts, i: usize, y: &Facts, j: usize) -> bool {
-    let (key, other) = (x.key(i), y.key(j));
-    let holds = x.end(i).is_none() && y.end(j).is_none();
-    key.cmp_fact(Order::Eavt, &other).is_eq() && (holds || key.tx == other.tx)
+    let holds = || x.end(i).is_none() && y.end(j).is_none();
+    let ids = x.e(i) == y.e(j) && x.a(i) == y.a(j);
+    ids && x.v(i) == y.v(j) && (holds() || x.tx(i) == y.tx(j))
 }
 
 /// Rows to put (`Some`) and to remove (`None`), by ascending key.

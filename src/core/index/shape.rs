@@ -1,7 +1,7 @@
 //! How large nodes are, and where what does not fit is cut.
 //!
-//! **Invariant:** cutting is a function of the weights alone; a branch node gets at least two
-//! children, so that trees end.
+//! **Invariant:** cutting is a function of the weights and the groups alone; a branch node gets at
+//! least two children, so that trees end.
 
 use std::ops::Range;
 
@@ -58,27 +58,61 @@ impl Limit {
         self.most / 4
     }
 
-    /// Cuts items into parts that each fit.
-    pub fn cut(self, weights: &[usize], fill: Fill) -> Vec<Range<usize>> {
+    /// Cuts items into parts that each fit. `group` gives the first item of the group of one: a
+    /// part begins with a group where that costs less than a quarter of the room.
+    pub fn cut(
+        self,
+        weights: &[usize],
+        fill: Fill,
+        group: impl Fn(usize) -> usize,
+    ) -> Vec<Range<usize>> {
         let total: usize = weights.iter().sum();
         let parts = total.div_ceil(self.most).max(1);
         match fill {
-            Fill::Even => self.cut_at(weights, total.div_ceil(parts)),
-            Fill::Full => self.cut_at(weights, self.most),
+            Fill::Even => {
+                let mut parts = self.cut_at(weights, total.div_ceil(parts), |i| i);
+                self.shift(weights, &mut parts, group);
+                parts
+            }
+            Fill::Full => self.cut_at(weights, self.most, group),
         }
     }
 
-    fn cut_at(self, weights: &[usize], target: usize) -> Vec<Range<usize>> {
+    fn cut_at(
+        self,
+        weights: &[usize],
+        target: usize,
+        group: impl Fn(usize) -> usize,
+    ) -> Vec<Range<usize>> {
         let (mut out, mut start, mut weight) = (Vec::new(), 0, 0);
         for (i, x) in weights.iter().enumerate() {
             let items = i - start >= self.items && weights.len() - i >= self.items;
             if items && weight + x > target {
-                out.push(start..i);
-                (start, weight) = (i, 0);
+                let first = group(i).max(start);
+                let moved: usize = weights[first..i].iter().sum();
+                let fits = moved + x <= target.min(self.least()) && first - start >= self.items;
+                let at = if fits { first } else { i };
+                out.push(start..at);
+                (start, weight) = (at, weights[at..i].iter().sum());
             }
             weight += x;
         }
         out.push(start..weights.len());
         out
+    }
+
+    /// Moves what separates parts to where groups begin, as far as the parts stay within the
+    /// limits.
+    fn shift(self, weights: &[usize], parts: &mut [Range<usize>], group: impl Fn(usize) -> usize) {
+        let weigh = |items: Range<usize>| weights[items].iter().sum::<usize>();
+        for next in 1..parts.len() {
+            let (before, after) = (parts[next - 1].clone(), parts[next].clone());
+            let first = group(after.start).max(before.start);
+            let left = weigh(before.start..first);
+            let fits = left >= self.least() && weigh(first..after.end) <= self.most;
+            if fits && first - before.start >= self.items {
+                (parts[next - 1].end, parts[next].start) = (first, first);
+            }
+        }
     }
 }
