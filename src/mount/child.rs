@@ -78,7 +78,8 @@ pub struct Watchdog(#[allow(dead_code, reason = "its pipe is what is watched")] 
 
 /// Starts the process that cleans up after this one.
 pub fn start_watchdog(mount: &Mount) -> Result<Watchdog> {
-    let mut what = OsString::from(format!("{} {} ", mount.id, mount.device));
+    let unique_id = mount.unique_id.unwrap_or(0);
+    let mut what = OsString::from(format!("{} {unique_id} {} ", mount.id, mount.device));
     what.push(&mount.point);
     let mut command = this_program()?;
     command.env_remove(SERVE).env(WATCH, what);
@@ -102,11 +103,13 @@ pub fn was_watchdog() -> bool {
 }
 
 fn read_mount(what: &OsString) -> Option<Mount> {
-    let mut parts = what.as_bytes().splitn(3, |b| *b == b' ');
+    let mut parts = what.as_bytes().splitn(4, |b| *b == b' ');
     let id = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+    let unique_id = std::str::from_utf8(parts.next()?).ok()?.parse().ok();
+    let unique_id = unique_id.filter(|unique_id| *unique_id != 0);
     let device = std::str::from_utf8(parts.next()?).ok()?.to_owned();
     let point = PathBuf::from(OsString::from_vec(parts.next()?.to_vec()));
-    Some(Mount { id, device, point, file_system: point::FILE_SYSTEM.to_owned() })
+    Some(Mount { id, unique_id, device, point, file_system: point::FILE_SYSTEM.to_owned() })
 }
 
 fn this_program() -> Result<Command> {

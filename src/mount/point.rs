@@ -4,6 +4,7 @@
 //! meant: what is mounted is told apart by its number in the kernel's list.
 
 use crate::error::{Failure, Kind, Result};
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount as detach};
 use std::fs;
@@ -17,11 +18,15 @@ use std::time::{Duration, Instant};
 /// The type that the kernel lists.
 pub const FILE_SYSTEM: &str = "fuse.factfs";
 
+const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
+
 /// A line of the kernel's list of mounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// Its number, used once while the machine runs... until it is unmounted.
+    /// Its number, which the next mount may have when this one is gone.
     pub id: u64,
+    /// A number that no other mount ever has, where the kernel gives one (Linux 6.8).
+    pub unique_id: Option<u64>,
     /// The device number, as `major:minor`.
     pub device: String,
     /// Where.
@@ -34,7 +39,18 @@ pub struct Mount {
 pub fn mounted_at(point: &Path) -> Vec<Mount> {
     let list = fs::read("/proc/self/mountinfo").unwrap_or_default();
     let lines = list.split(|b| *b == b'\n').filter_map(read_line);
-    lines.filter(|mount| mount.point == point).collect()
+    let mut mounts: Vec<Mount> = lines.filter(|mount| mount.point == point).collect();
+    if let Some(topmost) = mounts.last_mut() {
+        topmost.unique_id = unique_id(point);
+    }
+    mounts
+}
+
+/// The number of what is mounted there. Does not ask its file system, which may not answer.
+fn unique_id(point: &Path) -> Option<u64> {
+    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    let found = statx(CWD, point, flags, StatxFlags::from_bits_retain(STATX_MNT_ID_UNIQUE)).ok()?;
+    (found.stx_mask & STATX_MNT_ID_UNIQUE != 0).then_some(found.stx_mnt_id)
 }
 
 fn read_line(line: &[u8]) -> Option<Mount> {
@@ -43,6 +59,7 @@ fn read_line(line: &[u8]) -> Option<Mount> {
     let dash = fields.iter().position(|field| *field == b"-")?;
     Some(Mount {
         id: text(0)?.parse().ok()?,
+        unique_id: None,
         device: text(2)?.to_owned(),
         point: PathBuf::from(std::ffi::OsString::from_vec(unquote(fields.get(4)?))),
         file_system: text(dash + 1)?.to_owned(),
@@ -173,8 +190,17 @@ pub fn unmount(point: &Path, patience: Duration) -> Result<()> {
 /// Unmounts one mount and no later one at the same place: for who mounted it.
 pub(crate) fn unmount_this(mount: &Mount) -> Result<()> {
     match mounted_at(&mount.point).last() {
-        Some(now) if now.id == mount.id && now.device == mount.device => lazily(&mount.point),
+        Some(now) if now.is(mount) => lazily(&mount.point),
         _ => Ok(()),
+    }
+}
+
+impl Mount {
+    /// Whether this is that mount, and not a later one that got its numbers.
+    fn is(&self, other: &Mount) -> bool {
+        let same = self.id == other.id && self.device == other.device;
+        let unique = self.unique_id.zip(other.unique_id);
+        same && unique.is_none_or(|(mine, its)| mine == its)
     }
 }
 

@@ -83,3 +83,30 @@ fn a_mount_that_is_killed_while_it_writes() {
         assert!((acknowledged..=acknowledged + 1).contains(&there), "{acknowledged}: {there}");
     }
 }
+
+/// What watches over a mount may wake up late, when another one is mounted there with its numbers.
+#[test]
+fn a_new_mount_is_not_taken_for_the_dead_one() {
+    if !can_mount() {
+        return;
+    }
+    let place = place();
+    for _ in 0..10 {
+        let mut old = Mount::new(&place, "m", &["stock=db"]);
+        let watchdogs = children(old.process.id());
+        let stop = |signal: &str| {
+            let pids = watchdogs.iter().map(u32::to_string);
+            Command::new("kill").arg(signal).args(pids).status().unwrap();
+        };
+        stop("-STOP");
+        old.process.kill().unwrap();
+        old.process.wait().unwrap();
+        let new = Mount::new(&place, "m", &["stock=db"]);
+        stop("-CONT");
+        while watchdogs.iter().any(|pid| fs::exists(format!("/proc/{pid}/cwd")).unwrap()) {
+            std::thread::yield_now();
+        }
+        assert_eq!(new.read("results/keys.json").unwrap().trim(), "[]");
+        drop(new);
+    }
+}
