@@ -10,7 +10,7 @@ use factfs_core::index::{NodesError, TreeError};
 use factfs_core::pull::PullError;
 use factfs_core::query::{QueryError, QueryErrorKind};
 use factfs_core::store::{StoreError, StoreErrorKind};
-use factfs_core::transact::{TxError, TxErrorKind};
+use factfs_core::transact::{TxError, TxErrorKind, TxProblem};
 use std::sync::Arc;
 
 /// What went wrong: what the caller can do, and what to tell people.
@@ -108,6 +108,9 @@ fn conn(error: &ConnError) -> Kind {
 }
 
 fn transaction(error: &TxError) -> Kind {
+    if let TxProblem::Db(error) = &error.problem {
+        return db(error);
+    }
     match error.kind() {
         TxErrorKind::Syntax
         | TxErrorKind::UnknownAttribute

@@ -162,6 +162,34 @@ fn writing_on_a_damaged_head_changes_nothing() {
     assert!(!audit(&place, "db").unwrap().keys.contains_key("new"));
 }
 
+/// A transaction reads, too: whose entity it is about, and what was there before.
+#[test]
+fn a_transaction_that_meets_damaged_nodes_is_not_committed() {
+    let place = Place::with_database().set("FACTFS_FLUSH_ROWS", 1000);
+    let mut random = Random(2);
+    let mut form = |i: usize| {
+        let fill = random.below(usize::MAX >> 2);
+        format!("{{:w/key \"{i} {fill}\" :w/n {fill}}} ")
+    };
+    let mut forms = String::from("[{:w/key \"first\"}]");
+    for tx in 0..30 {
+        forms += &format!("[{}]", (tx * 100..tx * 100 + 100).map(&mut form).collect::<String>());
+    }
+    place.ok(&["transact", "db", "-"], &forms);
+    let head = fs::read(place.path("db/head")).unwrap();
+    for pack in fs::read_dir(place.path("db/pack")).unwrap() {
+        let path = pack.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.iter_mut().skip(100).step_by(200).for_each(|byte| *byte ^= 0x10);
+        fs::write(path, bytes).unwrap();
+    }
+    for form in ["{:w/key \"first\" :w/n 5}", "[:db/add [:w/key \"none\"] :w/n 5]"] {
+        let said = place.fails(14, &["transact", "db", &format!("[{form}]")], "");
+        assert!(said.contains("nothing was committed: pack/"), "{said}");
+    }
+    assert_eq!(fs::read(place.path("db/head")).unwrap(), head);
+}
+
 /// Only without `head` or `refs` is there no database; and none is made over what is there.
 #[test]
 fn an_object_that_is_missing_is_named() {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
     /// A built-in attribute was described anew.
-    #[error(":{ident} is built in and cannot be changed")]
+    #[error("{ident} is built in and cannot be changed")]
     BuiltIn {
         /// The attribute.
         ident: Keyword,
