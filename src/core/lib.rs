@@ -11,6 +11,7 @@
 pub mod hash;
 pub mod id;
 pub mod instant;
+pub mod nearest;
 // floor 1
 pub mod value;
 // floor 2

@@ -9,6 +9,7 @@ use crate::local::LocalStore;
 use crate::object::{self, Scheme};
 use crate::settings::Settings;
 use ::url::Url;
+use factfs_core::nearest::distance;
 use factfs_core::store::{MemoryStore, Store, StoreError, StoreErrorKind};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -175,22 +176,6 @@ fn unknown(scheme: &str) -> String {
     };
     let list = "/path, file:///path, memory:NAME, s3://, gs://, az://, abfs://, https://";
     format!("unknown kind of store {scheme:?}{hint}; known are {list}")
-}
-
-/// Letters to add, drop or change (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = corner + usize::from(x != *y);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

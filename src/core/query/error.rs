@@ -7,6 +7,7 @@
 use crate::db::DbError;
 use crate::edn::{EdnError, Form, Span};
 use crate::index::NodesError;
+use crate::nearest::distance;
 use crate::pull::PullError;
 use std::fmt;
 
@@ -165,18 +166,4 @@ impl QueryError {
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let best = known.map(|k| (distance(name, k), k)).min()?;
     (best.0 <= 1 + name.len() / 3).then(|| best.1.to_owned())
-}
-
-/// The number of characters to insert, delete or change (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let best = (diagonal + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], best);
-        }
-    }
-    row[b.len()]
 }

@@ -13,6 +13,7 @@ pub(crate) use apply::describe;
 pub use apply::{About, Change, Condition, SchemaError};
 
 use crate::id::{ATTR_BASE, ATTR_USER, AttrId, BLOCK, EntityId};
+use crate::nearest::distance;
 use crate::value::{Keyword, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -266,18 +267,4 @@ impl Schema {
         let best = idents.map(|known| (distance(ident, known), known)).min()?;
         (best.0 <= 1 + ident.len() / 4).then(|| best.1.to_owned())
     }
-}
-
-/// The number of characters to insert, delete or change (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let best = (diagonal + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], best);
-        }
-    }
-    row[b.len()]
 }
