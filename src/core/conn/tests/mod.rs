@@ -477,4 +477,12 @@ fn an_attribute_that_comes_into_avet_is_found_there() {
     assert!(block_on(conn.flush()).unwrap());
     check(&conn);
     check(&reopen(&store).unwrap());
+    // Out of AVET, changed meanwhile, and in again: what it left there is no more.
+    tell(&conn, "[{:db/ident :a/n :db/index false}]");
+    tell(&conn, "[[:db/add 101 :a/n 21] [:db/add 106 :a/n 7] [:db/retract 102 :a/n 3]]");
+    (0..20).for_each(|i| drop(say(&conn, Say::new(&format!("w/{i}"))).unwrap()));
+    assert!(block_on(conn.flush()).unwrap());
+    tell(&conn, "[{:db/ident :a/n :db/index true}]");
+    check(&conn);
+    check(&reopen(&store).unwrap());
 }
