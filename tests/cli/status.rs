@@ -27,16 +27,16 @@ fn says_what_a_database_is() {
 fn says_that_there_is_none() {
     let sandbox = Sandbox::new();
     assert_snapshot!(sandbox.fails(&["status", "none"]), @"
-    factfs: none: DIR/none: no database here (create one with `factfs init`)
+    factfs: DIR/none: no database here (create one with `factfs init`)
     exit code 4
     ");
     std::fs::create_dir(sandbox.directory.path().join("empty")).unwrap();
     assert_snapshot!(sandbox.fails(&["status", "empty"]), @"
-    factfs: empty: DIR/empty: no database here (create one with `factfs init`)
+    factfs: DIR/empty: no database here (create one with `factfs init`)
     exit code 4
     ");
     assert_snapshot!(sandbox.fails(&["status", "ftp://host/x"]), @r#"
-    factfs: ftp://host/x: ftp://host/x: open: unknown kind of store "ftp"; did you mean http: ?; known are /path, file:///path, memory:NAME, s3://, gs://, az://, abfs://, https://
+    factfs: ftp://host/x: open: unknown kind of store "ftp"; did you mean http: ?; known are /path, file:///path, memory:NAME, s3://, gs://, az://, abfs://, https://
     exit code 3
     "#);
     assert_snapshot!(sandbox.fails(&["status", ""]), @"
