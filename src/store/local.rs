@@ -24,6 +24,7 @@ use files::{WriteError, failed};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Ranges this close are cheaper read through than with another call.
@@ -42,6 +43,9 @@ struct Place {
     root: PathBuf,
     url: String,
     lock_timeout: Duration,
+    /// A ref was swapped and its directory could not be synced: it is not to be believed until it
+    /// can.
+    unsynced: AtomicBool,
 }
 
 impl LocalStore {
@@ -49,7 +53,8 @@ impl LocalStore {
     pub fn new(root: impl Into<PathBuf>, settings: &Settings) -> Self {
         let root = root.into();
         let url = root.display().to_string();
-        Self { place: Arc::new(Place { root, url, lock_timeout: settings.lock_timeout }) }
+        let (lock_timeout, unsynced) = (settings.lock_timeout, AtomicBool::new(false));
+        Self { place: Arc::new(Place { root, url, lock_timeout, unsynced }) }
     }
 
     /// Deletes temporaries that were begun longer ago than `age`, left by processes that were
@@ -104,6 +109,10 @@ impl Place {
     }
 
     fn read_ref(&self, name: &str, from: Option<&Version>) -> Result<RefRead, StoreError> {
+        if self.unsynced.load(Ordering::Acquire) {
+            files::sync_parent(&self.root, &self.path(name)?).map_err(self.failed(name))?;
+            self.unsynced.store(false, Ordering::Release);
+        }
         Ok(match self.current(&self.path(name)?, name)? {
             None => RefRead::Absent,
             Some((_, version)) if from == Some(&version) => RefRead::Unchanged,
@@ -144,7 +153,11 @@ impl Place {
         match files::write(&self.root, &path, &temporary, bytes) {
             Ok(()) => Ok(Swap::Swapped(version_of(bytes))),
             Err(WriteError::NotApplied(e)) => Err(self.failed(name)(e)),
-            Err(WriteError::NotDurable(e)) => Ok(Swap::Unknown(self.failed(name)(e))),
+            Err(WriteError::NotDurable(e)) => {
+                // Whoever reads it back must not find it before it is on the disk.
+                self.unsynced.store(true, Ordering::Release);
+                Ok(Swap::Unknown(self.failed(name)(e)))
+            }
         }
     }
 

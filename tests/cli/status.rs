@@ -27,12 +27,12 @@ fn says_what_a_database_is() {
 fn says_that_there_is_none() {
     let sandbox = Sandbox::new();
     assert_snapshot!(sandbox.fails(&["status", "none"]), @"
-    factfs: DIR/none: no database here (create one with `factfs init`)
+    factfs: none: DIR/none: no database here (create one with `factfs init`)
     exit code 4
     ");
     std::fs::create_dir(sandbox.directory.path().join("empty")).unwrap();
     assert_snapshot!(sandbox.fails(&["status", "empty"]), @"
-    factfs: DIR/empty: no database here (create one with `factfs init`)
+    factfs: empty: DIR/empty: no database here (create one with `factfs init`)
     exit code 4
     ");
     assert_snapshot!(sandbox.fails(&["status", "ftp://host/x"]), @r#"
