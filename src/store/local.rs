@@ -189,17 +189,29 @@ impl LocalStore {
     }
 }
 
+/// Runs what is usually done at once, but on a network file system may hang: other tasks of the
+/// runtime are taken over by another thread meanwhile.
+fn here<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current() {
+        Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
+            tokio::task::block_in_place(work)
+        }
+        _ => work(),
+    }
+}
+
 impl Store for LocalStore {
     fn url(&self) -> String {
         self.place.url.clone()
     }
 
     fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
-        Box::pin(async move { self.place.get(what) })
+        Box::pin(async move { here(|| self.place.get(what)) })
     }
 
     fn get_many<'a>(&'a self, what: &'a [Fetch]) -> BoxFuture<'a, Result<Vec<Bytes>, StoreError>> {
-        Box::pin(async move { self.place.get_many(what) })
+        Box::pin(async move { here(|| self.place.get_many(what)) })
     }
 
     fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
@@ -222,7 +234,7 @@ impl Store for LocalStore {
         name: &'a str,
         if_changed_from: Option<&'a Version>,
     ) -> BoxFuture<'a, Result<RefRead, StoreError>> {
-        Box::pin(async move { self.place.read_ref(name, if_changed_from) })
+        Box::pin(async move { here(|| self.place.read_ref(name, if_changed_from)) })
     }
 
     fn cas_ref<'a>(
