@@ -27,7 +27,7 @@ mod tests;
 pub use frame::{Encoded, Frame};
 pub use head::{
     Base, HEAD_BYTES, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, ObjectRef, SegmentRef, TAIL_BYTES,
-    Tip, Writer,
+    TAIL_RAW_BYTES, Tip, Writer,
 };
 pub use log::Segment;
 pub use names::{FORMAT, HEAD, Identity, REFS, branch_head, log_name, novelty_name, snap_name};

@@ -22,6 +22,8 @@ use std::sync::atomic::Ordering;
 
 /// Bytes of novelty from which a flush is due: each spill writes all of them again.
 const NOVELTY_BYTES: u64 = 512 << 10;
+/// The same, unpacked: whoever opens the database holds them in memory.
+const NOVELTY_RAW_BYTES: u64 = 16 << 20;
 /// Log segments from which a flush is due: the head has some fifty bytes for each.
 const SEGMENTS: u64 = 128;
 
@@ -46,10 +48,13 @@ impl Conn {
     }
 
     fn is_full(&self, factor: u64) -> bool {
-        let base = &self.seen().opened.head.base;
+        let opened = self.seen().opened;
+        let base = &opened.head.base;
+        let raw = opened.novelty.facts(Order::Eavt).size_bytes() as u64;
         let (rows, len) = base.novelty.map_or((0, 0), |novelty| (novelty.rows, novelty.len));
         rows >= self.inner.options.novelty_rows.saturating_mul(factor)
             || len >= NOVELTY_BYTES * factor
+            || raw >= NOVELTY_RAW_BYTES * factor
             || base.log.len() as u64 >= SEGMENTS * factor
     }
 

@@ -120,6 +120,26 @@ fn large_values_are_flushed_by_their_bytes() {
     assert_eq!(docs(&reopen(&store).unwrap()), docs(&conn));
 }
 
+/// Text that packs well is bounded by what it unpacks to.
+#[test]
+fn what_packs_well_does_not_pile_up() {
+    let (store, conn) = fresh(Options::default());
+    for i in 0..6 {
+        let mut large = Say::default();
+        large.new.push((builtin::DOC, Value::str(&"ab".repeat((12 << 20) + i))));
+        say(&conn, large).unwrap();
+        assert!(conn.opened().head.tail_raw_bytes() <= crate::commit::TAIL_RAW_BYTES);
+    }
+    let mut small = Say::default();
+    small.new.push((
+        builtin::DOC,
+        Value::str(&(0..9_000).map(|i| mix(i).to_string()).collect::<String>()),
+    ));
+    (0..3)
+        .for_each(|_| drop(say(&conn, Say { new: small.new.clone(), ..Say::default() }).unwrap()));
+    assert_eq!(t(&reopen(&store).unwrap()), T(9));
+}
+
 #[test]
 fn a_large_transaction_does_not_fit_a_tail() {
     let (store, conn) = fresh(unflushed());
