@@ -97,7 +97,20 @@ fn text(error: &anyhow::Error) -> String {
         hints.extend(hint.filter(|hint| !hints.contains(hint)));
     }
     let hints: String = hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
-    parts.join(": ") + &hints
+    harmless(&(parts.join(": ") + &hints))
+}
+
+/// Without what a terminal would obey: messages quote servers, files and arguments.
+fn harmless(text: &str) -> String {
+    let escape = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match escape(c) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            true => out.extend(c.escape_unicode()),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -155,6 +168,13 @@ mod tests {
         assert_eq!(kind(&error), Kind::Invalid);
         let error = Err::<(), _>(Problem::invalid("x: y")).context("x: y!").unwrap_err();
         assert_eq!(text(&error), "x: y!");
+    }
+
+    #[test]
+    fn a_message_does_nothing_to_a_terminal() {
+        let error = anyhow::anyhow!("the server said \x1b]0;owned\x07 \u{202e}txt\nand\tmore");
+        let shown = "the server said \\u{1b}]0;owned\\u{7} \\u{202e}txt\nand\tmore";
+        assert_eq!(text(&error), shown);
     }
 
     #[test]

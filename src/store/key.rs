@@ -29,6 +29,20 @@ pub(crate) fn check_fetch(url: &str, what: &Fetch) -> Result<(), StoreError> {
     }
 }
 
+/// The most bytes of an object that is read whole: a service that names a larger one is not obeyed.
+pub(crate) const MAX_OBJECT_BYTES: u64 = 1 << 30;
+/// The most bytes of a ref.
+pub(crate) const MAX_REF_BYTES: u64 = 64 << 20;
+
+/// An error if an object is larger than any that was ever written.
+pub(crate) fn check_size(url: &str, key: &str, size: u64, most: u64) -> Result<(), StoreError> {
+    if size <= most {
+        return Ok(());
+    }
+    let reason = format!("{size} bytes: this is no object of a database");
+    Err(StoreError::new(StoreErrorKind::Corrupt, url, key, reason))
+}
+
 /// The error for a range that the object does not have.
 pub(crate) fn past_the_end(url: &str, what: &Fetch, length: Option<u64>) -> StoreError {
     let range = what.range.clone().unwrap_or_default();

@@ -93,8 +93,15 @@ impl ObjectStore {
         let wanted = range.as_ref().map(|range| range.end - range.start);
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
         let path = self.path(&what.key)?;
-        let read = async { self.inner.get_opts(&path, options).await?.bytes().await };
-        match read.await {
+        let answer = match self.inner.get_opts(&path, options).await {
+            Ok(answer) => {
+                let size_bytes = answer.range.end.saturating_sub(answer.range.start);
+                key::check_size(&self.url, &what.key, size_bytes, key::MAX_OBJECT_BYTES)?;
+                answer.bytes().await
+            }
+            Err(error) => Err(error),
+        };
+        match answer {
             Ok(bytes) if wanted.is_none_or(|wanted| bytes.len() as u64 == wanted) => {
                 self.has_read.store(true, Ordering::Relaxed);
                 Ok(bytes)
@@ -122,12 +129,14 @@ impl ObjectStore {
         let if_none_match = from.and_then(|version| version.e_tag.clone());
         let options = GetOptions { if_none_match, ..GetOptions::default() };
         let path = self.path(name)?;
-        let read = async {
-            let answer = self.inner.get_opts(&path, options).await?;
-            let meta = answer.meta.clone();
-            Ok((answer.bytes().await?, meta))
+        let read = match self.inner.get_opts(&path, options).await {
+            Ok(answer) => {
+                let meta = answer.meta.clone();
+                key::check_size(&self.url, name, meta.size, key::MAX_REF_BYTES)?;
+                answer.bytes().await.map(|bytes| (bytes, meta))
+            }
+            Err(error) => Err(error),
         };
-        let read = read.await;
         if matches!(read, Ok(_) | Err(Error::NotModified { .. })) {
             self.has_read.store(true, Ordering::Relaxed);
         }

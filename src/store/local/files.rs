@@ -11,6 +11,7 @@ use factfs_core::store::{Listed, StoreError, StoreErrorKind};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -48,16 +49,21 @@ pub(super) fn read(path: &Path, range: Option<&Range<u64>>) -> io::Result<Result
 }
 
 fn read_once(path: &Path, range: Option<&Range<u64>>) -> io::Result<Result<Bytes, u64>> {
-    let mut file = File::open(path)?;
-    let Some(range) = range else {
-        let mut all = Vec::new();
-        file.read_to_end(&mut all)?;
-        return Ok(Ok(all.into()));
-    };
+    // Without O_NONBLOCK opening a pipe would wait for somebody to write to it.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let meta = file.metadata()?;
     if meta.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
+    if !meta.is_file() || meta.len() > key::MAX_OBJECT_BYTES && range.is_none() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "this is no object of a database"));
+    }
+    let Some(range) = range else {
+        let mut all = Vec::with_capacity(meta.len() as usize);
+        file.read_to_end(&mut all)?;
+        return Ok(Ok(all.into()));
+    };
     if range.end > meta.len() {
         return Ok(Err(meta.len()));
     }
@@ -205,7 +211,7 @@ fn modified_ms(meta: &fs::Metadata) -> i64 {
 
 /// What an error of the file system means to the caller of a store.
 pub(super) fn failed(url: &str, object: &str, error: &io::Error) -> StoreError {
-    use StoreErrorKind::{Denied, Full, Invalid, NotFound, ReadOnly, Unavailable};
+    use StoreErrorKind::{Corrupt, Denied, Full, Invalid, NotFound, ReadOnly, Unavailable};
     let (kind, reason): (_, String) = match error.kind() {
         io::ErrorKind::NotFound if !Path::new(url).exists() => {
             (NotFound, "there is no such directory".into())
@@ -220,6 +226,7 @@ pub(super) fn failed(url: &str, object: &str, error: &io::Error) -> StoreError {
         io::ErrorKind::FileTooLarge => (Full, "the file system takes no file this large".into()),
         io::ErrorKind::NotADirectory => (Invalid, "part of the path is not a directory".into()),
         io::ErrorKind::IsADirectory => (Invalid, "there is a directory of that name".into()),
+        io::ErrorKind::InvalidData => (Corrupt, error.to_string()),
         io::ErrorKind::InvalidFilename => (Invalid, "the name is too long here".into()),
         _ => (Unavailable, error.to_string()),
     };

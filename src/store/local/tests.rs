@@ -266,3 +266,15 @@ fn a_small_disk_fills_up_and_becomes_read_only() {
         assert_eq!(error.kind, StoreErrorKind::ReadOnly, "{error}");
     }
 }
+
+#[test]
+fn what_is_no_file_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join("head")).unwrap();
+    let error = block(store.read_ref("head", None)).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Corrupt);
+    rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join("refs"), 0o600.into()).unwrap();
+    let error = block(store.read_ref("refs", None)).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Corrupt);
+}

@@ -54,6 +54,9 @@ pub(crate) fn open(
     if url.query().is_some() || url.fragment().is_some() {
         return Err(invalid("a url of a store has no ?query and no #fragment".into()));
     }
+    if let Some(reason) = malformed(settings) {
+        return Err(invalid(reason));
+    }
     let built = match scheme {
         Scheme::Aws => aws(url, settings),
         Scheme::Google => google(url, settings),
@@ -67,6 +70,28 @@ pub(crate) fn open(
             .map_err(|error| invalid(error.to_string()).because(error))?,
     };
     Ok(ObjectStore::new(inner, scheme, shown.to_owned(), prefix, settings))
+}
+
+/// What in the environment cannot be sent, or cannot be an address: the client would not say so
+/// kindly.
+fn malformed(settings: &Settings) -> Option<String> {
+    let ours = |name: &str| ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|p| name.starts_with(p));
+    for (name, value) in settings.env.iter().filter(|(name, value)| ours(name) && !value.is_empty())
+    {
+        if value.chars().any(|c| c.is_control() || !c.is_ascii()) {
+            return Some(format!("{name} has characters in it that cannot be sent"));
+        }
+        let is_address = name.contains("ENDPOINT");
+        if is_address && !(value.starts_with("http://") || value.starts_with("https://")) {
+            return Some(format!(
+                "{name}={value} is no address: write http://HOST or https://HOST"
+            ));
+        }
+        if name.ends_with("REGION") && value.contains(|c: char| c.is_whitespace() || c == '/') {
+            return Some(format!("{name}={value:?} is no region"));
+        }
+    }
+    None
 }
 
 /// TLS for every client of the process: ring, which needs nothing but a C compiler to build.

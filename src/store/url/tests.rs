@@ -94,6 +94,19 @@ fn missing_credentials_are_told_at_once() {
 }
 
 #[test]
+fn what_cannot_be_sent_is_told() {
+    let check = |vars: &[(&str, &str)], part: &str| {
+        let mut all = vec![("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
+        all.extend_from_slice(vars);
+        let error = open("s3://bucket/x", &env(&all)).unwrap_err();
+        assert!(error.reason.contains(part), "{error}");
+    };
+    check(&[("AWS_ENDPOINT_URL", "localhost:9000")], "write http://");
+    check(&[("AWS_REGION", "a b")], "no region");
+    check(&[("AWS_SESSION_TOKEN", "x\ny")], "AWS_SESSION_TOKEN has characters");
+}
+
+#[test]
 fn credentials_open_without_a_request() {
     let aws = env(&[("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")]);
     assert_eq!(open("s3://bucket/x/", &aws).unwrap().url(), "s3://bucket/x");
