@@ -98,7 +98,6 @@ fn conn(error: &ConnError) -> Kind {
         | ConnError::Ambiguous(_)
         | ConnError::When(_)
         | ConnError::Unfit(_) => Kind::Invalid,
-        ConnError::NotKept(_) => Kind::Unsupported,
         ConnError::TooLarge(_) => Kind::TooLarge,
         ConnError::Contended { .. } => Kind::Busy,
         ConnError::Nodes(e) | ConnError::Trees(TreeError::Nodes(e)) => nodes(e),

@@ -9,7 +9,8 @@ use crate::commit::{
     log_name, novelty_name,
 };
 use crate::hash::NodeHash;
-use crate::store::{Fetch, RefRead, StoreErrorKind, Version};
+use super::join::join_all;
+use crate::store::{BoxFuture, Fetch, RefRead, StoreError, StoreErrorKind, Version};
 use bytes::Bytes;
 
 /// How often a head is read anew because what it named was deleted meanwhile.
@@ -117,6 +118,13 @@ impl Place {
             Some(opened) => opened.map_err(|e| self.damaged(name, e)),
             None => self.open_head(name, head).await,
         }
+    }
+
+    /// Writes objects, all at once.
+    pub(super) async fn put_all(&self, objects: &[(String, Bytes)]) -> Result<(), StoreError> {
+        let puts: Vec<BoxFuture<'_, _>> =
+            objects.iter().map(|(key, bytes)| self.store.put(key, bytes.clone())).collect();
+        join_all(puts).await.into_iter().collect()
     }
 
     /// A log segment that a head lists.

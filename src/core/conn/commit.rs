@@ -6,13 +6,12 @@
 //! head that was just seen to be the newest, or on one that the swap of its group proved to be.
 
 use super::build::{Draft, Group, Known, Plan};
-use super::join::join_all;
 use super::queue::{Failure, Job};
 use super::settle::{Attempt, Settled, pause_ms};
 use super::{Conn, ConnError, Seen};
 use crate::db::TxReport;
 use crate::id::CommitId;
-use crate::store::{BoxFuture, Expect, StoreError, Swap};
+use crate::store::{Expect, StoreError, Swap};
 use std::collections::BTreeMap;
 
 impl Conn {
@@ -103,10 +102,7 @@ impl Conn {
         &self,
         objects: &[(String, bytes::Bytes)],
     ) -> Result<(), StoreError> {
-        let store = &self.inner.place.store;
-        let puts: Vec<BoxFuture<'_, _>> =
-            objects.iter().map(|(key, bytes)| store.put(key, bytes.clone())).collect();
-        join_all(puts).await.into_iter().collect()
+        self.inner.place.put_all(objects).await
     }
 
     /// Answers a group that is in the head. What it refused rests on the transactions before it,

@@ -10,6 +10,7 @@
 //! while a swap is under way share the next one.
 
 mod access;
+mod asof;
 mod backfill;
 mod branch;
 mod build;
@@ -21,8 +22,10 @@ mod flush;
 mod join;
 mod log;
 mod open;
+mod past;
 mod queue;
 mod refs;
+mod replay;
 mod resolve;
 mod settle;
 
@@ -33,13 +36,14 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use asof::AsOf;
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
 pub use log::{CommitEntry, LogReader};
 pub use resolve::Moment;
 
 use crate::commit::{Opened, TAIL_BYTES};
-use crate::db::{Db, Prepared, TxReport};
+use crate::db::{Db, Prepared, Snapshot, TxReport};
 use crate::index::Nodes;
 use crate::store::{Host, Store, Version};
 use queue::Queue;
@@ -121,6 +125,8 @@ struct Inner {
     queue: Queue,
     flushing: AtomicBool,
     flush_error: Mutex<Option<ConnError>>,
+    /// Databases of the past that were opened last.
+    past: Mutex<Vec<Snapshot>>,
 }
 
 impl Conn {

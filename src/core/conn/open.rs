@@ -37,8 +37,9 @@ impl Conn {
         let seen = Mutex::new(place.open_newest(&head, None).await?);
         let (branch, queue) = (branch.map(str::to_owned), Queue::default());
         let (flushing, flush_error) = (AtomicBool::new(false), Mutex::default());
+        let past = Mutex::default();
         let inner =
-            Inner { place, options, rules, head, branch, seen, queue, flushing, flush_error };
+            Inner { place, options, rules, head, branch, seen, queue, flushing, flush_error, past };
         Ok(Self { inner: Arc::new(inner) })
     }
 

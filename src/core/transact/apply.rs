@@ -257,6 +257,7 @@ fn change_schema(
     let new: HashSet<AttrId> = parsed.brought.iter().map(|(_, id)| *id).collect();
     let Change { schema, conditions, backfill } = change;
     prepared.schema = schema;
+    prepared.schema.keep_from(db.schema(), prepared.tx.t());
     let conditions: Vec<_> = conditions.into_iter().filter(|c| !new.contains(&c.attr())).collect();
     if !conditions.is_empty() {
         conditions_hold(db, &conditions, prepared)?;
