@@ -61,16 +61,29 @@ fn fill(
     let add = collect(forest, aevt, Order::Aevt, attrs)?.sorted(Order::Avet);
     // Left from when the attribute was in AVET before.
     let remove = collect(forest, avet.as_ref(), Order::Avet, attrs)?;
-    let mut avet = avet;
-    let none = Facts::default();
-    let steps = [Changes { add: &none, remove: &remove }, Changes { add: &add, remove: &none }];
-    for changes in steps {
-        if !changes.add.is_empty() || !changes.remove.is_empty() {
-            let tree = forest.merge(avet.as_ref(), Order::Avet, changes, &mut |_, _| ())?;
-            avet = tree.place(forest.packs);
+    // In one merge: what a first one wrote is in no store yet that a second one could read.
+    let (add, remove) = (without(&add, &remove), without(&remove, &add));
+    if add.is_empty() && remove.is_empty() {
+        return Ok(avet);
+    }
+    let changes = Changes { add: &add, remove: &remove };
+    let tree = forest.merge(avet.as_ref(), Order::Avet, changes, &mut |_, _| ())?;
+    Ok(tree.place(forest.packs))
+}
+
+/// The rows of sorted facts that others have not.
+fn without(facts: &Facts, others: &Facts) -> Facts {
+    let (mut out, mut at) = (FactsBuilder::default(), 0);
+    for row in 0..facts.len() {
+        let key = facts.key(row);
+        let before = |at: usize| others.key(at).cmp_in(Order::Avet, &key).is_lt();
+        at = others.seek_near(at..others.len(), before);
+        let same = at < others.len() && others.key(at).cmp_in(Order::Avet, &key).is_eq();
+        if !(same && others.end(at) == facts.end(row)) {
+            out.push_row(facts, row);
         }
     }
-    Ok(avet)
+    out.finish()
 }
 
 fn collect(

@@ -166,9 +166,10 @@ fn random_history(seed: u64, forgets: bool) -> (Arc<MemoryStore>, Conn, Said, Ve
     };
     keep(transact(&conn, SCHEMA).unwrap());
     for _ in 0..12 + dice.below(20) {
-        // What is not allowed, such as a key that another entity has, changes nothing.
-        if let Ok(report) = transact(&conn, &random_tx(&mut dice, forgets)) {
-            keep(report);
+        match transact(&conn, &random_tx(&mut dice, forgets)) {
+            Ok(report) => keep(report),
+            // What is not allowed, such as a key that another entity has, changes nothing.
+            Err(error) => assert!(error.contains("unique") || error.contains("several"), "{error}"),
         }
         if dice.below(7) == 0 {
             block_on(conn.flush()).unwrap();
