@@ -21,6 +21,7 @@ mod error;
 mod flush;
 mod join;
 mod log;
+mod merge;
 mod open;
 mod past;
 mod queue;
@@ -39,6 +40,7 @@ mod tests;
 pub use asof::AsOf;
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
+pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
 pub use log::{CommitEntry, LogReader};
 pub use resolve::Moment;
 

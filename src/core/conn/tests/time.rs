@@ -10,30 +10,6 @@ use crate::id::{AttrId, Tx};
 use crate::index::{Node, NodeRef, Nodes, NodesError};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many random cases a test runs: `FACTFS_CASES` times as many as by default.
-pub(super) fn cases(default: u64) -> u64 {
-    let times = std::env::var("FACTFS_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
-    default * times
-}
-
-/// Random numbers from a seed.
-pub(super) struct Dice(pub(super) u64);
-
-impl Dice {
-    pub(super) fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(1);
-        mix(self.0) % n
-    }
-}
-
-pub(super) fn transact(conn: &Conn, text: &str) -> Result<TxReport, String> {
-    let form = read_one(text).unwrap();
-    let make = move |db: &Db, now_ms| {
-        prepare(db, &form, &TxOptions { now_ms, ..TxOptions::default() }).map_err(|e| e.to_string())
-    };
-    block_on(conn.transact(make)).map_err(|e| e.to_string())
-}
-
 const SCHEMA: &str = "[
     {:db/ident :key :db/valueType :db.type/long :db/unique :db.unique/identity}
     {:db/ident :n :db/valueType :db.type/long}
