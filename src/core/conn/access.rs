@@ -3,13 +3,13 @@
 //! **Invariant:** bytes are believed only after they decoded and their hash was compared; an error
 //! names the object.
 
+use super::join::join_all;
 use super::{ConnError, Place, Seen};
 use crate::commit::{
     FORMAT, FormatError, HEAD, Head, Identity, Novelty, Opened, REFS, Refs, Segment, SegmentRef,
     log_name, novelty_name,
 };
 use crate::hash::NodeHash;
-use super::join::join_all;
 use crate::store::{BoxFuture, Fetch, RefRead, StoreError, StoreErrorKind, Version};
 use bytes::Bytes;
 

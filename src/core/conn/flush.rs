@@ -9,7 +9,9 @@ use super::build::{Objects, write_novelty};
 use super::commits::{self, LogPlace};
 use super::settle::{Attempt, Settled, pause_ms};
 use super::{Conn, ConnError, Place, Seen};
-use crate::commit::{Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened, SegmentRef};
+use crate::commit::{
+    Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened, SegmentRef,
+};
 use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::db::{Layer, Trees};
 use crate::id::{AttrId, T, Tx};

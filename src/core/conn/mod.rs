@@ -40,8 +40,8 @@ mod tests;
 pub use asof::AsOf;
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
-pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
 pub use log::{CommitEntry, LogReader};
+pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
 pub use resolve::Moment;
 
 use crate::commit::{Opened, TAIL_BYTES};

@@ -174,4 +174,3 @@ impl Replay {
         Ok(Past { head, objects })
     }
 }
-

@@ -81,8 +81,7 @@ impl Place {
         let mut names: Vec<(u128, T)> = Vec::new();
         let indexed = last.min(base.flushed).min(T(first.0 + COMMITS - 1));
         if first <= indexed {
-            let keys: Vec<_> =
-                (first.0..=indexed.0).map(|t| commits::key(T(t)).into()).collect();
+            let keys: Vec<_> = (first.0..=indexed.0).map(|t| commits::key(T(t)).into()).collect();
             let rows = rows_get(self.nodes.as_ref(), base.commits.as_ref(), &keys)?;
             for (t, row) in (first.0..).zip(rows) {
                 let row = row.ok_or_else(|| ConnError::NoCommit(t.to_string()))?;
@@ -119,10 +118,7 @@ impl Place {
     }
 
     /// Log segments by name, in one round.
-    pub(super) async fn read_segments(
-        &self,
-        names: &[(u128, T)],
-    ) -> Result<Vec<Bytes>, ConnError> {
+    pub(super) async fn read_segments(&self, names: &[(u128, T)]) -> Result<Vec<Bytes>, ConnError> {
         let fetch = |(name, _): &(u128, T)| Fetch { key: log_name(*name), range: None };
         let fetches: Vec<Fetch> = names.iter().map(fetch).collect();
         Ok(self.store.get_many(&fetches).await?)

@@ -4,11 +4,11 @@
 use super::{Conn, ConnError, CreateOptions, Options, Place, TransactError, create};
 use crate::datom::{Datom, Order};
 use crate::db::{Db, DbError, Prepared, TxReport};
+use crate::edn::read_one;
 use crate::id::{AttrId, EntityId, T};
 use crate::index::{Node, NodeRef, Nodes, NodesError};
 use crate::schema::builtin;
 use crate::store::{BoxFuture, Fetch, Host, MemoryStore, Store};
-use crate::edn::read_one;
 use crate::transact::{TxOptions, prepare};
 use crate::value::Value;
 use std::future::Future;

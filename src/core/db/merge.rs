@@ -163,12 +163,7 @@ fn take_group(
     }
 }
 
-fn emit(
-    seeing: Seeing<'_>,
-    key: &RowKey<'_>,
-    group: &[(Tx, Option<Tx>)],
-    out: &mut FactsBuilder,
-) {
+fn emit(seeing: Seeing<'_>, key: &RowKey<'_>, group: &[(Tx, Option<Tx>)], out: &mut FactsBuilder) {
     let view = seeing.view;
     for &(tx, end) in group {
         if end.is_some_and(|end| seeing.forgets(key.a, end)) {

@@ -105,7 +105,8 @@ impl<'a> Ancestry<'a> {
         while next < parts.len() {
             if let Part::Line(part) = &parts[next] {
                 let part = part.clone();
-                let floor = if next == 0 { self.fork } else { fork(self.place, &part, line).await? };
+                let floor =
+                    if next == 0 { self.fork } else { fork(self.place, &part, line).await? };
                 for id in self.merged(&part, floor).await? {
                     if !self.is_known(&parts, id).await? {
                         parts.push(match self.line_of(id).await? {

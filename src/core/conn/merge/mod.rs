@@ -177,11 +177,7 @@ fn commit_of(
 }
 
 /// Finds what both sides have in common, and what the source adds to the target.
-async fn plan(
-    place: &Place,
-    target: &Opened,
-    source: &Opened,
-) -> Result<MergePlan, MergeError> {
+async fn plan(place: &Place, target: &Opened, source: &Opened) -> Result<MergePlan, MergeError> {
     if target.head.database != source.head.database {
         return Err(MergeError::Foreign);
     }

@@ -89,26 +89,28 @@ impl Unify<'_> {
         Ok(())
     }
 
-    /// Whether an entity was made in the source since the common commit.
-    fn is_new(&self, e: EntityId) -> bool {
-        let all = |side: &BTreeMap<EntityId, About>| side.get(&e).is_some_and(|a| !a.is_empty());
+    /// Identities that the source gave, or took from, entities which the target never had: they are
+    /// new, or were found to be entities of the target by an earlier merge.
+    fn identities(&self) -> Result<Vec<Fact>, DbError> {
         let schema = self.source.schema();
-        let kept = |a: AttrId| schema.get(a).is_some_and(|a| a.is_composite());
-        let said = |a: AttrId, v: &Value| kept(a) || self.add.contains(&(e, a, v.clone()));
-        all(&self.there)
-            && !all(&self.here)
-            && !self.retract.range(first(e)..first(EntityId(e.0 + 1))).any(|_| true)
-            && self.there[&e].iter().all(|(a, v)| said(*a, v))
-    }
-
-    /// Finds which new entities are entities of the target. An identity may itself be a reference
-    /// to one of them, so this goes on until nothing is found any more.
-    fn identify(&mut self) -> Result<(), DbError> {
-        let schema = self.source.schema().clone();
         let identity =
             |a: AttrId| schema.get(a).is_some_and(|a| a.unique == Some(Unique::Identity));
-        let told: Vec<Fact> = self.add.iter().filter(|fact| identity(fact.1)).cloned().collect();
-        let told: Vec<Fact> = told.into_iter().filter(|fact| self.is_new(fact.0)).collect();
+        let absent = |e: &EntityId| self.here.get(e).is_none_or(|about| about.is_empty());
+        let absent: Vec<EntityId> = self.there.keys().copied().filter(absent).collect();
+        let past = about(&self.target.history(), absent.iter().copied())?;
+        let mut told = Vec::new();
+        for e in absent.into_iter().filter(|e| past[e].is_empty()) {
+            let now = self.there[&e].iter().map(|(a, v)| (e, *a, v.clone()));
+            let before = self.retract.range(first(e)..first(EntityId(e.0 + 1))).cloned();
+            told.extend(now.chain(before).filter(|fact| identity(fact.1)));
+        }
+        Ok(told)
+    }
+
+    /// Finds which entities of the source are entities of the target. An identity may itself be a reference
+    /// to one of them, so this goes on until nothing is found any more.
+    fn identify(&mut self) -> Result<(), DbError> {
+        let told = self.identities()?;
         let mut taken: BTreeMap<EntityId, EntityId> = BTreeMap::new();
         loop {
             let known = self.mapped.len();
@@ -156,7 +158,9 @@ impl Unify<'_> {
         let attribute = self.source.schema().get(a)?;
         match attribute.entity.and_then(|e| self.mapped.get(&e)) {
             Some(entity) => target.described_by(*entity).map(|a| a.id),
-            None => target.attr(attribute.ident.as_str()).filter(|a| same(a, attribute)).map(|a| a.id),
+            None => {
+                target.attr(attribute.ident.as_str()).filter(|a| same(a, attribute)).map(|a| a.id)
+            }
         }
     }
 
@@ -176,10 +180,12 @@ impl Unify<'_> {
             }
         }
         let translated = |unify: &Self, facts: &BTreeSet<Fact>| -> BTreeSet<Fact> {
-            facts.iter().map(|(e, a, v)| (unify.entity(*e), unify.attr(*a), unify.value(v))).collect()
+            facts
+                .iter()
+                .map(|(e, a, v)| (unify.entity(*e), unify.attr(*a), unify.value(v)))
+                .collect()
         };
-        (self.add, self.retract) =
-            (translated(self, &self.add), translated(self, &self.retract));
+        (self.add, self.retract) = (translated(self, &self.add), translated(self, &self.retract));
         Ok(brought.into_iter().map(|(a, ident)| (ident, a)).collect())
     }
 
@@ -212,7 +218,9 @@ impl Unify<'_> {
 
     /// Entities that one side retracted, with what the other says of them, or to them, anew.
     fn retracted(&mut self) -> Result<(), DbError> {
-        let owners: BTreeSet<EntityId> = self.mapped.values().copied().collect();
+        let lives = |e: &EntityId| self.there.get(e).is_some_and(|about| !about.is_empty());
+        let owners = self.mapped.iter().filter(|(e, _)| lives(e));
+        let owners: BTreeSet<EntityId> = owners.map(|(_, owner)| *owner).collect();
         let is_empty = |side: &BTreeMap<EntityId, About>, e: EntityId| {
             side.get(&e).is_none_or(|about| about.is_empty())
         };
@@ -265,16 +273,17 @@ impl Unify<'_> {
             self.target.schema().attributes().filter(|a| a.is_ref()).map(|a| a.id).collect();
         let pairs: Vec<(EntityId, AttrId)> =
             gone.iter().flat_map(|e| refs.iter().map(|a| (*e, *a))).collect();
-        let range = |(e, a): &(EntityId, AttrId)| {
-            KeyRange::prefix(None, Some(*a), Some(Value::Ref(*e)))
-        };
+        let range =
+            |(e, a): &(EntityId, AttrId)| KeyRange::prefix(None, Some(*a), Some(Value::Ref(*e)));
         let ranges: Vec<KeyRange> = pairs.iter().map(range).collect();
         let here = self.target.scan(Order::Avet, &ranges)?;
         for ((e, a), slices) in pairs.into_iter().zip(here) {
             for datom in slices.iter().flat_map(Slice::datoms) {
                 let known = self.retract.contains(&(datom.e, a, datom.v.clone()))
                     || gone.contains(&datom.e)
-                    || self.source.datoms(Order::Eavt, Some(datom.e), Some(a), Some(datom.v.clone()))
+                    || self
+                        .source
+                        .datoms(Order::Eavt, Some(datom.e), Some(a), Some(datom.v.clone()))
                         .map(|found| !found.is_empty())?;
                 if !known {
                     let said = (datom.e, self.name(a), datom.v);
@@ -288,27 +297,28 @@ impl Unify<'_> {
 
     /// Drops what the target has already, and finds one-valued attributes that both changed.
     fn values(&mut self) {
-        let mut ones: BTreeMap<(EntityId, AttrId), (Option<Value>, Option<Value>)> = BTreeMap::new();
-        for (facts, is_add) in [(&self.retract, false), (&self.add, true)] {
-            for (e, a, v) in facts.iter().filter(|fact| !self.is_many(fact.1)) {
-                let one = ones.entry((*e, *a)).or_default();
-                *(if is_add { &mut one.1 } else { &mut one.0 }) = Some(v.clone());
-            }
+        let mut ones: BTreeMap<(EntityId, AttrId), (Option<Value>, Vec<Value>)> = BTreeMap::new();
+        for (e, a, v) in self.retract.iter().filter(|fact| !self.is_many(fact.1)) {
+            ones.entry((*e, *a)).or_default().0 = Some(v.clone());
+        }
+        for (e, a, v) in self.add.iter().filter(|fact| !self.is_many(fact.1)) {
+            ones.entry((*e, *a)).or_default().1.push(v.clone());
         }
         for ((entity, a), (base, source)) in ones {
             let about = self.here.get(&entity).into_iter().flatten();
             let target = about.filter(|(at, _)| *at == a).map(|(_, v)| v.clone()).next();
-            if target == source || target == base {
-                continue;
-            }
-            if self.is_retracted(entity) {
+            // Several, where entities of the source are one in the target.
+            let several = source.len() > 1;
+            let source = source.into_iter().find(|v| !several || target.as_ref() != Some(v));
+            let fits = !several && (target == source || target == base);
+            if fits || self.is_retracted(entity) {
                 continue;
             }
             let attribute = self.name(a);
             let is_schema = Schema::describes(a)
-                && [&self.target, &self.source].iter().any(|db| {
-                    db.schema().described_by(entity).is_some()
-                });
+                && [&self.target, &self.source]
+                    .iter()
+                    .any(|db| db.schema().described_by(entity).is_some());
             self.conflicts.insert(match is_schema {
                 true => Conflict::Schema { entity, attribute, base, target, source },
                 false => Conflict::Value { entity, attribute, base, target, source },
@@ -327,15 +337,15 @@ impl Unify<'_> {
 
     /// Whether an entity is told as retracted by one side.
     fn is_retracted(&self, e: EntityId) -> bool {
-        let about =
-            |c: &Conflict| matches!(c, Conflict::Retracted { entity, .. } if *entity == e);
+        let about = |c: &Conflict| matches!(c, Conflict::Retracted { entity, .. } if *entity == e);
         self.conflicts.iter().any(about)
     }
 
     /// Unique values that the target's entities have, and keep.
     fn unique(&mut self) -> Result<(), DbError> {
         let is_unique = |db: &Db, a: AttrId| db.schema().get(a).is_some_and(|a| a.unique.is_some());
-        let said: Vec<Fact> = self.add.iter().filter(|fact| is_unique(&self.target, fact.1)).cloned().collect();
+        let said: Vec<Fact> =
+            self.add.iter().filter(|fact| is_unique(&self.target, fact.1)).cloned().collect();
         for (e, a, v) in said {
             let found = self.target.datoms(Order::Avet, None, Some(a), Some(v.clone()))?;
             for owner in found.into_iter().map(|datom| datom.e) {

@@ -4,11 +4,11 @@ mod crash;
 mod time;
 
 use super::testing::*;
-use crate::edn::read_one;
 use super::{Conn, ConnError, CreateOptions, Options, TransactError, create};
 use crate::commit::TAIL_BYTES;
 use crate::datom::Order;
 use crate::db::{Db, DbError, Prepared};
+use crate::edn::read_one;
 
 use crate::id::{EntityId, T};
 use crate::schema::builtin;

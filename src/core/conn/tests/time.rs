@@ -108,8 +108,7 @@ type Datom3 = (Fact, Tx, bool);
 fn set(db: &Db, order: Order) -> BTreeSet<Datom3> {
     let datoms = db.datoms(order, None, None, None).unwrap();
     let count = datoms.len();
-    let set: BTreeSet<_> =
-        datoms.into_iter().map(|d| ((d.e, d.a, d.v), d.tx, d.added)).collect();
+    let set: BTreeSet<_> = datoms.into_iter().map(|d| ((d.e, d.a, d.v), d.tx, d.added)).collect();
     assert_eq!(set.len(), count, "a datom twice");
     set
 }
@@ -277,7 +276,10 @@ fn what_keeps_no_history_is_gone_when_it_ends() {
     // Before and after the flush that leaves it out of the trees.
     for _ in 0..2 {
         let db = conn.db();
-        assert_eq!((of(&db), of(&db.history()), of(&db.as_of(T(2))), of(&db.as_of(T(3)))), (2, 4, 0, 2));
+        assert_eq!(
+            (of(&db), of(&db.history()), of(&db.as_of(T(2))), of(&db.as_of(T(3)))),
+            (2, 4, 0, 2)
+        );
         block_on(conn.flush()).unwrap();
     }
     // The log is the record of what was said.
