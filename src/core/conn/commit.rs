@@ -62,6 +62,7 @@ impl Conn {
             }
             (fresh, tries, jobs) = (true, tries + 1, group.into_jobs());
             host.sleep(pause_ms(host, tries)).await;
+            self.pace().await;
         }
     }
 
@@ -73,6 +74,7 @@ impl Conn {
         let (place, name) = (&self.inner.place, &self.inner.head);
         let nonce = plan.opened.head.nonce;
         let expect = Expect::Version(seen.version.clone());
+        self.note_swap();
         let why = match place.store.cas_ref(name, expect, plan.bytes).await {
             Err(error) => return Swapped::Failed(error.into()),
             Ok(Swap::Swapped(version)) => {

@@ -41,6 +41,11 @@ impl Conn {
         self.novelty_rows() >= self.inner.options.novelty_rows
     }
 
+    /// Whether the novelty is so large that transactions wait for a flush.
+    pub fn is_flush_late(&self) -> bool {
+        self.novelty_rows() >= self.inner.options.novelty_rows.saturating_mul(2)
+    }
+
     fn novelty_rows(&self) -> u64 {
         self.seen().opened.head.base.novelty.map_or(0, |novelty| novelty.rows)
     }
@@ -124,6 +129,8 @@ impl Conn {
             self.put_all(&objects).await?;
             let nonce = opened.head.nonce;
             let expect = Expect::Version(seen.version.clone());
+            self.pace().await;
+            self.note_swap();
             let why = match place.store.cas_ref(name, expect, bytes).await? {
                 Swap::Swapped(version) => {
                     self.remember(&Seen { opened, version });
