@@ -61,7 +61,6 @@ fn fill(
     let add = collect(forest, aevt, Order::Aevt, attrs)?.sorted(Order::Avet);
     // Left from when the attribute was in AVET before.
     let remove = collect(forest, avet.as_ref(), Order::Avet, attrs)?;
-    // In one merge: what a first one wrote is in no store yet that a second one could read.
     let (add, remove) = (without(&add, &remove), without(&remove, &add));
     if add.is_empty() && remove.is_empty() {
         return Ok(avet);
@@ -71,19 +70,20 @@ fn fill(
     Ok(tree.place(forest.packs))
 }
 
-/// The rows of sorted facts that others have not.
+/// The facts that are not among others; both are in AVET order.
 fn without(facts: &Facts, others: &Facts) -> Facts {
-    let (mut out, mut at) = (FactsBuilder::default(), 0);
+    let mut left = FactsBuilder::default();
+    let mut other = 0;
     for row in 0..facts.len() {
         let key = facts.key(row);
-        let before = |at: usize| others.key(at).cmp_in(Order::Avet, &key).is_lt();
-        at = others.seek_near(at..others.len(), before);
-        let same = at < others.len() && others.key(at).cmp_in(Order::Avet, &key).is_eq();
-        if !(same && others.end(at) == facts.end(row)) {
-            out.push_row(facts, row);
+        while other < others.len() && others.key(other).cmp_in(Order::Avet, &key).is_lt() {
+            other += 1;
+        }
+        if other == others.len() || others.key(other).cmp_in(Order::Avet, &key).is_ne() {
+            left.push_row(facts, row);
         }
     }
-    out.finish()
+    left.finish()
 }
 
 fn collect(

@@ -66,6 +66,11 @@ impl Group {
         drafts.chain(known).chain(self.refused).collect()
     }
 
+    /// How many transactions.
+    pub(super) fn size(&self) -> usize {
+        self.drafts.len() + self.known.len() + self.refused.len()
+    }
+
     /// The commit that a head with this group is.
     pub(super) fn tip(&self) -> Option<CommitId> {
         self.drafts.last().map(|draft| draft.commit)

@@ -19,7 +19,7 @@ impl Conn {
     pub(super) async fn commit_group(&self, mut jobs: Vec<Box<dyn Job>>) {
         let host = self.inner.place.host.as_ref();
         let begun = self.now_ms();
-        let (mut tries, mut fresh) = (0, false);
+        let (mut tries, mut fresh, mut flushed) = (0, false, false);
         if jobs.is_empty() {
             return;
         }
@@ -48,6 +48,24 @@ impl Conn {
             }
             let plan = match self.plan(&seen.opened, &group.drafts) {
                 Ok(plan) => plan,
+                // Together they are too much for one head: one by one they may not be.
+                Err(ConnError::TooLarge(_)) if group.size() > 1 => {
+                    for job in group.into_jobs() {
+                        Box::pin(self.commit_group(vec![job])).await;
+                    }
+                    return;
+                }
+                // Alone it may be too much beside the novelty that is there.
+                Err(ConnError::TooLarge(_)) if !flushed && self.inner.options.flush => {
+                    flushed = true;
+                    match self.flush().await {
+                        Ok(_) => {
+                            jobs = group.into_jobs();
+                            continue;
+                        }
+                        Err(error) => return group.fail(&Failure::Failed(error)),
+                    }
+                }
                 Err(error) => return group.fail(&Failure::Failed(error)),
             };
             match self.swap_in(&seen, plan, group.tip()).await {
@@ -91,7 +109,7 @@ impl Conn {
             Ok(Swap::Lost) => "the store says that another writer was first".to_owned(),
             Ok(Swap::Unknown(error)) => error.to_string(),
         };
-        let attempt = Attempt { expected: &seen.version, nonce, commit, why };
+        let attempt = Attempt { replaces: &seen.opened.head, nonce, commit, why };
         match self.settle(attempt).await {
             Settled::Happened(seen) => Swapped::Happened(seen),
             Settled::Moved => Swapped::Moved,

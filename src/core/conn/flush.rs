@@ -22,6 +22,11 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Bytes of novelty from which a flush is due: each spill writes all of them again.
+const NOVELTY_BYTES: u64 = 512 << 10;
+/// Log segments from which a flush is due: the head has some fifty bytes for each.
+const SEGMENTS: u64 = 128;
+
 /// The name of a pack.
 pub(super) fn pack_name(pack: PackId) -> String {
     format!("pack/{:032x}", pack.0)
@@ -36,18 +41,23 @@ pub(super) struct Flushed {
 }
 
 impl Conn {
-    /// Whether the novelty is over its limit.
+    /// Whether the novelty is over a limit: of its rows, its bytes, or the log segments that the
+    /// head has to list.
     pub fn needs_flush(&self) -> bool {
-        self.novelty_rows() >= self.inner.options.novelty_rows
+        self.is_full(1)
     }
 
     /// Whether the novelty is so large that transactions wait for a flush.
     pub fn is_flush_late(&self) -> bool {
-        self.novelty_rows() >= self.inner.options.novelty_rows.saturating_mul(2)
+        self.is_full(2)
     }
 
-    fn novelty_rows(&self) -> u64 {
-        self.seen().opened.head.base.novelty.map_or(0, |novelty| novelty.rows)
+    fn is_full(&self, factor: u64) -> bool {
+        let base = &self.seen().opened.head.base;
+        let (rows, len) = base.novelty.map_or((0, 0), |novelty| (novelty.rows, novelty.len));
+        rows >= self.inner.options.novelty_rows.saturating_mul(factor)
+            || len >= NOVELTY_BYTES * factor
+            || base.log.len() as u64 >= SEGMENTS * factor
     }
 
     /// Moves the novelty into the trees, and keeps that head as an automatic tag; `false` if there
@@ -98,8 +108,7 @@ impl Conn {
     /// A flush where one is due, after a commit. That commit was acknowledged: what goes wrong here
     /// is kept for [`Conn::flush_error`].
     pub(super) async fn flush_if(&self, factor: u64) {
-        let limit = self.inner.options.novelty_rows.saturating_mul(factor);
-        if !self.inner.options.flush || self.novelty_rows() < limit {
+        if !self.inner.options.flush || !self.is_full(factor) {
             return;
         }
         let error = self.flush().await.err();
@@ -139,7 +148,7 @@ impl Conn {
                 Swap::Lost => String::new(),
                 Swap::Unknown(error) => error.to_string(),
             };
-            let attempt = Attempt { expected: &seen.version, nonce, commit: None, why };
+            let attempt = Attempt { replaces: &seen.opened.head, nonce, commit: None, why };
             match self.settle(attempt).await {
                 Settled::Happened(_) => return Ok(true),
                 Settled::Moved | Settled::Unknown(_) if self.now_ms() < until => {}
