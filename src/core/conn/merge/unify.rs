@@ -107,8 +107,8 @@ impl Unify<'_> {
         Ok(told)
     }
 
-    /// Finds which entities of the source are entities of the target. An identity may itself be a reference
-    /// to one of them, so this goes on until nothing is found any more.
+    /// Finds which entities of the source are entities of the target. An identity may itself be a
+    /// reference to one of them, so this goes on until nothing is found any more.
     fn identify(&mut self) -> Result<(), DbError> {
         let told = self.identities()?;
         let mut taken: BTreeMap<EntityId, EntityId> = BTreeMap::new();
