@@ -21,7 +21,7 @@ pub(super) struct Line {
 
 /// A part of a history.
 enum Part {
-    Line(Line),
+    Line(Box<Line>),
     /// A merged commit that no head has on its line.
     Alone(CommitId),
 }
@@ -100,7 +100,7 @@ impl<'a> Ancestry<'a> {
 
     /// All lines of a history that were not common when the two lines forked.
     async fn history(&mut self, line: &Line) -> Result<Vec<Part>, ConnError> {
-        let mut parts = vec![Part::Line(line.clone())];
+        let mut parts = vec![Part::Line(Box::new(line.clone()))];
         let mut next = 0;
         while next < parts.len() {
             if let Part::Line(part) = &parts[next] {
@@ -110,7 +110,7 @@ impl<'a> Ancestry<'a> {
                 for id in self.merged(&part, floor).await? {
                     if !self.is_known(&parts, id).await? {
                         parts.push(match self.line_of(id).await? {
-                            Some(line) => Part::Line(line),
+                            Some(line) => Part::Line(Box::new(line)),
                             None => Part::Alone(id),
                         });
                     }
