@@ -1,8 +1,8 @@
 //! From a WHEN to a database: by `t`, age, time, tag, branch or the beginning of a commit.
 //!
 //! **Invariant:** a past commit of a branch is its newest head seen as of that commit, or equal to
-//! that, so what resolves now resolves as long as the log lasts. `fixed` says whether the same words can ever
-//! mean another commit.
+//! that, so what resolves now resolves as long as the log lasts. `fixed` says whether the same
+//! words can ever mean another commit.
 
 use super::branch::db_of;
 use super::{AsOf, Conn, ConnError};

@@ -1,6 +1,7 @@
 //! Connections over a store that does what it is told.
 
 mod crash;
+mod pace;
 mod time;
 
 use super::testing::*;
@@ -506,21 +507,4 @@ fn an_attribute_that_comes_into_avet_is_found_there() {
     tell(&conn, "[{:db/ident :a/n :db/index true}]");
     check(&conn);
     check(&reopen(&store).unwrap());
-}
-
-#[test]
-fn a_store_sets_the_pace() {
-    let store = Arc::new(Paced(MemoryStore::new()));
-    let host = Arc::new(TestHost::seeded(1));
-    let nodes = Arc::new(StoreNodes(store.clone()));
-    let place = super::Place { store, host: host.clone(), nodes };
-    block_on(create(&place, &CreateOptions::default())).unwrap();
-    let conn = block_on(Conn::open(place, None, Options::default())).unwrap();
-    let mut last: Option<i64> = None;
-    for i in 0..5 {
-        say(&conn, Say::new(&format!("e/{i}"))).unwrap();
-        let now = crate::store::Host::now_ms(host.as_ref());
-        assert!(last.is_none_or(|last| now - last >= 900), "{last:?}, {now}");
-        last = Some(now);
-    }
 }
