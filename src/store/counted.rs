@@ -108,6 +108,10 @@ impl<S: Store> Store for Counted<S> {
         self.inner.url()
     }
 
+    fn pace_ms(&self) -> u64 {
+        self.inner.pace_ms()
+    }
+
     fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
         Box::pin(async move {
             self.round(&self.cells.gets, 1);

@@ -6,7 +6,9 @@
 
 use crate::{Error, Kind, Locator, Settings, StoreNodes, SystemHost};
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
-use factfs_core::conn::{Conn, CreateOptions, Moment, Options, Place, create};
+use factfs_core::conn::{
+    Conn, CreateOptions, MergeOptions, MergePlan, Merged, Moment, Options, Place, create,
+};
 use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;
@@ -297,6 +299,32 @@ impl Database {
             Some(when) => self.at(when)?.db,
         };
         Ok((self.conn.opened(), db.basis_t()))
+    }
+
+    /// What is wrong here though every transaction is committed: a flush that does not succeed.
+    pub fn warnings(&self) -> Vec<String> {
+        let failed = |e| format!("committed facts could not be merged into the trees: {e}");
+        let mut warnings: Vec<String> = self.conn.flush_error().map(failed).into_iter().collect();
+        if warnings.is_empty() && self.conn.is_flush_late() {
+            let late = "many committed facts are in no tree yet: reading and committing get slower";
+            warnings.push(late.to_owned());
+        }
+        warnings
+    }
+
+    /// What merging a branch, a tag or a moment into this branch would do. Nothing is written.
+    pub fn merge_plan(&self, source: &str) -> Result<MergePlan, Error> {
+        self.db()?;
+        let source = wait(self.conn.source(source))??;
+        Ok(wait(self.conn.merge_plan(&source))??)
+    }
+
+    /// Merges a branch, a tag or a moment into this branch: one transaction with both as parents.
+    pub fn merge(&self, source: &str, options: &MergeOptions) -> Result<Merged, Error> {
+        self.opening().require_trust()?;
+        self.db()?;
+        let source = wait(self.conn.source(source))??;
+        Ok(wait(self.conn.merge(&source, options))??)
     }
 
     /// What went over the wire so far, for all branches of the store that share it.

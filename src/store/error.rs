@@ -4,7 +4,7 @@
 //! new variant does not compile until it has one.
 
 use crate::Kind;
-use factfs_core::conn::{ConnError, TransactError};
+use factfs_core::conn::{ConnError, MergeError, TransactError};
 use factfs_core::db::DbError;
 use factfs_core::index::{NodesError, TreeError};
 use factfs_core::pull::PullError;
@@ -98,7 +98,6 @@ fn conn(error: &ConnError) -> Kind {
         | ConnError::Ambiguous(_)
         | ConnError::When(_)
         | ConnError::Unfit(_) => Kind::Invalid,
-        ConnError::NotKept(_) => Kind::Unsupported,
         ConnError::TooLarge(_) => Kind::TooLarge,
         ConnError::Contended { .. } => Kind::Busy,
         ConnError::Nodes(e) | ConnError::Trees(TreeError::Nodes(e)) => nodes(e),
@@ -152,6 +151,31 @@ impl From<TxError> for Error {
 
 impl From<TransactError<TxError>> for Error {
     fn from(error: TransactError<TxError>) -> Self {
+        match error {
+            TransactError::Refused(e) => e.into(),
+            TransactError::Failed(e) => e.into(),
+            TransactError::Busy { .. } => Self::from_source(Kind::Busy, error),
+            TransactError::Unknown { .. } | TransactError::Interrupted => {
+                Self::from_source(Kind::Timeout, error)
+            }
+        }
+    }
+}
+
+impl From<MergeError> for Error {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Refused(_) => Self::from_source(Kind::Invalid, error),
+            MergeError::Conn(e) => e.into(),
+            MergeError::Foreign | MergeError::Empty => Self::from_source(Kind::Invalid, error),
+            MergeError::Moved => Self::from_source(Kind::Busy, error),
+            MergeError::Conflicts(_) => Self::from_source(Kind::Conflict, error),
+        }
+    }
+}
+
+impl From<TransactError<MergeError>> for Error {
+    fn from(error: TransactError<MergeError>) -> Self {
         match error {
             TransactError::Refused(e) => e.into(),
             TransactError::Failed(e) => e.into(),

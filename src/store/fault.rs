@@ -169,6 +169,10 @@ impl<S: Store> Store for Faulty<S> {
         self.inner.url()
     }
 
+    fn pace_ms(&self) -> u64 {
+        self.inner.pace_ms()
+    }
+
     fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
         Box::pin(self.call(Operation::Get, &what.key, self.inner.get(what)))
     }

@@ -219,6 +219,11 @@ impl Store for ObjectStore {
         self.url.clone()
     }
 
+    fn pace_ms(&self) -> u64 {
+        // Google Cloud Storage takes about one write a second to one name.
+        if self.scheme == Scheme::Google { 1_000 } else { 0 }
+    }
+
     fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
         Box::pin(self.get_one(what))
     }

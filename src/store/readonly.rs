@@ -33,6 +33,10 @@ impl<S: Store> Store for ReadOnly<S> {
         self.inner.url()
     }
 
+    fn pace_ms(&self) -> u64 {
+        self.inner.pace_ms()
+    }
+
     fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
         self.inner.get(what)
     }

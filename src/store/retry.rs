@@ -54,6 +54,10 @@ impl<S: Store> Store for Retried<S> {
         self.inner.url()
     }
 
+    fn pace_ms(&self) -> u64 {
+        self.inner.pace_ms()
+    }
+
     fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
         Box::pin(self.repeat(|| self.inner.get(what)))
     }

@@ -9,6 +9,7 @@ mod demo;
 mod import;
 mod init;
 mod log;
+mod merge;
 mod mount;
 mod pull;
 mod query;
@@ -42,6 +43,7 @@ enum Command {
     Import(import::Args),
     Log(log::Args),
     Branch(branch::Args),
+    Merge(merge::Args),
     Tag(tag::Args),
     Status(status::Args),
     Completions(completions::Args),
@@ -60,6 +62,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Import(args) => import::run(args),
         Command::Log(args) => log::run(args),
         Command::Branch(args) => branch::run(args),
+        Command::Merge(args) => return merge::run(args),
         Command::Tag(args) => tag::run(args),
         Command::Status(args) => status::run(args),
         Command::Completions(args) => completions::run(args),

@@ -27,6 +27,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let names = |names: Vec<String>| Value::Vector(names.iter().map(|n| Value::str(n)).collect());
     let branches = database.branches()?.into_iter().map(|branch| branch.name).collect();
     let tags = database.tags()?.into_iter().map(|tag| tag.name).collect();
+    let warnings = database.warnings();
     let user = |a: &&std::sync::Arc<factfs_core::schema::Attribute>| a.entity.is_some();
     let properties = vec![
         ("url", Value::str(database.url())),
@@ -40,6 +41,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         ("attributes", report::count(db.schema().attributes().filter(user).count())),
         ("branches", names(branches)),
         ("tags", names(tags)),
+        ("warnings", if warnings.is_empty() { Value::Nil } else { names(warnings) }),
     ];
     Ok(args.format.output().properties(properties)?)
 }

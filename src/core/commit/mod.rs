@@ -33,6 +33,7 @@ pub use log::Segment;
 pub use names::{FORMAT, HEAD, Identity, REFS, branch_head, log_name, novelty_name, snap_name};
 pub use novelty::{About, Novelty};
 pub use opened::Opened;
+pub(crate) use opened::count;
 pub use refs::{Branch, Refs, Tag};
 pub use when::{When, WhenError};
 

@@ -62,7 +62,8 @@ impl Opened {
         Some(next.append(known).map(|()| next))
     }
 
-    fn on_base(
+    /// Opens a head whose base was opened before.
+    pub fn on_base(
         head: Head,
         about: Arc<About>,
         novelty: Arc<Layer>,
@@ -70,7 +71,7 @@ impl Opened {
     ) -> Result<Self, FormatError> {
         let mut snapshot = Snapshot::empty(head.database, nodes, about.schema.clone());
         snapshot.commit = head.base.commit;
-        snapshot.trees = head.base.trees.clone();
+        (snapshot.trees, snapshot.flushed) = (head.base.trees.clone(), head.base.flushed);
         snapshot.layers = vec![novelty.clone(), Arc::default()];
         snapshot.counts = Arc::new(about.counts.clone());
         let mut opened = Self { head: Arc::new(head), about, novelty, snapshot };

@@ -3,13 +3,14 @@
 //! **Invariant:** bytes are believed only after they decoded and their hash was compared; an error
 //! names the object.
 
+use super::join::join_all;
 use super::{ConnError, Place, Seen};
 use crate::commit::{
     FORMAT, FormatError, HEAD, Head, Identity, Novelty, Opened, REFS, Refs, Segment, SegmentRef,
     Tip, log_name, novelty_name,
 };
 use crate::hash::NodeHash;
-use crate::store::{Fetch, RefRead, StoreErrorKind, Version};
+use crate::store::{BoxFuture, Fetch, RefRead, StoreError, StoreErrorKind, Version};
 use bytes::Bytes;
 
 /// How often a head is read anew because what it named was deleted meanwhile.
@@ -122,6 +123,13 @@ impl Place {
             Some(opened) => opened.map_err(|e| self.damaged(name, e)),
             None => self.open_head(name, head).await,
         }
+    }
+
+    /// Writes objects, all at once.
+    pub(super) async fn put_all(&self, objects: &[(String, Bytes)]) -> Result<(), StoreError> {
+        let puts: Vec<BoxFuture<'_, _>> =
+            objects.iter().map(|(key, bytes)| self.store.put(key, bytes.clone())).collect();
+        join_all(puts).await.into_iter().collect()
     }
 
     /// A log segment that a head lists.

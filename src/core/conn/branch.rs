@@ -4,9 +4,10 @@
 //! name is a letter, then letters, digits, `.`, `_` and `-`, and cannot be taken for a hash or for
 //! a file in some format. A block is claimed in the same swap that lists its branch.
 
+use super::past::Past;
 use super::refs::Step;
 use super::{Conn, ConnError, Options, Place};
-use crate::commit::{Branch, Frame, HEAD, Head, Opened, Refs, Tag, Tip, branch_head, snap_name};
+use crate::commit::{Branch, Head, Opened, Refs, Tag, branch_head, snap_name};
 use crate::db::Db;
 use crate::id::{BLOCK, EntityId, T};
 use crate::store::{Expect, Fetch, Swap};
@@ -35,44 +36,12 @@ fn check_free(refs: &Refs, name: &str) -> Result<(), ConnError> {
     if taken { Err(ConnError::NameTaken(name.to_owned())) } else { Ok(()) }
 }
 
-/// The head as it was at `t`: the head itself, or one whose tail is shorter.
-fn cut(place: &Place, opened: &Opened, t: T) -> Result<Option<Head>, ConnError> {
-    let head = opened.head.as_ref();
-    if t == head.tip.t() {
-        return Ok(Some(head.clone()));
-    }
-    let base = head.base.commit.map_or(0, |commit| commit.t.0);
-    // At the base itself the head would have to know what only a frame says.
-    let Some(keep) = t.0.checked_sub(base).filter(|n| *n > 0 && t < head.tip.t()) else {
-        return Ok(None);
-    };
-    let mut cut = head.clone();
-    cut.tail.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
-    let Some(last) = cut.tail.last() else { return Ok(None) };
-    let (id, frame) = Frame::decode(last).map_err(|e| place.damaged(HEAD, e))?;
-    cut.tip = Tip {
-        commit: Some(id),
-        parents: frame.parents.clone(),
-        tx: frame.tx,
-        instant_ms: Some(frame.instant_ms),
-        next_entity: frame.next_entity,
-    };
-    Ok(Some(cut))
-}
-
 impl Place {
-    async fn cut_at(&self, opened: &Opened, t: T) -> Result<Head, ConnError> {
-        match cut(self, opened, t)? {
-            Some(head) => Ok(head),
-            None => Err(ConnError::NotKept(self.entry(opened, t).await?.id)),
-        }
-    }
-
-    /// Makes a branch at `t` of an opened head: its tip, or a commit since the last spill.
+    /// Makes a branch at any `t` of the history of an opened head. Since the last spill: two
+    /// writes. Before: the log since the newest snapshot that is kept is replayed.
     pub async fn create_branch(&self, name: &str, from: &Opened, t: T) -> Result<(), ConnError> {
         check_name(name)?;
-        let frozen = self.cut_at(from, t).await?;
-        let mut made: Vec<String> = Vec::new();
+        let (mut made, mut frozen): (Vec<String>, Option<(u64, Head)>) = (Vec::new(), None);
         loop {
             let (refs, version) = self.read_refs().await?;
             // An earlier attempt that seemed to fail.
@@ -81,7 +50,12 @@ impl Place {
             }
             check_free(&refs, name)?;
             let (block, object) = (refs.next_block, branch_head(self.host.random()));
-            let mut head = frozen.clone();
+            // What was kept when a collection began may be gone now.
+            let mut head = match frozen.take() {
+                Some((generation, head)) if generation == refs.gc_generation => head,
+                _ => self.past_head(&refs, from, t).await?,
+            };
+            frozen = Some((refs.gc_generation, head.clone()));
             head.tip.next_entity = EntityId(block * BLOCK + 1);
             (head.block, head.revision, head.nonce) = (block, 1, self.host.random());
             (head.writer, head.closed) = (None, false);
@@ -157,8 +131,8 @@ impl Place {
         .await
     }
 
-    /// Names a commit: `t` of an opened head, its tip or a commit since the last spill. `replace`
-    /// moves a tag of that name.
+    /// Names a commit: any `t` of the history of an opened head, at the cost of
+    /// [`Place::create_branch`]. `replace` moves a tag of that name.
     pub async fn create_tag(
         &self,
         name: &str,
@@ -167,18 +141,27 @@ impl Place {
         replace: bool,
     ) -> Result<(), ConnError> {
         check_name(name)?;
-        let tag = self.freeze(of, t).await?;
-        self.update_refs(|refs| {
-            if refs.tags.get(name) == Some(&tag) {
+        loop {
+            let before = self.refs().await?;
+            let tag = self.freeze(&before, of, t).await?;
+            let mut kept = true;
+            let named = self.update_refs(|refs| {
+                // What was kept when a collection began may be gone now.
+                kept = refs.gc_generation == before.gc_generation;
+                if refs.tags.get(name) == Some(&tag) || !kept {
+                    return Ok(());
+                }
+                if !(replace && refs.tags.contains_key(name)) {
+                    check_free(refs, name)?;
+                }
+                refs.tags.insert(name.to_owned(), tag.clone());
+                Ok(())
+            });
+            named.await?;
+            if kept {
                 return Ok(());
             }
-            if !(replace && refs.tags.contains_key(name)) {
-                check_free(refs, name)?;
-            }
-            refs.tags.insert(name.to_owned(), tag.clone());
-            Ok(())
-        })
-        .await
+        }
     }
 
     /// Forgets a tag.
@@ -194,9 +177,24 @@ impl Place {
         .await
     }
 
+    /// The head at `t`, with what it needs written.
+    async fn past_head(&self, refs: &Refs, from: &Opened, t: T) -> Result<Head, ConnError> {
+        let Past { head, objects } = self.past(refs, from, t).await?;
+        self.put_all(&objects).await?;
+        Ok(head)
+    }
+
     /// Writes a snapshot object of a head at `t`.
-    pub(super) async fn freeze(&self, of: &Opened, t: T) -> Result<Tag, ConnError> {
-        let head = self.cut_at(of, t).await?;
+    pub(super) async fn freeze(&self, refs: &Refs, of: &Opened, t: T) -> Result<Tag, ConnError> {
+        self.freeze_head(&self.past_head(refs, of, t).await?).await
+    }
+
+    /// Writes a snapshot object of a head.
+    pub(super) async fn freeze_tip(&self, of: &Opened) -> Result<Tag, ConnError> {
+        self.freeze_head(&of.head).await
+    }
+
+    async fn freeze_head(&self, head: &Head) -> Result<Tag, ConnError> {
         let snapshot = snap_name(self.host.random());
         let bytes = head.encode().map_err(|e| self.damaged(&snapshot, e))?;
         self.store.put(&snapshot, bytes).await?;

@@ -132,7 +132,7 @@ impl Conn {
         check_fit(before, p)?;
         let frame = Frame {
             tx: p.tx,
-            parents: before.commit.into_iter().collect(),
+            parents: before.commit.into_iter().chain(p.merged.iter().copied()).collect(),
             instant_ms: p.instant_ms,
             next_entity: p.next_entity,
             salt: self.nonce() as u64,
@@ -154,7 +154,8 @@ impl Conn {
             head.base.trees = next.snapshot.trees.clone();
             let kept: Vec<_> = head.base.roots().map(|root| root.node).collect();
             head.base.inlined.retain(|(node, _)| kept.contains(node));
-            let parents = last.before.snapshot().commit.into_iter().collect();
+            let parents = last.before.snapshot().commit.into_iter();
+            let parents = parents.chain(last.prepared.merged.iter().copied()).collect();
             let (tx, next_entity) = (last.prepared.tx, last.prepared.next_entity);
             let instant_ms = Some(last.prepared.instant_ms);
             head.tip = Tip { commit: Some(last.commit), parents, tx, instant_ms, next_entity };

@@ -6,13 +6,12 @@
 //! head that was just seen to be the newest, or on one that the swap of its group proved to be.
 
 use super::build::{Draft, Group, Known, Plan};
-use super::join::join_all;
 use super::queue::{Failure, Job};
 use super::settle::{Attempt, Settled, pause_ms};
 use super::{Conn, ConnError, Seen};
 use crate::db::TxReport;
 use crate::id::CommitId;
-use crate::store::{BoxFuture, Expect, StoreError, Swap};
+use crate::store::{Expect, StoreError, Swap};
 use std::collections::BTreeMap;
 
 impl Conn {
@@ -81,6 +80,7 @@ impl Conn {
             }
             (fresh, tries, jobs) = (true, tries + 1, group.into_jobs());
             host.sleep(pause_ms(host, tries)).await;
+            self.pace().await;
         }
     }
 
@@ -92,6 +92,7 @@ impl Conn {
         let (place, name) = (&self.inner.place, &self.inner.head);
         let nonce = plan.opened.head.nonce;
         let expect = Expect::Version(seen.version.clone());
+        self.note_swap();
         let why = match place.store.cas_ref(name, expect, plan.bytes).await {
             Err(error) => return Swapped::Failed(error.into()),
             Ok(Swap::Swapped(version)) => {
@@ -121,10 +122,7 @@ impl Conn {
         &self,
         objects: &[(String, bytes::Bytes)],
     ) -> Result<(), StoreError> {
-        let store = &self.inner.place.store;
-        let puts: Vec<BoxFuture<'_, _>> =
-            objects.iter().map(|(key, bytes)| store.put(key, bytes.clone())).collect();
-        join_all(puts).await.into_iter().collect()
+        self.inner.place.put_all(objects).await
     }
 
     /// Answers a group that is in the head. What it refused rests on the transactions before it,

@@ -56,6 +56,11 @@ fn read(t: T, value: &[u8]) -> Result<(CommitEntry, LogPlace), CodecError> {
 }
 
 impl Place {
+    /// Where a row of COMMITS says that the log has its commit.
+    pub(super) fn log_place(&self, t: T, row: &[u8]) -> Result<LogPlace, ConnError> {
+        Ok(read(t, row).map_err(|e| self.damaged(&format!("commit {t}"), e))?.1)
+    }
+
     /// The row of a commit. Reads one node a level.
     pub(super) fn indexed(
         &self,

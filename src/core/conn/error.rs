@@ -72,13 +72,6 @@ pub enum ConnError {
     /// Several commits begin so.
     #[error("{0}: several commits begin so")]
     Ambiguous(String),
-    /// A commit that is in the log but whose trees are not kept: it can be read, and nothing can be
-    /// begun at it.
-    #[error(
-        "commit {0}: a branch or a tag can begin at a head, at a tag, or at a commit since the \
-         last spill"
-    )]
-    NotKept(CommitId),
     /// Not a point in time.
     #[error(transparent)]
     When(#[from] WhenError),

@@ -8,8 +8,10 @@
 use super::build::{Objects, write_novelty};
 use super::commits::{self, LogPlace};
 use super::settle::{Attempt, Settled, pause_ms};
-use super::{Conn, ConnError, Seen};
-use crate::commit::{Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened};
+use super::{Conn, ConnError, Place, Seen};
+use crate::commit::{
+    Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened, SegmentRef,
+};
 use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::db::{Layer, Trees};
 use crate::id::{AttrId, T, Tx};
@@ -33,11 +35,11 @@ pub(super) fn pack_name(pack: PackId) -> String {
 }
 
 /// Trees with the novelty in them.
-struct Flushed {
-    trees: Trees,
-    commits: Option<Root>,
-    inlined: Vec<(NodeRef, Bytes)>,
-    packs: Objects,
+pub(super) struct Flushed {
+    pub(super) trees: Trees,
+    pub(super) commits: Option<Root>,
+    pub(super) inlined: Vec<(NodeRef, Bytes)>,
+    pub(super) packs: Objects,
 }
 
 impl Conn {
@@ -45,6 +47,11 @@ impl Conn {
     /// head has to list.
     pub fn needs_flush(&self) -> bool {
         self.is_full(1)
+    }
+
+    /// Whether the novelty is so large that transactions wait for a flush.
+    pub fn is_flush_late(&self) -> bool {
+        self.is_full(2)
     }
 
     fn is_full(&self, factor: u64) -> bool {
@@ -81,7 +88,7 @@ impl Conn {
     /// Keeps the newest head for its age, as an automatic tag.
     async fn tag_automatically(&self) -> Result<(), ConnError> {
         let (place, opened) = (&self.inner.place, self.opened());
-        let tag = place.freeze(&opened, opened.head.tip.t()).await?;
+        let tag = place.freeze_tip(&opened).await?;
         let tagged = |refs: &mut crate::commit::Refs| {
             if !refs.automatic.contains(&tag) {
                 refs.automatic.push(tag.clone());
@@ -93,10 +100,13 @@ impl Conn {
 
     /// A flush made from a head that may be an old one.
     pub(super) async fn flush_from(&self, from: &Opened) -> Result<bool, ConnError> {
-        let rows = self.commit_rows(from).await?;
-        let flushed = self.merge(from, &rows)?;
-        self.put_all(&flushed.packs).await?;
-        self.inner.place.nodes.offer(&flushed.inlined);
+        let (place, base) = (&self.inner.place, &from.head.base);
+        let rows = place.commit_rows(&base.log).await?;
+        // The layer as the newest schema has it: an attribute may have come into AVET since.
+        let novelty = from.snapshot.layers.first().cloned().unwrap_or_default();
+        let flushed = place.merge(base, &novelty, &from.snapshot.schema, &rows)?;
+        place.put_all(&flushed.packs).await?;
+        place.nodes.offer(&flushed.inlined);
         self.swap_trees(from, &flushed).await
     }
 
@@ -116,58 +126,6 @@ impl Conn {
         self.inner.flush_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// The rows of COMMITS for the log segments of a head.
-    async fn commit_rows(
-        &self,
-        from: &Opened,
-    ) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, ConnError> {
-        let mut rows = Vec::new();
-        for named in &from.head.base.log {
-            let segment = self.inner.place.segment(named).await?;
-            let key = crate::commit::log_name(named.name);
-            for (frame, range) in segment.frames.iter().zip(segment.places()) {
-                let decoded = Frame::decode(frame);
-                let (id, frame) = decoded.map_err(|e| self.inner.place.damaged(&key, e))?;
-                let place = LogPlace { segment: named.name, range };
-                rows.push((commits::key(id.t).to_vec(), Some(commits::value(id, &frame, &place))));
-            }
-        }
-        Ok(rows)
-    }
-
-    /// The new trees.
-    fn merge(
-        &self,
-        from: &Opened,
-        rows: &[(Vec<u8>, Option<Vec<u8>>)],
-    ) -> Result<Flushed, ConnError> {
-        let place = &self.inner.place;
-        let mut packs = PackWriter::new(|| PackId(place.host.random()));
-        let nodes = place.nodes.as_ref();
-        let mut forest = Forest { nodes, packs: &mut packs, shape: Shape::default() };
-        let base = &from.head.base;
-        // The layer as the newest schema has it: an attribute may have come into AVET since.
-        let novelty = from.snapshot.layers.first().cloned().unwrap_or_default();
-        let (mut current, mut superseded) = (Vec::new(), Vec::new());
-        for order in Order::ALL {
-            let facts = novelty.facts(order);
-            let (now, past) = merge_order(&mut forest, base, order, facts, &from.snapshot.schema)?;
-            current.push(now);
-            superseded.push(past);
-        }
-        let commits = forest.put_rows(base.commits.as_ref(), rows)?;
-        let trees = current.into_iter().chain(superseded).chain([commits]);
-        let mut inlined = Inlined::new(base);
-        let mut roots = trees.map(|tree| inlined.place(tree, &mut packs)).collect::<Vec<_>>();
-        let commits = roots.pop().flatten();
-        let mut trees = Trees::default();
-        let targets = trees.current.iter_mut().chain(&mut trees.superseded);
-        targets.zip(roots).for_each(|(target, root)| *target = root);
-        let packs = packs.finish().into_iter();
-        let packs = packs.map(|(pack, bytes)| (pack_name(pack), bytes)).collect();
-        Ok(Flushed { trees, commits, inlined: inlined.nodes, packs })
-    }
-
     /// Swaps the trees of the newest head, as long as it is one they apply to.
     async fn swap_trees(&self, from: &Opened, flushed: &Flushed) -> Result<bool, ConnError> {
         let (place, name) = (&self.inner.place, &self.inner.head);
@@ -185,6 +143,8 @@ impl Conn {
             self.put_all(&objects).await?;
             let nonce = opened.head.nonce;
             let expect = Expect::Version(seen.version.clone());
+            self.pace().await;
+            self.note_swap();
             let why = match place.store.cas_ref(name, expect, bytes).await? {
                 Swap::Swapped(version) => {
                     self.remember(&Seen { opened, version });
@@ -221,8 +181,10 @@ impl Conn {
             let segment = place.segment(named).await?;
             let key = crate::commit::log_name(named.name);
             for frame in &segment.frames {
-                let (_, frame) = Frame::decode(frame).map_err(|e| place.damaged(&key, e))?;
-                datoms.extend(frame.datoms());
+                let (id, frame) = Frame::decode(frame).map_err(|e| place.damaged(&key, e))?;
+                if id.t <= named.last {
+                    datoms.extend(frame.datoms());
+                }
             }
         }
         let schema = &now.about.schema;
@@ -238,6 +200,62 @@ impl Conn {
         let object = Novelty { about: Some(about), facts };
         let opened = Opened::new(head, object, &[], place.nodes.clone());
         Ok((opened.map_err(|e| place.damaged(&self.inner.head, e))?, bytes, objects))
+    }
+}
+
+impl Place {
+    /// The rows of COMMITS for log segments.
+    pub(super) async fn commit_rows(
+        &self,
+        log: &[SegmentRef],
+    ) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, ConnError> {
+        let mut rows = Vec::new();
+        for named in log {
+            let segment = self.segment(named).await?;
+            let key = crate::commit::log_name(named.name);
+            for (frame, range) in segment.frames.iter().zip(segment.places()) {
+                let decoded = Frame::decode(frame);
+                let (id, frame) = decoded.map_err(|e| self.damaged(&key, e))?;
+                // The rest of a segment belongs to the branch that this one was made from.
+                if id.t > named.last {
+                    break;
+                }
+                let place = LogPlace { segment: named.name, range };
+                rows.push((commits::key(id.t).to_vec(), Some(commits::value(id, &frame, &place))));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The trees of a base with what is in none of them; rows of COMMITS for it.
+    pub(super) fn merge(
+        &self,
+        base: &Base,
+        novelty: &Layer,
+        schema: &Schema,
+        rows: &[(Vec<u8>, Option<Vec<u8>>)],
+    ) -> Result<Flushed, ConnError> {
+        let mut packs = PackWriter::new(|| PackId(self.host.random()));
+        let nodes = self.nodes.as_ref();
+        let mut forest = Forest { nodes, packs: &mut packs, shape: Shape::default() };
+        let (mut current, mut superseded) = (Vec::new(), Vec::new());
+        for order in Order::ALL {
+            let facts = novelty.facts(order);
+            let (now, past) = merge_order(&mut forest, base, order, facts, schema)?;
+            current.push(now);
+            superseded.push(past);
+        }
+        let commits = forest.put_rows(base.commits.as_ref(), rows)?;
+        let trees = current.into_iter().chain(superseded).chain([commits]);
+        let mut inlined = Inlined::new(base);
+        let mut roots = trees.map(|tree| inlined.place(tree, &mut packs)).collect::<Vec<_>>();
+        let commits = roots.pop().flatten();
+        let mut trees = Trees::default();
+        let targets = trees.current.iter_mut().chain(&mut trees.superseded);
+        targets.zip(roots).for_each(|(target, root)| *target = root);
+        let packs = packs.finish().into_iter();
+        let packs = packs.map(|(pack, bytes)| (pack_name(pack), bytes)).collect();
+        Ok(Flushed { trees, commits, inlined: inlined.nodes, packs })
     }
 }
 
@@ -273,7 +291,7 @@ fn merge_order(
 ) -> Result<(Tree, Tree), TreeError> {
     let (mut add, mut remove) = (FactsBuilder::default(), FactsBuilder::default());
     let mut past = FactsBuilder::default();
-    let keeps = |a: AttrId| schema.get(a).is_none_or(|a| !a.no_history);
+    let keeps = |a: AttrId, end: Tx| schema.get(a).is_none_or(|a| end.t() > a.forgotten_to());
     let mut ends: Vec<Tx> = Vec::new();
     for row in 0..novelty.len() {
         match (novelty.tx(row), novelty.end(row)) {
@@ -281,7 +299,7 @@ fn merge_order(
                 remove.push(novelty.key(row), None);
                 ends.push(end);
             }
-            (_, Some(_)) if keeps(novelty.a(row)) => past.push_row(novelty, row),
+            (_, Some(end)) if keeps(novelty.a(row), end) => past.push_row(novelty, row),
             (_, Some(_)) => {}
             (_, None) => add.push(novelty.key(row), None),
         }
@@ -289,8 +307,9 @@ fn merge_order(
     let (add, remove) = (add.finish(), remove.finish());
     let changes = Changes { add: &add, remove: &remove };
     let mut removed = |key: RowKey<'_>, row: usize| {
-        if keeps(key.a) {
-            past.push(key, ends.get(row).copied());
+        let end = ends.get(row).copied();
+        if end.is_some_and(|end| keeps(key.a, end)) {
+            past.push(key, end);
         }
     };
     let root = |roots: &[Option<Root>; 3]| roots[order as usize].clone();

@@ -10,6 +10,7 @@
 //! while a swap is under way share the next one.
 
 mod access;
+mod asof;
 mod backfill;
 mod branch;
 mod build;
@@ -20,9 +21,12 @@ mod error;
 mod flush;
 mod join;
 mod log;
+mod merge;
 mod open;
+mod past;
 mod queue;
 mod refs;
+mod replay;
 mod resolve;
 mod settle;
 
@@ -33,17 +37,19 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use asof::AsOf;
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
 pub use log::{CommitEntry, LogReader};
+pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
 pub use resolve::Moment;
 
 use crate::commit::{Opened, TAIL_BYTES};
-use crate::db::{Db, Prepared, TxReport};
+use crate::db::{Db, Prepared, Snapshot, TxReport};
 use crate::index::Nodes;
 use crate::store::{Host, Store, Version};
 use queue::Queue;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a database is, and what is needed to read it.
@@ -122,6 +128,10 @@ struct Inner {
     queue: Queue,
     flushing: AtomicBool,
     flush_error: Mutex<Option<ConnError>>,
+    /// When the head was swapped last from here.
+    swapped_ms: AtomicI64,
+    /// Databases of the past that were opened last.
+    past: Mutex<Vec<Snapshot>>,
 }
 
 impl Conn {
@@ -163,6 +173,8 @@ impl Conn {
             match self.inner.queue.lead() {
                 Some(lead) => {
                     self.flush_if(2).await;
+                    // What arrives meanwhile is of the group.
+                    self.pace().await;
                     self.commit_group(lead.jobs()).await;
                     drop(lead);
                     self.flush_if(1).await;
@@ -181,6 +193,24 @@ impl Conn {
         let mut known = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.opened.head.revision >= known.opened.head.revision {
             *known = seen.clone();
+        }
+    }
+
+    /// Waits until the store takes another swap of the head.
+    async fn pace(&self) {
+        let (place, pace_ms) = (&self.inner.place, self.inner.place.store.pace_ms());
+        let last = self.inner.swapped_ms.load(Ordering::Relaxed);
+        if pace_ms > 0 && last != 0 {
+            let due = last.saturating_add_unsigned(pace_ms);
+            let left = due.saturating_sub(self.now_ms()).max(0).unsigned_abs();
+            place.host.sleep(left.min(pace_ms)).await;
+        }
+    }
+
+    /// Notes that the head is being swapped.
+    fn note_swap(&self) {
+        if self.inner.place.store.pace_ms() > 0 {
+            self.inner.swapped_ms.store(self.now_ms(), Ordering::Relaxed);
         }
     }
 

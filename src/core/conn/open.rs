@@ -7,7 +7,7 @@ use super::{Conn, ConnError, Inner, Options, Place, Rules, Seen};
 use crate::commit::{HEAD, Head};
 use crate::db::Db;
 use crate::store::RefRead;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex};
 
 impl Conn {
@@ -37,8 +37,20 @@ impl Conn {
         let seen = Mutex::new(place.open_newest(&head, None).await?);
         let (branch, queue) = (branch.map(str::to_owned), Queue::default());
         let (flushing, flush_error) = (AtomicBool::new(false), Mutex::default());
-        let inner =
-            Inner { place, options, rules, head, branch, seen, queue, flushing, flush_error };
+        let (past, swapped_ms) = (Mutex::default(), AtomicI64::new(0));
+        let inner = Inner {
+            place,
+            options,
+            rules,
+            head,
+            branch,
+            seen,
+            queue,
+            flushing,
+            flush_error,
+            swapped_ms,
+            past,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -1,11 +1,11 @@
 //! From a WHEN to a database: by `t`, age, time, tag, branch or the beginning of a commit.
 //!
-//! **Invariant:** a past commit of a branch is its newest head seen as of that commit, so what
-//! resolves now resolves as long as the log lasts. `fixed` says whether the same words can ever
-//! mean another commit.
+//! **Invariant:** a past commit of a branch is its newest head seen as of that commit, or equal to
+//! that, so what resolves now resolves as long as the log lasts. `fixed` says whether the same
+//! words can ever mean another commit.
 
 use super::branch::db_of;
-use super::{Conn, ConnError};
+use super::{AsOf, Conn, ConnError};
 use crate::commit::{Opened, Refs, When};
 use crate::db::Db;
 use crate::id::{CommitId, CommitPrefix, T};
@@ -53,7 +53,10 @@ impl Conn {
             return Ok(Moment { db, commit: None, instant_ms: None, name, fixed });
         }
         let entry = self.inner.place.entry(opened, t).await?;
-        let db = if t == opened.head.tip.t() { now } else { now.as_of(t) };
+        let db = match t == opened.head.tip.t() {
+            true => now,
+            false => self.as_of_head(opened, t, AsOf::Cheapest).await?,
+        };
         let (commit, instant_ms) = (Some(entry.id), Some(entry.instant_ms));
         Ok(Moment { db, commit, instant_ms, name, fixed })
     }

@@ -4,11 +4,16 @@
 use super::{Conn, ConnError, CreateOptions, Options, Place, TransactError, create};
 use crate::datom::{Datom, Order};
 use crate::db::{Db, DbError, Prepared, TxReport};
+use crate::edn::read_one;
 use crate::id::{AttrId, EntityId, T};
 use crate::index::{Node, NodeRef, Nodes, NodesError};
 use crate::schema::builtin;
-use crate::store::{BoxFuture, Fetch, Host, MemoryStore, Store};
+use crate::store::{
+    BoxFuture, Expect, Fetch, Host, Listed, MemoryStore, RefRead, Store, StoreError, Swap, Version,
+};
+use crate::transact::{TxOptions, prepare};
 use crate::value::Value;
+use bytes::Bytes;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -151,6 +156,7 @@ impl Say {
             next_entity,
             tempids: Default::default(),
             backfill: Vec::new(),
+            merged: Vec::new(),
             already: None,
         })
     }
@@ -168,4 +174,79 @@ pub(super) fn idents(db: &Db) -> Vec<String> {
 
 pub(super) fn t(conn: &Conn) -> T {
     conn.db().basis_t()
+}
+
+/// How many random cases a test runs: `FACTFS_CASES` times as many as by default.
+pub(super) fn cases(default: u64) -> u64 {
+    let times = std::env::var("FACTFS_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    default * times
+}
+
+/// Random numbers from a seed.
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(1);
+        mix(self.0) % n
+    }
+}
+
+pub(super) fn transact(conn: &Conn, text: &str) -> Result<TxReport, String> {
+    let form = read_one(text).unwrap();
+    let make = move |db: &Db, now_ms| {
+        prepare(db, &form, &TxOptions { now_ms, ..TxOptions::default() }).map_err(|e| e.to_string())
+    };
+    block_on(conn.transact(make)).map_err(|e| e.to_string())
+}
+
+/// A store that takes one swap of a ref a second.
+#[derive(Debug)]
+pub(super) struct Paced(pub(super) MemoryStore);
+
+impl Store for Paced {
+    fn url(&self) -> String {
+        self.0.url()
+    }
+
+    fn pace_ms(&self) -> u64 {
+        1_000
+    }
+
+    fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
+        self.0.get(what)
+    }
+
+    fn get_many<'a>(&'a self, what: &'a [Fetch]) -> BoxFuture<'a, Result<Vec<Bytes>, StoreError>> {
+        self.0.get_many(what)
+    }
+
+    fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.put(key, bytes)
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.delete(key)
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+        self.0.list(prefix)
+    }
+
+    fn read_ref<'a>(
+        &'a self,
+        name: &'a str,
+        if_changed_from: Option<&'a Version>,
+    ) -> BoxFuture<'a, Result<RefRead, StoreError>> {
+        self.0.read_ref(name, if_changed_from)
+    }
+
+    fn cas_ref<'a>(
+        &'a self,
+        name: &'a str,
+        expect: Expect,
+        bytes: Bytes,
+    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
+        self.0.cas_ref(name, expect, bytes)
+    }
 }

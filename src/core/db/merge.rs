@@ -6,7 +6,7 @@
 
 use super::View;
 use crate::datom::{Facts, FactsBuilder, Order, RowKey, Slice};
-use crate::id::Tx;
+use crate::id::{AttrId, T, Tx};
 use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
@@ -88,16 +88,31 @@ enum Piece {
     Made(Range<usize>),
 }
 
+/// A view, and the attributes whose ended facts it does not show.
+#[derive(Clone, Copy)]
+pub(super) struct Seeing<'a> {
+    pub view: View,
+    /// Up to which transaction an attribute's ends are forgotten; sorted.
+    pub forgotten: &'a [(AttrId, T)],
+}
+
+impl Seeing<'_> {
+    fn forgets(&self, a: AttrId, end: Tx) -> bool {
+        let found = self.forgotten.binary_search_by_key(&a, |(a, _)| *a);
+        found.is_ok_and(|i| end.t() <= self.forgotten[i].1)
+    }
+}
+
 /// Merges what the trees gave (`current`, `ended`) with what the layers gave, oldest layer first,
-/// seen through `view`.
+/// seen through a view.
 pub(super) fn merge(
     order: Order,
-    view: View,
+    seeing: Seeing<'_>,
     current: Vec<Slice>,
     ended: &[Slice],
     layers: &[Vec<Slice>],
 ) -> Vec<Slice> {
-    if view.is_now() {
+    if seeing.view.is_now() {
         if layers.iter().all(Vec::is_empty) {
             return current;
         }
@@ -109,7 +124,7 @@ pub(super) fn merge(
     let mut group = Vec::new();
     while let Some(key) = least(order, &sources) {
         take_group(order, &key, None, &mut sources, &mut group);
-        emit(view, &key, &group, &mut out);
+        emit(seeing, &key, &group, &mut out);
     }
     whole(out)
 }
@@ -148,8 +163,12 @@ fn take_group(
     }
 }
 
-fn emit(view: View, key: &RowKey<'_>, group: &[(Tx, Option<Tx>)], out: &mut FactsBuilder) {
+fn emit(seeing: Seeing<'_>, key: &RowKey<'_>, group: &[(Tx, Option<Tx>)], out: &mut FactsBuilder) {
+    let view = seeing.view;
     for &(tx, end) in group {
+        if end.is_some_and(|end| seeing.forgets(key.a, end)) {
+            continue;
+        }
         let key = RowKey { tx, ..*key };
         if !view.history {
             if view.holds(tx, end) {

@@ -95,6 +95,8 @@ pub struct Snapshot {
     pub next_entity: EntityId,
     /// How many facts hold, by attribute.
     pub counts: Arc<BTreeMap<AttrId, u64>>,
+    /// The trees hold what was said up to here.
+    pub flushed: T,
 }
 
 /// A source for a database whose every fact is in memory: it has no nodes.
@@ -126,6 +128,7 @@ impl Snapshot {
             block: 0,
             next_entity: EntityId(1),
             counts: Arc::default(),
+            flushed: T(0),
         }
     }
 
@@ -173,12 +176,16 @@ impl Snapshot {
 pub struct Db {
     snapshot: Arc<Snapshot>,
     view: View,
+    forgotten: Forgotten,
 }
+
+/// Attributes whose ended facts are not shown, sorted; `None` is none of them.
+type Forgotten = Option<Arc<[(AttrId, T)]>>;
 
 impl Db {
     /// The snapshot as it is.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot: Arc::new(snapshot), view: View::default() }
+        Self { snapshot: Arc::new(snapshot), view: View::default(), forgotten: None }
     }
 
     /// The commit behind the view.
@@ -228,7 +235,22 @@ impl Db {
     }
 
     fn seen(&self, view: View) -> Self {
-        Self { snapshot: self.snapshot.clone(), view }
+        let forgotten = || self.snapshot.schema.forgetful();
+        let forgotten = Some(forgotten()).filter(|all| !all.is_empty()).map(Arc::from);
+        Self { snapshot: self.snapshot.clone(), view, forgotten }
+    }
+
+    /// The view as far as it matters here: an as-of that is not before the snapshot hides nothing.
+    fn sight(&self) -> View {
+        let as_of = self.view.as_of.filter(|t| *t < self.snapshot.basis.t());
+        View { as_of, ..self.view }
+    }
+
+    /// Whether the superseded trees can hold something that is visible. What they hold had ended
+    /// when it was flushed.
+    fn needs_ended(&self) -> bool {
+        let view = self.sight();
+        view.history || view.as_of.is_some_and(|t| t < self.snapshot.flushed)
     }
 
     /// The value of a one-valued attribute of an entity (the first of many).

@@ -29,6 +29,8 @@ pub struct Prepared {
     /// Attributes that came into AVET with facts: layers put them there by themselves, trees have
     /// to.
     pub backfill: Vec<AttrId>,
+    /// Commits of other branches that this one takes in: parents beside the one before it.
+    pub merged: Vec<CommitId>,
     /// The transaction that has the same id (`:db.tx/id`) and was committed before: then nothing is
     /// written.
     pub already: Option<Tx>,
@@ -45,6 +47,7 @@ impl Prepared {
             next_entity: db.snapshot().next_entity,
             tempids: BTreeMap::new(),
             backfill: Vec::new(),
+            merged: Vec::new(),
             already: Some(tx),
         }
     }

@@ -4,7 +4,7 @@
 //! many there are. A large range is read in chunks with doubling read-ahead and is never held
 //! whole.
 
-use super::merge::{merge, slice_of};
+use super::merge::{Seeing, merge, slice_of};
 use super::{Db, DbError};
 use crate::datom::{Datom, KeyRange, Order, Probe, Side, Slice};
 use crate::id::{AttrId, EntityId};
@@ -17,15 +17,19 @@ impl Db {
     pub fn scan(&self, order: Order, ranges: &[KeyRange]) -> Result<Vec<Vec<Slice>>, DbError> {
         let trees = &self.snapshot().trees;
         let current = self.seek(trees.current[order as usize].as_ref(), order, ranges)?;
-        let ended = if self.view().needs_ended() {
+        let ended = if self.needs_ended() {
             self.seek(trees.superseded[order as usize].as_ref(), order, ranges)?
         } else {
             vec![Vec::new(); ranges.len()]
         };
         let merged = ranges.iter().zip(current).zip(ended).map(|((range, current), ended)| {
-            merge(order, self.view(), current, &ended, &self.layered(order, range))
+            merge(order, self.seeing(), current, &ended, &self.layered(order, range))
         });
         Ok(merged.collect())
+    }
+
+    fn seeing(&self) -> Seeing<'_> {
+        Seeing { view: self.sight(), forgotten: self.forgotten.as_deref().unwrap_or_default() }
     }
 
     fn seek(
@@ -49,7 +53,7 @@ impl Db {
             Scan::new(root.as_ref(), order, range.clone(), Direction::Forward)
         };
         let current = Source::new(scan(&trees.current[order as usize]));
-        let ended = self.view().needs_ended().then(|| scan(&trees.superseded[order as usize]));
+        let ended = self.needs_ended().then(|| scan(&trees.superseded[order as usize]));
         let ended = Source::new(ended.unwrap_or_else(|| scan(&None)));
         let (db, from) = (self.clone(), range.from.clone());
         Chunks { db, order, from, to: range.to, current, ended, ready: Vec::new().into_iter() }
@@ -150,7 +154,7 @@ impl Chunks {
         let ended = self.ended.take(self.order, &until);
         let range = KeyRange { from: self.from.clone(), to: until.clone() };
         let layers = self.db.layered(self.order, &range);
-        let merged = merge(self.order, self.db.view(), current, &ended, &layers);
+        let merged = merge(self.order, self.db.seeing(), current, &ended, &layers);
         self.ready = merged.into_iter();
         self.from = until;
         Ok(true)

@@ -4,7 +4,7 @@
 //! Facts are asserted, retracted and asserted again, also inside one transaction, over one layer or
 //! several, and with the first transactions in trees.
 
-use super::merge::{merge, slice_of};
+use super::merge::{Seeing, merge, slice_of};
 use super::*;
 use crate::datom::{Facts, FactsBuilder, KeyRange, Order, Slice};
 use proptest::prelude::*;
@@ -241,8 +241,9 @@ proptest! {
             for view in views(last.0) {
                 let current = slice_of(&current, 0..current.len());
                 let ended = slice_of(&ended, 0..ended.len());
-                let ended = if view.needs_ended() { ended } else { Vec::new() };
-                let found = in_order(order, &merge(order, view, current, &ended, &layered));
+                let needed = view.history || view.as_of.is_some();
+                let ended = if needed { ended } else { Vec::new() };
+                let found = in_order(order, &merge(order, Seeing { view, forgotten: &[] }, current, &ended, &layered));
                 let all = log.seen(view);
                 let expected = if order == Order::Avet { only_refs(all) } else { all };
                 prop_assert_eq!(found, expected, "{:?} in {:?}", view, order);

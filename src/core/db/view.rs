@@ -1,7 +1,9 @@
 //! How time is looked at.
 //!
 //! **Invariant:** a view decides on a fact by its interval `[tx, end)` alone, so every way to reach
-//! a fact gives the same answer.
+//! a fact gives the same answer. Facts of attributes that keep no history are visible as long as
+//! they hold, and in no view of the past once they ended: whether they were flushed before that
+//! cannot be told.
 
 use crate::id::{T, Tx};
 
@@ -17,11 +19,6 @@ pub struct View {
 }
 
 impl View {
-    /// Whether facts that have ended can be visible: then the superseded trees are read, too.
-    pub fn needs_ended(&self) -> bool {
-        self.history || self.as_of.is_some()
-    }
-
     /// Whether it is the snapshot as it is.
     pub fn is_now(&self) -> bool {
         *self == Self::default()

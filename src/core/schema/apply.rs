@@ -206,6 +206,7 @@ impl Change {
             return Err(SchemaError::Forbidden { ident: new.ident, reason });
         }
         if let Some(before) = before {
+            new.forgotten = before.forgotten;
             self.alteration(&before, &new);
         }
         let id = new.id;

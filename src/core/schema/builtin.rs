@@ -3,7 +3,7 @@
 //! **Invariant:** their numbers are part of the format and never change; they have no entities.
 
 use super::{Attribute, Unique, ValueType};
-use crate::id::{ATTR_BASE, AttrId};
+use crate::id::{ATTR_BASE, AttrId, T};
 use crate::value::Keyword;
 
 macro_rules! builtins {
@@ -26,6 +26,7 @@ macro_rules! builtins {
                 index: $constant == TX_INSTANT,
                 component: false,
                 no_history: false,
+                forgotten: T(0),
                 tuple: None,
                 doc: Some($doc.into()),
                 preds: Vec::new(),

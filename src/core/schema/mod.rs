@@ -12,7 +12,7 @@ mod stored;
 pub(crate) use apply::describe;
 pub use apply::{About, Change, Condition, SchemaError};
 
-use crate::id::{ATTR_BASE, ATTR_USER, AttrId, BLOCK, EntityId};
+use crate::id::{ATTR_BASE, ATTR_USER, AttrId, BLOCK, EntityId, T};
 use crate::nearest::distance;
 use crate::value::{Keyword, Value};
 use std::collections::BTreeMap;
@@ -115,6 +115,9 @@ pub struct Attribute {
     pub component: bool,
     /// Whether ended facts are forgotten.
     pub no_history: bool,
+    /// Facts that ended up to this transaction are forgotten: it is the one that took `no_history`
+    /// away.
+    pub forgotten: T,
     /// What a tuple is made of.
     pub tuple: Option<TupleKind>,
     /// What it is for, in words.
@@ -138,6 +141,7 @@ impl Attribute {
             index: false,
             component: false,
             no_history: false,
+            forgotten: T(0),
             tuple: None,
             doc: None,
             preds: Vec::new(),
@@ -148,6 +152,11 @@ impl Attribute {
     /// Whether its facts are in AVET: indexed, unique and ref attributes.
     pub fn in_avet(&self) -> bool {
         self.index || self.unique.is_some() || self.is_ref()
+    }
+
+    /// Up to which transaction facts that ended are forgotten; 0 where all are kept.
+    pub fn forgotten_to(&self) -> T {
+        if self.no_history { T(u64::MAX) } else { self.forgotten }
     }
 
     /// Whether nothing is known of it but its name.
@@ -238,6 +247,20 @@ impl Schema {
     /// The attribute that an entity describes.
     pub fn described_by(&self, entity: EntityId) -> Option<&Arc<Attribute>> {
         self.by_id.values().find(|a| a.entity == Some(entity))
+    }
+
+    /// Attributes whose ended facts are forgotten, each with up to which transaction.
+    pub fn forgetful(&self) -> Vec<(AttrId, T)> {
+        let to = self.attributes().map(|a| (a.id, a.forgotten_to()));
+        to.filter(|(_, t)| *t > T(0)).collect()
+    }
+
+    /// Notes in which transaction attributes began to keep what ends: `before` kept nothing.
+    pub fn keep_from(&mut self, before: &Schema, t: T) {
+        let was = |a: &Arc<Attribute>| before.get(a.id).is_some_and(|old| old.no_history);
+        let turned = self.attributes().filter(|a| !a.no_history && was(a));
+        let turned: Vec<Attribute> = turned.map(|a| a.as_ref().clone()).collect();
+        turned.into_iter().for_each(|a| self.insert(Attribute { forgotten: t, ..a }));
     }
 
     /// All attributes, by number.

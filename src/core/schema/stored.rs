@@ -9,7 +9,7 @@
 
 use super::{Attribute, Flexibility, Schema, TupleKind, Unique, ValueType};
 use crate::codec::{CodecError, Reader, Writer};
-use crate::id::{AttrId, EntityId};
+use crate::id::{AttrId, EntityId, T};
 use crate::value::{Keyword, Tag, Value, decode, encode};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -138,6 +138,7 @@ fn write_attribute(a: &Attribute, w: &mut Writer) {
         w.sized(&bytes);
     }
     w.varint(a.max_length.map_or(0, |n| n.saturating_add(1)));
+    w.varint(a.forgotten.0);
 }
 
 fn read_attribute(r: &mut Reader<'_>) -> Result<Attribute, CodecError> {
@@ -167,6 +168,7 @@ fn read_attribute(r: &mut Reader<'_>) -> Result<Attribute, CodecError> {
     };
     let preds = (0..r.count(2)?).map(|_| read_value(r)).collect::<Result<_, _>>()?;
     let max_length = r.varint()?.checked_sub(1);
+    let forgotten = T(r.varint()?);
     Ok(Attribute {
         id,
         ident,
@@ -177,6 +179,7 @@ fn read_attribute(r: &mut Reader<'_>) -> Result<Attribute, CodecError> {
         index,
         component,
         no_history,
+        forgotten,
         tuple,
         doc,
         preds,
@@ -240,6 +243,7 @@ mod tests {
             index: true,
             component: false,
             no_history: true,
+            forgotten: T(5),
             tuple: Some(TupleKind::Heterogeneous(vec![ValueType::Ref, ValueType::Number])),
             doc: Some("what it is".into()),
             preds: vec![Value::keyword("a/b"), Value::Vector(vec![Value::Long(1)].into())],

@@ -97,6 +97,12 @@ pub trait Store: Debug + Send + Sync {
     /// How users name it, without credentials: the start of every error message about it.
     fn url(&self) -> String;
 
+    /// How far apart swaps of one ref must be, in milliseconds; 0 where it does not matter. What
+    /// arrives meanwhile shares the next swap.
+    fn pace_ms(&self) -> u64 {
+        0
+    }
+
     /// The bytes of an object, or of a range of it. A range that ends past the object is an error
     /// (`Corrupt`), an object that is not there is `NotFound`.
     fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>>;

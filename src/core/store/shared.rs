@@ -11,6 +11,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).url()
     }
 
+    fn pace_ms(&self) -> u64 {
+        (**self).pace_ms()
+    }
+
     fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
         (**self).get(what)
     }

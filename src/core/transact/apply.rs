@@ -27,9 +27,28 @@ pub(super) fn prepare(db: &Db, form: &Form, options: &TxOptions) -> Result<Prepa
         return Ok(already);
     }
     let snapshot = db.snapshot();
-    let tx = snapshot.next_tx();
-    let mut parsed = parse(db.schema(), snapshot.block, tx, form)?;
+    let mut parsed = parse(db.schema(), snapshot.block, snapshot.next_tx(), form)?;
     parsed.any_ids = options.any_ids;
+    done(db, parsed, options)
+}
+
+/// Prepares operations that are parsed.
+pub(super) fn prepare_parsed(
+    db: &Db,
+    parsed: Parsed,
+    options: &TxOptions,
+) -> Result<Prepared, TxError> {
+    if !db.view().is_now() {
+        return Err(TxProblem::PastView.into());
+    }
+    match already(db, options)? {
+        Some(already) => Ok(already),
+        None => done(db, parsed, options),
+    }
+}
+
+fn done(db: &Db, parsed: Parsed, options: &TxOptions) -> Result<Prepared, TxError> {
+    let tx = db.snapshot().next_tx();
     let done = rounds(db, tx, &parsed)?;
     let instant_ms = instant(db, done.instant_ms, options)?;
     let mut datoms = done.datoms;
@@ -45,6 +64,7 @@ pub(super) fn prepare(db: &Db, form: &Form, options: &TxOptions) -> Result<Prepa
         next_entity: done.next_entity,
         tempids: tempids(&parsed, &done.bindings),
         backfill: Vec::new(),
+        merged: Vec::new(),
         already: None,
     };
     if !parsed.brought.is_empty() || !done.described.is_empty() {
@@ -262,6 +282,7 @@ fn change_schema(
     let new: HashSet<AttrId> = parsed.brought.iter().map(|(_, id)| *id).collect();
     let Change { schema, conditions, backfill } = change;
     prepared.schema = schema;
+    prepared.schema.keep_from(db.schema(), prepared.tx.t());
     let conditions: Vec<_> = conditions.into_iter().filter(|c| !new.contains(&c.attr())).collect();
     if !conditions.is_empty() {
         conditions_hold(db, &conditions, prepared)?;

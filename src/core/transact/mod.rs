@@ -12,6 +12,7 @@
 mod apply;
 mod check;
 mod error;
+mod facts;
 mod maps;
 mod parse;
 mod reads;
@@ -25,6 +26,7 @@ mod model;
 mod tests;
 
 pub use error::{TxError, TxErrorKind, TxProblem};
+pub use facts::{Fact, Facts, prepare_facts};
 pub use report::with;
 
 use crate::db::{Db, Prepared};
