@@ -35,3 +35,5 @@ pub mod query;
 pub mod transact;
 // floor 9
 pub mod conn;
+// floor 10
+pub mod verify;

@@ -1,10 +1,13 @@
 //! The names of objects, and the `format` object.
 //!
+//! Layout of `format`, inside the envelope: database (16 bytes), when it was made (zigzag), the
+//! databases it was forked from (their number as a varint, then 16 bytes each).
+//!
 //! **Invariant:** a name with random digits is used once ever.
 
 use super::FormatError;
 use super::envelope::{self, Kind};
-use crate::codec::{Reader, Writer};
+use crate::codec::{CodecError, Reader, Writer};
 use crate::value::Uuid;
 use bytes::Bytes;
 
@@ -36,12 +39,15 @@ pub fn snap_name(random: u128) -> String {
 }
 
 /// What the `format` object says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Which database.
     pub database: Uuid,
     /// When it was made, milliseconds since 1970.
     pub created_ms: i64,
+    /// The databases that it was forked from, the nearest first: log segments of them are in its
+    /// history.
+    pub origins: Vec<Uuid>,
 }
 
 impl Identity {
@@ -50,6 +56,8 @@ impl Identity {
         let mut w = Writer::new();
         w.fixed(self.database.as_bytes());
         w.zigzag(self.created_ms);
+        w.varint(self.origins.len() as u64);
+        self.origins.iter().for_each(|origin| w.fixed(origin.as_bytes()));
         envelope::seal(Kind::Format, &w.finish())
     }
 
@@ -58,7 +66,9 @@ impl Identity {
         let mut r = Reader::new(envelope::open(Kind::Format, bytes)?);
         let database = Uuid::from_bytes(r.array()?);
         let created_ms = r.zigzag()?;
+        let origins = (0..r.count(16)?).map(|_| Ok(Uuid::from_bytes(r.array()?)));
+        let origins = origins.collect::<Result<_, CodecError>>()?;
         r.finish()?;
-        Ok(Self { database, created_ms })
+        Ok(Self { database, created_ms, origins })
     }
 }

@@ -29,7 +29,7 @@ mod settle;
 #[cfg(test)]
 mod sim;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +37,10 @@ pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
 pub use log::{CommitEntry, LogReader};
 pub use resolve::Moment;
+
+pub(crate) use commits::LogPlace;
+pub(crate) use commits::{key as commit_key, read as commit_of_row, value as commit_row};
+pub(crate) use flush::{Inlined, merge_order, pack_name};
 
 use crate::commit::{Opened, TAIL_BYTES};
 use crate::db::{Db, Prepared, TxReport};
