@@ -36,4 +36,5 @@ pub mod transact;
 // floor 9
 pub mod conn;
 // floor 10
+pub mod clone;
 pub mod verify;

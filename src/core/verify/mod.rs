@@ -20,7 +20,6 @@ mod trees;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use packs::nodes_of;
 pub use repair::{RepairError, repair};
 
 use crate::commit::{

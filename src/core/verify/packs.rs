@@ -112,7 +112,7 @@ impl Packs {
     fn sum_up(&mut self, pack: PackId, bytes: &Bytes, found: &mut Findings<'_>) -> Vec<PackId> {
         let mut others = BTreeSet::new();
         let key = crate::conn::pack_name(pack);
-        let nodes = match nodes_of(bytes) {
+        let nodes = match PackFooter::nodes_of(bytes) {
             Ok(nodes) => nodes,
             Err(error) => {
                 found.add(&key, error.to_string());
@@ -138,25 +138,6 @@ impl Packs {
         }
         others.into_iter().collect()
     }
-}
-
-/// The nodes of a pack: they must fill it from its beginning to its footer.
-pub(crate) fn nodes_of(bytes: &[u8]) -> Result<Vec<(Footed, &[u8])>, CodecError> {
-    let footer = PackFooter::decode(bytes)?;
-    let end = bytes.len() - PackFooter::len(bytes)?;
-    let (mut nodes, mut at) = (Vec::with_capacity(footer.nodes.len()), 0);
-    for footed in footer.nodes {
-        let stop = at + footed.len as usize;
-        if footed.offset != at as u64 || stop > end {
-            return Err(CodecError { what: "a footer whose nodes do not fill the pack", at });
-        }
-        nodes.push((footed, &bytes[at..stop]));
-        at = stop;
-    }
-    if at != end {
-        return Err(CodecError { what: "bytes between the last node and the footer", at });
-    }
-    Ok(nodes)
 }
 
 fn summary(stored: &[u8], footed: &Footed) -> Result<Summary, CodecError> {
