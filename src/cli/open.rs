@@ -7,9 +7,14 @@ use anyhow::Context;
 use factfs_core::conn::Moment;
 use factfs_store::{Database, Kind, Locator, Settings};
 
+/// How stores are opened.
+pub fn settings() -> Settings {
+    Settings::from_env()
+}
+
 /// A database, open.
 pub fn open(locator: &Locator) -> anyhow::Result<Database> {
-    Database::open(locator, &Settings::from_env()).with_context(|| locator.url.clone())
+    Database::open(locator, &settings()).with_context(|| locator.url.clone())
 }
 
 /// The value that was named, and which commit it is.

@@ -5,6 +5,7 @@
 //! opens share its connections and its node cache.
 
 use crate::{Error, Kind, Locator, Settings, StoreNodes, SystemHost};
+use factfs_core::clone::replica_of;
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
 use factfs_core::conn::{Conn, CreateOptions, Moment, Options, Place, create};
 use factfs_core::datom::Datom;
@@ -108,7 +109,7 @@ pub fn runtime() -> Result<&'static Runtime, Error> {
         .map_err(|e| Error::new(Kind::Unavailable, format!("no threads for requests: {e}")))
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> Result<T, Error> {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> Result<T, Error> {
     Ok(runtime()?.block_on(future))
 }
 
@@ -116,7 +117,7 @@ impl Database {
     /// Makes an empty database where there is none, and opens it.
     pub fn create(url: &str, options: &CreateOptions, settings: &Settings) -> Result<Self, Error> {
         let opening = Opening::new(url, settings)?;
-        opening.require_trust()?;
+        opening.require_writable()?;
         wait(create(&opening.place, options))??;
         opening.branch(None)
     }
@@ -185,7 +186,7 @@ impl Database {
     /// Commits a transaction. When another writer came first it is prepared again on the newer
     /// value.
     pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable()?;
         let (tx, tx_id) = (tx.clone(), options.tx_id.clone());
         let make = move |db: &Db, now_ms: i64| {
             transact::prepare(
@@ -257,13 +258,13 @@ impl Database {
 
     /// Deletes a branch that is not the default one.
     pub fn delete_branch(&self, name: &str) -> Result<(), Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable()?;
         Ok(wait(self.place.delete_branch(name))??)
     }
 
     /// Gives a branch another name.
     pub fn rename_branch(&self, from: &str, to: &str) -> Result<(), Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable()?;
         Ok(wait(self.place.rename_branch(from, to))??)
     }
 
@@ -286,12 +287,12 @@ impl Database {
 
     /// Forgets a tag.
     pub fn delete_tag(&self, name: &str) -> Result<(), Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable()?;
         Ok(wait(self.place.delete_tag(name))??)
     }
 
     fn point(&self, at: Option<&str>) -> Result<(Opened, T), Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable()?;
         let db = match at {
             None => self.db()?,
             Some(when) => self.at(when)?.db,
@@ -326,8 +327,8 @@ fn options(settings: &Settings) -> Result<Options, Error> {
 }
 
 /// A store that is open, before a branch of it is.
-struct Opening {
-    place: Place,
+pub(crate) struct Opening {
+    pub(crate) place: Place,
     nodes: Arc<StoreNodes>,
     counted: Arc<crate::Counted<Arc<dyn Store>>>,
     url: String,
@@ -336,7 +337,7 @@ struct Opening {
 }
 
 impl Opening {
-    fn new(url: &str, settings: &Settings) -> Result<Self, Error> {
+    pub(crate) fn new(url: &str, settings: &Settings) -> Result<Self, Error> {
         let options = options(settings)?;
         let store = crate::open(url, settings)?;
         let url = store.url();
@@ -356,26 +357,43 @@ impl Opening {
         Ok(Database { place, nodes, counted, conn, identity, options, trust })
     }
 
-    /// Before the first write of a process to a remote store: some accept conditions silently and
-    /// ignore them.
-    fn require_trust(&self) -> Result<(), Error> {
-        if !self.url.contains("://") || self.url.starts_with("file://") {
-            return Ok(());
-        }
+    /// Before the first write of a process: replicas are not written, and neither are remote stores
+    /// that accept conditions silently and ignore them.
+    pub(crate) fn require_writable(&self) -> Result<(), Error> {
         let mut known = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
         if known.is_none() {
-            let store = self.place.store.as_ref();
-            *known = Some(match wait(contract::probe(store, self.place.host.as_ref()))?? {
-                contract::Trust::Safe => None,
-                contract::Trust::Unsafe { why } => Some(why),
+            let replica = wait(replica_of(self.place.store.as_ref()))??;
+            *known = Some(match replica {
+                Some(replica) => Some(format!(
+                    "{}: this is a replica of {} and is not written: write there, or make a \
+                     database of its own with factfs clone --fork",
+                    self.url, replica.origin
+                )),
+                None => self.distrust()?,
             });
         }
         match known.as_ref().and_then(Option::as_ref) {
             None => Ok(()),
-            Some(why) => {
-                let message = format!("{}: this store cannot be written safely: {why}", self.url);
-                Err(Error::new(Kind::ReadOnly, message))
-            }
+            Some(why) => Err(Error::new(Kind::ReadOnly, why.clone())),
         }
+    }
+
+    /// An error if swaps cannot be trusted here.
+    pub(crate) fn require_trust(&self) -> Result<(), Error> {
+        self.distrust()?.map_or(Ok(()), |why| Err(Error::new(Kind::ReadOnly, why)))
+    }
+
+    /// Why swaps cannot be trusted here, if so. A remote store is asked.
+    fn distrust(&self) -> Result<Option<String>, Error> {
+        if !self.url.contains("://") || self.url.starts_with("file://") {
+            return Ok(None);
+        }
+        let store = self.place.store.as_ref();
+        Ok(match wait(contract::probe(store, self.place.host.as_ref()))?? {
+            contract::Trust::Safe => None,
+            contract::Trust::Unsafe { why } => {
+                Some(format!("{}: this store cannot be written safely: {why}", self.url))
+            }
+        })
     }
 }

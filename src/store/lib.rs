@@ -54,6 +54,9 @@ mod error;
 // floor 5: a database for callers that wait
 mod database;
 
+// floor 6: looking through a database, and copying it
+mod upkeep;
+
 pub use cache::{CacheStats, Class, Flight, Found, Loaded, NodeCache, Wait, WaitError};
 pub use counted::{Counted, Counts};
 pub use database::{BranchInfo, Database, LogEntry, TagInfo, TransactOptions, runtime};
@@ -68,4 +71,5 @@ pub use object::ObjectStore;
 pub use readonly::ReadOnly;
 pub use retry::Retried;
 pub use settings::Settings;
+pub use upkeep::{Copying, repair, verify};
 pub use url::{canonical_url, open};

@@ -4,6 +4,7 @@
 
 // floor 0
 mod branch;
+mod clone;
 mod completions;
 mod demo;
 mod import;
@@ -16,6 +17,7 @@ mod status;
 mod tag;
 mod transact;
 mod umount;
+mod verify;
 
 use super::exit;
 use clap::{Parser, Subcommand};
@@ -44,6 +46,8 @@ enum Command {
     Branch(branch::Args),
     Tag(tag::Args),
     Status(status::Args),
+    Verify(verify::Args),
+    Clone(clone::Args),
     Completions(completions::Args),
 }
 
@@ -62,6 +66,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Branch(args) => branch::run(args),
         Command::Tag(args) => tag::run(args),
         Command::Status(args) => status::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Clone(args) => clone::run(args),
         Command::Completions(args) => completions::run(args),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -76,7 +76,7 @@ pub struct Report {
     pub database: Option<Uuid>,
     /// Branches, tags and automatic tags that were looked at.
     pub heads: u64,
-    /// Transactions of the log, of all branches.
+    /// Transactions of the default branch.
     pub commits: u64,
     /// Datoms of the log of the default branch.
     pub datoms: u64,
@@ -192,7 +192,7 @@ pub async fn verify(
     let mut logs = Logs::new(place, &databases);
     heads.check(place, &packs, &mut logs, &mut report, &mut found).await?;
     (report.nodes, report.packs) = (packs.len() as u64, packs.packs().count() as u64);
-    (report.commits, report.segments) = (logs.commits, logs.whole.len() as u64);
+    report.segments = logs.whole.len() as u64;
     report.bytes = packs.bytes + logs.bytes;
     let novelty = heads.all.values().filter_map(|(head, _)| head.base.novelty);
     let novelty: Vec<String> = novelty.map(|object| novelty_name(object.name)).collect();
@@ -371,6 +371,7 @@ impl Heads {
                 && *branch == self.default
                 && let Some(state) = state
             {
+                report.commits = state.commit().map_or(0, |commit| commit.t.0);
                 report.datoms = state.datoms;
                 report.facts = state.said.0.values().map(sums::Sums::rows).sum();
             }
