@@ -4,7 +4,8 @@
 //! called from a thread that runs tasks of the runtime. All branches of one store that a process
 //! opens share its connections and its node cache.
 
-use crate::{Error, Kind, Locator, Settings, StoreNodes, SystemHost};
+use crate::newest;
+use crate::{DiskCache, Error, Kind, Locator, Settings, StoreNodes, SystemHost};
 use factfs_core::clone::replica_of;
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
 use factfs_core::conn::{Conn, CreateOptions, Moment, Options, Place, create};
@@ -12,7 +13,7 @@ use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::{CommitId, T, Tx};
-use factfs_core::store::{Store, contract};
+use factfs_core::store::{Host, Store, contract};
 use factfs_core::transact::{self, TxOptions};
 use factfs_core::value::Uuid;
 use std::future::Future;
@@ -170,7 +171,9 @@ impl Database {
 
     /// The newest value: one conditional read of the head.
     pub fn db(&self) -> Result<Db, Error> {
-        Ok(wait(self.conn.refresh())??)
+        let db = wait(self.conn.refresh())??;
+        newest::see(self.place.store.as_ref(), &self.conn)?;
+        Ok(db)
     }
 
     /// The value as last seen here. No request.
@@ -305,6 +308,11 @@ impl Database {
         self.counted.counts()
     }
 
+    /// The cache on disk, if there is one: of remote stores, unless it was switched off.
+    pub fn disk_cache(&self) -> Option<&Arc<DiskCache>> {
+        self.nodes.disk()
+    }
+
     /// What the node cache did so far.
     pub fn cache_stats(&self) -> crate::CacheStats {
         self.nodes.stats()
@@ -326,6 +334,11 @@ fn options(settings: &Settings) -> Result<Options, Error> {
     }
 }
 
+/// Whether a place is reached over a network.
+fn is_remote(url: &str) -> bool {
+    url.contains("://") && !url.starts_with("file://") && !url.starts_with("sqlite://")
+}
+
 /// A store that is open, before a branch of it is.
 pub(crate) struct Opening {
     pub(crate) place: Place,
@@ -344,13 +357,21 @@ impl Opening {
         let counted = Arc::new(crate::Counted::new(store));
         let store: Arc<dyn Store> = counted.clone();
         let handle = runtime()?.handle().clone();
-        let nodes = Arc::new(StoreNodes::new(store.clone(), settings.cache_bytes, handle));
-        let place = Place { store, host: Arc::new(SystemHost), nodes: nodes.clone() };
+        let nodes = StoreNodes::new(store.clone(), settings.cache_bytes, handle);
+        let host: Arc<dyn Host> = Arc::new(SystemHost);
+        let disk = match is_remote(&url) {
+            true => settings.disk_cache()?,
+            false => None,
+        };
+        let disk = disk.map(|(root, limit_bytes)| DiskCache::shared(&root, limit_bytes, &host));
+        let nodes = Arc::new(nodes.with_disk(disk));
+        let place = Place { store, host, nodes: nodes.clone() };
         Ok(Self { place, nodes, counted, url, options, trust: Arc::default() })
     }
 
     fn branch(self, branch: Option<&str>) -> Result<Database, Error> {
         let conn = wait(Conn::open(self.place.clone(), branch, self.options.clone()))??;
+        newest::see(self.place.store.as_ref(), &conn)?;
         let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
         let identity = Identity { url: self.url, uuid, branch, names: Arc::default() };
         let Self { place, nodes, counted, options, trust, .. } = self;
@@ -385,7 +406,7 @@ impl Opening {
 
     /// Why swaps cannot be trusted here, if so. A remote store is asked.
     fn distrust(&self) -> Result<Option<String>, Error> {
-        if !self.url.contains("://") || self.url.starts_with("file://") {
+        if !is_remote(&self.url) {
             return Ok(None);
         }
         let store = self.place.store.as_ref();

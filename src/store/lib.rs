@@ -12,6 +12,7 @@
 //!
 //!   around any of them:  Counted   Faulty   ReadOnly   Retried
 //!   above them:          NodeCache   decoded nodes, bounded in bytes, one load a node
+//!                        DiskCache   stored nodes of remote stores as files, shared by processes
 //! ```
 //!
 //! Words: an *object* is written once under a name used once; a *ref* changes by compare-and-swap
@@ -46,6 +47,7 @@ mod object;
 mod url;
 
 // floor 3: what reads a database
+mod newest;
 mod nodes;
 
 // floor 4: what callers are told
@@ -57,7 +59,9 @@ mod database;
 // floor 6: looking through a database, and copying it
 mod upkeep;
 
-pub use cache::{CacheStats, Class, Flight, Found, Loaded, NodeCache, Wait, WaitError};
+pub use cache::{
+    CacheStats, Class, DiskCache, DiskStats, Flight, Found, Loaded, NodeCache, Wait, WaitError,
+};
 pub use counted::{Counted, Counts};
 pub use database::{BranchInfo, Database, LogEntry, TagInfo, TransactOptions, runtime};
 pub use error::Error;

@@ -1,11 +1,12 @@
 //! Nodes out of a store: the blocking end of the seam that operators read through.
 //!
-//! **Invariant:** all nodes of one call that are not cached are fetched in one round, each is
+//! **Invariant:** all nodes of one call that are cached neither in memory nor on disk are fetched in one round, each is
 //! verified before anybody sees it, and one node that several threads want at once is fetched once.
 //! Threads that call wait; the requests run on the runtime, so calling from a thread that drives a
 //! future is safe.
 
-use crate::cache::{Class, Loaded, NodeCache};
+use crate::cache::{Class, DiskCache, Loaded, NodeCache};
+use bytes::Bytes;
 use factfs_core::hash::NodeHash;
 use factfs_core::index::{Node, NodeRef, Nodes, NodesError};
 use factfs_core::store::{Fetch, Store, StoreError, StoreErrorKind};
@@ -18,13 +19,26 @@ use tokio::runtime::Handle;
 pub struct StoreNodes {
     store: Arc<dyn Store>,
     cache: NodeCache<Node, NodesError>,
+    disk: Option<Arc<DiskCache>>,
     runtime: Handle,
 }
 
 impl StoreNodes {
     /// A source with a cache of at most so many bytes.
     pub fn new(store: Arc<dyn Store>, cache_bytes: usize, runtime: Handle) -> Self {
-        Self { store, cache: NodeCache::new(cache_bytes), runtime }
+        Self { store, cache: NodeCache::new(cache_bytes), disk: None, runtime }
+    }
+
+    /// The same over a cache on disk.
+    #[must_use]
+    pub fn with_disk(mut self, disk: Option<Arc<DiskCache>>) -> Self {
+        self.disk = disk;
+        self
+    }
+
+    /// The cache on disk, if there is one.
+    pub fn disk(&self) -> Option<&Arc<DiskCache>> {
+        self.disk.as_ref()
     }
 
     /// What the cache did so far.
@@ -32,20 +46,62 @@ impl StoreNodes {
         self.cache.stats()
     }
 
+    /// From the disk what is there, the rest in one round.
     fn load(&self, nodes: &[NodeRef]) -> Result<Vec<Loaded<Node>>, NodesError> {
+        let Some(disk) = &self.disk else {
+            let bytes = self.fetch(nodes)?;
+            return nodes.iter().zip(&bytes).map(|(node, bytes)| loaded(node, bytes)).collect();
+        };
+        let mut all: Vec<_> = nodes.iter().map(|node| disk.get(&node.hash)).collect();
+        let is_missing = |(_, bytes): &(&NodeRef, &Option<Bytes>)| bytes.is_none();
+        let missing: Vec<NodeRef> =
+            nodes.iter().zip(&all).filter(is_missing).map(|(node, _)| *node).collect();
+        let fetched = match missing.is_empty() {
+            true => Vec::new(),
+            false => self.fetch(&missing).map_err(|error| offline(error, &missing, nodes.len()))?,
+        };
+        let mut fetched = fetched.into_iter();
+        let mut out = Vec::with_capacity(nodes.len());
+        for (node, bytes) in nodes.iter().zip(&mut all) {
+            match bytes {
+                Some(bytes) => out.push(loaded(node, bytes)?),
+                None => {
+                    let bytes = fetched.next().unwrap_or_default();
+                    // Verified by this, and so before it is kept.
+                    out.push(loaded(node, &bytes)?);
+                    disk.put(&node.hash, &bytes);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn fetch(&self, nodes: &[NodeRef]) -> Result<Vec<Bytes>, NodesError> {
         let fetches = nodes.iter().map(fetch).collect::<Vec<_>>();
         let (store, (send, receive)) = (self.store.clone(), mpsc::sync_channel(1));
         self.runtime.spawn(async move {
             // A receiver that is gone has given up: nobody is left to tell.
             let _ = send.send(store.get_many(&fetches).await);
         });
-        let bytes = receive.recv().map_err(|_| self.stopped())??;
-        nodes.iter().zip(&bytes).map(|(node, bytes)| loaded(node, bytes)).collect()
+        Ok(receive.recv().map_err(|_| self.stopped())??)
     }
 
     fn stopped(&self) -> StoreError {
         let reason = "the request was dropped: the process is ending";
         StoreError::new(StoreErrorKind::Unavailable, self.store.url(), "pack", reason)
+    }
+}
+
+/// The error of a store that is out of reach, for who sees that some of the data is here.
+fn offline(error: NodesError, missing: &[NodeRef], wanted: usize) -> NodesError {
+    match error {
+        NodesError::Store(mut error) if error.kind == StoreErrorKind::Unavailable => {
+            let missing = missing.len();
+            error.reason +=
+                &format!(" ({missing} of {wanted} nodes that are needed are not in the cache)");
+            error.into()
+        }
+        other => other,
     }
 }
 
@@ -55,7 +111,7 @@ pub(crate) fn fetch(node: &NodeRef) -> Fetch {
     Fetch { key, range: Some(node.offset..node.offset + u64::from(node.len)) }
 }
 
-fn loaded(node: &NodeRef, bytes: &bytes::Bytes) -> Result<Loaded<Node>, NodesError> {
+fn loaded(node: &NodeRef, bytes: &Bytes) -> Result<Loaded<Node>, NodesError> {
     let value = Node::decode(node, bytes)?;
     let class = if value.is_branch() { Class::Branch } else { Class::Leaf };
     Ok(Loaded { weight_bytes: value.size_bytes(), value: Arc::new(value), class })
@@ -76,7 +132,7 @@ impl Nodes for StoreNodes {
         self.cache.contains(&node.hash)
     }
 
-    fn offer(&self, nodes: &[(NodeRef, bytes::Bytes)]) {
+    fn offer(&self, nodes: &[(NodeRef, Bytes)]) {
         for (node, bytes) in nodes.iter().filter(|(node, _)| !self.is_resident(node)) {
             // Damaged bytes are not kept: whoever needs the node fetches it and meets the error
             // with its place.

@@ -144,6 +144,11 @@ impl Conn {
         &self.inner.place
     }
 
+    /// The name of the head object.
+    pub fn head_name(&self) -> &str {
+        &self.inner.head
+    }
+
     /// The branch it was opened for; `None` is the default one.
     pub fn branch(&self) -> Option<&str> {
         self.inner.branch.as_deref()
