@@ -142,3 +142,62 @@ impl Nodes for StoreNodes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Counted, FaultPlan, Faulty, SystemHost};
+    use factfs_core::index::{PackId, PackWriter};
+    use factfs_core::store::{BoxFuture, MemoryStore};
+
+    /// A pack of nodes, and where they are.
+    fn pack(count: usize) -> (Bytes, Vec<NodeRef>) {
+        let mut packs = PackWriter::new(|| PackId(7));
+        let node = |n: usize| Node::Blob(vec![n as u8; 100].into()).encode().unwrap();
+        let nodes = (0..count).map(|n| packs.push(&node(n))).collect();
+        let (_, bytes) = packs.finish().pop().unwrap();
+        (bytes, nodes)
+    }
+
+    fn source(
+        store: Arc<dyn Store>,
+        folder: &std::path::Path,
+        runtime: &tokio::runtime::Runtime,
+    ) -> StoreNodes {
+        let disk = Arc::new(DiskCache::new(folder, 1 << 30, Arc::new(SystemHost)));
+        StoreNodes::new(store, 1 << 20, runtime.handle().clone()).with_disk(Some(disk))
+    }
+
+    #[test]
+    fn what_is_on_disk_is_not_fetched_and_is_read_offline() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let (folder, memory) = (tempfile::tempdir().unwrap(), Arc::new(MemoryStore::new()));
+        let (bytes, nodes) = pack(10);
+        let put: BoxFuture<'_, _> = memory.put("pack/00000000000000000000000000000007", bytes);
+        runtime.block_on(put).unwrap();
+        let counted = Arc::new(Counted::new(memory as Arc<dyn Store>));
+        let first = source(counted.clone(), folder.path(), &runtime);
+        first.get(&nodes[..8]).unwrap();
+        assert_eq!((counted.take().gets, first.disk().unwrap().stats().misses), (8, 8));
+        // Another process: nothing in memory.
+        let second = source(counted.clone(), folder.path(), &runtime);
+        second.get(&nodes).unwrap();
+        let counts = counted.take();
+        assert_eq!((counts.gets, counts.rounds), (2, 1));
+        assert_eq!(second.disk().unwrap().stats().hits, 8);
+        // Damaged on disk: fetched again.
+        let file = folder.path().join(format!("{:02x}", nodes[3].hash.0[0] % 64));
+        std::fs::write(file.join(nodes[3].hash.to_string()), "x").unwrap();
+        let third = source(counted.clone(), folder.path(), &runtime);
+        third.get(&nodes).unwrap();
+        assert_eq!(counted.take().gets, 1);
+        // Out of reach.
+        let plan = FaultPlan { fail_before: 1000, ..FaultPlan::default() };
+        let away = Faulty::new(MemoryStore::new(), Arc::new(SystemHost), plan, 1);
+        let fourth = source(Arc::new(away), folder.path(), &runtime);
+        fourth.get(&nodes).unwrap();
+        let (_, more) = pack(12);
+        let error = fourth.get(&more).unwrap_err().to_string();
+        assert!(error.contains("(2 of 2 nodes that are needed are not in the cache)"), "{error}");
+    }
+}

@@ -89,6 +89,7 @@ impl Sandbox {
             .current_dir(self.directory.path())
             .env_remove("RUST_BACKTRACE")
             .env("COLUMNS", "100")
+            .env("FACTFS_CACHE", "off")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -7,7 +7,7 @@ use crate::cli::open;
 use factfs_core::conn::CreateOptions;
 use factfs_core::edn::Form;
 use factfs_core::value::Value;
-use factfs_store::{Database, TransactOptions};
+use factfs_store::{Database, Settings, TransactOptions};
 
 /// Make an empty database
 #[derive(Debug, clap::Args)]

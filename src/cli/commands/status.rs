@@ -28,7 +28,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let branches = database.branches()?.into_iter().map(|branch| branch.name).collect();
     let tags = database.tags()?.into_iter().map(|tag| tag.name).collect();
     let user = |a: &&std::sync::Arc<factfs_core::schema::Attribute>| a.entity.is_some();
-    let properties = vec![
+    let mut properties = vec![
         ("url", Value::str(database.url())),
         ("uuid", Value::Uuid(database.uuid())),
         ("name", Value::str(database.name()?)),
@@ -41,5 +41,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         ("branches", names(branches)),
         ("tags", names(tags)),
     ];
+    if let Some(disk) = database.disk_cache() {
+        properties.push(("cache", Value::str(&disk.root().to_string_lossy())));
+        properties.push(("cache-bytes", report::count(disk.limit_bytes())));
+    }
     Ok(args.format.output().properties(properties)?)
 }

@@ -41,14 +41,15 @@ const SHOWN: usize = 10;
 pub fn run(args: Args) -> anyhow::Result<()> {
     let locator = locator(&args.database)?;
     if locator.branch.is_some() || locator.at.is_some() {
-        let text = format!("{locator}: a database is looked through with all its branches and tags");
+        let text =
+            format!("{locator}: a database is looked through with all its branches and tags");
         return Err(Problem::invalid(text).hint("leave out # and @").into());
     }
     let url = &locator.url;
     let named = || url.clone();
     let settings = open::settings();
-    let mut report = watched(|watch| factfs_store::verify(url, &settings, watch))
-        .with_context(named)?;
+    let mut report =
+        watched(|watch| factfs_store::verify(url, &settings, watch)).with_context(named)?;
     let mut repaired = Vec::new();
     if args.repair && !report.damaged.is_empty() {
         for branch in std::mem::take(&mut report.damaged) {
@@ -56,8 +57,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
                 .with_context(|| format!("{url}#{branch}"))?;
             repaired.push(branch);
         }
-        report = watched(|watch| factfs_store::verify(url, &settings, watch))
-            .with_context(named)?;
+        report =
+            watched(|watch| factfs_store::verify(url, &settings, watch)).with_context(named)?;
     }
     args.format.output().properties(properties(url, &report, args.repair.then_some(&repaired)))?;
     if report.is_whole() {

@@ -4,7 +4,7 @@
 //! each node, the rest by the hash they carry, and what a head refers to by the hash that the head
 //! gives.
 
-use super::{AT_ONCE, Cloning, Copied, CloneError, Progress, damaged};
+use super::{AT_ONCE, CloneError, Cloning, Copied, Progress, damaged};
 use crate::commit::{FormatError, Head, Novelty, Segment, log_name, novelty_name};
 use crate::conn::ConnError;
 use crate::hash::NodeHash;

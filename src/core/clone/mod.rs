@@ -18,9 +18,7 @@ mod tests;
 
 pub use error::CloneError;
 
-use crate::commit::{
-    FORMAT, FormatError, HEAD, Head, Identity, REFS, REPLICA, Refs, Replica, Tag,
-};
+use crate::commit::{FORMAT, FormatError, HEAD, Head, Identity, REFS, REPLICA, Refs, Replica, Tag};
 use crate::conn::ConnError;
 use crate::store::{
     Expect, Fetch, Host, RefRead, Store, StoreError, StoreErrorKind, Swap, Version,
@@ -164,10 +162,11 @@ impl Cloning {
             .encode(),
             false => moment.refs_bytes.clone(),
         };
-        copied.moved += self.move_ref(REFS, refs, |now, new| {
-            Ok(Refs::decode(now)?.revision > Refs::decode(new)?.revision)
-        })
-        .await?;
+        copied.moved += self
+            .move_ref(REFS, refs, |now, new| {
+                Ok(Refs::decode(now)?.revision > Refs::decode(new)?.revision)
+            })
+            .await?;
         self.forget_branches(&moment).await?;
         self.seen = moment.seen;
         Ok(copied)

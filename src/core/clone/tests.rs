@@ -44,8 +44,7 @@ fn get(store: &MemoryStore, key: &str) -> Bytes {
 
 #[track_caller]
 fn check_equal(source: &MemoryStore, target: &MemoryStore) {
-    let names: Vec<String> =
-        target.names().into_iter().filter(|name| name != "replica").collect();
+    let names: Vec<String> = target.names().into_iter().filter(|name| name != "replica").collect();
     assert_eq!(names, source.names());
     names.iter().for_each(|name| assert_eq!(get(target, name), get(source, name), "{name}"));
 }

@@ -278,6 +278,13 @@ impl Heads {
         heads.default = Some(refs.default_branch.clone());
         for (name, branch) in &refs.branches {
             heads.branch(place, name, &branch.head, databases, found).await?;
+            let others = refs.branches.values().filter(|other| other.head != branch.head);
+            let taken: Vec<u64> = others.map(|other| other.block).collect();
+            if let Some((head, _)) = heads.all.get(&branch.head)
+                && taken.contains(&head.block)
+            {
+                found.add(&branch.head, format!("it gives ids of another branch than {name}"));
+            }
         }
         for tag in refs.tags.values().chain(&refs.automatic) {
             heads.tag(place, tag, databases, found).await?;
@@ -353,7 +360,8 @@ impl Heads {
         report.heads = self.all.len() as u64;
         let mut order: Vec<_> = self.all.iter().collect();
         // Branches first, the longest one first: what they share with the rest is then known.
-        order.sort_by_key(|(_, (head, branch))| (branch.is_none(), std::cmp::Reverse(head.tip.t())));
+        order
+            .sort_by_key(|(_, (head, branch))| (branch.is_none(), std::cmp::Reverse(head.tip.t())));
         // What cannot be read is told when its head is looked at.
         let flushed = |(head, _): &(Head, _)| head::flushed(place, head).ok().flatten();
         logs.wanted = self.all.values().filter_map(flushed).collect();

@@ -79,7 +79,8 @@ pub async fn repair(
     let (head, version) = read_head(place, &object).await?;
     let chain = chain(place, &head, watch).await?;
     let mut schema = initial_schema(&head);
-    let wrong = |e: FormatError| RepairError::Head { object: object.clone(), reason: e.to_string() };
+    let wrong =
+        |e: FormatError| RepairError::Head { object: object.clone(), reason: e.to_string() };
     for changes in chain.iter().filter_map(|(_, logged)| logged.schema.as_ref()) {
         schema = schema.changed_by(changes).map_err(|e| wrong(e.into()))?;
     }

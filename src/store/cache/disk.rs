@@ -176,10 +176,8 @@ impl DiskCache {
             Err(error) => {
                 self.cells.failed.fetch_add(1, Relaxed);
                 // A disk that is full is left to others: half of what is here goes.
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-                ) {
+                if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+                {
                     let left = self.make_room(&self.folder(hash), there / 2, 0);
                     *shard = Shard { bytes: Some(left), written: 0 };
                 }
