@@ -1,9 +1,9 @@
 //! Nodes out of a store: the blocking end of the seam that operators read through.
 //!
-//! **Invariant:** all nodes of one call that are cached neither in memory nor on disk are fetched in one round, each is
-//! verified before anybody sees it, and one node that several threads want at once is fetched once.
-//! Threads that call wait; the requests run on the runtime, so calling from a thread that drives a
-//! future is safe.
+//! **Invariant:** all nodes of one call that are cached neither in memory nor on disk are fetched
+//! in one round, each is verified before anybody sees it, and one node that several threads want at
+//! once is fetched once. Threads that call wait; the requests run on the runtime, so calling from a
+//! thread that drives a future is safe.
 
 use crate::cache::{Class, DiskCache, Loaded, NodeCache};
 use bytes::Bytes;

@@ -129,7 +129,7 @@ fn swap_nodes(bytes: &[u8]) -> Option<Vec<u8>> {
 /// A small store with all kinds of objects, and those that something refers to. Few facts with long
 /// strings: they fill heads, and are quickly looked through.
 fn small_store() -> (Place, Vec<(String, Vec<u8>)>) {
-    let place = Place::with_database().set("FACTFS_FLUSH_ROWS", 250);
+    let place = Place::with_database().set("FACTFS_FLUSH_ROWS", 1300);
     let mut random = Random(4);
     let mut form = |i: usize| {
         let text: String = (0..150).map(|_| format!("{:09x}", random.below(1 << 36))).collect();
@@ -143,6 +143,8 @@ fn small_store() -> (Place, Vec<(String, Vec<u8>)>) {
         place.ok(&["branch", "create", "db", branch], "");
         place.ok(&["transact", &format!("db#{branch}"), "-"], &forms(100..150));
     }
+    // From now on what is spilled stays novelty.
+    let place = place.set("FACTFS_FLUSH_ROWS", 100_000);
     place.ok(&["transact", "db", "-"], &forms(150..200));
     let mut files = BTreeMap::new();
     gather(&place.path("db"), "", &mut files);

@@ -68,7 +68,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         report.problems.iter().take(SHOWN).map(|problem| format!("\n  {problem}")).collect();
     let more = report.problem_count.saturating_sub(SHOWN as u64);
     let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
-    let text = format!("{url}: {} problems:{shown}{more}", report.problem_count);
+    let problems = if report.problem_count == 1 { "problem" } else { "problems" };
+    let text = format!("{url}: {} {problems}:{shown}{more}", report.problem_count);
     let problem = Problem::new(Kind::Corrupt, text);
     Err(match args.repair || report.damaged.is_empty() {
         true => problem,

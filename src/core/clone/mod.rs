@@ -3,8 +3,8 @@
 //! Objects are copied as they are, each verified by the hashes it carries and by those that the
 //! heads give of it, and only those that are not there; then the heads, then `refs`. A copy is a
 //! replica: its object `replica` says of what, and whoever writes refuses. A fork is a new database
-//! instead, with an id of its own: heads, snapshots and `refs` are written anew with that id; packs,
-//! novelty and log are the same bytes, and `format` names the databases that they come from.
+//! instead, with an id of its own: heads, snapshots and `refs` are written anew with that id;
+//! packs, novelty and log are the same bytes, and `format` names the databases that they come from.
 //!
 //! **Invariant:** a head is written when all it refers to is there: a copy that was interrupted is
 //! as whole as before, and the next one goes on. Nothing is ever written to the source, and nothing

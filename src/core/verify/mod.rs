@@ -6,8 +6,8 @@
 //! that do not depend on order ([`sums`]).
 //!
 //! **Invariant:** memory is bounded by the number of nodes (a few hundred bytes each, about a
-//! thousandth of the database), the novelty of one head and a few packs, never by the facts. What is
-//! wrong is told with the name of the object, and the rest is still looked through. Nothing is
+//! thousandth of the database), the novelty of one head and a few packs, never by the facts. What
+//! is wrong is told with the name of the object, and the rest is still looked through. Nothing is
 //! written but by [`repair()`].
 
 mod head;

@@ -7,8 +7,8 @@
 //! alternate are the same intervals: there is no other way to pair them.
 //!
 //! **Invariant:** equal multisets have equal sums; unequal ones have unequal sums but for one case
-//! in 2^256, since each hash is blake3's, mixed with the transaction. Damage is met by the hashes of
-//! nodes; this is against mistakes of a writer.
+//! in 2^256, since each hash is blake3's, mixed with the transaction. Damage is met by the hashes
+//! of nodes; this is against mistakes of a writer.
 
 use crate::datom::{Facts, RowKey};
 use crate::hash::Hasher;
