@@ -1,13 +1,14 @@
 //! `factfs clone`: copies a database to another place: backup, restore, a replica to read from.
 
 use crate::cli::args::{FormatArgs, locator};
-use crate::cli::exit::Problem;
+use crate::cli::exit::{self, Problem};
 use crate::cli::open;
 use crate::cli::progress::Progress;
 use crate::cli::report::count;
 use factfs_core::clone::Copied;
 use factfs_core::value::Value;
-use factfs_store::Copying;
+use factfs_store::{Copying, Kind};
+use std::io::Write;
 use std::time::Duration;
 
 /// Copy a database to another place: a backup, or a replica to read from
@@ -53,13 +54,25 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let mut copying = Copying::new(&source, &target, args.fork, &open::settings())?;
     let mut lines = args.format.output().lines();
     lines.line(fields(&once(&mut copying)?))?;
-    while args.follow {
+    if !args.follow {
+        return Ok(());
+    }
+    loop {
         std::thread::sleep(Duration::from_secs_f64(args.interval));
-        if copying.has_changed()? {
-            lines.line(fields(&once(&mut copying)?))?;
+        match next(&mut copying) {
+            Ok(copied) => copied.iter().try_for_each(|copied| lines.line(fields(copied)))?,
+            // A network that is away comes back: the replica is whole meanwhile.
+            Err(error) if exit::kind(&error) == Kind::Unavailable => {
+                let _ = writeln!(std::io::stderr(), "factfs: {error:#}; trying again");
+            }
+            Err(error) => return Err(error),
         }
     }
-    Ok(())
+}
+
+/// Copies what is new, if anything is.
+fn next(copying: &mut Copying) -> anyhow::Result<Option<Copied>> {
+    if copying.has_changed()? { once(copying).map(Some) } else { Ok(None) }
 }
 
 /// The url of a database, named without a branch or a moment.

@@ -6,7 +6,6 @@
 
 use super::{AT_ONCE, CloneError, Cloning, Copied, Progress, damaged};
 use crate::commit::{FormatError, Head, Novelty, Segment, log_name, novelty_name};
-use crate::conn::ConnError;
 use crate::hash::NodeHash;
 use crate::index::PackFooter;
 use crate::store::{BoxFuture, Fetch, Listed, StoreError, join_all};
@@ -102,7 +101,7 @@ impl Cloning {
     async fn copy_one(&self, key: &str, expected: &Expected) -> Result<u64, CloneError> {
         let bytes = self.source.get(&Fetch { key: key.to_owned(), range: None }).await?;
         let checked = expected.check(key, &bytes);
-        checked.map_err(|e| ConnError::from(damaged(self.source.as_ref(), key, e)))?;
+        checked.map_err(|e| damaged(self.source.as_ref(), key, e))?;
         let len = bytes.len() as u64;
         self.target.put(key, bytes).await?;
         Ok(len)
