@@ -181,7 +181,7 @@ fn leaf(facts: &Facts) -> Leaf {
         let last = last.filter(|_| is_in(order))?;
         Some((key(order, 0), key(order, last)))
     });
-    let backward = |row: usize| facts.end(row).is_some_and(|end| end <= facts.tx(row));
+    let backward = |row: usize| facts.end(row).is_some_and(|end| end < facts.tx(row));
     let wrong = match () {
         () if facts.retractions().iter().any(|retraction| *retraction) => Some("a retraction"),
         () if (0..facts.len()).any(backward) => Some("a fact that ended before it began"),

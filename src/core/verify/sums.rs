@@ -2,9 +2,10 @@
 //! compared without holding either of them.
 //!
 //! For each attribute: how many facts began and ended, and the sum of a hash over each beginning
-//! `(e a v t)`, each end `(e a v t)`, and each fact `(e a v)`. In a tree every interval ends after
-//! it began; so intervals with the same beginnings and the same ends as in a log where they
-//! alternate are the same intervals: there is no other way to pair them.
+//! `(e a v t)`, each end `(e a v t)`, and each fact `(e a v)`. In a tree no interval ends before it
+//! began; so intervals with the same beginnings and the same ends as in a log where they alternate
+//! are the same intervals: there is no other way to pair them. (But for one: of a fact that was
+//! retracted and asserted by one transaction it is not seen which came first.)
 //!
 //! **Invariant:** equal multisets have equal sums; unequal ones have unequal sums but for one case
 //! in 2^256, since each hash is blake3's, mixed with the transaction. Damage is met by the hashes

@@ -213,3 +213,75 @@ fn a_log_that_is_damaged_is_not_repaired() {
     assert!(error.to_string().contains("the log has no"), "{error}");
     assert_eq!(get(&store, "head"), head);
 }
+
+/// A form of the forms that follow from a seed: facts of attributes whose index, history and number
+/// of values change on the way.
+fn form(random: &mut u64) -> String {
+    let mut below = |end: u64| {
+        *random = crate::conn::testing::mix(*random);
+        *random % end
+    };
+    let a = format!(":a/n{}", below(6));
+    let subject = format!("[:db/ident :e/n{}]", below(12));
+    match below(20) {
+        0 => format!("[{{:db/ident {a} :db/index {}}}]", below(2) == 0),
+        1 => format!("[{{:db/ident {a} :db/noHistory {}}}]", below(2) == 0),
+        2 => format!("[[:db/retractEntity {subject}]]"),
+        3 => format!("[{{:db/ident :e/n{}}}]", below(12)),
+        4..=7 => format!("[[:db/retract {subject} {a} {}]]", below(4)),
+        _ => {
+            let more: String =
+                (0..below(12)).map(|_| format!(" {{:db/id {subject} {a} {}}}", below(4))).collect();
+            format!("[[:db/add {subject} {a} {}]{more}]", below(4))
+        }
+    }
+}
+
+#[test]
+fn whatever_is_transacted_verifies() {
+    use crate::transact::{TxOptions, prepare};
+    let schema = |n: u64| {
+        let many = if n % 2 == 0 { "many" } else { "one" };
+        format!(
+            "{{:db/ident :a/n{n} :db/valueType :db.type/long
+               :db/cardinality :db.cardinality/{many} :db/index {}}}",
+            n % 3 == 0
+        )
+    };
+    for seed in 0..4 {
+        let (store, main) = fresh(Options { tail_bytes: 900, novelty_rows: 60, ..small() });
+        let attributes: String = (0..6).map(schema).collect();
+        let entities: String = (0..12).map(|n| format!("{{:db/ident :e/n{n}}}")).collect();
+        let (mut random, mut done) = (seed, 0);
+        let mut conn = main.clone();
+        for round in 0..150 {
+            let text =
+                if round == 0 { format!("[{attributes} {entities}]") } else { form(&mut random) };
+            let form = crate::edn::read_one(&text).unwrap();
+            let make = move |db: &Db, now_ms: i64| {
+                prepare(db, &form, &TxOptions { now_ms, ..TxOptions::default() })
+            };
+            // What is not valid is refused: part of the mixture.
+            done += usize::from(block_on(conn.transact(make)).is_ok());
+            if round == 70 {
+                let (place, opened) = (main.place().clone(), main.opened());
+                let t = opened.head.tip.t();
+                block_on(place.create_tag("v1", &opened, t, false)).unwrap();
+                block_on(place.create_branch("exp", &opened, t)).unwrap();
+            }
+            if round >= 70 {
+                let branch = (round % 2 == 0).then_some("exp");
+                conn = block_on(main.on_branch(branch)).unwrap();
+            }
+        }
+        assert!(done > 90, "{done}");
+        let report = look(&store);
+        assert_eq!(report.problems, [], "seed {seed}");
+        for branch in ["main", "exp"] {
+            block_on(super::repair(main.place(), branch, &mut |_| ())).unwrap();
+        }
+        let again = look(&store);
+        assert_eq!(again.problems, [], "seed {seed}, repaired");
+        assert_eq!((again.facts, again.datoms), (report.facts, report.datoms));
+    }
+}
