@@ -3,6 +3,7 @@
 //! `FACTFS_CLONE_KILLS` is how often (20).
 
 use crate::support::audit::audit;
+use crate::support::moto::Moto;
 use crate::support::{Place, Random, number};
 use std::collections::BTreeMap;
 use std::fs;
@@ -139,4 +140,36 @@ fn a_follower_follows() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(came);
+}
+
+/// Between two kinds of stores and back: the same bytes. And what was read of the remote one is on
+/// disk for the next process.
+#[test]
+fn a_bucket_is_a_backup_and_its_nodes_are_kept_on_disk() {
+    let Some(moto) = Moto::start() else { return };
+    moto.bucket("backup");
+    let place = source().with_s3(moto.port);
+    place.ok(&["clone", "db", "s3://backup/db"], "");
+    place.ok(&["verify", "s3://backup/db"], "");
+    place.ok(&["clone", "s3://backup/db", "back"], "");
+    assert_eq!(all(&place, "back"), all(&place, "db"));
+    let said = place.ok(&["clone", "db", "s3://backup/db"], "");
+    assert!(said.contains(":bytes 0") && said.contains(":refs 0"), "{said}");
+    let query = "[:find (count ?e) . :where [?e :w/n]]";
+    let explained = |bytes: &str| {
+        let options = ["--explain", "--cache", "cache", "--cache-bytes", bytes];
+        let text = place.ok(&[&["query", query, "s3://backup/db"], &options[..]].concat(), "");
+        let last = text.lines().last().unwrap().to_owned();
+        let disk = last.split("disk: ").nth(1).unwrap_or_default().to_owned();
+        (last, disk)
+    };
+    let (first, none) = explained("1G");
+    let (second, disk) = explained("1G");
+    assert!(none.starts_with("0 hits") && !none.contains(" 0 misses"), "{first}");
+    assert!(!disk.starts_with("0 hits") && disk.contains(" 0 misses"), "{second}");
+    // Switched off: nothing is said of it.
+    assert_eq!(explained("0").1, "");
+    let wrong = ["--cache", "cache", "--cache-bytes", "much"];
+    let ran = place.ran(&[&["query", query, "s3://backup/db"], &wrong[..]].concat(), "");
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
 }
