@@ -41,6 +41,7 @@ fn names_what_is_damaged_and_ends_with_14() {
     assert_snapshot!(ran.stderr, @"
     factfs: catalog: 1 problem:
       refs: its hash does not match its bytes
+    hint: what the log cannot make comes back from a clone
     ");
     assert_eq!(ran.code, 14);
     assert!(ran.stdout.contains("whole,false"), "{}", ran.stdout);

@@ -71,11 +71,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let problems = if report.problem_count == 1 { "problem" } else { "problems" };
     let text = format!("{url}: {} {problems}:{shown}{more}", report.problem_count);
     let problem = Problem::new(Kind::Corrupt, text);
-    Err(match args.repair || report.damaged.is_empty() {
-        true => problem,
-        false => problem.hint("--repair makes anew what the log can make"),
-    }
-    .into())
+    let names_lost = |object: &str| object == "refs" || object == "format";
+    let hint = match (report.damaged.is_empty(), args.repair) {
+        (false, false) => "--repair makes anew what the log can make",
+        (true, _) if !report.problems.iter().any(|problem| names_lost(&problem.object)) => {
+            "the branches are whole: what is damaged is reached by tags alone"
+        }
+        _ => "what the log cannot make comes back from a clone",
+    };
+    Err(problem.hint(hint).into())
 }
 
 /// Does something long, and shows how far it is.

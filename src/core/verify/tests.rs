@@ -241,11 +241,11 @@ fn form(random: &mut u64) -> String {
 fn whatever_is_transacted_verifies() {
     use crate::transact::{TxOptions, prepare};
     let schema = |n: u64| {
-        let many = if n % 2 == 0 { "many" } else { "one" };
+        let many = if n.is_multiple_of(2) { "many" } else { "one" };
         format!(
             "{{:db/ident :a/n{n} :db/valueType :db.type/long
                :db/cardinality :db.cardinality/{many} :db/index {}}}",
-            n % 3 == 0
+            n.is_multiple_of(3)
         )
     };
     for seed in 0..4 {
