@@ -13,7 +13,7 @@ use factfs_core::db::Db;
 use factfs_core::edn::{self, Form};
 use factfs_core::query::{Input, InputKind, InputSpec};
 use factfs_core::value::Value;
-use factfs_store::{Kind, Locator};
+use factfs_store::{Database, Kind, Locator};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the command line gives a query.
@@ -33,16 +33,18 @@ pub struct Inputs<'a> {
     saved: &'a Saved,
     open: BTreeMap<String, Moment>,
     used: BTreeSet<String>,
+    databases: Vec<Database>,
 }
 
 impl<'a> Inputs<'a> {
     /// From these places.
     pub fn new(given: &'a Given, saved: &'a Saved) -> Self {
-        Self { given, saved, open: BTreeMap::new(), used: BTreeSet::new() }
+        let (open, used, databases) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        Self { given, saved, open, used, databases }
     }
 
-    /// An input for each element of `:in`.
-    pub fn all(mut self, specs: &[InputSpec]) -> anyhow::Result<Vec<Input>> {
+    /// An input for each element of `:in`, and the databases that were opened for them.
+    pub fn all(mut self, specs: &[InputSpec]) -> anyhow::Result<(Vec<Input>, Vec<Database>)> {
         self.nothing_is_strange(specs)?;
         let mut inputs = BTreeMap::new();
         // Databases first: `:basis` is the newest instant of them.
@@ -57,7 +59,7 @@ impl<'a> Inputs<'a> {
             }
         }
         self.nothing_is_left(specs)?;
-        Ok(inputs.into_values().collect())
+        Ok((inputs.into_values().collect(), self.databases))
     }
 
     fn source(&mut self, spec: &InputSpec, specs: &[InputSpec]) -> anyhow::Result<Input> {
@@ -111,7 +113,8 @@ impl<'a> Inputs<'a> {
         if let Some(moment) = self.open.get(&key) {
             return Ok(moment.db.clone());
         }
-        let (_, moment) = open::read(locator)?;
+        let (database, moment) = open::read(locator)?;
+        self.databases.push(database);
         let db = moment.db.clone();
         self.open.insert(key, moment);
         Ok(db)

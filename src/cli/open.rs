@@ -6,10 +6,31 @@ use super::exit::Problem;
 use anyhow::Context;
 use factfs_core::conn::Moment;
 use factfs_store::{Database, Kind, Locator, Settings};
+use std::sync::OnceLock;
+
+/// What the command line says of the cache on disk, in the place of the environment.
+static CACHE: OnceLock<[Option<String>; 2]> = OnceLock::new();
+
+/// Where nodes of remote stores are kept on disk, and how many bytes of them.
+pub fn set_cache(root: Option<String>, limit: Option<String>) {
+    // A program runs one command: nobody else has set it.
+    let _ = CACHE.set([root, limit]);
+}
+
+/// How stores are opened.
+pub fn settings() -> Settings {
+    let mut settings = Settings::from_env();
+    for (name, given) in
+        ["FACTFS_CACHE", "FACTFS_CACHE_BYTES"].into_iter().zip(CACHE.get().into_iter().flatten())
+    {
+        settings.env.extend(given.iter().map(|value| (name.to_owned(), value.clone())));
+    }
+    settings
+}
 
 /// A database, open.
 pub fn open(locator: &Locator) -> anyhow::Result<Database> {
-    Database::open(locator, &Settings::from_env()).with_context(|| locator.url.clone())
+    Database::open(locator, &settings()).with_context(|| locator.url.clone())
 }
 
 /// The value that was named, and which commit it is.

@@ -35,3 +35,6 @@ pub mod query;
 pub mod transact;
 // floor 9
 pub mod conn;
+// floor 10
+pub mod clone;
+pub mod verify;

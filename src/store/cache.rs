@@ -10,9 +10,11 @@
 //! or drop all flights it was given before it waits for those of others ([`NodeCache::fetch`]
 //! does); else two threads could wait for each other. It does not load anything by itself.
 
+mod disk;
 mod flight;
 mod shard;
 
+pub use disk::{DiskCache, DiskStats};
 use factfs_core::hash::NodeHash;
 use flight::Landing;
 pub use flight::{Flight, Wait, WaitError};

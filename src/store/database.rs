@@ -4,7 +4,9 @@
 //! called from a thread that runs tasks of the runtime. All branches of one store that a process
 //! opens share its connections and its node cache.
 
-use crate::{Error, Kind, Locator, Settings, StoreNodes, SystemHost};
+use crate::newest;
+use crate::{DiskCache, Error, Kind, Locator, Settings, StoreNodes, SystemHost};
+use factfs_core::clone::replica_of;
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
 use factfs_core::conn::{
     Conn, CreateOptions, MergeOptions, MergePlan, Merged, Moment, Options, Place, create,
@@ -13,7 +15,7 @@ use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::{CommitId, T, Tx};
-use factfs_core::store::{Store, contract};
+use factfs_core::store::{Host, Store, contract};
 use factfs_core::transact::{self, TxOptions};
 use factfs_core::value::Uuid;
 use std::future::Future;
@@ -110,7 +112,7 @@ pub fn runtime() -> Result<&'static Runtime, Error> {
         .map_err(|e| Error::new(Kind::Unavailable, format!("no threads for requests: {e}")))
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> Result<T, Error> {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> Result<T, Error> {
     Ok(runtime()?.block_on(future))
 }
 
@@ -118,7 +120,7 @@ impl Database {
     /// Makes an empty database where there is none, and opens it.
     pub fn create(url: &str, options: &CreateOptions, settings: &Settings) -> Result<Self, Error> {
         let opening = Opening::new(url, settings)?;
-        opening.require_trust()?;
+        opening.require_writable()?;
         wait(create(&opening.place, options))??;
         opening.branch(None)
     }
@@ -171,7 +173,9 @@ impl Database {
 
     /// The newest value: one conditional read of the head.
     pub fn db(&self) -> Result<Db, Error> {
-        Ok(wait(self.conn.refresh())??)
+        let db = wait(self.conn.refresh())??;
+        newest::see(self.place.store.as_ref(), &self.conn)?;
+        Ok(db)
     }
 
     /// The value as last seen here. No request.
@@ -187,7 +191,7 @@ impl Database {
     /// Commits a transaction. When another writer came first it is prepared again on the newer
     /// value.
     pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable()?;
         let (tx, tx_id) = (tx.clone(), options.tx_id.clone());
         let make = move |db: &Db, now_ms: i64| {
             transact::prepare(
@@ -259,13 +263,13 @@ impl Database {
 
     /// Deletes a branch that is not the default one.
     pub fn delete_branch(&self, name: &str) -> Result<(), Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable()?;
         Ok(wait(self.place.delete_branch(name))??)
     }
 
     /// Gives a branch another name.
     pub fn rename_branch(&self, from: &str, to: &str) -> Result<(), Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable()?;
         Ok(wait(self.place.rename_branch(from, to))??)
     }
 
@@ -288,12 +292,12 @@ impl Database {
 
     /// Forgets a tag.
     pub fn delete_tag(&self, name: &str) -> Result<(), Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable()?;
         Ok(wait(self.place.delete_tag(name))??)
     }
 
     fn point(&self, at: Option<&str>) -> Result<(Opened, T), Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable()?;
         let db = match at {
             None => self.db()?,
             Some(when) => self.at(when)?.db,
@@ -332,6 +336,11 @@ impl Database {
         self.counted.counts()
     }
 
+    /// The cache on disk, if there is one: of remote stores, unless it was switched off.
+    pub fn disk_cache(&self) -> Option<&Arc<DiskCache>> {
+        self.nodes.disk()
+    }
+
     /// What the node cache did so far.
     pub fn cache_stats(&self) -> crate::CacheStats {
         self.nodes.stats()
@@ -353,9 +362,14 @@ fn options(settings: &Settings) -> Result<Options, Error> {
     }
 }
 
+/// Whether a place is reached over a network.
+fn is_remote(url: &str) -> bool {
+    url.contains("://") && !url.starts_with("file://") && !url.starts_with("sqlite://")
+}
+
 /// A store that is open, before a branch of it is.
-struct Opening {
-    place: Place,
+pub(crate) struct Opening {
+    pub(crate) place: Place,
     nodes: Arc<StoreNodes>,
     counted: Arc<crate::Counted<Arc<dyn Store>>>,
     url: String,
@@ -364,46 +378,71 @@ struct Opening {
 }
 
 impl Opening {
-    fn new(url: &str, settings: &Settings) -> Result<Self, Error> {
+    pub(crate) fn new(url: &str, settings: &Settings) -> Result<Self, Error> {
         let options = options(settings)?;
         let store = crate::open(url, settings)?;
         let url = store.url();
         let counted = Arc::new(crate::Counted::new(store));
         let store: Arc<dyn Store> = counted.clone();
         let handle = runtime()?.handle().clone();
-        let nodes = Arc::new(StoreNodes::new(store.clone(), settings.cache_bytes, handle));
-        let place = Place { store, host: Arc::new(SystemHost), nodes: nodes.clone() };
+        let nodes = StoreNodes::new(store.clone(), settings.cache_bytes, handle);
+        let host: Arc<dyn Host> = Arc::new(SystemHost);
+        let disk = match is_remote(&url) {
+            true => settings.disk_cache()?,
+            false => None,
+        };
+        let disk = disk.map(|(root, limit_bytes)| DiskCache::shared(&root, limit_bytes, &host));
+        let nodes = Arc::new(nodes.with_disk(disk));
+        let place = Place { store, host, nodes: nodes.clone() };
         Ok(Self { place, nodes, counted, url, options, trust: Arc::default() })
     }
 
     fn branch(self, branch: Option<&str>) -> Result<Database, Error> {
         let conn = wait(Conn::open(self.place.clone(), branch, self.options.clone()))??;
+        newest::see(self.place.store.as_ref(), &conn)?;
         let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
         let identity = Identity { url: self.url, uuid, branch, names: Arc::default() };
         let Self { place, nodes, counted, options, trust, .. } = self;
         Ok(Database { place, nodes, counted, conn, identity, options, trust })
     }
 
-    /// Before the first write of a process to a remote store: some accept conditions silently and
-    /// ignore them.
-    fn require_trust(&self) -> Result<(), Error> {
-        if !self.url.contains("://") || self.url.starts_with("file://") {
-            return Ok(());
-        }
+    /// Before the first write of a process: replicas are not written, and neither are remote stores
+    /// that accept conditions silently and ignore them.
+    pub(crate) fn require_writable(&self) -> Result<(), Error> {
         let mut known = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
         if known.is_none() {
-            let store = self.place.store.as_ref();
-            *known = Some(match wait(contract::probe(store, self.place.host.as_ref()))?? {
-                contract::Trust::Safe => None,
-                contract::Trust::Unsafe { why } => Some(why),
+            let replica = wait(replica_of(self.place.store.as_ref()))??;
+            *known = Some(match replica {
+                Some(replica) => Some(format!(
+                    "{}: this is a replica of {} and is not written: write there, or make a \
+                     database of its own with factfs clone --fork",
+                    self.url, replica.origin
+                )),
+                None => self.distrust()?,
             });
         }
         match known.as_ref().and_then(Option::as_ref) {
             None => Ok(()),
-            Some(why) => {
-                let message = format!("{}: this store cannot be written safely: {why}", self.url);
-                Err(Error::new(Kind::ReadOnly, message))
-            }
+            Some(why) => Err(Error::new(Kind::ReadOnly, why.clone())),
         }
+    }
+
+    /// An error if swaps cannot be trusted here.
+    pub(crate) fn require_trust(&self) -> Result<(), Error> {
+        self.distrust()?.map_or(Ok(()), |why| Err(Error::new(Kind::ReadOnly, why)))
+    }
+
+    /// Why swaps cannot be trusted here, if so. A remote store is asked.
+    fn distrust(&self) -> Result<Option<String>, Error> {
+        if !is_remote(&self.url) {
+            return Ok(None);
+        }
+        let store = self.place.store.as_ref();
+        Ok(match wait(contract::probe(store, self.place.host.as_ref()))?? {
+            contract::Trust::Safe => None,
+            contract::Trust::Unsafe { why } => {
+                Some(format!("{}: this store cannot be written safely: {why}", self.url))
+            }
+        })
     }
 }

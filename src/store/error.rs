@@ -4,6 +4,7 @@
 //! new variant does not compile until it has one.
 
 use crate::Kind;
+use factfs_core::clone::CloneError;
 use factfs_core::conn::{ConnError, MergeError, TransactError};
 use factfs_core::db::DbError;
 use factfs_core::index::{NodesError, TreeError};
@@ -11,6 +12,7 @@ use factfs_core::pull::PullError;
 use factfs_core::query::{QueryError, QueryErrorKind};
 use factfs_core::store::{StoreError, StoreErrorKind};
 use factfs_core::transact::{TxError, TxErrorKind, TxProblem};
+use factfs_core::verify::RepairError;
 use std::sync::Arc;
 
 /// What went wrong: what the caller can do, and what to tell people.
@@ -201,6 +203,29 @@ impl From<QueryError> for Error {
             (_, QueryErrorKind::Cancelled) => Kind::Interrupted,
             (_, QueryErrorKind::Unsupported) => Kind::Unsupported,
             (_, QueryErrorKind::Db) => Kind::Unavailable,
+        };
+        Self::from_source(kind, error)
+    }
+}
+
+impl From<CloneError> for Error {
+    fn from(error: CloneError) -> Self {
+        let kind = match &error {
+            CloneError::Conn(e) => conn(e),
+            CloneError::Another { .. } | CloneError::NotReplica { .. } => Kind::Exists,
+            CloneError::Newer { .. } => Kind::Stale,
+            CloneError::Contended { .. } => Kind::Busy,
+        };
+        Self::from_source(kind, error)
+    }
+}
+
+impl From<RepairError> for Error {
+    fn from(error: RepairError) -> Self {
+        let kind = match &error {
+            RepairError::Conn(e) => conn(e),
+            RepairError::Head { .. } | RepairError::Log { .. } => Kind::Corrupt,
+            RepairError::Moved { .. } => Kind::Conflict,
         };
         Self::from_source(kind, error)
     }

@@ -12,6 +12,7 @@
 //!
 //!   around any of them:  Counted   Faulty   ReadOnly   Retried
 //!   above them:          NodeCache   decoded nodes, bounded in bytes, one load a node
+//!                        DiskCache   stored nodes of remote stores as files, shared by processes
 //! ```
 //!
 //! Words: an *object* is written once under a name used once; a *ref* changes by compare-and-swap
@@ -46,6 +47,7 @@ mod object;
 mod url;
 
 // floor 3: what reads a database
+mod newest;
 mod nodes;
 
 // floor 4: what callers are told
@@ -54,7 +56,12 @@ mod error;
 // floor 5: a database for callers that wait
 mod database;
 
-pub use cache::{CacheStats, Class, Flight, Found, Loaded, NodeCache, Wait, WaitError};
+// floor 6: looking through a database, and copying it
+mod upkeep;
+
+pub use cache::{
+    CacheStats, Class, DiskCache, DiskStats, Flight, Found, Loaded, NodeCache, Wait, WaitError,
+};
 pub use counted::{Counted, Counts};
 pub use database::{BranchInfo, Database, LogEntry, TagInfo, TransactOptions, runtime};
 pub use error::Error;
@@ -68,4 +75,5 @@ pub use object::ObjectStore;
 pub use readonly::ReadOnly;
 pub use retry::Retried;
 pub use settings::Settings;
+pub use upkeep::{Copying, repair, verify};
 pub use url::{canonical_url, open};

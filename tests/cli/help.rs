@@ -27,12 +27,18 @@ fn of_the_program() {
       branch       List, make and delete branches
       tag          List, make and delete tags
       status       Show what a database is: where, which, how large
+      verify       Look through a whole database: every object, every hash, the log against all else
+      clone        Copy a database to another place: a backup, or a replica to read from
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
       -V, --version  Print version
+
+    Every command keeps what it reads of remote stores on disk, for the next one:
+      --cache DIR|off      where [default: factfs in the user's caches; or FACTFS_CACHE]
+      --cache-bytes BYTES  how much, such as 500M [default: 2G; or FACTFS_CACHE_BYTES]
 
     Exit codes:
        0  success
@@ -365,4 +371,91 @@ fn a_mistake_on_the_command_line_has_exit_code_2() {
         sandbox.ran(&["query", "[:find ?e :where [?e]]", "db", "--format", "xml"], "").code,
         2
     );
+}
+
+#[test]
+fn of_verify() {
+    assert_snapshot!(help(&["verify"]), @"
+    Look through a whole database: every object, every hash, the log against all else
+
+    All branches and tags. What is wrong is told with the name of the object, and the exit code is 14.
+    Memory grows with the number of tree nodes, not with the facts.
+
+    Usage: factfs verify [OPTIONS] <DB>
+
+    Arguments:
+      <DB>
+              The database: a directory, s3://BUCKET/PREFIX, gs://…, az://…, https://…
+
+    Options:
+          --repair
+              Make anew what the log can make
+
+      -f, --format <FORMAT>
+              The format of what is printed [default: txt on a terminal, else csv; reports and single
+              values: edn]
+              
+              [possible values: csv, tsv, json, jsonl, edn, txt, md]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      factfs verify /srv/inventory
+      factfs verify s3://team-a/catalog --format json
+      factfs verify /srv/inventory --repair
+
+    --repair makes the trees, the novelty and the counts of damaged branches anew from their logs:
+    new objects, then one swap of the head. Nothing is deleted, and the log is never changed. A log
+    or a head that is damaged comes back from a clone only.
+    ");
+}
+
+#[test]
+fn of_clone() {
+    assert_snapshot!(help(&["clone"]), @"
+    Copy a database to another place: a backup, or a replica to read from
+
+    Objects are copied as they are, each verified on the way, and only those that are not there yet;
+    heads last. So an interrupted copy is as whole as it was before, and the next one goes on.
+
+    Usage: factfs clone [OPTIONS] <SRC> <DST>
+
+    Arguments:
+      <SRC>
+              The database to copy
+
+      <DST>
+              Where to: an empty place, or an earlier copy
+
+    Options:
+          --follow
+              Go on copying what is new, until interrupted
+
+          --interval <SECONDS>
+              How often to look for what is new, in seconds
+              
+              [default: 1]
+
+          --fork
+              Make a database of its own, not a replica
+
+      -f, --format <FORMAT>
+              The format of what is printed [default: txt on a terminal, else csv; reports and single
+              values: edn]
+              
+              [possible values: csv, tsv, json, jsonl, edn, txt, md]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      factfs clone s3://team-a/catalog /backup/catalog
+      factfs clone s3://team-a/catalog ~/catalog --follow
+      factfs clone /backup/catalog /srv/catalog --fork
+
+    A copy is a replica: reading it needs nothing of SRC, and nothing is written to it but by clone.
+    With --fork it is a database of its own instead, with an id of its own and the same commits: to go
+    on from a backup, or to try things. Objects that SRC no longer has stay in DST.
+    ");
 }

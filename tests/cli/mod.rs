@@ -4,6 +4,7 @@
 //! test, hashes of commits, uuids, and the time of transactions that did not state one.
 
 mod branch;
+mod clone;
 mod completions;
 mod demo;
 mod help;
@@ -20,6 +21,7 @@ mod readme;
 mod status;
 mod tag;
 mod transact;
+mod verify;
 
 use regex::Regex;
 use std::io::Write;
@@ -89,6 +91,7 @@ impl Sandbox {
             .current_dir(self.directory.path())
             .env_remove("RUST_BACKTRACE")
             .env("COLUMNS", "100")
+            .env("FACTFS_CACHE", "off")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

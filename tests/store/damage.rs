@@ -3,9 +3,11 @@
 //!
 //! `FACTFS_DAMAGES` is how many random damages are tried (150).
 
-use crate::support::audit::{Audit, audit};
+use crate::support::audit::{Audit, read_all as audit};
 use crate::support::{Place, Random, number};
-use factfs_store::Kind;
+use factfs_core::commit::Head;
+use factfs_core::index::PackFooter;
+use factfs_store::{Kind, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -113,6 +115,97 @@ fn a_damaged_object_is_named_or_does_not_matter() {
     }
     eprintln!("{count} damages, noticed: {errors:?}");
     assert!(same(&audit(&place, "db").unwrap(), &whole), "put back, and not well");
+}
+
+/// The first and the last node of a pack in each other's places.
+fn swap_nodes(bytes: &[u8]) -> Option<Vec<u8>> {
+    let nodes = PackFooter::nodes_of(bytes).ok()?;
+    let ((_, first), (_, last)) = (nodes.first()?, nodes.last()?);
+    let end = nodes.iter().map(|(_, stored)| stored.len()).sum::<usize>();
+    let middle = &bytes[first.len()..end.checked_sub(last.len())?];
+    Some([last, middle, first, &bytes[end..]].concat())
+}
+
+/// A small store with all kinds of objects, and those that something refers to. Few facts with long
+/// strings: they fill heads, and are quickly looked through.
+fn small_store() -> (Place, Vec<(String, Vec<u8>)>) {
+    let place = Place::with_database().set("FACTFS_FLUSH_ROWS", 1300);
+    let mut random = Random(4);
+    let mut form = |i: usize| {
+        let text: String = (0..150).map(|_| format!("{:09x}", random.below(1 << 36))).collect();
+        let numbers: String = (0..20).map(|n| format!(" {{:w/n {}}}", i * 31 + n)).collect();
+        format!("[{{:w/key \"k{}\" :w/n {i}}} {{:w/key \"{text}\"}} {numbers}]\n", i % 30)
+    };
+    let mut forms = |range: std::ops::Range<usize>| range.map(&mut form).collect::<String>();
+    place.ok(&["transact", "db", "-"], &forms(0..100));
+    place.ok(&["tag", "create", "db", "v1"], "");
+    for branch in ["one", "two"] {
+        place.ok(&["branch", "create", "db", branch], "");
+        place.ok(&["transact", &format!("db#{branch}"), "-"], &forms(100..150));
+    }
+    // From now on what is spilled stays novelty.
+    let place = place.set("FACTFS_FLUSH_ROWS", 100_000);
+    place.ok(&["transact", "db", "-"], &forms(150..200));
+    let mut files = BTreeMap::new();
+    gather(&place.path("db"), "", &mut files);
+    let is_reached = |name: &str, bytes: &[u8]| {
+        let path = place.path("db").join(name);
+        fs::remove_file(&path).unwrap();
+        let is_whole = problems(&place).is_empty();
+        fs::write(&path, bytes).unwrap();
+        !is_whole
+    };
+    let reached: Vec<_> =
+        files.into_iter().filter(|(name, bytes)| is_reached(name, bytes)).collect();
+    (place, reached)
+}
+
+/// What verifying finds.
+fn problems(place: &Place) -> Vec<String> {
+    let url = place.path("db").to_string_lossy().into_owned();
+    match factfs_store::verify(&url, &Settings::default(), &mut |_| ()) {
+        Ok(report) => report.problems.iter().map(ToString::to_string).collect(),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+/// A bit, a truncation, another object of its kind, two nodes of a pack: whatever happens to any
+/// object that is reached, verifying names it.
+#[test]
+fn verifying_names_every_damaged_object() {
+    let (place, files) = small_store();
+    let mut random = Random::seeded();
+    let kinds = ["head", "refs", "format", "log/", "pack/", "novelty/", "branch/", "snap/"];
+    let (mut noticed, count) = (BTreeMap::new(), number("FACTFS_DAMAGES", 150));
+    assert_eq!(problems(&place), [""; 0]);
+    let mut round = 0;
+    while noticed.values().sum::<usize>() < count {
+        let kind = kinds[round % kinds.len()];
+        round += 1;
+        let of_kind: Vec<_> = files.iter().filter(|(name, _)| name.starts_with(kind)).collect();
+        assert!(!of_kind.is_empty(), "no {kind}");
+        let (name, bytes) = of_kind[random.below(of_kind.len())];
+        let (_, other) = of_kind[random.below(of_kind.len())];
+        let (damage, wrong) = match random.below(DAMAGES.len() + 1) {
+            at if at < DAMAGES.len() => {
+                (format!("{:?}", DAMAGES[at]), DAMAGES[at].of(bytes, other, &mut random))
+            }
+            _ => ("swap of nodes".into(), swap_nodes(bytes).unwrap_or_else(|| bytes.clone())),
+        };
+        let commit = |bytes: &[u8]| Head::decode(bytes).ok().and_then(|head| head.tip.commit);
+        let same_commit =
+            kind == "snap/" && commit(&wrong).is_some_and(|c| Some(c) == commit(bytes));
+        if wrong == *bytes || same_commit {
+            continue;
+        }
+        fs::write(place.path("db").join(name), &wrong).unwrap();
+        let found = problems(&place);
+        assert!(found.iter().any(|text| text.contains(name)), "{damage} of {name}: {found:?}");
+        *noticed.entry(kind).or_insert(0) += 1;
+        fs::write(place.path("db").join(name), bytes).unwrap();
+    }
+    eprintln!("{count} damages, noticed: {noticed:?}");
+    assert_eq!(problems(&place), [""; 0], "put back, and not well");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a store promises, shown on whole processes.
 
+mod clone;
 mod damage;
 mod kill;
 mod race;

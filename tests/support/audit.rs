@@ -1,4 +1,5 @@
-//! Reads a whole store and holds its parts against each other.
+//! Reads a whole store and holds its parts against each other: first as the program itself verifies
+//! a store, then by what readers get.
 //!
 //! **Invariant:** of what a store tells nothing is believed that the log does not say: the log is
 //! read from its first commit, each one made on the one before, and every index has to hold what
@@ -8,7 +9,7 @@ use super::Place;
 use factfs_core::datom::{Datom, Order};
 use factfs_core::id::{AttrId, EntityId};
 use factfs_core::value::Value;
-use factfs_store::{Database, Error, Locator, LogEntry, Settings};
+use factfs_store::{Database, Error, Kind, Locator, LogEntry, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is in a store that was found to be whole.
@@ -24,13 +25,30 @@ pub struct Audit {
 
 type Fact = (EntityId, AttrId, Value);
 
-/// Reads everything that is in a store; an error is one of the store, a panic a contradiction.
+/// Verifies a store as the program does, and reads everything that is in it; an error is one of the
+/// store, a panic a contradiction.
 pub fn audit(place: &Place, url: &str) -> Result<Audit, Error> {
-    let settings = Settings { env: place.env().collect(), ..Settings::default() };
+    let (locator, settings) = (locator(place, url), settings(place));
+    let report = factfs_store::verify(&locator.url, &settings, &mut |_| ())?;
+    if let Some(problem) = report.problems.first() {
+        return Err(Error::new(Kind::Corrupt, problem.to_string()));
+    }
+    read_all(place, url)
+}
+
+fn settings(place: &Place) -> Settings {
+    Settings { env: place.env().collect(), ..Settings::default() }
+}
+
+fn locator(place: &Place, url: &str) -> Locator {
     let is_remote = url.contains("://");
     let url = if is_remote { url.into() } else { place.path(url).to_string_lossy().into_owned() };
-    let locator = Locator { url, branch: None, at: None };
-    let database = Database::open(&locator, &settings)?;
+    Locator { url, branch: None, at: None }
+}
+
+/// Reads everything that is in a store, as readers do.
+pub fn read_all(place: &Place, url: &str) -> Result<Audit, Error> {
+    let database = Database::open(&locator(place, url), &settings(place))?;
     // Without `from` and oldest first: from the beginning.
     let log = database.log(None, false, usize::MAX)?;
     check_chain(&log, database.cached_db().basis_t().0);

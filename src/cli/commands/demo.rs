@@ -4,10 +4,11 @@
 //! lie around the end of the last quarter, so that "this report, last quarter" has an answer.
 
 use crate::cli::exit::Problem;
+use crate::cli::open;
 use anyhow::Context;
 use factfs_core::conn::CreateOptions;
 use factfs_core::{edn, instant};
-use factfs_store::{Database, Kind, Settings, TransactOptions};
+use factfs_store::{Database, Kind, TransactOptions};
 use std::fs;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -58,7 +59,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let path = args.directory.join(name);
         let options = CreateOptions { name: name.to_owned(), ..CreateOptions::default() };
         let url = path.to_str().ok_or_else(|| Problem::invalid("the path is not Unicode"))?;
-        let database = Database::create(url, &options, &Settings::from_env())?;
+        let database = Database::create(url, &options, &open::settings())?;
         for form in edn::read_all(&dated(text, quarter, now))? {
             database.transact(&form, &TransactOptions::default())?;
         }

@@ -3,6 +3,7 @@
 use crate::cli::args::FormatArgs;
 use crate::cli::exit::Problem;
 use crate::cli::forms::{Forms, Source};
+use crate::cli::open;
 use factfs_core::conn::CreateOptions;
 use factfs_core::edn::Form;
 use factfs_core::value::Value;
@@ -38,7 +39,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let last = args.url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
     let name = args.name.unwrap_or_else(|| last.to_owned());
     let options = CreateOptions { name, ..CreateOptions::default() };
-    let settings = Settings::from_env();
+    let settings = open::settings();
     rehearse(&forms, &options, &settings)?;
     let database = Database::create(&args.url, &options, &settings)?;
     for form in &forms {

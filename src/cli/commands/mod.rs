@@ -4,6 +4,7 @@
 
 // floor 0
 mod branch;
+mod clone;
 mod completions;
 mod demo;
 mod import;
@@ -17,18 +18,35 @@ mod status;
 mod tag;
 mod transact;
 mod umount;
+mod verify;
 
-use super::exit;
+use super::{exit, open};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// A database that teams share without a server, mounted as folders.
 #[derive(Debug, Parser)]
-#[command(name = "factfs", version, after_help = exit::table(), max_term_width = 100)]
+#[command(name = "factfs", version, after_help = after_help(), max_term_width = 100)]
 #[command(arg_required_else_help = true, infer_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Where nodes of remote stores are kept on disk
+    #[arg(long, global = true, hide = true, value_name = "DIR|off")]
+    cache: Option<String>,
+    /// How many bytes of them
+    #[arg(long, global = true, hide = true, value_name = "BYTES")]
+    cache_bytes: Option<String>,
+}
+
+/// What all commands have in common is said here once, and not in the help of each.
+fn after_help() -> String {
+    let cache = "\
+Every command keeps what it reads of remote stores on disk, for the next one:
+  --cache DIR|off      where [default: factfs in the user's caches; or FACTFS_CACHE]
+  --cache-bytes BYTES  how much, such as 500M [default: 2G; or FACTFS_CACHE_BYTES]
+";
+    format!("{cache}\n{}", exit::table())
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,11 +64,14 @@ enum Command {
     Merge(merge::Args),
     Tag(tag::Args),
     Status(status::Args),
+    Verify(verify::Args),
+    Clone(clone::Args),
     Completions(completions::Args),
 }
 
 /// Runs one.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    open::set_cache(cli.cache, cli.cache_bytes);
     match cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Init(args) => init::run(args),
@@ -65,6 +86,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Merge(args) => return merge::run(args),
         Command::Tag(args) => tag::run(args),
         Command::Status(args) => status::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Clone(args) => clone::run(args),
         Command::Completions(args) => completions::run(args),
     }?;
     Ok(ExitCode::SUCCESS)

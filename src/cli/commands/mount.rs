@@ -5,12 +5,13 @@
 
 use crate::cli::args::{DATABASE_HELP, locator};
 use crate::cli::exit::Problem;
+use crate::cli::open;
 use factfs_core::text::Format;
 use factfs_mount::child::{self, Started};
 use factfs_mount::fuse::Signals;
 use factfs_mount::tree::Limits;
 use factfs_mount::{Setup, default_queries, serve};
-use factfs_store::{Locator, Settings};
+use factfs_store::Locator;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -79,7 +80,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn setup(args: &Args) -> anyhow::Result<Setup> {
-    let usual = Setup::new(&args.point, Settings::from_env());
+    let usual = Setup::new(&args.point, open::settings());
     Ok(Setup {
         stores: args.databases.iter().map(|text| named(text)).collect::<Result<_, _>>()?,
         queries: args.queries.clone().or_else(|| default_queries(&usual.settings)),

@@ -10,7 +10,7 @@ use anyhow::Context;
 use factfs_core::edn::{self, Form};
 use factfs_core::query::{self, CancelToken, Limits, Query, Shape};
 use factfs_core::text::{Layout, RowKeys, Shape as TextShape};
-use factfs_store::Error;
+use factfs_store::{Database, Error};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
@@ -85,7 +85,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let query = Query::from_form(&saved.query).map_err(Error::from).with_context(in_query)?;
     let given = given(&args)?;
-    let inputs = Inputs::new(&given, &saved).all(&query.inputs())?;
+    let (inputs, databases) = Inputs::new(&given, &saved).all(&query.inputs())?;
     let limits = limits(args.timeout, args.max_memory)?;
     let answer = query::run(&query, &inputs, &limits, &CancelToken::default()).map_err(Error::from);
     let answer = answer.with_context(in_query)?;
@@ -94,7 +94,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let _ = writeln!(std::io::stderr(), "factfs: warning: {warning}");
     }
     if args.explain {
-        return Ok(output::text(&answer.explain.to_string())?);
+        let read: String = databases.iter().map(read).collect();
+        return Ok(output::text(&format!("{}{read}", answer.explain))?);
     }
     let shape = match answer.shape {
         Shape::Relation => TextShape::Relation,
@@ -104,6 +105,26 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let layout = Layout { shape, columns: answer.columns, keys: row_keys(&saved.query) };
     Ok(args.format.output().rows(layout, &answer.rows)?)
+}
+
+/// What a query cost to read, of a store that is not on this machine.
+fn read(database: &Database) -> String {
+    let (counts, memory) = (database.counts(), database.cache_stats());
+    let Some(disk) = database.disk_cache() else { return String::new() };
+    let disk = disk.stats();
+    format!(
+        "{}: {} GETs in {} rounds, {} bytes; memory: {} hits, {} misses; \
+         disk: {} hits, {} misses, {} bytes\n",
+        database.url(),
+        counts.gets + counts.refs,
+        counts.rounds,
+        counts.bytes_in,
+        memory.hits,
+        memory.misses,
+        disk.hits,
+        disk.misses,
+        disk.bytes_read
+    )
 }
 
 fn given(args: &Args) -> anyhow::Result<Given> {

@@ -29,7 +29,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let tags = database.tags()?.into_iter().map(|tag| tag.name).collect();
     let warnings = database.warnings();
     let user = |a: &&std::sync::Arc<factfs_core::schema::Attribute>| a.entity.is_some();
-    let properties = vec![
+    let mut properties = vec![
         ("url", Value::str(database.url())),
         ("uuid", Value::Uuid(database.uuid())),
         ("name", Value::str(database.name()?)),
@@ -43,5 +43,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         ("tags", names(tags)),
         ("warnings", if warnings.is_empty() { Value::Nil } else { names(warnings) }),
     ];
+    if let Some(disk) = database.disk_cache() {
+        properties.push(("cache", Value::str(&disk.root().to_string_lossy())));
+        properties.push(("cache-bytes", report::count(disk.limit_bytes())));
+    }
     Ok(args.format.output().properties(properties)?)
 }

@@ -30,7 +30,9 @@ pub use head::{
     TAIL_RAW_BYTES, Tip, Writer,
 };
 pub use log::Segment;
-pub use names::{FORMAT, HEAD, Identity, REFS, branch_head, log_name, novelty_name, snap_name};
+pub use names::{
+    FORMAT, HEAD, Identity, REFS, REPLICA, Replica, branch_head, log_name, novelty_name, snap_name,
+};
 pub use novelty::{About, Novelty};
 pub use opened::Opened;
 pub(crate) use opened::count;

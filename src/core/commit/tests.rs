@@ -170,7 +170,8 @@ fn refs_round_trip() {
 
 #[test]
 fn the_format_object_round_trips() {
-    let identity = Identity { database: DATABASE, created_ms: 1_790_000_000_000 };
+    let identity =
+        Identity { database: DATABASE, created_ms: 1_790_000_000_000, origins: vec![DATABASE] };
     assert_eq!(check(Kind::Format, &identity.encode(), Identity::decode), identity);
 }
 

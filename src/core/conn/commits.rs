@@ -16,18 +16,18 @@ use std::ops::Range;
 
 /// Where the log has a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LogPlace {
-    pub(super) segment: u128,
-    pub(super) range: Range<u64>,
+pub(crate) struct LogPlace {
+    pub(crate) segment: u128,
+    pub(crate) range: Range<u64>,
 }
 
 /// The key of a row.
-pub(super) fn key(t: T) -> [u8; 8] {
+pub(crate) fn key(t: T) -> [u8; 8] {
     t.0.to_be_bytes()
 }
 
 /// The value of a row.
-pub(super) fn value(id: CommitId, frame: &Frame, place: &LogPlace) -> Vec<u8> {
+pub(crate) fn value(id: CommitId, frame: &Frame, place: &LogPlace) -> Vec<u8> {
     let mut w = Writer::new();
     w.fixed(&id.hash);
     w.zigzag(frame.instant_ms);
@@ -43,7 +43,8 @@ pub(super) fn value(id: CommitId, frame: &Frame, place: &LogPlace) -> Vec<u8> {
     w.finish()
 }
 
-fn read(t: T, value: &[u8]) -> Result<(CommitEntry, LogPlace), CodecError> {
+/// What a row says.
+pub(crate) fn read(t: T, value: &[u8]) -> Result<(CommitEntry, LogPlace), CodecError> {
     let mut r = Reader::new(value);
     let id = CommitId { t, hash: r.array()? };
     let (instant_ms, segment) = (r.zigzag()?, r.u128()?);

@@ -38,7 +38,7 @@ pub async fn create(place: &Place, options: &CreateOptions) -> Result<Uuid, Conn
         return Err(exists());
     }
     let random = uuid::Builder::from_random_bytes(host.random().to_le_bytes()).into_uuid();
-    let identity = Identity { database: random, created_ms: host.now_ms() };
+    let identity = Identity { database: random, created_ms: host.now_ms(), origins: Vec::new() };
     let found = create_ref(store, host, FORMAT, identity.encode()).await?;
     let database = match found {
         Some(bytes) => Identity::decode(&bytes).map_err(|e| place.damaged(FORMAT, e))?.database,

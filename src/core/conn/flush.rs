@@ -30,7 +30,7 @@ const NOVELTY_RAW_BYTES: u64 = 16 << 20;
 const SEGMENTS: u64 = 128;
 
 /// The name of a pack.
-pub(super) fn pack_name(pack: PackId) -> String {
+pub(crate) fn pack_name(pack: PackId) -> String {
     format!("pack/{:032x}", pack.0)
 }
 
@@ -282,7 +282,7 @@ fn applies(from: &Opened, now: &Opened) -> bool {
 }
 
 /// The two trees of one order with the novelty in them.
-fn merge_order(
+pub(crate) fn merge_order(
     forest: &mut Forest<'_, '_>,
     base: &Base,
     order: Order,
@@ -322,18 +322,18 @@ fn merge_order(
 }
 
 /// Gives roots their places, and keeps the small ones for the head.
-struct Inlined<'a> {
+pub(crate) struct Inlined<'a> {
     before: &'a [(NodeRef, Bytes)],
-    nodes: Vec<(NodeRef, Bytes)>,
+    pub(crate) nodes: Vec<(NodeRef, Bytes)>,
     total: usize,
 }
 
 impl<'a> Inlined<'a> {
-    fn new(base: &'a Base) -> Self {
+    pub(crate) fn new(base: &'a Base) -> Self {
         Self { before: &base.inlined, nodes: Vec::new(), total: 0 }
     }
 
-    fn place(&mut self, tree: Tree, packs: &mut PackWriter<'_>) -> Option<Root> {
+    pub(crate) fn place(&mut self, tree: Tree, packs: &mut PackWriter<'_>) -> Option<Root> {
         let fresh = tree.root_bytes().map(Bytes::copy_from_slice);
         let root = tree.place(packs)?;
         let kept = || self.before.iter().find(|(n, _)| *n == root.node).map(|(_, b)| b.clone());

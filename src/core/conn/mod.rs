@@ -33,7 +33,7 @@ mod settle;
 #[cfg(test)]
 mod sim;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +43,10 @@ pub use error::{ConnError, TransactError};
 pub use log::{CommitEntry, LogReader};
 pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
 pub use resolve::Moment;
+
+pub(crate) use commits::LogPlace;
+pub(crate) use commits::{key as commit_key, read as commit_of_row, value as commit_row};
+pub(crate) use flush::{Inlined, merge_order, pack_name};
 
 use crate::commit::{Opened, TAIL_BYTES};
 use crate::db::{Db, Prepared, Snapshot, TxReport};
@@ -148,6 +152,11 @@ impl Conn {
     /// Where the database is.
     pub fn place(&self) -> &Place {
         &self.inner.place
+    }
+
+    /// The name of the head object.
+    pub fn head_name(&self) -> &str {
+        &self.inner.head
     }
 
     /// The branch it was opened for; `None` is the default one.

@@ -22,19 +22,19 @@ use std::task::{Context, Poll, Waker};
 
 /// A machine whose time passes by sleeping alone.
 #[derive(Debug, Default)]
-pub(super) struct TestHost {
+pub(crate) struct TestHost {
     now_ms: AtomicI64,
     state: AtomicU64,
 }
 
 impl TestHost {
-    pub(super) fn seeded(seed: u64) -> Self {
+    pub(crate) fn seeded(seed: u64) -> Self {
         Self { now_ms: AtomicI64::new(1_000_000), state: AtomicU64::new(seed) }
     }
 }
 
 /// The next of a sequence of well-mixed numbers (splitmix64).
-pub(super) fn mix(state: u64) -> u64 {
+pub(crate) fn mix(state: u64) -> u64 {
     let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -58,7 +58,7 @@ impl Host for TestHost {
 }
 
 /// Polls to the end; panics where nothing would ever wake it.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut cx = Context::from_waker(Waker::noop());
     for _ in 0..1_000_000 {
@@ -71,7 +71,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// Nodes read from the store one by one, never kept.
 #[derive(Debug)]
-pub(super) struct StoreNodes(pub(super) Arc<dyn Store>);
+pub(crate) struct StoreNodes(pub(crate) Arc<dyn Store>);
 
 impl Nodes for StoreNodes {
     fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError> {
@@ -89,14 +89,14 @@ impl Nodes for StoreNodes {
     }
 }
 
-pub(super) fn place(store: &Arc<MemoryStore>) -> Place {
+pub(crate) fn place(store: &Arc<MemoryStore>) -> Place {
     let nodes = Arc::new(StoreNodes(store.clone()));
     let host = Arc::new(TestHost::seeded(Arc::as_ptr(store) as u64));
     Place { store: store.clone(), host, nodes }
 }
 
 /// A new database in memory, opened.
-pub(super) fn fresh(options: Options) -> (Arc<MemoryStore>, Conn) {
+pub(crate) fn fresh(options: Options) -> (Arc<MemoryStore>, Conn) {
     let store = Arc::new(MemoryStore::new());
     let place = place(&store);
     block_on(create(&place, &CreateOptions::default())).unwrap();
@@ -104,29 +104,29 @@ pub(super) fn fresh(options: Options) -> (Arc<MemoryStore>, Conn) {
     (store, conn)
 }
 
-pub(super) fn reopen(store: &Arc<MemoryStore>) -> Result<Conn, ConnError> {
+pub(crate) fn reopen(store: &Arc<MemoryStore>) -> Result<Conn, ConnError> {
     block_on(Conn::open(place(store), None, Options::default()))
 }
 
 /// What a transaction made by hand says: of new entities, of old ones, and its id.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Say {
-    pub(super) new: Vec<(AttrId, Value)>,
-    pub(super) facts: Vec<(EntityId, AttrId, Value, bool)>,
-    pub(super) id: Option<String>,
+pub(crate) struct Say {
+    pub(crate) new: Vec<(AttrId, Value)>,
+    pub(crate) facts: Vec<(EntityId, AttrId, Value, bool)>,
+    pub(crate) id: Option<String>,
 }
 
 impl Say {
-    pub(super) fn new(ident: &str) -> Self {
+    pub(crate) fn new(ident: &str) -> Self {
         Self { new: vec![(builtin::IDENT, Value::keyword(ident))], ..Self::default() }
     }
 
-    pub(super) fn id(self, id: &str) -> Self {
+    pub(crate) fn id(self, id: &str) -> Self {
         Self { id: Some(id.to_owned()), ..self }
     }
 
     /// Prepares it, honouring the id.
-    pub(super) fn prepare(&self, db: &Db, now_ms: i64) -> Result<Prepared, DbError> {
+    pub(crate) fn prepare(&self, db: &Db, now_ms: i64) -> Result<Prepared, DbError> {
         if let Some(id) = &self.id
             && let Some(tx) = db.tx_with_id(id)?
         {
@@ -135,7 +135,7 @@ impl Say {
         self.prepare_anew(db, now_ms)
     }
 
-    pub(super) fn prepare_anew(&self, db: &Db, now_ms: i64) -> Result<Prepared, DbError> {
+    pub(crate) fn prepare_anew(&self, db: &Db, now_ms: i64) -> Result<Prepared, DbError> {
         let snapshot = db.snapshot();
         let tx = snapshot.next_tx();
         let instant_ms = now_ms.max(snapshot.instant_ms.map_or(now_ms, |last| last + 1));
@@ -162,17 +162,17 @@ impl Say {
     }
 }
 
-pub(super) fn say(conn: &Conn, say: Say) -> Result<TxReport, TransactError<DbError>> {
+pub(crate) fn say(conn: &Conn, say: Say) -> Result<TxReport, TransactError<DbError>> {
     block_on(conn.transact(move |db, now| say.prepare(db, now)))
 }
 
 /// The idents of all entities, in order.
-pub(super) fn idents(db: &Db) -> Vec<String> {
+pub(crate) fn idents(db: &Db) -> Vec<String> {
     let datoms = db.datoms(Order::Aevt, None, Some(builtin::IDENT), None).unwrap();
     datoms.iter().map(|d| d.v.as_ref().to_value()).map(|v| format!("{v:?}")).collect()
 }
 
-pub(super) fn t(conn: &Conn) -> T {
+pub(crate) fn t(conn: &Conn) -> T {
     conn.db().basis_t()
 }
 

@@ -115,6 +115,11 @@ impl Node {
         matches!(self, Self::Branch(_))
     }
 
+    /// Whether stored bytes that begin so are those of a node with children.
+    pub fn is_stored_branch(stored: &[u8]) -> bool {
+        stored.first() == Some(&BRANCH)
+    }
+
     /// What it is, for error messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {

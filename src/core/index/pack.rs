@@ -170,4 +170,24 @@ impl PackFooter {
         r.finish()?;
         Ok(Self { nodes })
     }
+
+    /// The nodes of a whole pack with their stored bytes, which fill it from its beginning to its
+    /// footer. Their hashes are still to be compared.
+    pub fn nodes_of(pack: &[u8]) -> Result<Vec<(Footed, &[u8])>, CodecError> {
+        let footer = Self::decode(pack)?;
+        let end = pack.len() - Self::len(pack)?;
+        let (mut nodes, mut at) = (Vec::with_capacity(footer.nodes.len()), 0);
+        for footed in footer.nodes {
+            let stop = at + footed.len as usize;
+            if footed.offset != at as u64 || stop > end {
+                return Err(CodecError { what: "a footer whose nodes do not fill the pack", at });
+            }
+            nodes.push((footed, &pack[at..stop]));
+            at = stop;
+        }
+        if at != end {
+            return Err(CodecError { what: "bytes between the last node and the footer", at });
+        }
+        Ok(nodes)
+    }
 }
