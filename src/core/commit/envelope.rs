@@ -15,6 +15,7 @@ pub(super) enum Kind {
     Refs,
     Novelty,
     Log,
+    Garbage,
 }
 
 impl Kind {
@@ -25,6 +26,7 @@ impl Kind {
             Self::Refs => b'r',
             Self::Novelty => b'n',
             Self::Log => b'l',
+            Self::Garbage => b'g',
         }
     }
 
@@ -35,6 +37,7 @@ impl Kind {
             Self::Refs => "refs object",
             Self::Novelty => "novelty object",
             Self::Log => "log segment",
+            Self::Garbage => "list of garbage",
         }
     }
 }

@@ -5,7 +5,7 @@
 //! a file in some format. A block is claimed in the same swap that lists its branch.
 
 use super::refs::Step;
-use super::{Conn, ConnError, Options, Place};
+use super::{Conn, ConnError, Options, Place, rules};
 use crate::commit::{Branch, Frame, HEAD, Head, Opened, Refs, Tag, Tip, branch_head, snap_name};
 use crate::db::Db;
 use crate::id::{BLOCK, EntityId, T};
@@ -33,6 +33,13 @@ pub(super) fn check_name(name: &str) -> Result<(), ConnError> {
 fn check_free(refs: &Refs, name: &str) -> Result<(), ConnError> {
     let taken = refs.branches.contains_key(name) || refs.tags.contains_key(name);
     if taken { Err(ConnError::NameTaken(name.to_owned())) } else { Ok(()) }
+}
+
+/// Whether all that a head reaches is there as long as `refs` do not move: no collection whose
+/// marks are complete came after it was read.
+fn check_living(refs: &Refs, from: &Opened) -> Result<(), ConnError> {
+    let living = from.head.gc_generation >= refs.gc_marked || !rules().living_source;
+    if living { Ok(()) } else { Err(ConnError::Collected) }
 }
 
 /// The head as it was at `t`: the head itself, or one whose tail is shorter.
@@ -75,6 +82,7 @@ impl Place {
         let mut made: Vec<String> = Vec::new();
         loop {
             let (refs, version) = self.read_refs().await?;
+            check_living(&refs, from)?;
             // An earlier attempt that seemed to fail.
             if refs.branches.get(name).is_some_and(|branch| made.contains(&branch.head)) {
                 return Ok(());
@@ -85,7 +93,8 @@ impl Place {
             head.tip.next_entity = EntityId(block * BLOCK + 1);
             (head.block, head.revision, head.nonce) = (block, 1, self.host.random());
             (head.writer, head.closed) = (None, false);
-            head.gc_generation = refs.gc_generation;
+            // Not that of `refs`: a collection under way has yet to mark what it reaches.
+            (head.gc_generation, head.sparse) = (from.head.gc_generation, Vec::new());
             let bytes = head.encode().map_err(|e| self.damaged(&object, e))?;
             super::create::create_ref(self.store.as_ref(), self.host.as_ref(), &object, bytes)
                 .await?;
@@ -107,7 +116,9 @@ impl Place {
             return Err(ConnError::DefaultBranch(name.to_owned()));
         }
         let object = refs.branches.get(name).ok_or_else(none)?.head.clone();
-        self.close(&object).await?;
+        if rules().close_first {
+            self.close(&object).await?;
+        }
         self.update_refs(|refs| {
             if refs.branches.get(name).is_some_and(|branch| branch.head == object) {
                 refs.branches.remove(name);
@@ -167,9 +178,8 @@ impl Place {
         replace: bool,
     ) -> Result<(), ConnError> {
         check_name(name)?;
-        let tag = self.freeze(of, t).await?;
-        self.update_refs(|refs| {
-            if refs.tags.get(name) == Some(&tag) {
+        self.list_snapshot(of, t, |refs, tag| {
+            if refs.tags.get(name) == Some(tag) {
                 return Ok(());
             }
             if !(replace && refs.tags.contains_key(name)) {
@@ -179,6 +189,29 @@ impl Place {
             Ok(())
         })
         .await
+    }
+
+    /// Writes a snapshot and lists it; again, if a collection came between, which may take the
+    /// snapshot for garbage.
+    pub(super) async fn list_snapshot(
+        &self,
+        of: &Opened,
+        t: T,
+        list: impl Fn(&mut Refs, &Tag) -> Result<(), ConnError>,
+    ) -> Result<(), ConnError> {
+        loop {
+            let before = self.refs().await?;
+            check_living(&before, of)?;
+            let (tag, mut kept) = (self.freeze(of, t).await?, true);
+            let change = |refs: &mut Refs| {
+                kept = refs.collections() == before.collections() || !rules().fresh_snapshot;
+                if kept { list(refs, &tag) } else { Ok(()) }
+            };
+            self.update_refs(change).await?;
+            if kept {
+                return Ok(());
+            }
+        }
     }
 
     /// Forgets a tag.

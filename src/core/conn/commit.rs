@@ -9,10 +9,10 @@ use super::build::{Draft, Group, Known, Plan};
 use super::join::join_all;
 use super::queue::{Failure, Job};
 use super::settle::{Attempt, Settled, pause_ms};
-use super::{Conn, ConnError, Seen};
+use super::{Conn, ConnError, Seen, rules};
 use crate::db::TxReport;
 use crate::id::CommitId;
-use crate::store::{BoxFuture, Expect, StoreError, Swap};
+use crate::store::{BoxFuture, Expect, StoreError, Swap, Version};
 use std::collections::BTreeMap;
 
 impl Conn {
@@ -68,20 +68,29 @@ impl Conn {
 
     /// Writes what a head needs to be there, then swaps it in.
     async fn swap_in(&self, seen: &Seen, plan: Plan, commit: Option<CommitId>) -> Swapped {
-        if let Err(error) = self.put_all(&plan.objects).await {
+        if rules().objects_first
+            && let Err(error) = self.put_all(&plan.objects).await
+        {
             return Swapped::Failed(error.into());
         }
         let (place, name) = (&self.inner.place, &self.inner.head);
         let nonce = plan.opened.head.nonce;
-        let expect = Expect::Version(seen.version.clone());
+        let expected = match self.expected(seen).await {
+            Ok(version) => version,
+            Err(error) => return Swapped::Failed(error),
+        };
+        let expect = Expect::Version(expected.clone());
+        let objects = if rules().objects_first { Vec::new() } else { plan.objects };
         let why = match place.store.cas_ref(name, expect, plan.bytes).await {
             Err(error) => return Swapped::Failed(error.into()),
             Ok(Swap::Swapped(version)) => {
+                // Nothing is left to write, where rules hold.
+                let _ = self.put_all(&objects).await;
                 let seen = Seen { opened: plan.opened, version };
                 self.remember(&seen);
                 return Swapped::Happened(Box::new(seen));
             }
-            Ok(Swap::Lost) if !self.inner.rules.read_back => {
+            Ok(Swap::Lost) if !rules().read_back => {
                 return match self.newest().await {
                     Ok(_) => Swapped::Moved,
                     Err(error) => Swapped::Failed(error),
@@ -90,11 +99,19 @@ impl Conn {
             Ok(Swap::Lost) => "the store says that another writer was first".to_owned(),
             Ok(Swap::Unknown(error)) => error.to_string(),
         };
-        let attempt = Attempt { expected: &seen.version, nonce, commit, why };
+        let attempt = Attempt { expected: &expected, nonce, commit, why };
         match self.settle(attempt).await {
             Settled::Happened(seen) => Swapped::Happened(seen),
             Settled::Moved => Swapped::Moved,
             Settled::Unknown(why) => Swapped::Unknown(why),
+        }
+    }
+
+    /// The version that a swap is to replace.
+    async fn expected(&self, seen: &Seen) -> Result<Version, ConnError> {
+        match rules().expect_read {
+            true => Ok(seen.version.clone()),
+            false => Ok(self.newest().await?.version),
         }
     }
 
@@ -140,7 +157,17 @@ impl Conn {
         tx: crate::id::Tx,
         db: &crate::db::Db,
     ) -> Result<TxReport, ConnError> {
-        let (commit, frame) = self.inner.place.frame(&seen.opened, tx.t()).await?;
+        let mut seen = seen.clone();
+        let (commit, frame) = loop {
+            match self.inner.place.frame(&seen.opened, tx.t()).await {
+                Ok(found) => break found,
+                // What this head names may have been collected since.
+                Err(error) => match self.newest().await? {
+                    newest if newest.version == seen.version => return Err(error),
+                    newest => seen = newest,
+                },
+            }
+        };
         Ok(TxReport {
             db_before: db.as_of(crate::id::T(tx.t().0.saturating_sub(1))),
             db_after: db.as_of(tx.t()),

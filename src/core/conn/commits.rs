@@ -55,6 +55,11 @@ fn read(t: T, value: &[u8]) -> Result<(CommitEntry, LogPlace), CodecError> {
     Ok((CommitEntry { id, parents, instant_ms }, LogPlace { segment, range: offset..end }))
 }
 
+/// The log segment that a row names.
+pub(super) fn segment(value: &[u8]) -> Result<u128, CodecError> {
+    Ok(read(T(0), value)?.1.segment)
+}
+
 impl Place {
     /// The row of a commit. Reads one node a level.
     pub(super) fn indexed(

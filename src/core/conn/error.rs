@@ -79,6 +79,12 @@ pub enum ConnError {
          last spill"
     )]
     NotKept(CommitId),
+    /// A head that was read before a collection: what it names may be gone.
+    #[error("a collection came between: read the head again")]
+    Collected,
+    /// Another collection began after this one.
+    #[error("collection {0} began after this one, which stops: nothing is lost")]
+    Superseded(u64),
     /// Not a point in time.
     #[error(transparent)]
     When(#[from] WhenError),

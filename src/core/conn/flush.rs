@@ -8,8 +8,10 @@
 use super::build::{Objects, write_novelty};
 use super::commits::{self, LogPlace};
 use super::settle::{Attempt, Settled, pause_ms};
-use super::{Conn, ConnError, Seen};
-use crate::commit::{Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened};
+use super::{Conn, ConnError, Seen, rules};
+use crate::commit::{
+    Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened, Refs, Tag,
+};
 use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::db::{Layer, Trees};
 use crate::id::{AttrId, T, Tx};
@@ -17,8 +19,12 @@ use crate::index::{Changes, Forest, NodeRef, PackId, PackWriter, Root, Shape, Tr
 use crate::schema::Schema;
 use crate::store::{Expect, Swap};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// How often a flush is made anew because a collection came between.
+const TRIES: u32 = 5;
 
 /// The name of a pack.
 pub(super) fn pack_name(pack: PackId) -> String {
@@ -51,29 +57,43 @@ impl Conn {
             return Ok(false);
         }
         let _done = Done(self);
-        let seen = self.newest().await?;
-        let from = &seen.opened;
-        if from.head.closed || from.head.base.commit.is_none_or(|c| c.t <= from.head.base.flushed) {
-            return Ok(false);
+        for _ in 0..TRIES {
+            let seen = self.newest().await?;
+            let (head, from) = (&seen.opened.head, &seen.opened);
+            if head.closed || head.base.commit.is_none_or(|c| c.t <= head.base.flushed) {
+                return Ok(false);
+            }
+            let flushed = self.flush_from(from).await;
+            if let Ok(true) = flushed {
+                self.tag_automatically().await?;
+                return Ok(true);
+            }
+            // A collection came between: what was written must be written anew.
+            let collected = self.newest().await?.opened.head.gc_generation > head.gc_generation;
+            if !collected {
+                return flushed;
+            }
         }
-        let flushed = self.flush_from(from).await?;
-        if flushed {
-            self.tag_automatically().await?;
-        }
-        Ok(flushed)
+        Ok(false)
     }
 
     /// Keeps the newest head for its age, as an automatic tag.
     async fn tag_automatically(&self) -> Result<(), ConnError> {
-        let (place, opened) = (&self.inner.place, self.opened());
-        let tag = place.freeze(&opened, opened.head.tip.t()).await?;
-        let tagged = |refs: &mut crate::commit::Refs| {
-            if !refs.automatic.contains(&tag) {
+        let list = |refs: &mut Refs, tag: &Tag| {
+            if !refs.automatic.contains(tag) {
                 refs.automatic.push(tag.clone());
             }
             Ok(())
         };
-        place.update_refs(tagged).await
+        let mut opened = self.opened();
+        for _ in 0..TRIES {
+            let t = opened.head.tip.t();
+            match self.inner.place.list_snapshot(&opened, t, list).await {
+                Err(ConnError::Collected) => opened = self.newest().await?.opened,
+                done => return done,
+            }
+        }
+        Err(ConnError::Collected)
     }
 
     /// A flush made from a head that may be an old one.
@@ -143,8 +163,12 @@ impl Conn {
         }
         let commits = forest.put_rows(base.commits.as_ref(), rows)?;
         let trees = current.into_iter().chain(superseded).chain([commits]);
+        let sparse: BTreeSet<PackId> = from.head.sparse.iter().copied().collect();
+        let trees =
+            trees.map(|tree| forest.repack(tree, &sparse)).collect::<Result<Vec<_>, _>>()?;
         let mut inlined = Inlined::new(base);
-        let mut roots = trees.map(|tree| inlined.place(tree, &mut packs)).collect::<Vec<_>>();
+        let mut roots =
+            trees.into_iter().map(|tree| inlined.place(tree, &mut packs)).collect::<Vec<_>>();
         let commits = roots.pop().flatten();
         let mut trees = Trees::default();
         let targets = trees.current.iter_mut().chain(&mut trees.superseded);
@@ -200,6 +224,7 @@ impl Conn {
         let (place, now) = (&self.inner.place, &seen.opened);
         let t0 = from.head.base.commit.map_or(T(0), |commit| commit.t);
         let mut head: Head = now.head.next(self.nonce());
+        head.sparse.retain(|pack| !from.head.sparse.contains(pack));
         let base = &mut head.base;
         base.log.retain(|segment| segment.first > t0);
         let mut datoms: Vec<Datom> = Vec::new();
@@ -243,9 +268,9 @@ fn applies(from: &Opened, now: &Opened) -> bool {
     };
     let (old, new) = (&from.head, &now.head);
     !new.closed
-        && new.base.trees == old.base.trees
-        && new.base.flushed == old.base.flushed
-        && new.gc_generation == old.gc_generation
+        && (new.base.trees == old.base.trees && new.base.flushed == old.base.flushed
+            || !rules().same_trees)
+        && (new.gc_generation == old.gc_generation || !rules().same_generation)
         && indexed(&from.snapshot.schema) == indexed(&now.snapshot.schema)
 }
 

@@ -18,12 +18,14 @@ mod commits;
 mod create;
 mod error;
 mod flush;
+mod gc;
 mod join;
 mod log;
 mod open;
 mod queue;
 mod refs;
 mod resolve;
+mod rules;
 mod settle;
 
 #[cfg(test)]
@@ -35,6 +37,7 @@ mod tests;
 
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
+pub use gc::{Collected, Collection, Retention, RetentionError, Total, span_ms};
 pub use log::{CommitEntry, LogReader};
 pub use resolve::Moment;
 
@@ -43,6 +46,7 @@ use crate::db::{Db, Prepared, TxReport};
 use crate::index::Nodes;
 use crate::store::{Host, Store, Version};
 use queue::Queue;
+use rules::rules;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -79,22 +83,6 @@ impl Default for Options {
     }
 }
 
-/// The rules of the protocol that the simulation switches off one by one, to see that each is
-/// needed.
-#[derive(Clone, Copy, Debug)]
-struct Rules {
-    /// Look at the head before believing that a swap was lost.
-    read_back: bool,
-    /// Swap the head once more before believing that an unanswered swap will never happen.
-    bump: bool,
-    /// Make every attempt unlike every other.
-    nonce: bool,
-}
-
-impl Rules {
-    const ALL: Self = Self { read_back: true, bump: true, nonce: true };
-}
-
 /// A head that was read, and the version to swap against.
 #[derive(Clone, Debug)]
 struct Seen {
@@ -112,7 +100,6 @@ pub struct Conn {
 struct Inner {
     place: Place,
     options: Options,
-    rules: Rules,
     /// The name of the head object.
     head: String,
     /// The branch as it was asked for; `None` is the default one.
@@ -184,7 +171,7 @@ impl Conn {
     }
 
     fn nonce(&self) -> u128 {
-        if self.inner.rules.nonce { self.inner.place.host.random() } else { 0 }
+        if rules().nonce { self.inner.place.host.random() } else { 0 }
     }
 
     fn now_ms(&self) -> i64 {

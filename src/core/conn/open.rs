@@ -3,7 +3,7 @@
 //! **Invariant:** opening writes nothing. A head older than one seen before is refused.
 
 use super::queue::Queue;
-use super::{Conn, ConnError, Inner, Options, Place, Rules, Seen};
+use super::{Conn, ConnError, Inner, Options, Place, Seen};
 use crate::commit::{HEAD, Head};
 use crate::db::Db;
 use crate::store::RefRead;
@@ -18,15 +18,6 @@ impl Conn {
         branch: Option<&str>,
         options: Options,
     ) -> Result<Self, ConnError> {
-        Self::open_with(place, branch, options, Rules::ALL).await
-    }
-
-    pub(super) async fn open_with(
-        place: Place,
-        branch: Option<&str>,
-        options: Options,
-        rules: Rules,
-    ) -> Result<Self, ConnError> {
         let head = match branch {
             None => HEAD.to_owned(),
             Some(name) => match place.refs().await?.branches.get(name) {
@@ -37,8 +28,7 @@ impl Conn {
         let seen = Mutex::new(place.open_newest(&head, None).await?);
         let (branch, queue) = (branch.map(str::to_owned), Queue::default());
         let (flushing, flush_error) = (AtomicBool::new(false), Mutex::default());
-        let inner =
-            Inner { place, options, rules, head, branch, seen, queue, flushing, flush_error };
+        let inner = Inner { place, options, head, branch, seen, queue, flushing, flush_error };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -46,6 +36,12 @@ impl Conn {
     pub async fn refresh(&self) -> Result<Db, ConnError> {
         let seen = self.newest().await?;
         Ok(Db::new(seen.opened.snapshot))
+    }
+
+    /// The same database once more, for a reader whose objects a collection deleted: seen from the
+    /// newest head as of then.
+    pub async fn again(&self, db: &Db) -> Result<Db, ConnError> {
+        Ok(self.refresh().await?.as_of(db.basis_t()))
     }
 
     /// The newest head.
@@ -66,7 +62,11 @@ impl Conn {
                     Err(error) => return Err(error),
                 }
             }
-            RefRead::Absent => return Err(ConnError::NoDatabase { url: place.store.url() }),
+            RefRead::Absent if name == HEAD => {
+                return Err(ConnError::NoDatabase { url: place.store.url() });
+            }
+            // It was deleted, and collected.
+            RefRead::Absent => return Err(ConnError::Closed),
         };
         self.remember(&seen);
         Ok(seen)
