@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Groups of transactions that a writer makes.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 14;
 /// When nobody begins anything new.
 const END_MS: u64 = 4_000;
 /// How long garbage is left alone.
@@ -75,7 +75,7 @@ impl Client {
     fn options(&self) -> Options {
         // Some leave flushing to others.
         let flush = self.network.dice(3) > 0;
-        Options { limit_ms: 400, tail_bytes: 700, novelty_rows: 40, flush }
+        Options { limit_ms: 400, tail_bytes: 400, novelty_rows: 12, flush }
     }
 
     pub(super) fn over(&self) -> bool {
@@ -108,7 +108,7 @@ impl Client {
             if let Some(error) = conn.flush_error() {
                 self.book.check_error("flush", &error);
             }
-            self.network.sleep(self.network.dice(30)).await;
+            self.network.sleep(self.network.dice(150)).await;
         }
     }
 
@@ -149,14 +149,14 @@ impl Client {
     }
 
     /// Collects all the time.
-    pub(super) async fn collect(self) {
+    pub(super) async fn collect(self, pace_ms: u64) {
         while !self.over() {
             match self.collect_once(GRACE_MS).await {
                 Ok(()) => {}
                 Err(ConnError::Superseded(_)) => self.book.pages().figures.superseded += 1,
                 Err(error) => self.book.check_error("collect", &error),
             }
-            self.network.sleep(self.network.dice(250)).await;
+            self.network.sleep(self.network.dice(pace_ms)).await;
         }
     }
 
@@ -228,8 +228,8 @@ impl Client {
             Err(error) if self.may_be_gone(&error, since) => return,
             Err(error) => return self.book.wrong(format!("hold: {error}")),
         };
-        for _ in 0..6 {
-            self.network.sleep(self.network.dice(GRACE_MS / 2)).await;
+        for _ in 0..7 {
+            self.network.sleep(self.network.dice(GRACE_MS)).await;
             self.book.pages().figures.holds += 1;
             match facts(&db) {
                 Ok(facts) if facts == expected => {}

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 const WRITERS: usize = 3;
-const COLLECTORS: usize = 2;
+/// The longest that collectors wait between collections.
+const COLLECTORS_MS: [u64; 2] = [80, 900];
 /// The longest that a client stands still.
 const PAUSE_MS: u64 = 1_200;
 
@@ -72,14 +73,14 @@ impl Tasks {
         for _ in 0..WRITERS {
             self.spawn(Box::pin(self.client.clone().write()));
         }
-        for _ in 0..COLLECTORS {
-            self.spawn(Box::pin(self.client.clone().collect()));
+        for pace_ms in COLLECTORS_MS {
+            self.spawn(Box::pin(self.client.clone().collect(pace_ms)));
         }
         self.spawn(Box::pin(self.client.clone().read()));
         self.spawn(Box::pin(self.client.clone().hold()));
         self.spawn(Box::pin(self.client.clone().flush()));
         self.spawn(Box::pin(self.client.clone().branch()));
-        self.poll_all(Fate { deaths: 3, pauses: 8 });
+        self.poll_all(Fate { deaths: 3, pauses: 20 });
         self.client.network.set_loss(0);
         self.spawn(Box::pin(self.client.clone().check_all()));
         self.poll_all(Fate { deaths: 0, pauses: 0 });
@@ -93,6 +94,10 @@ impl Tasks {
                 for change in self.client.network.take_changes() {
                     self.client.book.check_change(&self.client.network, &change);
                 }
+            }
+            // One wrong thing is enough; after it, clients may try for ever.
+            if !self.client.book.pages().wrong.is_empty() {
+                return self.tasks.clear();
             }
             if self.tasks.iter().all(Option::is_none) && fate.deaths == 0 {
                 self.tasks.clear();
@@ -124,7 +129,7 @@ impl Tasks {
             return;
         }
         if network.dice(1000) < fate.pauses {
-            let ms = 1 + network.dice(PAUSE_MS);
+            let ms = 1 + network.dice([PAUSE_MS, PAUSE_MS / 8][network.dice(2) as usize]);
             self.still.insert(task, network.now() + ms);
             self.client.book.pages().figures.pauses += 1;
             return network.wake_after(ms, waker);
@@ -140,7 +145,7 @@ impl Tasks {
                 // Another one in its place, of whichever kind.
                 let client = self.client.clone();
                 self.spawn(match self.client.network.dice(4) {
-                    0 => Box::pin(client.collect()),
+                    0 => Box::pin(client.collect(COLLECTORS_MS[1])),
                     _ => Box::pin(client.write()),
                 });
             }
