@@ -26,6 +26,7 @@ fn of_the_program() {
       log          Show the transactions of a branch: when, which commit, how much changed
       branch       List, make and delete branches
       tag          List, make and delete tags
+      gc           Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile
       status       Show what a database is: where, which, how large
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)
@@ -347,6 +348,7 @@ fn every_command_has_examples() {
         "log",
         "branch",
         "tag",
+        "gc",
         "status",
         "completions",
     ];

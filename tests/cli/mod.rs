@@ -6,6 +6,7 @@
 mod branch;
 mod completions;
 mod demo;
+mod gc;
 mod help;
 mod hostile;
 mod import;

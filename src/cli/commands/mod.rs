@@ -6,6 +6,7 @@
 mod branch;
 mod completions;
 mod demo;
+mod gc;
 mod import;
 mod init;
 mod log;
@@ -43,6 +44,7 @@ enum Command {
     Log(log::Args),
     Branch(branch::Args),
     Tag(tag::Args),
+    Gc(gc::Args),
     Status(status::Args),
     Completions(completions::Args),
 }
@@ -61,6 +63,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Log(args) => log::run(args),
         Command::Branch(args) => branch::run(args),
         Command::Tag(args) => tag::run(args),
+        Command::Gc(args) => gc::run(args),
         Command::Status(args) => status::run(args),
         Command::Completions(args) => completions::run(args),
     }?;
