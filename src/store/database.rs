@@ -6,7 +6,9 @@
 
 use crate::{Error, Kind, Locator, Settings, StoreNodes, SystemHost};
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
-use factfs_core::conn::{Collected, Collection, Conn, ConnError, CreateOptions, Moment, Options, Place, create};
+use factfs_core::conn::{
+    Collected, Collection, Conn, ConnError, CreateOptions, Moment, Options, Place, create,
+};
 use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;

@@ -35,9 +35,8 @@ fn a_dry_run_says_what_and_how_much_and_writes_nothing() {
         assert!(number(&report, "deleted-bytes") > 0);
     }
     let list = sandbox.ok(&["gc", "db", "--dry-run", "--list"]);
-    let waits = |kind: &str| {
-        list.lines().any(|line| line.starts_with(kind) && line.ends_with(",false"))
-    };
+    let waits =
+        |kind: &str| list.lines().any(|line| line.starts_with(kind) && line.ends_with(",false"));
     assert!(waits("snap/") && waits("branch/"), "{list}");
 }
 

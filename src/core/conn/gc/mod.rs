@@ -303,3 +303,6 @@ fn divide(marks: &Marks, listed: &[Listed]) -> (Total, Vec<(String, u64)>) {
     }
     (live, garbage)
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,8 +67,8 @@ impl Retention {
 /// Words that are no retention.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` does not say what to keep: it is `all`, `none`, or parts such as `24h,30d/1d,forever/30d`: \
-     up to which age, and one in how much time"
+    "`{0}` does not say what to keep: it is `all`, `none`, or parts such as \
+     `24h,30d/1d,forever/30d`: up to which age, and one in how much time"
 )]
 pub struct RetentionError(String);
 
