@@ -14,7 +14,8 @@ use factfs_store::Kind;
 #[command(after_help = "\
 Garbage is found and written down by one run, and deleted by the first run after the time of grace,
 so that whoever reads an old head can go on reading it: run it once a day. A run that was
-interrupted is finished by the next one. Facts are never lost: the history of every branch and tag stays.
+interrupted is finished by the next one. Facts are never lost: the history of every branch and tag
+stays.
 
 What to keep (--keep) is `all`, `none`, or parts by rising age, `AGE/EVERY`: of the moments kept at
 each flush, up to that age, one in so much time. Without /EVERY all of them; the newest always.
