@@ -90,6 +90,8 @@ fn text(error: &anyhow::Error) -> String {
             None => (message, None),
         };
         if !parts.iter().any(|part| part.contains(message.trim())) {
+            // What only says where, when the next says it, too.
+            parts.pop_if(|part| message.starts_with(&format!("{part}: ")));
             parts.push(message.trim_end().to_owned());
         }
         hints.extend(hint.filter(|hint| !hints.contains(hint)));

@@ -5,7 +5,7 @@
 
 use super::exit::Problem;
 use anyhow::Context;
-use factfs_core::edn::{Form, FormKind, Reader};
+use factfs_core::edn::{Form, Reader};
 use std::fs::File;
 use std::io::{self, Read};
 
@@ -62,15 +62,6 @@ impl Source {
 
 fn no_file(name: &str) -> String {
     format!("{name}: cannot be read")
-}
-
-/// A transaction as a vector of forms: one map is a transaction of its own.
-pub fn transaction(form: Form) -> Form {
-    let span = form.span;
-    match form.kind {
-        FormKind::Map(_) => Form { kind: FormKind::Vector(vec![form]), span },
-        kind => Form { kind, span },
-    }
 }
 
 /// The forms of a source, as they arrive.

@@ -43,6 +43,7 @@ impl<'a> Inputs<'a> {
 
     /// An input for each element of `:in`.
     pub fn all(mut self, specs: &[InputSpec]) -> anyhow::Result<Vec<Input>> {
+        self.nothing_is_strange(specs)?;
         let mut inputs = BTreeMap::new();
         // Databases first: `:basis` is the newest instant of them.
         for (number, spec) in specs.iter().enumerate() {
@@ -146,16 +147,36 @@ impl<'a> Inputs<'a> {
         newest.map_or(Value::Nil, Value::Inst)
     }
 
+    /// A name that no input has is likely the misspelt name of one that would be missed.
+    fn nothing_is_strange(&self, specs: &[InputSpec]) -> anyhow::Result<()> {
+        let inputs = specs.iter().filter_map(|spec| self.saved.input(&spec.name));
+        let written: Vec<&str> = inputs.filter_map(Form::as_str).collect();
+        let in_file = |name: &str| written.iter().any(|w| w.split('/').next() == Some(name));
+        let sources = self.given.databases.keys().filter(|name| !name.is_empty());
+        let sources = sources.filter(|name| !in_file(name)).map(|name| format!("${name}"));
+        let values = self.given.values.keys().cloned();
+        let is_known =
+            |given: &str| specs.iter().any(|spec| names(&spec.name).any(|name| name == given));
+        match sources.chain(values).find(|given| !is_known(given)) {
+            Some(given) => Err(no_input(&given, specs)),
+            None => Ok(()),
+        }
+    }
+
     fn nothing_is_left(&self, specs: &[InputSpec]) -> anyhow::Result<()> {
         let databases = self.given.databases.keys().map(|name| format!("${name}"));
         let values = self.given.values.keys().cloned();
         let Some(name) = databases.chain(values).find(|name| !self.used.contains(name)) else {
             return Ok(());
         };
-        let known: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-        let text = format!("the query has no input {name}; it has [{}]", known.join(" "));
-        Err(Problem::invalid(text).into())
+        Err(no_input(&name, specs))
     }
+}
+
+fn no_input(name: &str, specs: &[InputSpec]) -> anyhow::Error {
+    let known: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let text = format!("the query has no input {name}; it has [{}]", known.join(" "));
+    Problem::invalid(text).into()
 }
 
 /// What an input may be called: as it is written, and by its variable with and without `?`.

@@ -174,7 +174,7 @@ mod tests {
 
     fn rendered(text: &str) -> Rendered {
         let content = Content::of(text.as_bytes());
-        Rendered { content, rows: None, took: Duration::ZERO }
+        Rendered { content, rows: None, warnings: Vec::new(), took: Duration::ZERO }
     }
 
     #[test]

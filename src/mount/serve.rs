@@ -77,8 +77,15 @@ pub fn serve(setup: &Setup, signals: &Signals, ready: impl FnOnce(&Mount)) -> Re
     let stores: Vec<PathBuf> =
         setup.stores.iter().filter_map(|(_, locator)| local(&locator.url)).collect();
     point::check_device()?;
+    let was_there = setup.point.symlink_metadata().is_ok();
     point::prepare(&setup.point, &stores)?;
-    let tree = Arc::new(open_tree(setup)?);
+    let tree = open_tree(setup).inspect_err(|_| {
+        if !was_there {
+            // Only tidying up: what is told is why nothing was mounted.
+            let _ = std::fs::remove_dir(&setup.point);
+        }
+    });
+    let tree = Arc::new(tree?);
     let vfs = Arc::new(Vfs::new(tree, setup.cache_bytes)?);
     let options = Options {
         allow_other: setup.allow_other,

@@ -241,13 +241,17 @@ impl Database {
     /// All branches, by name.
     pub fn branches(&self) -> Result<Vec<BranchInfo>, Error> {
         let refs = self.refs()?;
-        let info = |name: &String| {
-            let db = self.on_branch(name)?.cached_db();
+        let mut branches = Vec::new();
+        for (name, branch) in refs.branches.iter().filter(|(_, branch)| !branch.closed) {
+            let commit = match wait(self.place.tip(&branch.head))? {
+                // Deleted since its name was read.
+                Err(factfs_core::conn::ConnError::NoBranch(_)) => continue,
+                tip => tip?.commit,
+            };
             let is_default = *name == refs.default_branch;
-            Ok(BranchInfo { name: name.clone(), commit: db.snapshot().commit, is_default })
-        };
-        let open = refs.branches.iter().filter(|(_, branch)| !branch.closed);
-        open.map(|(name, _)| info(name)).collect()
+            branches.push(BranchInfo { name: name.clone(), commit, is_default });
+        }
+        Ok(branches)
     }
 
     /// Makes a branch at a moment of this one; by default at its head.
@@ -257,11 +261,13 @@ impl Database {
 
     /// Deletes a branch that is not the default one.
     pub fn delete_branch(&self, name: &str) -> Result<(), Error> {
+        self.opening().require_trust()?;
         Ok(wait(self.place.delete_branch(name))??)
     }
 
     /// Gives a branch another name.
     pub fn rename_branch(&self, from: &str, to: &str) -> Result<(), Error> {
+        self.opening().require_trust()?;
         Ok(wait(self.place.rename_branch(from, to))??)
     }
 
@@ -283,6 +289,7 @@ impl Database {
 
     /// Forgets a tag.
     pub fn delete_tag(&self, name: &str) -> Result<(), Error> {
+        self.opening().require_trust()?;
         Ok(wait(self.place.delete_tag(name))??)
     }
 

@@ -24,6 +24,7 @@ use files::{WriteError, failed};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Ranges this close are cheaper read through than with another call.
@@ -42,6 +43,9 @@ struct Place {
     root: PathBuf,
     url: String,
     lock_timeout: Duration,
+    /// A ref was swapped and its directory could not be synced: it is not to be believed until it
+    /// can.
+    unsynced: AtomicBool,
 }
 
 impl LocalStore {
@@ -49,7 +53,8 @@ impl LocalStore {
     pub fn new(root: impl Into<PathBuf>, settings: &Settings) -> Self {
         let root = root.into();
         let url = root.display().to_string();
-        Self { place: Arc::new(Place { root, url, lock_timeout: settings.lock_timeout }) }
+        let (lock_timeout, unsynced) = (settings.lock_timeout, AtomicBool::new(false));
+        Self { place: Arc::new(Place { root, url, lock_timeout, unsynced }) }
     }
 
     /// Deletes temporaries that were begun longer ago than `age`, left by processes that were
@@ -104,6 +109,10 @@ impl Place {
     }
 
     fn read_ref(&self, name: &str, from: Option<&Version>) -> Result<RefRead, StoreError> {
+        if self.unsynced.load(Ordering::Acquire) {
+            files::sync_parent(&self.root, &self.path(name)?).map_err(self.failed(name))?;
+            self.unsynced.store(false, Ordering::Release);
+        }
         Ok(match self.current(&self.path(name)?, name)? {
             None => RefRead::Absent,
             Some((_, version)) if from == Some(&version) => RefRead::Unchanged,
@@ -144,7 +153,11 @@ impl Place {
         match files::write(&self.root, &path, &temporary, bytes) {
             Ok(()) => Ok(Swap::Swapped(version_of(bytes))),
             Err(WriteError::NotApplied(e)) => Err(self.failed(name)(e)),
-            Err(WriteError::NotDurable(e)) => Ok(Swap::Unknown(self.failed(name)(e))),
+            Err(WriteError::NotDurable(e)) => {
+                // Whoever reads it back must not find it before it is on the disk.
+                self.unsynced.store(true, Ordering::Release);
+                Ok(Swap::Unknown(self.failed(name)(e)))
+            }
         }
     }
 
@@ -176,17 +189,29 @@ impl LocalStore {
     }
 }
 
+/// Runs what is usually done at once, but on a network file system may hang: other tasks of the
+/// runtime are taken over by another thread meanwhile.
+fn here<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current() {
+        Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
+            tokio::task::block_in_place(work)
+        }
+        _ => work(),
+    }
+}
+
 impl Store for LocalStore {
     fn url(&self) -> String {
         self.place.url.clone()
     }
 
     fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
-        Box::pin(async move { self.place.get(what) })
+        Box::pin(async move { here(|| self.place.get(what)) })
     }
 
     fn get_many<'a>(&'a self, what: &'a [Fetch]) -> BoxFuture<'a, Result<Vec<Bytes>, StoreError>> {
-        Box::pin(async move { self.place.get_many(what) })
+        Box::pin(async move { here(|| self.place.get_many(what)) })
     }
 
     fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
@@ -209,7 +234,7 @@ impl Store for LocalStore {
         name: &'a str,
         if_changed_from: Option<&'a Version>,
     ) -> BoxFuture<'a, Result<RefRead, StoreError>> {
-        Box::pin(async move { self.place.read_ref(name, if_changed_from) })
+        Box::pin(async move { here(|| self.place.read_ref(name, if_changed_from)) })
     }
 
     fn cas_ref<'a>(

@@ -2,7 +2,7 @@
 
 use crate::cli::args::FormatArgs;
 use crate::cli::exit::Problem;
-use crate::cli::forms::{Forms, Source, transaction};
+use crate::cli::forms::{Forms, Source};
 use factfs_core::conn::CreateOptions;
 use factfs_core::edn::Form;
 use factfs_core::value::Value;
@@ -38,9 +38,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let last = args.url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
     let name = args.name.unwrap_or_else(|| last.to_owned());
     let options = CreateOptions { name, ..CreateOptions::default() };
-    let database = Database::create(&args.url, &options, &Settings::from_env())?;
-    for form in forms {
-        database.transact(&transaction(form), &TransactOptions::default())?;
+    let settings = Settings::from_env();
+    rehearse(&forms, &options, &settings)?;
+    let database = Database::create(&args.url, &options, &settings)?;
+    for form in &forms {
+        database.transact(form, &TransactOptions::default())?;
     }
     let t = database.cached_db().basis_t().0;
     let report = vec![
@@ -50,6 +52,19 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         ("t", Value::Long(i64::try_from(t).unwrap_or(i64::MAX))),
     ];
     Ok(args.format.output().lines().line(report)?)
+}
+
+/// Commits the first transactions in memory: one that is refused must not leave an empty database,
+/// in whose place no other can be made.
+fn rehearse(forms: &[Form], options: &CreateOptions, settings: &Settings) -> anyhow::Result<()> {
+    if forms.is_empty() {
+        return Ok(());
+    }
+    let database = Database::create("memory:rehearsal", options, settings)?;
+    for form in forms {
+        database.transact(form, &TransactOptions::default())?;
+    }
+    Ok(())
 }
 
 fn all(argument: &str) -> anyhow::Result<Vec<Form>> {

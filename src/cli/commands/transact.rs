@@ -4,7 +4,7 @@
 //! form is waited for. What was reported stays, whatever comes after it.
 
 use crate::cli::args::{DATABASE_HELP, DatabaseArgs, FormatArgs, WhichArgs};
-use crate::cli::forms::{Forms, Source, transaction};
+use crate::cli::forms::{Forms, Source};
 use crate::cli::{open, report};
 use anyhow::Context;
 use factfs_store::TransactOptions;
@@ -47,7 +47,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let mut lines = args.format.output().lines();
     let mut number = 1;
     while let Some(form) = forms.next_form().with_context(|| committed(number))? {
-        let form = transaction(form);
         let id = args.tx_id.as_ref();
         let tx_id = id.map(|id| if number == 1 { id.clone() } else { format!("{id}.{number}") });
         let report = database

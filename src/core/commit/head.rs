@@ -22,6 +22,8 @@ use crate::db::Trees;
 pub const HEAD_BYTES: usize = 64 << 10;
 /// The most bytes of frames in a tail: what is more is spilled.
 pub const TAIL_BYTES: usize = 32 << 10;
+/// The most bytes of a tail's frames when they are unpacked: whoever opens a head unpacks them all.
+pub const TAIL_RAW_BYTES: usize = 4 << 20;
 /// The most bytes of a root node, or of the schema, to be kept in the head itself.
 pub const INLINE_BYTES: usize = 4 << 10;
 /// The most bytes of all root nodes in a head together.
@@ -179,6 +181,12 @@ impl Head {
     /// Bytes of all frames of the tail.
     pub fn tail_bytes(&self) -> usize {
         self.tail.iter().map(Bytes::len).sum()
+    }
+
+    /// Bytes of all frames of the tail, unpacked.
+    pub fn tail_raw_bytes(&self) -> usize {
+        let raw = |frame: &Bytes| crate::codec::frame::raw_len(frame).unwrap_or(frame.len());
+        self.tail.iter().map(raw).sum()
     }
 
     /// What else is needed to read the database, all in one round: the novelty object, and for each

@@ -29,7 +29,7 @@ pub use frame::{Encoded, Frame};
 pub use garbage::Garbage;
 pub use head::{
     Base, HEAD_BYTES, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, ObjectRef, SegmentRef, TAIL_BYTES,
-    Tip, Writer,
+    TAIL_RAW_BYTES, Tip, Writer,
 };
 pub use log::Segment;
 pub use names::{

@@ -6,7 +6,7 @@
 use super::{ConnError, Place, Seen};
 use crate::commit::{
     FORMAT, FormatError, HEAD, Head, Identity, Novelty, Opened, REFS, Refs, Segment, SegmentRef,
-    log_name, novelty_name,
+    Tip, log_name, novelty_name,
 };
 use crate::hash::NodeHash;
 use crate::store::{Fetch, RefRead, StoreErrorKind, Version};
@@ -39,6 +39,11 @@ impl Place {
             None if name == HEAD => Err(ConnError::NoDatabase { url: self.store.url() }),
             None => Err(ConnError::NoBranch(name.to_owned())),
         }
+    }
+
+    /// Which commit the head of a branch is. One request; nothing that it names is read.
+    pub async fn tip(&self, head: &str) -> Result<Tip, ConnError> {
+        Ok(self.read_head(head).await?.0.tip)
     }
 
     /// The `refs` object.

@@ -61,16 +61,29 @@ fn fill(
     let add = collect(forest, aevt, Order::Aevt, attrs)?.sorted(Order::Avet);
     // Left from when the attribute was in AVET before.
     let remove = collect(forest, avet.as_ref(), Order::Avet, attrs)?;
-    let mut avet = avet;
-    let none = Facts::default();
-    let steps = [Changes { add: &none, remove: &remove }, Changes { add: &add, remove: &none }];
-    for changes in steps {
-        if !changes.add.is_empty() || !changes.remove.is_empty() {
-            let tree = forest.merge(avet.as_ref(), Order::Avet, changes, &mut |_, _| ())?;
-            avet = tree.place(forest.packs);
+    let (add, remove) = (without(&add, &remove), without(&remove, &add));
+    if add.is_empty() && remove.is_empty() {
+        return Ok(avet);
+    }
+    let changes = Changes { add: &add, remove: &remove };
+    let tree = forest.merge(avet.as_ref(), Order::Avet, changes, &mut |_, _| ())?;
+    Ok(tree.place(forest.packs))
+}
+
+/// The facts that are not among others; both are in AVET order.
+fn without(facts: &Facts, others: &Facts) -> Facts {
+    let mut left = FactsBuilder::default();
+    let mut other = 0;
+    for row in 0..facts.len() {
+        let key = facts.key(row);
+        while other < others.len() && others.key(other).cmp_in(Order::Avet, &key).is_lt() {
+            other += 1;
+        }
+        if other == others.len() || others.key(other).cmp_in(Order::Avet, &key).is_ne() {
+            left.push_row(facts, row);
         }
     }
-    Ok(avet)
+    left.finish()
 }
 
 fn collect(

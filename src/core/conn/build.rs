@@ -9,7 +9,7 @@ use super::queue::{Failure, Job};
 use super::{Conn, ConnError};
 use crate::commit::{
     About, Base, FormatError, Frame, Head, INLINE_BYTES, Novelty, ObjectRef, Opened, Segment,
-    SegmentRef, TAIL_BYTES, Tip, log_name, novelty_name,
+    SegmentRef, TAIL_BYTES, TAIL_RAW_BYTES, Tip, log_name, novelty_name,
 };
 use crate::datom::{Datom, Order};
 use crate::db::{Db, Prepared, Snapshot};
@@ -64,6 +64,11 @@ impl Group {
         let drafts = self.drafts.into_iter().map(|draft| draft.job);
         let known = self.known.into_iter().map(|known| known.job);
         drafts.chain(known).chain(self.refused).collect()
+    }
+
+    /// How many transactions.
+    pub(super) fn size(&self) -> usize {
+        self.drafts.len() + self.known.len() + self.refused.len()
     }
 
     /// The commit that a head with this group is.
@@ -156,7 +161,8 @@ impl Conn {
         }
         head.tail.extend(drafts.iter().map(|draft| draft.frame.clone()));
         let mut objects = Vec::new();
-        if head.tail_bytes() > self.inner.options.tail_bytes.min(TAIL_BYTES) {
+        let is_long = head.tail_bytes() > self.inner.options.tail_bytes.min(TAIL_BYTES);
+        if is_long || head.tail_raw_bytes() > TAIL_RAW_BYTES {
             objects = spill(&mut head, &mut next, self.inner.place.host.as_ref())
                 .map_err(ConnError::TooLarge)?;
         }

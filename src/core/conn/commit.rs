@@ -12,7 +12,7 @@ use super::settle::{Attempt, Settled, pause_ms};
 use super::{Conn, ConnError, Seen, rules};
 use crate::db::TxReport;
 use crate::id::CommitId;
-use crate::store::{BoxFuture, Expect, StoreError, Swap, Version};
+use crate::store::{BoxFuture, Expect, StoreError, Swap};
 use std::collections::BTreeMap;
 
 impl Conn {
@@ -20,7 +20,7 @@ impl Conn {
     pub(super) async fn commit_group(&self, mut jobs: Vec<Box<dyn Job>>) {
         let host = self.inner.place.host.as_ref();
         let begun = self.now_ms();
-        let (mut tries, mut fresh) = (0, false);
+        let (mut tries, mut fresh, mut flushed) = (0, false, false);
         if jobs.is_empty() {
             return;
         }
@@ -49,6 +49,24 @@ impl Conn {
             }
             let plan = match self.plan(&seen.opened, &group.drafts) {
                 Ok(plan) => plan,
+                // Together they are too much for one head: one by one they may not be.
+                Err(ConnError::TooLarge(_)) if group.size() > 1 => {
+                    for job in group.into_jobs() {
+                        Box::pin(self.commit_group(vec![job])).await;
+                    }
+                    return;
+                }
+                // Alone it may be too much beside the novelty that is there.
+                Err(ConnError::TooLarge(_)) if !flushed && self.inner.options.flush => {
+                    flushed = true;
+                    match self.flush().await {
+                        Ok(_) => {
+                            jobs = group.into_jobs();
+                            continue;
+                        }
+                        Err(error) => return group.fail(&Failure::Failed(error)),
+                    }
+                }
                 Err(error) => return group.fail(&Failure::Failed(error)),
             };
             match self.swap_in(&seen, plan, group.tip()).await {
@@ -75,11 +93,11 @@ impl Conn {
         }
         let (place, name) = (&self.inner.place, &self.inner.head);
         let nonce = plan.opened.head.nonce;
-        let expected = match self.expected(seen).await {
-            Ok(version) => version,
+        let replaced = match self.replaced(seen).await {
+            Ok(replaced) => replaced,
             Err(error) => return Swapped::Failed(error),
         };
-        let expect = Expect::Version(expected.clone());
+        let expect = Expect::Version(replaced.version.clone());
         let objects = if rules().objects_first { Vec::new() } else { plan.objects };
         let why = match place.store.cas_ref(name, expect, plan.bytes).await {
             Err(error) => return Swapped::Failed(error.into()),
@@ -99,7 +117,7 @@ impl Conn {
             Ok(Swap::Lost) => "the store says that another writer was first".to_owned(),
             Ok(Swap::Unknown(error)) => error.to_string(),
         };
-        let attempt = Attempt { expected: &expected, nonce, commit, why };
+        let attempt = Attempt { replaces: &replaced.opened.head, nonce, commit, why };
         match self.settle(attempt).await {
             Settled::Happened(seen) => Swapped::Happened(seen),
             Settled::Moved => Swapped::Moved,
@@ -107,12 +125,9 @@ impl Conn {
         }
     }
 
-    /// The version that a swap is to replace.
-    async fn expected(&self, seen: &Seen) -> Result<Version, ConnError> {
-        match rules().expect_read {
-            true => Ok(seen.version.clone()),
-            false => Ok(self.newest().await?.version),
-        }
+    /// The head that a swap is to replace.
+    async fn replaced(&self, seen: &Seen) -> Result<Seen, ConnError> {
+        if rules().expect_read { Ok(seen.clone()) } else { self.newest().await }
     }
 
     /// Writes objects, all at once.

@@ -25,6 +25,12 @@ use std::sync::atomic::Ordering;
 
 /// How often a flush is made anew because a collection came between.
 const TRIES: u32 = 5;
+/// Bytes of novelty from which a flush is due: each spill writes all of them again.
+const NOVELTY_BYTES: u64 = 512 << 10;
+/// The same, unpacked: whoever opens the database holds them in memory.
+const NOVELTY_RAW_BYTES: u64 = 16 << 20;
+/// Log segments from which a flush is due: the head has some fifty bytes for each.
+const SEGMENTS: u64 = 128;
 
 /// The name of a pack.
 pub(super) fn pack_name(pack: PackId) -> String {
@@ -40,13 +46,21 @@ struct Flushed {
 }
 
 impl Conn {
-    /// Whether the novelty is over its limit.
+    /// Whether the novelty is over a limit: of its rows, its bytes, or the log segments that the
+    /// head has to list.
     pub fn needs_flush(&self) -> bool {
-        self.novelty_rows() >= self.inner.options.novelty_rows
+        self.is_full(1)
     }
 
-    fn novelty_rows(&self) -> u64 {
-        self.seen().opened.head.base.novelty.map_or(0, |novelty| novelty.rows)
+    fn is_full(&self, factor: u64) -> bool {
+        let opened = self.seen().opened;
+        let base = &opened.head.base;
+        let raw = opened.novelty.facts(Order::Eavt).size_bytes() as u64;
+        let (rows, len) = base.novelty.map_or((0, 0), |novelty| (novelty.rows, novelty.len));
+        rows >= self.inner.options.novelty_rows.saturating_mul(factor)
+            || len >= NOVELTY_BYTES * factor
+            || raw >= NOVELTY_RAW_BYTES * factor
+            || base.log.len() as u64 >= SEGMENTS * factor
     }
 
     /// Moves the novelty into the trees, and keeps that head as an automatic tag; `false` if there
@@ -108,8 +122,7 @@ impl Conn {
     /// A flush where one is due, after a commit. That commit was acknowledged: what goes wrong here
     /// is kept for [`Conn::flush_error`].
     pub(super) async fn flush_if(&self, factor: u64) {
-        let limit = self.inner.options.novelty_rows.saturating_mul(factor);
-        if !self.inner.options.flush || self.novelty_rows() < limit {
+        if !self.inner.options.flush || !self.is_full(factor) {
             return;
         }
         let error = self.flush().await.err();
@@ -203,7 +216,7 @@ impl Conn {
                 Swap::Lost => String::new(),
                 Swap::Unknown(error) => error.to_string(),
             };
-            let attempt = Attempt { expected: &seen.version, nonce, commit: None, why };
+            let attempt = Attempt { replaces: &seen.opened.head, nonce, commit: None, why };
             match self.settle(attempt).await {
                 Settled::Happened(_) => return Ok(true),
                 Settled::Moved | Settled::Unknown(_) if self.now_ms() < until => {}

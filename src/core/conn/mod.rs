@@ -70,7 +70,8 @@ pub struct Options {
     /// How many bytes of frames a head holds before they are spilled; at most, and by default,
     /// [`TAIL_BYTES`].
     pub tail_bytes: usize,
-    /// Rows of novelty from which a flush is due. At twice as many, transactions wait for it.
+    /// Rows of novelty from which a flush is due; it is due, too, where few rows are many bytes. At
+    /// twice as many, transactions wait for it.
     pub novelty_rows: u64,
     /// Whether the transaction that finds a flush due makes it, after all of its group were
     /// answered. Else the owner calls [`Conn::flush`].

@@ -6,7 +6,7 @@
 
 use super::branch::db_of;
 use super::{Conn, ConnError};
-use crate::commit::{Opened, When};
+use crate::commit::{Opened, Refs, When};
 use crate::db::Db;
 use crate::id::{CommitId, CommitPrefix, T};
 use std::str::FromStr;
@@ -77,12 +77,38 @@ impl Conn {
         let prefix = CommitPrefix::from_str(text).ok();
         let prefix = prefix.filter(|p| p.t.is_some() || p.hex.len() >= LEAST_HEX);
         match prefix {
-            Some(prefix) => {
-                let t = self.t_of(opened, &prefix, text).await?;
-                self.at_t(opened, t, true).await
-            }
+            Some(prefix) => match self.t_of(opened, &prefix, text).await {
+                Ok(t) => self.at_t(opened, t, true).await,
+                Err(ConnError::NoCommit(_)) => self.on_another_branch(&refs, &prefix, text).await,
+                Err(error) => Err(error),
+            },
             None => Err(ConnError::NoCommit(text.to_owned())),
         }
+    }
+
+    /// The commit that begins so in the history of another branch. What several branches share is
+    /// the same commit on each.
+    async fn on_another_branch(
+        &self,
+        refs: &Refs,
+        prefix: &CommitPrefix,
+        text: &str,
+    ) -> Result<Moment, ConnError> {
+        let mut found: Option<Moment> = None;
+        let others = refs.branches.values().filter(|branch| branch.head != self.inner.head);
+        for branch in others {
+            let seen = self.inner.place.open_newest(&branch.head, None).await?;
+            let t = match self.t_of(&seen.opened, prefix, text).await {
+                Err(ConnError::NoCommit(_)) => continue,
+                found => found?,
+            };
+            let moment = self.at_t(&seen.opened, t, true).await?;
+            if found.as_ref().is_some_and(|found| found.commit != moment.commit) {
+                return Err(ConnError::Ambiguous(text.to_owned()));
+            }
+            found.get_or_insert(moment);
+        }
+        found.ok_or_else(|| ConnError::NoCommit(text.to_owned()))
     }
 
     /// The newest `t` whose instant is before `ms`; 0 if there is none. Instants rise along a
@@ -111,6 +137,9 @@ impl Conn {
     ) -> Result<T, ConnError> {
         let none = || ConnError::NoCommit(text.to_owned());
         if let Some(t) = prefix.t {
+            if t == T(0) || t > opened.head.tip.t() {
+                return Err(none());
+            }
             let entry = self.inner.place.entry(opened, t).await?;
             return if prefix.matches(&entry.id) { Ok(t) } else { Err(none()) };
         }

@@ -5,13 +5,14 @@
 //! the head is swapped for itself (a *bump*), and after that it cannot.
 
 use super::{Conn, ConnError, Seen};
+use crate::commit::Head;
 use crate::id::CommitId;
-use crate::store::{Expect, Host, Swap, Version};
+use crate::store::{Expect, Host, Swap};
 
 /// What a swap was about.
 pub(super) struct Attempt<'a> {
-    /// The version it was to replace.
-    pub(super) expected: &'a Version,
+    /// The head it was to replace.
+    pub(super) replaces: &'a Head,
     /// The nonce of the head that was to be swapped in.
     pub(super) nonce: u128,
     /// The last commit of that head, if it had new ones.
@@ -60,7 +61,9 @@ impl Conn {
         if head.nonce == attempt.nonce {
             return Ok(Some(Settled::Happened(Box::new(seen))));
         }
-        if seen.version != *attempt.expected {
+        // Not by its version: some stores name the same body differently when it is read.
+        let before = attempt.replaces;
+        if (head.revision, head.nonce) != (before.revision, before.nonce) {
             let happened = match attempt.commit {
                 Some(commit) => self.in_chain(&seen.opened, commit).await?,
                 None => false,

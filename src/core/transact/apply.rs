@@ -193,12 +193,17 @@ fn tempids(parsed: &Parsed, bindings: &[Binding]) -> BTreeMap<Value, EntityId> {
     named.filter_map(|(slot, binding)| Some((slot.name.clone()?, binding.entity()?))).collect()
 }
 
+/// The end of the year 9999. Each transaction is later than the one before, so an instant at the
+/// end of time would be the last.
+const LAST_INSTANT_MS: i64 = 253_402_300_799_999;
+
 fn instant(db: &Db, given: Option<i64>, options: &TxOptions) -> Result<i64, TxError> {
     let last = db.snapshot().instant_ms;
     match (given, last) {
         (Some(given), Some(last)) if given <= last => {
             Err(TxProblem::Instant { last_ms: last }.into())
         }
+        (Some(given), _) if given > LAST_INSTANT_MS => Err(TxProblem::FarInstant.into()),
         (Some(given), _) => Ok(given),
         (None, Some(last)) => Ok(options.now_ms.max(last.saturating_add(1))),
         (None, None) => Ok(options.now_ms),

@@ -86,6 +86,8 @@ pub enum TxProblem {
     Reserved { attribute: Keyword },
     #[error("the transaction's instant has to be later than the last one, {last_ms} ms")]
     Instant { last_ms: i64 },
+    #[error("the transaction's instant is after the year 9999")]
+    FarInstant,
     #[error("{id} is no entity id here: ids are 1 to 536870911, or of a transaction that exists")]
     BadId { id: String },
     #[error("{what} is not supported")]
@@ -133,9 +135,12 @@ impl TxError {
             Unique { .. } | Upsert { .. } | Instant { .. } => TxErrorKind::Conflict,
             Cas { .. } => TxErrorKind::Cas,
             NoSuchEntity { .. } => TxErrorKind::NoSuchEntity,
-            TooLong { .. } | Pred { .. } | Ensure { .. } | Composite { .. } | Reserved { .. } => {
-                TxErrorKind::Constraint
-            }
+            TooLong { .. }
+            | FarInstant
+            | Pred { .. }
+            | Ensure { .. }
+            | Composite { .. }
+            | Reserved { .. } => TxErrorKind::Constraint,
             NotUnique { .. } | Schema(_) => TxErrorKind::Schema,
             Unsupported { .. } | PastView => TxErrorKind::Unsupported,
             Full => TxErrorKind::Full,

@@ -82,14 +82,18 @@ pub(super) struct Parsed {
     pub(super) brought: Vec<(Keyword, AttrId)>,
 }
 
-/// The forms of a transaction, and facts about the transaction given beside them.
+/// The forms of a transaction, and facts about the transaction given beside them. A map is a
+/// transaction of that one form, unless it is a map of `:tx-data` and `:tx-meta`.
 pub(super) fn forms(tx: &Form) -> Result<(&[Form], Option<&Form>), TxError> {
-    const EXPECTED: &str = "a transaction is a vector of forms";
+    const EXPECTED: &str = "a transaction is a vector of forms, or one map";
     let tx = tx.unquoted();
     if let Some(inner) = tx.get("tx-data") {
         let forms = inner.unquoted().as_seq();
         let forms = forms.ok_or_else(|| TxProblem::Syntax { expected: EXPECTED }.at(inner))?;
         return Ok((forms, tx.get("tx-meta").filter(|meta| !meta.is_nil())));
+    }
+    if tx.as_map().is_some() {
+        return Ok((std::slice::from_ref(tx), None));
     }
     let forms = tx.as_seq().ok_or_else(|| TxProblem::Syntax { expected: EXPECTED }.at(tx))?;
     Ok((forms, None))

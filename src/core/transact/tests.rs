@@ -274,6 +274,12 @@ fn instants_only_grow() {
     );
     refused(
         &second.db_after,
+        "[[:db/add \"datomic.tx\" :db/txInstant #inst \"+10000-01-01T00:00:00Z\"]]",
+        TxErrorKind::Constraint,
+        "9999",
+    );
+    refused(
+        &second.db_after,
         "[[:db/add 1 :db/txInstant #inst \"1999\"]]",
         TxErrorKind::Constraint,
         "itself",

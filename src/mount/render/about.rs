@@ -50,7 +50,7 @@ pub fn store_json(mounted: &Mounted) -> Result<String> {
         "t": head.db.basis_t().0,
         "instant": head.instant_ms.map(instant::format),
         "datoms": head.db.snapshot().counts.values().sum::<u64>(),
-        "attributes": head.db.snapshot().counts.len(),
+        "attributes": head.db.schema().attributes().filter(|a| a.entity.is_some()).count(),
         "branches": names.collect::<Map<_, _>>(),
         "tags": tags.iter().map(|tag| (tag.name.clone(), json!(tag.commit.to_string())))
             .collect::<Map<_, _>>(),

@@ -55,6 +55,8 @@ pub struct Answer {
     pub layout: Layout,
     /// The rows.
     pub rows: Vec<Vec<Value>>,
+    /// What may not be meant: an attribute that nobody knows.
+    pub warnings: Vec<String>,
 }
 
 impl Question {
@@ -78,7 +80,7 @@ impl Question {
             query::Shape::Scalar => Shape::Scalar,
         };
         let layout = Layout { shape, columns: answer.columns, keys: self.keys };
-        Ok(Answer { layout, rows: answer.rows })
+        Ok(Answer { layout, rows: answer.rows, warnings: answer.stats.warnings })
     }
 }
 

@@ -14,6 +14,7 @@ use factfs_core::value::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
@@ -122,7 +123,12 @@ fn file_of(folder: &Path, name: &str) -> PathBuf {
 
 fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    // A query is as open to others as it was, or as new files are here.
+    let usual = fs::Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().permissions(usual).tempfile_in(folder)?;
+    if let Ok(before) = fs::metadata(path) {
+        file.as_file().set_permissions(before.permissions())?;
+    }
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)
@@ -231,5 +237,16 @@ mod tests {
         assert_eq!(desk.get("low").unwrap().unwrap().text, "[:find ?x]");
         desk.put("low", None, 0).unwrap();
         assert_eq!(desk.get("low").unwrap(), None);
+    }
+
+    #[test]
+    fn a_query_that_is_edited_stays_as_open_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = LocalDesk::Folder(folder.path().to_owned());
+        desk.put("low", Some("[:find ?x]"), 0).unwrap();
+        let path = folder.path().join("low.edn");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+        desk.put("low", Some("[:find ?y]"), 0).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o664);
     }
 }

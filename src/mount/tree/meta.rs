@@ -66,6 +66,9 @@ fn of_moment(name: &str, mounted: &Mounted, moment: &Moment) -> Json {
 fn of_answer(rendered: &Rendered) -> Vec<(String, Json)> {
     let mut about: Vec<(String, Json)> = Vec::new();
     about.extend(rendered.rows.map(|rows| ("rows".into(), json!(rows))));
+    if !rendered.warnings.is_empty() {
+        about.push(("warnings".into(), json!(rendered.warnings)));
+    }
     about.extend([
         ("bytes".into(), json!(rendered.content.size_bytes())),
         ("blake3".into(), json!(rendered.content.hash_hex())),

@@ -194,7 +194,15 @@ fn in_query(components: &[Name], name: &str) -> Option<Part> {
     };
     if let Some((stem, leaf)) = Leaf::split(name) {
         let whole = with(stem);
-        if edn::read_one(&query_text(&whole)?).is_ok() {
+        // Where no string is open, nothing that could follow makes a query of `….csv/`: it is a
+        // file, and opening it says which bracket is missing.
+        let ends = match edn::read_one(&query_text(&whole)?) {
+            Ok(_) => true,
+            Err(error) => {
+                matches!(error.kind, ErrorKind::Incomplete { what, .. } if what != "a string")
+            }
+        };
+        if ends {
             return Some(Part::QueryText(whole, leaf));
         }
     }
@@ -259,6 +267,8 @@ mod tests {
             "/catalog/branches/main/datoms.jsonl",
             "/catalog/branches/main/query/README",
             "/catalog/branches/main/query/[:find ?n :where [_ :a/name ?n]].csv",
+            "/catalog/branches/main/query/[:find ?n :where [_ :a/name ?n].csv",
+            "/catalog/branches/main/query/[:find ?n :where [_ :a/file \"x.csv",
             "/catalog/branches/main/transact",
             "/catalog/branches/main/transact.err",
             "/catalog/branches/main/at/7d",

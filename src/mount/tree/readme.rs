@@ -6,7 +6,7 @@ use super::Tree;
 use crate::render;
 use crate::source::Mounted;
 use factfs_core::db::Db;
-use factfs_core::schema::Attribute;
+use factfs_core::schema::{Attribute, ValueType};
 use factfs_core::value::Keyword;
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub(super) fn mount(tree: &Tree) -> String {
     for mounted in tree.stores.values() {
         out.push_str(&about(tree, mounted));
     }
+    out.push_str(if tree.is_read_only { READ_ONLY } else { "" });
     out.push_str(&example(tree));
     out.push_str(PLACES);
     out
@@ -47,17 +48,28 @@ const PLACES: &str = "\
     STORE/head/by/NS/ATTR/VALUE.edn the entity with a unique value
     STORE/head/schema.edn           the attributes
     STORE/head/query/TEXT.csv       any query, written as the path
-    STORE/head/queries/NAME.edn     the team's saved queries; results/NAME.csv beside them
-    STORE/head/transact             write transactions here
+    STORE/head/queries/NAME.edn     the team's saved queries
+    STORE/head/results/NAME.csv     their results
+    STORE/head/transact             write transactions here; transact.err says what went wrong
     STORE/at/2026-06/               the same folder as of then; also 7d, a tag, a commit
+    STORE/branches/NAME/            the same folder of another branch
+    STORE/commits/ID/               one commit, for ever; at/ and tags/ link here
     STORE/log/T.edn                 what a transaction changed
     queries/NAME.edn                queries over all stores, kept on this machine
     results/NAME.csv                their results; json, edn, txt, md and others by the extension
+    results/NAME/VALUE.csv          the same, with a value for an input that has none
     at/2026-06/results/NAME.csv     the same results as of then
 
-When a file cannot be made, opening it fails, and the file with `.err` after its name says why;
+`query/`, `by/` and `commits/` are reached by name: their names are too many to be listed. When a
+file cannot be made, opening it fails, and the file with `.err` after its name says why;
 `.factfs/last-error` is the last of them. The file with `.meta` after its name says where an answer
 came from.
+";
+
+/// What is said in place of examples that write, where nothing can be written.
+const READ_ONLY: &str = "\
+This mount is read-only: `transact` and `queries/` can be read, not written.
+
 ";
 
 fn about(tree: &Tree, mounted: &Mounted) -> String {
@@ -71,10 +83,11 @@ fn about(tree: &Tree, mounted: &Mounted) -> String {
         out.push_str("It cannot be read now.\n\n");
         return out;
     };
-    for ns in render::namespaces(&head.db, false).iter().take(5) {
+    let has_rows = |ns: &&String| render::table_facts(&head.db, ns).is_ok_and(|facts| facts > 0);
+    for ns in render::namespaces(&head.db, false).iter().filter(has_rows).take(5) {
         out.push_str(&format!("    cat {name}/head/tables/{ns}.csv\n"));
     }
-    if let Some(ident) = made(&head.db).next() {
+    if let Some(ident) = made(&head.db).next().map(|a| &a.ident) {
         let query = format!("[:find ?v :where [_ {ident} ?v]]");
         out.push_str(&format!("    cat '{name}/head/query/{query}.txt'\n"));
     } else {
@@ -98,7 +111,7 @@ fn schema(name: &str) -> String {
 fn example(tree: &Tree) -> String {
     let mut stores = tree.stores.values().filter_map(|mounted| {
         let head = tree.head(mounted, &mounted.head_branch()).ok()?;
-        let attributes: Vec<Keyword> = made(&head.db).collect();
+        let attributes: Vec<Keyword> = made(&head.db).map(|a| a.ident.clone()).collect();
         (!attributes.is_empty()).then(|| (mounted.name.clone(), attributes))
     });
     let (Some((a, first)), Some((b, second))) = (stores.next(), stores.next()) else {
@@ -107,31 +120,51 @@ fn example(tree: &Tree) -> String {
     let pairs = first.iter().flat_map(|x| second.iter().map(move |y| (x, y)));
     let same = pairs.clone().find(|(x, y)| x.name() == y.name());
     let Some((x, y)) = same.or_else(|| pairs.clone().next()) else { return String::new() };
-    format!(
-        "## A query over several stores\n\nSave it, and read its result in any format:\n\n    \
-         echo '[:find ?v :in ${a} ${b} :where [${a} _ {x} ?v] [${b} _ {y} ?v]]' \\\n      \
-         > queries/both.edn\n    cat results/both.csv\n\n"
-    )
+    let query = format!("[:find ?v :in ${a} ${b} :where [${a} _ {x} ?v] [${b} _ {y} ?v]]");
+    let how = match tree.is_read_only {
+        true => "Write it to a file of the folder of queries that is mounted (--queries DIR):\n\n",
+        false => "Save it, and read its result in any format:\n\n",
+    };
+    let example = match tree.is_read_only {
+        true => format!("    {query}\n\n"),
+        false => {
+            format!("    echo '{query}' \\\n      > queries/both.edn\n    cat results/both.csv\n\n")
+        }
+    };
+    format!("## A query over several stores\n\n{how}{example}")
 }
 
 /// The attributes that people made.
-fn made(db: &Db) -> impl Iterator<Item = Keyword> + '_ {
+fn made(db: &Db) -> impl Iterator<Item = &Arc<Attribute>> {
     let own = |ns: &str| ns == "db" || ns.starts_with("db.") || ns == "factfs.query";
     let named = move |a: &&Arc<Attribute>| a.ident.namespace().is_some_and(|ns| !own(ns));
-    db.schema().attributes().filter(named).map(|a| a.ident.clone())
+    db.schema().attributes().filter(named)
+}
+
+/// An attribute of text that anything may have more of: an example with it can be committed.
+fn text_attribute(db: &Db) -> Option<Keyword> {
+    let is_text = |a: &&Arc<Attribute>| {
+        a.value_type == Some(ValueType::String) && a.unique.is_none() && a.preds.is_empty()
+    };
+    made(db).find(is_text).map(|a| a.ident.clone())
 }
 
 /// What reading `transact` alone says.
 pub(super) fn transact(tree: &Tree, mounted: &Mounted, branch: &str) -> String {
     let name = &mounted.name;
+    let head = tree.head(mounted, branch).ok();
+    let fact = head.as_ref().and_then(|head| text_attribute(&head.db));
+    let example = match fact {
+        Some(ident) => format!("'[[:db/add \"new\" {ident} \"some text\"]]'"),
+        None => "'[[:db/add \"new\" :db/doc \"some text\"]]'".to_owned(),
+    };
     let writable = match tree.check_writable(mounted) {
         Ok(()) => String::new(),
         Err(failure) => format!(";; {}\n", failure.to_string().replace('\n', "\n;; ")),
     };
     format!(
         ";; Write transactions here: each form is one, a vector of forms or a map.\n\
-         ;;   echo '[[:db/add \"new\" :product/name \"Chair\"]]' \
-         > {name}/branches/{branch}/transact\n\
+         ;;   echo {example} > {name}/branches/{branch}/transact\n\
          ;; A write that completes a form commits it or fails; transact.err says why.\n\
          ;; Opened for reading and writing, the reports can be read back.\n{writable}"
     )

@@ -47,6 +47,8 @@ pub struct Rendered {
     pub content: Content,
     /// Rows, where there are rows.
     pub rows: Option<u64>,
+    /// What may not be meant.
+    pub warnings: Vec<String>,
     /// How long it took.
     pub took: Duration,
 }
@@ -105,15 +107,15 @@ impl Tree {
     pub fn render_within(&self, work: &Work, limits: &Limits, cancel: &Cancel) -> Result<Rendered> {
         let started = Instant::now();
         let mut out = Spool::new(limits.bytes, cancel.clone());
-        let rows = match &work.pins {
+        let (rows, warnings) = match &work.pins {
             Pins::Plan(Err(failure)) => return Err(failure.clone()),
             Pins::Plan(Ok(plan)) => ask(plan, work.leaf, limits, cancel, &mut out)?,
             Pins::Moment(pinned) => {
-                self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?
+                (self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?, Vec::new())
             }
         };
         let content = out.finish()?;
-        Ok(Rendered { content, rows, took: started.elapsed() })
+        Ok(Rendered { content, rows, warnings, took: started.elapsed() })
     }
 
     /// Whether making it is expected to cost little: then its size is worth making it for.
@@ -136,7 +138,10 @@ impl Tree {
     pub fn about(&self, work: &Work, ended: &Result<Rendered>) -> Content {
         let text = match (work.leaf.aspect, ended) {
             (Aspect::Error, Err(failure)) => format!("{failure}\n"),
-            (Aspect::Error, Ok(_)) | (Aspect::Answer, _) => String::new(),
+            (Aspect::Error, Ok(rendered)) => {
+                rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
+            }
+            (Aspect::Answer, _) => String::new(),
             (Aspect::Meta, ended) => meta::meta(work, ended),
         };
         Content::of(text.as_bytes())
@@ -185,7 +190,7 @@ fn ask(
     limits: &Limits,
     cancel: &Cancel,
     out: &mut Spool,
-) -> Result<Option<u64>> {
+) -> Result<(Option<u64>, Vec<String>)> {
     let answer = plan.question.answer(limits, cancel)?;
     let rows = answer.rows.len() as u64;
     let mut writer = Writer::new(leaf.format, answer.layout);
@@ -195,5 +200,5 @@ fn ask(
         out.check()?;
     }
     writer.finish(out.text());
-    Ok(Some(rows))
+    Ok((Some(rows), answer.warnings))
 }

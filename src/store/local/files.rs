@@ -106,6 +106,11 @@ pub(super) fn make_directory(path: &Path) -> io::Result<()> {
     sync_directory(parent)
 }
 
+/// Makes sure that a name is on the disk.
+pub(super) fn sync_parent(root: &Path, path: &Path) -> io::Result<()> {
+    sync_directory(path.parent().unwrap_or(root))
+}
+
 fn sync_directory(path: &Path) -> io::Result<()> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)?.sync_all()

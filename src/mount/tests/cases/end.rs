@@ -100,5 +100,7 @@ pub fn clear_errors() {
     check(&["mount", "new", "catalog=nowhere"], 4, "nowhere");
     check(&["mount", "new", "a=catalog", "a=inventory"], 5, "as `a`");
     check(&["mount", "new", "results=catalog"], 3, "results");
+    assert!(!fixture.path().join("new").exists(), "a folder made for nothing is left");
+    std::fs::create_dir(fixture.path().join("new")).unwrap();
     check(&["umount", "new"], 4, "nothing of factfs");
 }
