@@ -204,7 +204,10 @@ impl Place {
             check_living(&before, of)?;
             let (tag, mut kept) = (self.freeze(of, t).await?, true);
             let change = |refs: &mut Refs| {
-                kept = refs.collections() == before.collections() || !rules().fresh_snapshot;
+                // An earlier attempt that seemed to fail.
+                let listed = refs.snapshots().any(|listed| *listed == tag);
+                let same = refs.collections() == before.collections();
+                kept = listed || same || !rules().fresh_snapshot;
                 if kept { list(refs, &tag) } else { Ok(()) }
             };
             self.update_refs(change).await?;
