@@ -29,6 +29,18 @@ impl Progress {
         Self { bar }
     }
 
+    /// Over objects, nobody knows how many.
+    pub fn of_objects() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{msg} {spinner} {pos} objects {elapsed}") {
+            bar.set_style(style);
+        }
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        Self { bar }
+    }
+
     /// Shows where it is.
     pub fn at(&self, bytes: u64, message: String) {
         self.bar.set_position(bytes);

@@ -9,7 +9,8 @@ use crate::{DiskCache, Error, Kind, Locator, Settings, StoreNodes, SystemHost};
 use factfs_core::clone::replica_of;
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
 use factfs_core::conn::{
-    Conn, CreateOptions, MergeOptions, MergePlan, Merged, Moment, Options, Place, create,
+    Collected, Collection, Conn, ConnError, CreateOptions, MergeOptions, MergePlan, Merged, Moment,
+    Options, Place, create,
 };
 use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
@@ -111,6 +112,9 @@ pub fn runtime() -> Result<&'static Runtime, Error> {
         .as_ref()
         .map_err(|e| Error::new(Kind::Unavailable, format!("no threads for requests: {e}")))
 }
+
+/// How often a branch or a tag is begun anew because a collection came between.
+const NAMING: u32 = 10;
 
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> Result<T, Error> {
     Ok(runtime()?.block_on(future))
@@ -257,8 +261,7 @@ impl Database {
 
     /// Makes a branch at a moment of this one; by default at its head.
     pub fn create_branch(&self, name: &str, at: Option<&str>) -> Result<(), Error> {
-        let (opened, t) = self.point(at)?;
-        Ok(wait(self.place.create_branch(name, &opened, t))??)
+        self.begin(at, |opened, t| wait(self.place.create_branch(name, opened, t)))
     }
 
     /// Deletes a branch that is not the default one.
@@ -286,14 +289,29 @@ impl Database {
 
     /// Names a moment of this branch; by default its head.
     pub fn create_tag(&self, name: &str, at: Option<&str>) -> Result<(), Error> {
-        let (opened, t) = self.point(at)?;
-        Ok(wait(self.place.create_tag(name, &opened, t, false))??)
+        self.begin(at, |opened, t| wait(self.place.create_tag(name, opened, t, false)))
     }
 
     /// Forgets a tag.
     pub fn delete_tag(&self, name: &str) -> Result<(), Error> {
         self.opening().require_writable()?;
         Ok(wait(self.place.delete_tag(name))??)
+    }
+
+    /// Names a point of this branch; on the newest head, if a collection came between.
+    fn begin(
+        &self,
+        at: Option<&str>,
+        begin: impl Fn(&Opened, T) -> Result<Result<(), ConnError>, Error>,
+    ) -> Result<(), Error> {
+        for _ in 0..NAMING {
+            let (opened, t) = self.point(at)?;
+            match begin(&opened, t)? {
+                Err(ConnError::Collected) => {}
+                done => return Ok(done?),
+            }
+        }
+        Err(ConnError::Collected.into())
     }
 
     fn point(&self, at: Option<&str>) -> Result<(Opened, T), Error> {
@@ -329,6 +347,28 @@ impl Database {
         self.db()?;
         let source = wait(self.conn.source(source))??;
         Ok(wait(self.conn.merge(&source, options))??)
+    }
+
+    /// Deletes what nothing refers to any more; in a local directory also what killed processes
+    /// left: how many files that were. `progress` is told of objects looked at or deleted.
+    pub fn collect(
+        &self,
+        asked: &Collection,
+        progress: &mut (dyn FnMut(u64, &'static str) + Send),
+    ) -> Result<(Collected, usize), Error> {
+        self.opening().require_trust()?;
+        let collected = wait(self.place.collect(asked, progress))??;
+        Ok((collected, crate::url::sweep(&self.identity.url, asked.grace_ms)?))
+    }
+
+    /// What a collection would do; writes nothing.
+    pub fn collect_dry(&self, asked: &Collection) -> Result<Collected, Error> {
+        Ok(wait(self.place.collect_dry(asked))??)
+    }
+
+    /// The same value for a reader whose objects a collection deleted: seen from the newest head.
+    pub fn again(&self, db: &Db) -> Result<Db, Error> {
+        Ok(wait(self.conn.again(db))??)
     }
 
     /// What went over the wire so far, for all branches of the store that share it.

@@ -101,7 +101,7 @@ fn conn(error: &ConnError) -> Kind {
         | ConnError::When(_)
         | ConnError::Unfit(_) => Kind::Invalid,
         ConnError::TooLarge(_) => Kind::TooLarge,
-        ConnError::Contended { .. } => Kind::Busy,
+        ConnError::Contended { .. } | ConnError::Collected | ConnError::Superseded(_) => Kind::Busy,
         ConnError::Nodes(e) | ConnError::Trees(TreeError::Nodes(e)) => nodes(e),
         ConnError::Trees(_) => Kind::Corrupt,
         ConnError::Db(e) => db(e),

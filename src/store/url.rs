@@ -72,6 +72,14 @@ fn show(place: &Place) -> String {
     }
 }
 
+/// Deletes temporaries older than `age_ms` (at least a minute) that killed processes left in a
+/// local directory; how many. Other stores have none.
+pub(crate) fn sweep(url: &str, age_ms: u64) -> Result<usize, StoreError> {
+    let Place::Directory(path) = parse(url)? else { return Ok(0) };
+    let age = std::time::Duration::from_millis(age_ms.max(60_000));
+    LocalStore::new(path, &Settings::default()).sweep(age)
+}
+
 fn memory(name: &str) -> Arc<dyn Store> {
     static SHARED: Mutex<BTreeMap<String, Arc<MemoryStore>>> = Mutex::new(BTreeMap::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);

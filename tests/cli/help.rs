@@ -26,6 +26,7 @@ fn of_the_program() {
       log          Show the transactions of a branch: when, which commit, how much changed
       branch       List, make and delete branches
       tag          List, make and delete tags
+      gc           Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile
       status       Show what a database is: where, which, how large
       verify       Look through a whole database: every object, every hash, the log against all else
       clone        Copy a database to another place: a backup, or a replica to read from
@@ -353,6 +354,7 @@ fn every_command_has_examples() {
         "log",
         "branch",
         "tag",
+        "gc",
         "status",
         "completions",
     ];

@@ -7,6 +7,7 @@ mod branch;
 mod clone;
 mod completions;
 mod demo;
+mod gc;
 mod help;
 mod hostile;
 mod import;

@@ -7,6 +7,7 @@ mod branch;
 mod clone;
 mod completions;
 mod demo;
+mod gc;
 mod import;
 mod init;
 mod log;
@@ -63,6 +64,7 @@ enum Command {
     Branch(branch::Args),
     Merge(merge::Args),
     Tag(tag::Args),
+    Gc(gc::Args),
     Status(status::Args),
     Verify(verify::Args),
     Clone(clone::Args),
@@ -85,6 +87,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Branch(args) => branch::run(args),
         Command::Merge(args) => return merge::run(args),
         Command::Tag(args) => tag::run(args),
+        Command::Gc(args) => gc::run(args),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Clone(args) => clone::run(args),

@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Novelty,
     Log,
     Replica,
+    Garbage,
 }
 
 impl Kind {
@@ -27,6 +28,7 @@ impl Kind {
             Self::Novelty => b'n',
             Self::Log => b'l',
             Self::Replica => b'c',
+            Self::Garbage => b'g',
         }
     }
 
@@ -38,6 +40,7 @@ impl Kind {
             Self::Novelty => "novelty object",
             Self::Log => "log segment",
             Self::Replica => "replica object",
+            Self::Garbage => "list of garbage",
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use crate::hash::NodeHash;
 use crate::id::{CommitId, EntityId, T, Tx};
-use crate::index::{NodeRef, Root};
+use crate::index::{NodeRef, PackId, Root};
 use crate::store::Fetch;
 use crate::value::Uuid;
 use bytes::Bytes;
@@ -149,6 +149,9 @@ pub struct Head {
     pub base: Base,
     /// Frames after the base, oldest first.
     pub tail: Vec<Bytes>,
+    /// Packs of which little is in use, as the last collection found: the next flush writes the
+    /// nodes that it finds in them anew.
+    pub sparse: Vec<PackId>,
 }
 
 impl Head {
@@ -165,6 +168,7 @@ impl Head {
             tip: Tip::empty(),
             base: Base { about: Some(about), ..Base::default() },
             tail: Vec::new(),
+            sparse: Vec::new(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! The head as bytes.
 //!
 //! Layout, inside the envelope: database, revision, nonce, collection generation, flags (1 closed,
-//! 2 a writer), writer, block, tip, base, tail. Numbers are varints; lists begin with their length.
+//! 2 a writer), writer, block, tip, base, tail, sparse packs (16 bytes each). Numbers are varints;
+//! lists begin with their length.
 //!
 //! **Invariant:** equal heads have equal bytes, and nothing over 64 KiB is written or read.
 
@@ -11,6 +12,7 @@ use super::{FormatError, root_bytes};
 use crate::codec::{CodecError, Reader, Writer as Bytewriter};
 use crate::hash::NodeHash;
 use crate::id::{CommitId, EntityId, T, Tx};
+use crate::index::PackId;
 use crate::value::Uuid;
 use bytes::Bytes;
 
@@ -37,6 +39,8 @@ impl Head {
         write_base(&self.base, &mut w);
         w.varint(self.tail.len() as u64);
         self.tail.iter().for_each(|frame| w.sized(frame));
+        w.varint(self.sparse.len() as u64);
+        self.sparse.iter().for_each(|pack| w.u128(pack.0));
         let bytes = envelope::seal(Kind::Head, &w.finish());
         if bytes.len() > HEAD_BYTES { Err(FormatError::TooLarge(bytes.len())) } else { Ok(bytes) }
     }
@@ -57,6 +61,8 @@ impl Head {
         let (tip, base) = (read_tip(&mut r)?, read_base(&mut r)?);
         let tail = (0..r.count(1)?).map(|_| r.sized().map(Bytes::copy_from_slice));
         let tail = tail.collect::<Result<_, CodecError>>()?;
+        let sparse = (0..r.count(16)?).map(|_| r.u128().map(PackId));
+        let sparse = sparse.collect::<Result<_, CodecError>>()?;
         r.finish()?;
         let closed = flags & CLOSED != 0;
         Ok(Self {
@@ -70,6 +76,7 @@ impl Head {
             tip,
             base,
             tail,
+            sparse,
         })
     }
 }

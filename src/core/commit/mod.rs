@@ -11,6 +11,7 @@
 
 mod envelope;
 mod frame;
+mod garbage;
 mod head;
 mod head_bytes;
 mod log;
@@ -25,13 +26,15 @@ mod when;
 mod tests;
 
 pub use frame::{Encoded, Frame};
+pub use garbage::Garbage;
 pub use head::{
     Base, HEAD_BYTES, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, ObjectRef, SegmentRef, TAIL_BYTES,
     TAIL_RAW_BYTES, Tip, Writer,
 };
 pub use log::Segment;
 pub use names::{
-    FORMAT, HEAD, Identity, REFS, REPLICA, Replica, branch_head, log_name, novelty_name, snap_name,
+    FORMAT, HEAD, Identity, REFS, REPLICA, Replica, branch_head, garbage_name, log_name,
+    novelty_name, snap_name,
 };
 pub use novelty::{About, Novelty};
 pub use opened::Opened;

@@ -34,6 +34,11 @@ pub fn log_name(random: u128) -> String {
     format!("log/{random:032x}")
 }
 
+/// What a collection found.
+pub fn garbage_name(random: u128) -> String {
+    format!("gc/{random:032x}")
+}
+
 /// A novelty object.
 pub fn novelty_name(random: u128) -> String {
     format!("novelty/{random:032x}")

@@ -57,6 +57,9 @@ pub struct Refs {
     pub next_block: u64,
     /// The last collection begun.
     pub gc_generation: u64,
+    /// The last collection whose marks are complete: a branch or a tag may not begin at a head of
+    /// an earlier one, which may name what is gone.
+    pub gc_marked: u64,
     /// One more at each erasure: caches drop what they hold.
     pub purge_generation: u64,
 }
@@ -76,8 +79,19 @@ impl Refs {
             automatic: Vec::new(),
             next_block: 1,
             gc_generation: 0,
+            gc_marked: 0,
             purge_generation: 0,
         }
+    }
+
+    /// All snapshots that are kept: of tags, then of automatic tags.
+    pub fn snapshots(&self) -> impl Iterator<Item = &Tag> {
+        self.tags.values().chain(&self.automatic)
+    }
+
+    /// Where collections are: the last one begun, and the last one whose marks are complete.
+    pub fn collections(&self) -> (u64, u64) {
+        (self.gc_generation, self.gc_marked)
     }
 
     /// Its bytes.
@@ -102,7 +116,7 @@ impl Refs {
         }
         w.varint(self.automatic.len() as u64);
         self.automatic.iter().for_each(|tag| write_tag(tag, &mut w));
-        [self.next_block, self.gc_generation, self.purge_generation]
+        [self.next_block, self.gc_generation, self.gc_marked, self.purge_generation]
             .iter()
             .for_each(|x| w.varint(*x));
         envelope::seal(Kind::Refs, &w.finish())
@@ -119,7 +133,8 @@ impl Refs {
         let tags = (0..r.count(4)?).map(|_| Ok((text(&mut r)?, read_tag(&mut r)?)));
         let tags = tags.collect::<Result<_, CodecError>>()?;
         let automatic = (0..r.count(3)?).map(|_| read_tag(&mut r)).collect::<Result<_, _>>()?;
-        let (next_block, gc_generation, purge_generation) = (r.varint()?, r.varint()?, r.varint()?);
+        let (next_block, gc_generation) = (r.varint()?, r.varint()?);
+        let (gc_marked, purge_generation) = (r.varint()?, r.varint()?);
         r.finish()?;
         Ok(Self {
             database,
@@ -132,6 +147,7 @@ impl Refs {
             automatic,
             next_block,
             gc_generation,
+            gc_marked,
             purge_generation,
         })
     }

@@ -78,6 +78,7 @@ fn head() -> Head {
         tip,
         base,
         tail: vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")],
+        sparse: vec![crate::index::PackId(77)],
     }
 }
 

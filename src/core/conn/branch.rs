@@ -6,10 +6,10 @@
 
 use super::past::Past;
 use super::refs::Step;
-use super::{Conn, ConnError, Options, Place};
-use crate::commit::{Branch, Head, Opened, Refs, Tag, branch_head, snap_name};
+use super::{Conn, ConnError, Options, Place, rules};
+use crate::commit::{Branch, FormatError, Head, Opened, Refs, Tag, branch_head, snap_name};
 use crate::db::Db;
-use crate::id::{BLOCK, EntityId, T};
+use crate::id::{BLOCK, CommitId, EntityId, T};
 use crate::store::{Expect, Fetch, Swap};
 
 /// Ends of names that say a format.
@@ -36,14 +36,22 @@ fn check_free(refs: &Refs, name: &str) -> Result<(), ConnError> {
     if taken { Err(ConnError::NameTaken(name.to_owned())) } else { Ok(()) }
 }
 
+/// Whether all that a head reaches is there as long as `refs` do not move: no collection whose
+/// marks are complete came after it was read.
+fn check_living(refs: &Refs, from: &Opened) -> Result<(), ConnError> {
+    let living = from.head.gc_generation >= refs.gc_marked || !rules().living_source;
+    if living { Ok(()) } else { Err(ConnError::Collected) }
+}
+
 impl Place {
     /// Makes a branch at any `t` of the history of an opened head. Since the last spill: two
     /// writes. Before: the log since the newest snapshot that is kept is replayed.
     pub async fn create_branch(&self, name: &str, from: &Opened, t: T) -> Result<(), ConnError> {
         check_name(name)?;
-        let (mut made, mut frozen): (Vec<String>, Option<(u64, Head)>) = (Vec::new(), None);
+        let (mut made, mut frozen): (Vec<String>, Option<((u64, u64), Head)>) = (Vec::new(), None);
         loop {
             let (refs, version) = self.read_refs().await?;
+            check_living(&refs, from)?;
             // An earlier attempt that seemed to fail.
             if refs.branches.get(name).is_some_and(|branch| made.contains(&branch.head)) {
                 return Ok(());
@@ -52,14 +60,15 @@ impl Place {
             let (block, object) = (refs.next_block, branch_head(self.host.random()));
             // What was kept when a collection began may be gone now.
             let mut head = match frozen.take() {
-                Some((generation, head)) if generation == refs.gc_generation => head,
+                Some((collections, head)) if collections == refs.collections() => head,
                 _ => self.past_head(&refs, from, t).await?,
             };
-            frozen = Some((refs.gc_generation, head.clone()));
+            frozen = Some((refs.collections(), head.clone()));
             head.tip.next_entity = EntityId(block * BLOCK + 1);
             (head.block, head.revision, head.nonce) = (block, 1, self.host.random());
             (head.writer, head.closed) = (None, false);
-            head.gc_generation = refs.gc_generation;
+            // Not that of `refs`: a collection under way has yet to mark what it reaches.
+            (head.gc_generation, head.sparse) = (from.head.gc_generation, Vec::new());
             let bytes = head.encode().map_err(|e| self.damaged(&object, e))?;
             super::create::create_ref(self.store.as_ref(), self.host.as_ref(), &object, bytes)
                 .await?;
@@ -81,7 +90,9 @@ impl Place {
             return Err(ConnError::DefaultBranch(name.to_owned()));
         }
         let object = refs.branches.get(name).ok_or_else(none)?.head.clone();
-        self.close(&object).await?;
+        if rules().close_first {
+            self.close(&object).await?;
+        }
         self.update_refs(|refs| {
             if refs.branches.get(name).is_some_and(|branch| branch.head == object) {
                 refs.branches.remove(name);
@@ -141,23 +152,39 @@ impl Place {
         replace: bool,
     ) -> Result<(), ConnError> {
         check_name(name)?;
+        self.list_snapshot(of, t, |refs, tag| {
+            if refs.tags.get(name) == Some(tag) {
+                return Ok(());
+            }
+            if !(replace && refs.tags.contains_key(name)) {
+                check_free(refs, name)?;
+            }
+            refs.tags.insert(name.to_owned(), tag.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes a snapshot and lists it; again, if a collection came between, which may take the
+    /// snapshot for garbage.
+    pub(super) async fn list_snapshot(
+        &self,
+        of: &Opened,
+        t: T,
+        list: impl Fn(&mut Refs, &Tag) -> Result<(), ConnError>,
+    ) -> Result<(), ConnError> {
         loop {
             let before = self.refs().await?;
-            let tag = self.freeze(&before, of, t).await?;
-            let mut kept = true;
-            let named = self.update_refs(|refs| {
-                // What was kept when a collection began may be gone now.
-                kept = refs.gc_generation == before.gc_generation;
-                if refs.tags.get(name) == Some(&tag) || !kept {
-                    return Ok(());
-                }
-                if !(replace && refs.tags.contains_key(name)) {
-                    check_free(refs, name)?;
-                }
-                refs.tags.insert(name.to_owned(), tag.clone());
-                Ok(())
-            });
-            named.await?;
+            check_living(&before, of)?;
+            let (tag, mut kept) = (self.freeze(&before, of, t).await?, true);
+            let change = |refs: &mut Refs| {
+                // An earlier attempt that seemed to fail.
+                let listed = refs.snapshots().any(|listed| *listed == tag);
+                let same = refs.collections() == before.collections();
+                kept = listed || same || !rules().fresh_snapshot;
+                if kept { list(refs, &tag) } else { Ok(()) }
+            };
+            self.update_refs(change).await?;
             if kept {
                 return Ok(());
             }
@@ -186,15 +213,7 @@ impl Place {
 
     /// Writes a snapshot object of a head at `t`.
     pub(super) async fn freeze(&self, refs: &Refs, of: &Opened, t: T) -> Result<Tag, ConnError> {
-        self.freeze_head(&self.past_head(refs, of, t).await?).await
-    }
-
-    /// Writes a snapshot object of a head.
-    pub(super) async fn freeze_tip(&self, of: &Opened) -> Result<Tag, ConnError> {
-        self.freeze_head(&of.head).await
-    }
-
-    async fn freeze_head(&self, head: &Head) -> Result<Tag, ConnError> {
+        let head = self.past_head(refs, of, t).await?;
         let snapshot = snap_name(self.host.random());
         let bytes = head.encode().map_err(|e| self.damaged(&snapshot, e))?;
         self.store.put(&snapshot, bytes).await?;
@@ -206,6 +225,14 @@ impl Place {
         let fetch = Fetch { key: tag.snapshot.clone(), range: None };
         let bytes = self.store.get(&fetch).await?;
         let head = Head::decode(&bytes).map_err(|e| self.damaged(&tag.snapshot, e))?;
+        if head.tip.commit != tag.commit {
+            let shown = |commit: Option<CommitId>| match commit {
+                Some(commit) => commit.to_string(),
+                None => "the empty database".to_owned(),
+            };
+            let (found, expected) = (shown(head.tip.commit), shown(tag.commit));
+            return Err(self.damaged(&tag.snapshot, FormatError::Another { found, expected }));
+        }
         self.open_head(&tag.snapshot, head).await
     }
 }

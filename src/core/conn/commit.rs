@@ -8,7 +8,7 @@
 use super::build::{Draft, Group, Known, Plan};
 use super::queue::{Failure, Job};
 use super::settle::{Attempt, Settled, pause_ms};
-use super::{Conn, ConnError, Seen};
+use super::{Conn, ConnError, Seen, rules};
 use crate::db::TxReport;
 use crate::id::CommitId;
 use crate::store::{Expect, StoreError, Swap};
@@ -86,21 +86,30 @@ impl Conn {
 
     /// Writes what a head needs to be there, then swaps it in.
     async fn swap_in(&self, seen: &Seen, plan: Plan, commit: Option<CommitId>) -> Swapped {
-        if let Err(error) = self.put_all(&plan.objects).await {
+        if rules().objects_first
+            && let Err(error) = self.put_all(&plan.objects).await
+        {
             return Swapped::Failed(error.into());
         }
         let (place, name) = (&self.inner.place, &self.inner.head);
         let nonce = plan.opened.head.nonce;
-        let expect = Expect::Version(seen.version.clone());
+        let replaced = match self.replaced(seen).await {
+            Ok(replaced) => replaced,
+            Err(error) => return Swapped::Failed(error),
+        };
         self.note_swap();
+        let expect = Expect::Version(replaced.version.clone());
+        let objects = if rules().objects_first { Vec::new() } else { plan.objects };
         let why = match place.store.cas_ref(name, expect, plan.bytes).await {
             Err(error) => return Swapped::Failed(error.into()),
             Ok(Swap::Swapped(version)) => {
+                // Nothing is left to write, where rules hold.
+                let _ = self.put_all(&objects).await;
                 let seen = Seen { opened: plan.opened, version };
                 self.remember(&seen);
                 return Swapped::Happened(Box::new(seen));
             }
-            Ok(Swap::Lost) if !self.inner.rules.read_back => {
+            Ok(Swap::Lost) if !rules().read_back => {
                 return match self.newest().await {
                     Ok(_) => Swapped::Moved,
                     Err(error) => Swapped::Failed(error),
@@ -109,12 +118,17 @@ impl Conn {
             Ok(Swap::Lost) => "the store says that another writer was first".to_owned(),
             Ok(Swap::Unknown(error)) => error.to_string(),
         };
-        let attempt = Attempt { replaces: &seen.opened.head, nonce, commit, why };
+        let attempt = Attempt { replaces: &replaced.opened.head, nonce, commit, why };
         match self.settle(attempt).await {
             Settled::Happened(seen) => Swapped::Happened(seen),
             Settled::Moved => Swapped::Moved,
             Settled::Unknown(why) => Swapped::Unknown(why),
         }
+    }
+
+    /// The head that a swap is to replace.
+    async fn replaced(&self, seen: &Seen) -> Result<Seen, ConnError> {
+        if rules().expect_read { Ok(seen.clone()) } else { self.newest().await }
     }
 
     /// Writes objects, all at once.
@@ -156,7 +170,17 @@ impl Conn {
         tx: crate::id::Tx,
         db: &crate::db::Db,
     ) -> Result<TxReport, ConnError> {
-        let (commit, frame) = self.inner.place.frame(&seen.opened, tx.t()).await?;
+        let mut seen = seen.clone();
+        let (commit, frame) = loop {
+            match self.inner.place.frame(&seen.opened, tx.t()).await {
+                Ok(found) => break found,
+                // What this head names may have been collected since.
+                Err(error) => match self.newest().await? {
+                    newest if newest.version == seen.version => return Err(error),
+                    newest => seen = newest,
+                },
+            }
+        };
         Ok(TxReport {
             db_before: db.as_of(crate::id::T(tx.t().0.saturating_sub(1))),
             db_after: db.as_of(tx.t()),

@@ -56,6 +56,11 @@ pub(crate) fn read(t: T, value: &[u8]) -> Result<(CommitEntry, LogPlace), CodecE
     Ok((CommitEntry { id, parents, instant_ms }, LogPlace { segment, range: offset..end }))
 }
 
+/// The log segment that a row names.
+pub(super) fn segment(value: &[u8]) -> Result<u128, CodecError> {
+    Ok(read(T(0), value)?.1.segment)
+}
+
 impl Place {
     /// Where a row of COMMITS says that the log has its commit.
     pub(super) fn log_place(&self, t: T, row: &[u8]) -> Result<LogPlace, ConnError> {

@@ -72,6 +72,12 @@ pub enum ConnError {
     /// Several commits begin so.
     #[error("{0}: several commits begin so")]
     Ambiguous(String),
+    /// A head that was read before a collection: what it names may be gone.
+    #[error("a collection came between: read the head again")]
+    Collected,
+    /// Another collection began after this one.
+    #[error("collection {0} began after this one, which stops: nothing is lost")]
+    Superseded(u64),
     /// Not a point in time.
     #[error(transparent)]
     When(#[from] WhenError),

@@ -8,9 +8,9 @@
 use super::build::{Objects, write_novelty};
 use super::commits::{self, LogPlace};
 use super::settle::{Attempt, Settled, pause_ms};
-use super::{Conn, ConnError, Place, Seen};
+use super::{Conn, ConnError, Place, Seen, rules};
 use crate::commit::{
-    Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened, SegmentRef,
+    Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened, Refs, SegmentRef, Tag,
 };
 use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::db::{Layer, Trees};
@@ -19,9 +19,12 @@ use crate::index::{Changes, Forest, NodeRef, PackId, PackWriter, Root, Shape, Tr
 use crate::schema::Schema;
 use crate::store::{Expect, Swap};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// How often a flush is made anew because a collection came between.
+const TRIES: u32 = 5;
 /// Bytes of novelty from which a flush is due: each spill writes all of them again.
 const NOVELTY_BYTES: u64 = 512 << 10;
 /// The same, unpacked: whoever opens the database holds them in memory.
@@ -73,29 +76,43 @@ impl Conn {
             return Ok(false);
         }
         let _done = Done(self);
-        let seen = self.newest().await?;
-        let from = &seen.opened;
-        if from.head.closed || from.head.base.commit.is_none_or(|c| c.t <= from.head.base.flushed) {
-            return Ok(false);
+        for _ in 0..TRIES {
+            let seen = self.newest().await?;
+            let (head, from) = (&seen.opened.head, &seen.opened);
+            if head.closed || head.base.commit.is_none_or(|c| c.t <= head.base.flushed) {
+                return Ok(false);
+            }
+            let flushed = self.flush_from(from).await;
+            if let Ok(true) = flushed {
+                self.tag_automatically().await?;
+                return Ok(true);
+            }
+            // A collection came between: what was written must be written anew.
+            let collected = self.newest().await?.opened.head.gc_generation > head.gc_generation;
+            if !collected {
+                return flushed;
+            }
         }
-        let flushed = self.flush_from(from).await?;
-        if flushed {
-            self.tag_automatically().await?;
-        }
-        Ok(flushed)
+        Ok(false)
     }
 
     /// Keeps the newest head for its age, as an automatic tag.
     async fn tag_automatically(&self) -> Result<(), ConnError> {
-        let (place, opened) = (&self.inner.place, self.opened());
-        let tag = place.freeze_tip(&opened).await?;
-        let tagged = |refs: &mut crate::commit::Refs| {
-            if !refs.automatic.contains(&tag) {
+        let list = |refs: &mut Refs, tag: &Tag| {
+            if !refs.automatic.contains(tag) {
                 refs.automatic.push(tag.clone());
             }
             Ok(())
         };
-        place.update_refs(tagged).await
+        let mut opened = self.opened();
+        for _ in 0..TRIES {
+            let t = opened.head.tip.t();
+            match self.inner.place.list_snapshot(&opened, t, list).await {
+                Err(ConnError::Collected) => opened = self.newest().await?.opened,
+                done => return done,
+            }
+        }
+        Err(ConnError::Collected)
     }
 
     /// A flush made from a head that may be an old one.
@@ -104,7 +121,8 @@ impl Conn {
         let rows = place.commit_rows(&base.log).await?;
         // The layer as the newest schema has it: an attribute may have come into AVET since.
         let novelty = from.snapshot.layers.first().cloned().unwrap_or_default();
-        let flushed = place.merge(base, &novelty, &from.snapshot.schema, &rows)?;
+        let sparse = from.head.sparse.iter().copied().collect();
+        let flushed = place.merge(base, &novelty, &from.snapshot.schema, &rows, &sparse)?;
         place.put_all(&flushed.packs).await?;
         place.nodes.offer(&flushed.inlined);
         self.swap_trees(from, &flushed).await
@@ -174,6 +192,7 @@ impl Conn {
         let (place, now) = (&self.inner.place, &seen.opened);
         let t0 = from.head.base.commit.map_or(T(0), |commit| commit.t);
         let mut head: Head = now.head.next(self.nonce());
+        head.sparse.retain(|pack| !from.head.sparse.contains(pack));
         let base = &mut head.base;
         base.log.retain(|segment| segment.first > t0);
         let mut datoms: Vec<Datom> = Vec::new();
@@ -227,13 +246,15 @@ impl Place {
         Ok(rows)
     }
 
-    /// The trees of a base with what is in none of them; rows of COMMITS for it.
+    /// The trees of a base with what is in none of them; rows of COMMITS for it. What they have in
+    /// sparse packs is written again.
     pub(super) fn merge(
         &self,
         base: &Base,
         novelty: &Layer,
         schema: &Schema,
         rows: &[(Vec<u8>, Option<Vec<u8>>)],
+        sparse: &BTreeSet<PackId>,
     ) -> Result<Flushed, ConnError> {
         let mut packs = PackWriter::new(|| PackId(self.host.random()));
         let nodes = self.nodes.as_ref();
@@ -247,8 +268,10 @@ impl Place {
         }
         let commits = forest.put_rows(base.commits.as_ref(), rows)?;
         let trees = current.into_iter().chain(superseded).chain([commits]);
+        let trees = trees.map(|tree| forest.repack(tree, sparse)).collect::<Result<Vec<_>, _>>()?;
         let mut inlined = Inlined::new(base);
-        let mut roots = trees.map(|tree| inlined.place(tree, &mut packs)).collect::<Vec<_>>();
+        let place = |tree| inlined.place(tree, &mut packs);
+        let mut roots = trees.into_iter().map(place).collect::<Vec<_>>();
         let commits = roots.pop().flatten();
         let mut trees = Trees::default();
         let targets = trees.current.iter_mut().chain(&mut trees.superseded);
@@ -275,9 +298,9 @@ fn applies(from: &Opened, now: &Opened) -> bool {
     };
     let (old, new) = (&from.head, &now.head);
     !new.closed
-        && new.base.trees == old.base.trees
-        && new.base.flushed == old.base.flushed
-        && new.gc_generation == old.gc_generation
+        && (new.base.trees == old.base.trees && new.base.flushed == old.base.flushed
+            || !rules().same_trees)
+        && (new.gc_generation == old.gc_generation || !rules().same_generation)
         && indexed(&from.snapshot.schema) == indexed(&now.snapshot.schema)
 }
 

@@ -19,6 +19,7 @@ mod commits;
 mod create;
 mod error;
 mod flush;
+mod gc;
 mod join;
 mod log;
 mod merge;
@@ -28,6 +29,7 @@ mod queue;
 mod refs;
 mod replay;
 mod resolve;
+mod rules;
 mod settle;
 
 #[cfg(test)]
@@ -40,6 +42,7 @@ mod tests;
 pub use asof::AsOf;
 pub use create::{CreateOptions, create};
 pub use error::{ConnError, TransactError};
+pub use gc::{Collected, Collection, Retention, RetentionError, Total, span_ms};
 pub use log::{CommitEntry, LogReader};
 pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
 pub use resolve::Moment;
@@ -53,6 +56,7 @@ use crate::db::{Db, Prepared, Snapshot, TxReport};
 use crate::index::Nodes;
 use crate::store::{Host, Store, Version};
 use queue::Queue;
+use rules::rules;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -90,22 +94,6 @@ impl Default for Options {
     }
 }
 
-/// The rules of the protocol that the simulation switches off one by one, to see that each is
-/// needed.
-#[derive(Clone, Copy, Debug)]
-struct Rules {
-    /// Look at the head before believing that a swap was lost.
-    read_back: bool,
-    /// Swap the head once more before believing that an unanswered swap will never happen.
-    bump: bool,
-    /// Make every attempt unlike every other.
-    nonce: bool,
-}
-
-impl Rules {
-    const ALL: Self = Self { read_back: true, bump: true, nonce: true };
-}
-
 /// A head that was read, and the version to swap against.
 #[derive(Clone, Debug)]
 struct Seen {
@@ -123,7 +111,6 @@ pub struct Conn {
 struct Inner {
     place: Place,
     options: Options,
-    rules: Rules,
     /// The name of the head object.
     head: String,
     /// The branch as it was asked for; `None` is the default one.
@@ -224,7 +211,7 @@ impl Conn {
     }
 
     fn nonce(&self) -> u128 {
-        if self.inner.rules.nonce { self.inner.place.host.random() } else { 0 }
+        if rules().nonce { self.inner.place.host.random() } else { 0 }
     }
 
     fn now_ms(&self) -> i64 {

@@ -3,7 +3,7 @@
 //! **Invariant:** opening writes nothing. A head older than one seen before is refused.
 
 use super::queue::Queue;
-use super::{Conn, ConnError, Inner, Options, Place, Rules, Seen};
+use super::{Conn, ConnError, Inner, Options, Place, Seen};
 use crate::commit::{HEAD, Head};
 use crate::db::Db;
 use crate::store::RefRead;
@@ -17,15 +17,6 @@ impl Conn {
         place: Place,
         branch: Option<&str>,
         options: Options,
-    ) -> Result<Self, ConnError> {
-        Self::open_with(place, branch, options, Rules::ALL).await
-    }
-
-    pub(super) async fn open_with(
-        place: Place,
-        branch: Option<&str>,
-        options: Options,
-        rules: Rules,
     ) -> Result<Self, ConnError> {
         let head = match branch {
             None => HEAD.to_owned(),
@@ -41,7 +32,6 @@ impl Conn {
         let inner = Inner {
             place,
             options,
-            rules,
             head,
             branch,
             seen,
@@ -58,6 +48,12 @@ impl Conn {
     pub async fn refresh(&self) -> Result<Db, ConnError> {
         let seen = self.newest().await?;
         Ok(Db::new(seen.opened.snapshot))
+    }
+
+    /// The same database once more, for a reader whose objects a collection deleted: seen from the
+    /// newest head as of then.
+    pub async fn again(&self, db: &Db) -> Result<Db, ConnError> {
+        Ok(self.refresh().await?.as_of(db.basis_t()))
     }
 
     /// The newest head.
@@ -78,7 +74,11 @@ impl Conn {
                     Err(error) => return Err(error),
                 }
             }
-            RefRead::Absent => return Err(ConnError::NoDatabase { url: place.store.url() }),
+            RefRead::Absent if name == HEAD => {
+                return Err(ConnError::NoDatabase { url: place.store.url() });
+            }
+            // It was deleted, and collected.
+            RefRead::Absent => return Err(ConnError::Closed),
         };
         self.remember(&seen);
         Ok(seen)

@@ -16,6 +16,7 @@ use crate::id::{CommitId, T};
 use crate::index::rows_get;
 use crate::store::Fetch;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Rows of novelty from which a replay makes trees; few in tests, so that they do.
@@ -202,7 +203,9 @@ impl Replay {
         let mut rows = self.place.commit_rows(&self.opened.head.base.log).await?;
         rows.append(&mut self.rows);
         let base = &self.head.base;
-        let flushed = self.place.merge(base, &all.unwrap_or_default(), &snapshot.schema, &rows)?;
+        let none = BTreeSet::new();
+        let flushed =
+            self.place.merge(base, &all.unwrap_or_default(), &snapshot.schema, &rows, &none)?;
         let Flushed { trees, commits, inlined, packs } = flushed;
         let packs: Objects = packs;
         self.place.put_all(&packs).await?;

@@ -71,7 +71,7 @@ impl Conn {
             let settled = if happened { Settled::Happened(Box::new(seen)) } else { Settled::Moved };
             return Ok(Some(settled));
         }
-        if !self.inner.rules.bump {
+        if !super::rules().bump {
             return Ok(Some(Settled::Moved));
         }
         let bumped = head.next(self.nonce());

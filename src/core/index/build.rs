@@ -15,10 +15,10 @@ use std::cmp::Ordering;
 
 /// A new tree whose root has no place yet: roots lie together at the end of a flush's last pack.
 #[derive(Clone, Debug)]
-pub struct Tree(Top);
+pub struct Tree(pub(super) Top);
 
 #[derive(Clone, Debug)]
-enum Top {
+pub(super) enum Top {
     Empty,
     Kept(Root),
     New { node: Stored, height: u8, count: u64, span: (T, T) },

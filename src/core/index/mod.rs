@@ -17,6 +17,7 @@ mod memory;
 mod merge;
 mod node;
 mod pack;
+mod repack;
 mod rows;
 mod scan;
 mod shape;

@@ -5,8 +5,8 @@
 //! the history says.
 
 use super::network::{Change, Network};
-use crate::commit::Head;
-use crate::conn::{Conn, ConnError, TransactError, TxReport};
+use crate::commit::{Head, Opened, REFS, Refs};
+use crate::conn::{Conn, ConnError, Place, TransactError, TxReport};
 use crate::datom::{Datom, Order};
 use crate::db::{Db, DbError};
 use crate::hash::NodeHash;
@@ -14,6 +14,7 @@ use crate::id::{CommitId, T};
 use crate::schema::builtin;
 use crate::store::{Fetch, StoreErrorKind};
 use crate::value::Value;
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -34,12 +35,47 @@ pub(super) struct Pages {
     visits: Vec<CommitId>,
     maybe_visits: usize,
     pub(super) wrong: Vec<String>,
+    pub(super) figures: Figures,
+    /// Branches whose deletion was answered.
+    pub(super) deleted: BTreeSet<String>,
+    next: usize,
+}
+
+/// Figures of a run, to see that what should happen does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Figures {
     pub(super) acks: usize,
     pub(super) unknown: usize,
     pub(super) failed: usize,
     pub(super) crashes: usize,
+    pub(super) pauses: usize,
     pub(super) reads: usize,
-    next: usize,
+    /// Reads of a head that was held, and those that had to go on as-of a newer one.
+    pub(super) holds: usize,
+    pub(super) again: usize,
+    pub(super) branches: usize,
+    pub(super) flushes: usize,
+    pub(super) collections: usize,
+    pub(super) superseded: usize,
+    pub(super) deleted: usize,
+}
+
+impl Figures {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.acks += other.acks;
+        self.unknown += other.unknown;
+        self.failed += other.failed;
+        self.crashes += other.crashes;
+        self.pauses += other.pauses;
+        self.reads += other.reads;
+        self.holds += other.holds;
+        self.again += other.again;
+        self.branches += other.branches;
+        self.flushes += other.flushes;
+        self.collections += other.collections;
+        self.superseded += other.superseded;
+        self.deleted += other.deleted;
+    }
 }
 
 /// The book, shared by all clients.
@@ -78,7 +114,7 @@ impl Attempt {
             Ok(TxReport { commit: Some(commit), .. }) => self.acked(*commit),
             Ok(_) => self.book.wrong("acknowledged without a commit"),
             Err(TransactError::Unknown { .. } | TransactError::Interrupted) => {
-                self.book.pages().unknown += 1;
+                self.book.pages().figures.unknown += 1;
                 self.maybe();
             }
             Err(error) => {
@@ -86,7 +122,7 @@ impl Attempt {
                     self.book.check_error("transact", error);
                 }
                 let mut pages = self.book.pages();
-                pages.failed += 1;
+                pages.figures.failed += 1;
                 if let Some(id) = &self.id {
                     pages.named.entry(id.clone()).or_default().failed = true;
                 }
@@ -96,7 +132,7 @@ impl Attempt {
 
     fn acked(&self, commit: CommitId) {
         let mut pages = self.book.pages();
-        pages.acks += 1;
+        pages.figures.acks += 1;
         let Some(id) = &self.id else { return pages.visits.push(commit) };
         let entry = pages.named.entry(id.clone()).or_default();
         entry.failed = false;
@@ -150,7 +186,7 @@ impl Book {
     pub(super) fn check_error(&self, who: &str, error: &ConnError) {
         let excused = match error {
             ConnError::Store(e) => e.kind == StoreErrorKind::Unavailable,
-            ConnError::Contended { .. } => true,
+            ConnError::Contended { .. } | ConnError::Superseded(_) => true,
             _ => false,
         };
         if !excused {
@@ -160,6 +196,9 @@ impl Book {
 
     /// A head that was swapped in: one revision on, and all that it names is there.
     pub(super) fn check_change(&self, network: &Network, (name, before, after): &Change) {
+        if name == REFS {
+            return self.check_refs(network, before.as_ref(), after);
+        }
         if !name.ends_with("head") {
             return;
         }
@@ -168,11 +207,37 @@ impl Book {
         if head.revision != revision + 1 {
             self.wrong(format!("revision {} after {revision}", head.revision));
         }
+        // The head of a new branch counts when `refs` list it.
+        if before.is_some() {
+            self.check_names(network, name, &head);
+        }
+    }
+
+    /// What `refs` list newly is there.
+    fn check_refs(&self, network: &Network, before: Option<&Bytes>, after: &Bytes) {
+        let Ok(refs) = Refs::decode(after) else { return self.wrong("refs that are none") };
+        let before = before.and_then(|bytes| Refs::decode(bytes).ok());
+        let mut known = BTreeSet::new();
+        let listed = |refs: &Refs| -> Vec<String> {
+            let heads = refs.branches.values().map(|branch| branch.head.clone());
+            heads.chain(refs.snapshots().map(|tag| tag.snapshot.clone())).collect()
+        };
+        known.extend(before.iter().flat_map(listed));
+        for name in listed(&refs).into_iter().filter(|name| !known.contains(name)) {
+            let bytes = network.read_now(&Fetch { key: name.clone(), range: None });
+            match bytes.ok().and_then(|bytes| Head::decode(&bytes).ok()) {
+                Some(head) => self.check_names(network, &name, &head),
+                None => self.wrong(format!("{name} is listed and not there")),
+            }
+        }
+    }
+
+    fn check_names(&self, network: &Network, holder: &str, head: &Head) {
         let mut names: Vec<String> = head.prefetch().into_iter().map(|f| f.key).collect();
         names.extend(head.base.log.iter().map(|s| crate::commit::log_name(s.name)));
         names.extend(head.base.roots().map(|r| format!("pack/{:032x}", r.node.pack.0)));
         for name in names.into_iter().filter(|name| !network.has(name)) {
-            self.wrong(format!("revision {} names {name}, which is not there", head.revision));
+            self.wrong(format!("{holder} names {name}, which is not there"));
         }
         if let Some(novelty) = head.base.novelty {
             let key = crate::commit::novelty_name(novelty.name);
@@ -185,15 +250,31 @@ impl Book {
 
     /// The whole history against the book.
     pub(super) async fn check_history(&self, conn: &Conn) {
-        let opened = conn.opened();
-        let (mut log, mut parent) = (conn.place().log(&opened, T(1)..=T(u64::MAX), false), None);
+        let Some((ids, visits)) = self.check_log(conn.place(), &conn.opened()).await else {
+            return;
+        };
+        self.check_ids(&ids);
+        self.check_visits(&visits);
+    }
+
+    /// The log of a head against its trees; commits by the ids of their transactions, and those
+    /// without an id.
+    pub(super) async fn check_log(
+        &self,
+        place: &Place,
+        opened: &Opened,
+    ) -> Option<(BTreeMap<String, Vec<CommitId>>, BTreeSet<CommitId>)> {
+        let (mut log, mut parent) = (place.log(opened, T(1)..=T(u64::MAX), false), None);
         let (mut ids, mut visits) = (BTreeMap::<String, Vec<CommitId>>::new(), BTreeSet::new());
         let mut facts: BTreeSet<(u64, u64, Value)> = BTreeSet::new();
         loop {
             let (id, frame) = match log.next().await {
                 Ok(Some(next)) => next,
                 Ok(None) => break,
-                Err(error) => return self.wrong(format!("log: {error}")),
+                Err(error) => {
+                    self.wrong(format!("log: {error}"));
+                    return None;
+                }
             };
             if let Err(error) = frame.follows(id, parent) {
                 self.wrong(error.to_string());
@@ -218,9 +299,8 @@ impl Book {
         if parent != opened.head.tip.commit {
             self.wrong("the log does not end at the head");
         }
-        self.check_ids(&ids);
-        self.check_visits(&visits);
-        self.check_facts(&conn.db(), &facts);
+        self.check_facts(&Db::new(opened.snapshot.clone()), &facts);
+        Some((ids, visits))
     }
 
     fn check_ids(&self, ids: &BTreeMap<String, Vec<CommitId>>) {

@@ -10,10 +10,7 @@
 
 use crate::conn::testing::mix;
 use crate::hash::NodeHash;
-use crate::store::{
-    BoxFuture, Expect, Fetch, Host, Listed, RefRead, Store, StoreError, StoreErrorKind, Swap,
-    Version,
-};
+use crate::store::{Expect, Fetch, Listed, RefRead, StoreError, StoreErrorKind, Swap, Version};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -22,21 +19,26 @@ use std::task::{Poll, Waker};
 
 /// The longest that a request is under way.
 const LIFETIME_MS: u64 = 40;
+/// The longest that a request is under way that was forgotten somewhere.
+const LIMBO_MS: u64 = 600;
 /// When a client gives up.
 const TIMEOUT_MS: u64 = 25;
 
 #[derive(Clone, Debug)]
-enum Request {
+pub(super) enum Request {
     Get(Vec<Fetch>),
     Put(String, Bytes),
+    Delete(String),
+    List(String),
     Read(String, Option<Version>),
     Swap(String, Expect, Bytes),
     Sleep,
 }
 
 #[derive(Debug)]
-enum Reply {
+pub(super) enum Reply {
     Got(Result<Vec<Bytes>, StoreError>),
+    Listed(Result<Vec<Listed>, StoreError>),
     Put(Result<(), StoreError>),
     Read(Result<RefRead, StoreError>),
     Swapped(Swap),
@@ -48,12 +50,20 @@ enum Event {
     Apply { call: u64, request: Request, lost: bool },
     /// The client hears of it.
     Answer { call: u64, reply: Reply },
+    /// A client that stood still goes on.
+    Wake(Waker),
 }
 
 #[derive(Default)]
 struct Call {
     reply: Option<Reply>,
     waker: Option<Waker>,
+}
+
+/// The bytes, their version if they were asked for, and when they were written.
+struct Object {
+    bytes: Bytes,
+    modified_ms: u64,
 }
 
 /// What a swap changed: the name and the body before and after.
@@ -68,7 +78,7 @@ struct State {
     events: BTreeMap<(u64, u64), Event>,
     calls: BTreeMap<u64, Call>,
     next: u64,
-    objects: BTreeMap<String, Bytes>,
+    objects: BTreeMap<String, Object>,
     changes: Vec<Change>,
 }
 
@@ -98,16 +108,23 @@ impl State {
         match request {
             Request::Get(fetches) => Reply::Got(fetches.iter().map(|f| self.read(f)).collect()),
             Request::Put(key, bytes) => {
-                self.objects.insert(key, bytes);
+                self.write(key, bytes);
                 Reply::Put(Ok(()))
             }
-            Request::Read(name, known) => Reply::Read(Ok(match self.objects.get(&name) {
+            Request::Delete(key) => {
+                self.objects.remove(&key);
+                Reply::Put(Ok(()))
+            }
+            Request::List(prefix) => Reply::Listed(Ok(self.list(&prefix))),
+            Request::Read(name, known) => Reply::Read(Ok(match self.bytes(&name) {
                 None => RefRead::Absent,
-                Some(bytes) if known == Some(version(bytes)) => RefRead::Unchanged,
-                Some(bytes) => RefRead::Found { bytes: bytes.clone(), version: version(bytes) },
+                Some(bytes) => match version(&bytes) {
+                    version if known.as_ref() == Some(&version) => RefRead::Unchanged,
+                    version => RefRead::Found { bytes, version },
+                },
             })),
             Request::Swap(name, expect, bytes) => {
-                let now = self.objects.get(&name).map(version);
+                let now = self.bytes(&name).map(|bytes| version(&bytes));
                 let expected = match expect {
                     Expect::Absent => now.is_none(),
                     Expect::Version(v) => now == Some(v),
@@ -115,7 +132,7 @@ impl State {
                 if !expected {
                     return Reply::Swapped(Swap::Lost);
                 }
-                let before = self.objects.insert(name.clone(), bytes.clone());
+                let before = self.write(name.clone(), bytes.clone());
                 let swapped = version(&bytes);
                 self.changes.push((name, before, bytes));
                 Reply::Swapped(Swap::Swapped(swapped))
@@ -124,11 +141,31 @@ impl State {
         }
     }
 
+    fn bytes(&self, key: &str) -> Option<Bytes> {
+        self.objects.get(key).map(|object| object.bytes.clone())
+    }
+
+    fn write(&mut self, key: String, bytes: Bytes) -> Option<Bytes> {
+        let object = Object { bytes, modified_ms: self.now_ms };
+        self.objects.insert(key, object).map(|object| object.bytes)
+    }
+
+    fn list(&self, prefix: &str) -> Vec<Listed> {
+        let from = self.objects.range(prefix.to_owned()..);
+        let below = from.take_while(|(key, _)| key.starts_with(prefix));
+        let listed = |(key, object): (&String, &Object)| Listed {
+            key: key.clone(),
+            size_bytes: object.bytes.len() as u64,
+            modified_ms: object.modified_ms as i64,
+        };
+        below.map(listed).collect()
+    }
+
     fn read(&self, fetch: &Fetch) -> Result<Bytes, StoreError> {
         let error = |kind, why| StoreError::new(kind, "sim:", &fetch.key, why);
-        let found = self.objects.get(&fetch.key);
+        let found = self.bytes(&fetch.key);
         let bytes = found.ok_or_else(|| error(StoreErrorKind::NotFound, "not there"))?;
-        let Some(range) = &fetch.range else { return Ok(bytes.clone()) };
+        let Some(range) = &fetch.range else { return Ok(bytes) };
         let (from, to) = (range.start as usize, range.end as usize);
         let inside = from <= to && to <= bytes.len();
         inside.then(|| bytes.slice(from..to)).ok_or_else(|| error(StoreErrorKind::Corrupt, "range"))
@@ -143,7 +180,8 @@ fn timeout(request: &Request) -> Reply {
     let error = || StoreError::new(StoreErrorKind::Unavailable, "sim:", "", "no answer");
     match request {
         Request::Get(_) => Reply::Got(Err(error())),
-        Request::Put(..) => Reply::Put(Err(error())),
+        Request::Put(..) | Request::Delete(_) => Reply::Put(Err(error())),
+        Request::List(_) => Reply::Listed(Err(error())),
         Request::Read(..) => Reply::Read(Err(error())),
         Request::Swap(..) => Reply::Swapped(Swap::Unknown(error())),
         Request::Sleep => Reply::Slept,
@@ -185,6 +223,11 @@ impl Network {
         self.lock().read(fetch)
     }
 
+    /// Wakes somebody later.
+    pub(super) fn wake_after(&self, ms: u64, waker: Waker) {
+        self.lock().at(ms, Event::Wake(waker));
+    }
+
     /// Lets the next event happen; `false` if there is none.
     pub(super) fn step(&self) -> bool {
         let mut state = self.lock();
@@ -207,6 +250,7 @@ impl Network {
                 let after_ms = state.dice() % 8;
                 state.at(after_ms, Event::Answer { call, reply });
             }
+            Event::Wake(waker) => waker.wake(),
             Event::Answer { call, reply } => {
                 if let Some(call) = state.calls.get_mut(&call) {
                     call.reply = Some(reply);
@@ -223,14 +267,19 @@ impl Network {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn call(&self, request: Request, after_ms: Option<u64>) -> Reply {
+    pub(super) async fn call(&self, request: Request, after_ms: Option<u64>) -> Reply {
         let call = {
             let mut state = self.lock();
             state.next += 1;
             let call = state.next;
             state.calls.insert(call, Call::default());
             let lost = after_ms.is_none() && state.dice() % 1000 < state.loss;
-            let under_way = if lost { LIFETIME_MS } else { 8 };
+            let limbo = lost && state.dice().is_multiple_of(4);
+            let under_way = match lost {
+                true if limbo => LIMBO_MS,
+                true => LIFETIME_MS,
+                false => 8,
+            };
             let delay_ms = after_ms.unwrap_or_else(|| state.dice() % under_way);
             if lost {
                 let reply = timeout(&request);
@@ -264,81 +313,5 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.network.lock().calls.remove(&self.call);
-    }
-}
-
-impl Host for Network {
-    fn now_ms(&self) -> i64 {
-        // Coarse, so that two writers often see the same time.
-        (self.now() / 50 * 50) as i64
-    }
-
-    fn random(&self) -> u128 {
-        let mut state = self.lock();
-        u128::from(state.dice()) << 64 | u128::from(state.dice())
-    }
-
-    fn sleep(&self, ms: u64) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
-            self.call(Request::Sleep, Some(ms)).await;
-        })
-    }
-}
-
-macro_rules! answer {
-    ($reply:expr, $kind:ident) => {
-        match $reply {
-            Reply::$kind(answer) => answer,
-            other => panic!("{other:?}"),
-        }
-    };
-}
-
-impl Store for Network {
-    fn url(&self) -> String {
-        "sim:".to_owned()
-    }
-
-    fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
-        Box::pin(async move {
-            let got = answer!(self.call(Request::Get(vec![what.clone()]), None).await, Got);
-            Ok(got?.remove(0))
-        })
-    }
-
-    fn get_many<'a>(&'a self, what: &'a [Fetch]) -> BoxFuture<'a, Result<Vec<Bytes>, StoreError>> {
-        Box::pin(async move { answer!(self.call(Request::Get(what.to_vec()), None).await, Got) })
-    }
-
-    fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
-        let request = Request::Put(key.to_owned(), bytes);
-        Box::pin(async move { answer!(self.call(request, None).await, Put) })
-    }
-
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
-        panic!("nobody deletes {key}")
-    }
-
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        panic!("nobody lists {prefix}")
-    }
-
-    fn read_ref<'a>(
-        &'a self,
-        name: &'a str,
-        known: Option<&'a Version>,
-    ) -> BoxFuture<'a, Result<RefRead, StoreError>> {
-        let request = Request::Read(name.to_owned(), known.cloned());
-        Box::pin(async move { answer!(self.call(request, None).await, Read) })
-    }
-
-    fn cas_ref<'a>(
-        &'a self,
-        name: &'a str,
-        expect: Expect,
-        bytes: Bytes,
-    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
-        let request = Request::Swap(name.to_owned(), expect, bytes);
-        Box::pin(async move { Ok(answer!(self.call(request, None).await, Swapped)) })
     }
 }

@@ -3,7 +3,7 @@
 //! The place must be readable afterwards, hold all that was acknowledged, and go on.
 
 use super::super::testing::*;
-use super::super::{Conn, ConnError, CreateOptions, Options, Place, create};
+use super::super::{Collection, Conn, ConnError, CreateOptions, Options, Place, Retention, create};
 use crate::id::T;
 use crate::store::{
     BoxFuture, Expect, Fetch, Listed, MemoryStore, RefRead, Store, StoreError, Swap, Version,
@@ -142,6 +142,14 @@ fn check_after(store: &Arc<MemoryStore>, before: u64, acknowledged: bool) {
         parent = Some(id);
     }
     assert_eq!(parent, again.db().snapshot().commit);
+    // The next collection goes on, and leaves nothing but what is in use.
+    block_on(collect(again)).unwrap();
+    let conn = block_on(Conn::open(place(store), None, options())).unwrap();
+    assert_eq!(idents(&conn.db()).iter().filter(|ident| ident.contains("last/one")).count(), 1);
+    let asked = Collection { grace_ms: 0, keep: Retention::nothing() };
+    let left = block_on(conn.place().collect_dry(&asked)).unwrap();
+    assert_eq!(left.deleted, []);
+    assert!(!store.names().iter().any(|name| name.starts_with("gc/")));
 }
 
 async fn commit(conn: Conn) -> Result<bool, ConnError> {
@@ -152,6 +160,12 @@ async fn commit(conn: Conn) -> Result<bool, ConnError> {
 
 async fn flush(conn: Conn) -> Result<bool, ConnError> {
     conn.flush().await.map(|_| false)
+}
+
+/// A collection that deletes at once, of a place with garbage of every kind.
+async fn collect(conn: Conn) -> Result<bool, ConnError> {
+    let asked = Collection { grace_ms: 0, keep: Retention::nothing() };
+    conn.place().collect(&asked, &mut |_, _| ()).await.map(|_| false)
 }
 
 async fn branch(conn: Conn) -> Result<bool, ConnError> {
@@ -194,6 +208,13 @@ fn stop_once(before: u64) -> bool {
 #[test]
 fn a_flush_can_stop_anywhere() {
     assert!(stop_everywhere(30, flush) > 5);
+}
+
+#[test]
+fn a_collection_can_stop_anywhere() {
+    // Lists, announcement, marks, heads, notes, deletions.
+    let stops = stop_everywhere(30, collect);
+    assert!(stops > 15, "{stops}");
 }
 
 #[test]

@@ -1,0 +1,133 @@
+//! Collections one step at a time; what happens beside them is simulated.
+
+use super::super::testing::*;
+use super::super::{Conn, ConnError, Options, Retention, create};
+use super::*;
+use crate::store::{Host, MemoryStore};
+use std::sync::Arc;
+
+fn options() -> Options {
+    Options { tail_bytes: 600, flush: false, ..Options::default() }
+}
+
+/// A database whose store has the clock of its place.
+fn timed() -> (Arc<MemoryStore>, Arc<TestHost>, Conn) {
+    let host = Arc::new(TestHost::seeded(7));
+    let store = Arc::new(MemoryStore::with_clock("timed", host.clone()));
+    let place = Place { host: host.clone(), ..place(&store) };
+    block_on(create(&place, &Default::default())).unwrap();
+    (store, host, block_on(Conn::open(place, None, options())).unwrap())
+}
+
+fn commits(conn: &Conn, names: std::ops::Range<u32>) {
+    for i in names {
+        say(conn, Say::new(&format!("n/{i}"))).unwrap();
+    }
+}
+
+fn collect(conn: &Conn, grace_ms: u64) -> Result<Collected, ConnError> {
+    let asked = Collection { grace_ms, keep: Retention::nothing() };
+    block_on(conn.place().collect(&asked, &mut |_, _| ()))
+}
+
+fn count(store: &MemoryStore, kind: &str) -> usize {
+    store.names().iter().filter(|name| name.starts_with(kind)).count()
+}
+
+#[test]
+fn old_trees_go_and_all_facts_stay() {
+    let (store, _, conn) = timed();
+    for round in 0..6 {
+        commits(&conn, round * 30..round * 30 + 30);
+        assert!(block_on(conn.flush()).unwrap());
+    }
+    let (packs, logs) = (count(&store, "pack/"), count(&store, "log/"));
+    let collected = collect(&conn, 0).unwrap();
+    assert!(count(&store, "pack/") < packs, "{collected:?}");
+    assert_eq!((count(&store, "log/"), count(&store, "snap/")), (logs, 1));
+    let conn = block_on(Conn::open(place(&store), None, options())).unwrap();
+    assert_eq!(idents(&conn.db()).len(), 180);
+    assert_eq!(conn.opened().head.gc_generation, 1);
+    assert_eq!(collect(&conn, 0).unwrap().deleted, []);
+}
+
+#[test]
+fn grace_counts_from_when_garbage_was_found() {
+    let (store, host, conn) = timed();
+    commits(&conn, 0..30);
+    block_on(host.sleep(10_000_000));
+    let first = collect(&conn, 5_000).unwrap();
+    assert!(first.deleted.is_empty() && !first.waiting.is_empty());
+    let second = collect(&conn, 5_000).unwrap();
+    assert_eq!((second.deleted.len(), &second.waiting), (0, &first.waiting));
+    block_on(host.sleep(6_000));
+    let third = collect(&conn, 5_000).unwrap();
+    assert_eq!(third.deleted, first.waiting);
+    assert_eq!(count(&store, "gc/"), 0);
+}
+
+#[test]
+fn a_reader_whose_trees_are_gone_goes_on() {
+    let (_, _, conn) = timed();
+    commits(&conn, 0..30);
+    block_on(conn.flush()).unwrap();
+    let old = conn.db();
+    let expected = idents(&old);
+    commits(&conn, 30..60);
+    block_on(conn.flush()).unwrap();
+    collect(&conn, 0).unwrap();
+    assert!(old.datoms(crate::datom::Order::Aevt, None, None, None).is_err());
+    assert_eq!(idents(&block_on(conn.again(&old)).unwrap()), expected);
+}
+
+#[test]
+fn nothing_begins_at_a_head_that_a_collection_passed() {
+    let (_, _, conn) = timed();
+    commits(&conn, 0..3);
+    let (place, old) = (conn.place().clone(), conn.opened());
+    collect(&conn, 0).unwrap();
+    let t = old.head.tip.t();
+    let refused = block_on(place.create_branch("exp", &old, t));
+    assert!(matches!(refused, Err(ConnError::Collected)), "{refused:?}");
+    let refused = block_on(place.create_tag("v1", &old, t, false));
+    assert!(matches!(refused, Err(ConnError::Collected)), "{refused:?}");
+    block_on(conn.refresh()).unwrap();
+    block_on(place.create_branch("exp", &conn.opened(), t)).unwrap();
+}
+
+#[test]
+fn a_sparse_pack_is_written_anew_by_the_next_flush() {
+    let (_, _, conn) = timed();
+    commits(&conn, 0..200);
+    block_on(conn.flush()).unwrap();
+    block_on(conn.refresh()).unwrap();
+    let before = conn.opened();
+    let pack = before.head.base.trees.current[0].as_ref().unwrap().node.pack;
+    // As a collection would say of it.
+    let mut head = before.head.next(1);
+    head.sparse = vec![pack];
+    let version = block_on(conn.place().read_head("head")).unwrap().1;
+    let bytes = head.encode().unwrap();
+    block_on(conn.place().store.cas_ref("head", Expect::Version(version), bytes)).unwrap();
+    commits(&conn, 200..230);
+    assert!(block_on(conn.flush()).unwrap());
+    let after = conn.opened();
+    assert_eq!(after.head.sparse, []);
+    let mut marks = Marks::default();
+    marks.head(conn.place(), &after.head).unwrap();
+    assert!(!marks.has(&super::super::flush::pack_name(pack)));
+    assert_eq!(idents(&conn.db()).len(), 230);
+}
+
+#[test]
+fn a_damaged_note_is_named_and_nothing_is_deleted() {
+    let (store, _, conn) = timed();
+    commits(&conn, 0..30);
+    collect(&conn, 5_000).unwrap();
+    let note = store.names().into_iter().find(|name| name.starts_with("gc/")).unwrap();
+    store.overwrite(&note, bytes::Bytes::from_static(b"ffsg"));
+    let before = store.names();
+    let error = collect(&conn, 0).unwrap_err().to_string();
+    assert!(error.contains(&note), "{error}");
+    assert_eq!(store.names(), before);
+}

@@ -1,0 +1,104 @@
+//! Moving nodes out of packs that are mostly garbage.
+//!
+//! **Invariant:** the tree keeps its shape and its facts: a node that lies in one of the packs is
+//! stored again, and so is every branch node above it; all others are shared. All branch nodes are
+//! read, and of the leaves only those that move. Cost: nothing where no pack is named.
+
+use super::branch::{Branch, Child};
+use super::build::{Top, Tree};
+use super::merge::Forest;
+use super::node::Node;
+use super::{NodeRef, NodesError, PackId, Root, TreeError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Nodes read in one round.
+const WINDOW: usize = 64;
+
+impl Forest<'_, '_> {
+    /// The same tree without nodes in these packs.
+    pub fn repack(&mut self, tree: Tree, packs: &BTreeSet<PackId>) -> Result<Tree, TreeError> {
+        if packs.is_empty() {
+            return Ok(tree);
+        }
+        let (root, node) = match &tree.0 {
+            Top::Empty => return Ok(tree),
+            Top::Kept(root) => (root.clone(), self.read(&[root.node])?.pop()),
+            Top::New { height: 0, .. } => return Ok(tree),
+            Top::New { node, height, count, span } => {
+                let fresh = Node::decode_unverified(&node.bytes)?;
+                // It has no place yet; it is not read through its reference.
+                let nowhere = NodeRef {
+                    hash: crate::hash::NodeHash::of(&node.bytes),
+                    pack: PackId(0),
+                    offset: 0,
+                    len: 0,
+                };
+                let root = Root { node: nowhere, height: *height, count: *count, span: *span };
+                (root, Some(Arc::new(fresh)))
+            }
+        };
+        let Some(node) = node else { return Ok(tree) };
+        let moved = match self.without(&root.node, &node, root.height, packs)? {
+            Some(branch) => branch.encode()?,
+            None if packs.contains(&root.node.pack) => node.encode()?,
+            None => return Ok(tree),
+        };
+        let Root { height, count, span, .. } = root;
+        Ok(Tree(Top::New { node: moved, height, count, span }))
+    }
+
+    /// A branch node whose children, and all below, are not in the packs; `None` if that is so
+    /// already.
+    fn without(
+        &mut self,
+        name: &NodeRef,
+        node: &Node,
+        height: u8,
+        packs: &BTreeSet<PackId>,
+    ) -> Result<Option<Node>, TreeError> {
+        if height == 0 {
+            return Ok(None);
+        }
+        let branch = node.branch(name, height)?;
+        let mut children: Vec<Child> = branch.children().to_vec();
+        let mut changed = false;
+        for window in children.chunks_mut(WINDOW) {
+            // Of leaves only those that move are read; of branch nodes all.
+            let wanted = |child: &&mut Child| height > 1 || packs.contains(&child.node.pack);
+            let mut wanted: Vec<&mut Child> = window.iter_mut().filter(wanted).collect();
+            let names: Vec<NodeRef> = wanted.iter().map(|child| child.node).collect();
+            for (child, node) in wanted.iter_mut().zip(self.read(&names)?) {
+                let below = self.without(&child.node, &node, height - 1, packs)?;
+                let stored = match below {
+                    Some(below) => below.encode()?,
+                    None if packs.contains(&child.node.pack) => node.encode()?,
+                    None => continue,
+                };
+                child.node = self.packs.push(&stored);
+                changed = true;
+            }
+        }
+        let separators = (0..children.len()).map(|i| branch.separator(i));
+        let entries = separators.zip(children);
+        Ok(changed.then(|| Node::Branch(Branch::new(height, entries))))
+    }
+
+    /// Nodes, some of which may have been saved just now.
+    fn read(&self, names: &[NodeRef]) -> Result<Vec<Arc<Node>>, TreeError> {
+        let saved = |name: &NodeRef| self.packs.read(name).map(|bytes| Node::decode(name, bytes));
+        let mut saved = names.iter().map(saved).collect::<Vec<_>>();
+        let missing = names.iter().zip(&saved).filter(|(_, saved)| saved.is_none());
+        let missing: Vec<NodeRef> = missing.map(|(name, _)| *name).collect();
+        let mut fetched = match missing.is_empty() {
+            true => Vec::new(),
+            false => self.nodes.get(&missing)?,
+        }
+        .into_iter();
+        let node = |(name, saved): (&NodeRef, &mut Option<Result<Node, NodesError>>)| {
+            let fetched = || fetched.next().ok_or_else(|| NodesError::corrupt(name, "not given"));
+            saved.take().map_or_else(fetched, |node| node.map(Arc::new))
+        };
+        Ok(names.iter().zip(&mut saved).map(node).collect::<Result<_, _>>()?)
+    }
+}
