@@ -22,7 +22,7 @@ pub(super) async fn check_swaps(scope: &Scope<'_>) -> Result<(), Violation> {
     contest(scope, Promise::OneCreates, &scope.name("created"), &Expect::Absent).await
 }
 
-async fn reading(scope: &Scope<'_>) -> Result<(), Violation> {
+pub(super) async fn reading(scope: &Scope<'_>) -> Result<(), Violation> {
     let name = scope.name("ref");
     let found = read(scope, Promise::AbsentIsAbsent, &name, None).await?;
     scope.hold(Promise::AbsentIsAbsent, found == RefRead::Absent, || format!("{found:?}"))?;
