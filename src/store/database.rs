@@ -4,6 +4,7 @@
 //! called from a thread that runs tasks of the runtime. All branches of one store that a process
 //! opens share its connections and its node cache.
 
+use crate::trust::Trust;
 use crate::{Error, Kind, Locator, Settings, StoreNodes, SystemHost};
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
 use factfs_core::conn::{Conn, CreateOptions, Moment, Options, Place, create};
@@ -15,7 +16,7 @@ use factfs_core::store::{Store, contract};
 use factfs_core::transact::{self, TxOptions};
 use factfs_core::value::Uuid;
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use tokio::runtime::{Builder, Runtime};
 
 /// One branch of one database.
@@ -27,7 +28,7 @@ pub struct Database {
     conn: Conn,
     identity: Identity,
     options: Options,
-    trust: Arc<Mutex<Option<Option<String>>>>,
+    trust: Arc<Trust>,
 }
 
 #[derive(Clone, Debug)]
@@ -112,13 +113,25 @@ fn wait<T>(future: impl Future<Output = T>) -> Result<T, Error> {
     Ok(runtime()?.block_on(future))
 }
 
+/// Checks the place that `url` names, whether or not a database is there.
+pub fn check_place(
+    url: &str,
+    options: crate::CheckOptions,
+    settings: &Settings,
+) -> Result<crate::Checked, Error> {
+    Ok(wait(crate::check_store(url, options, settings))??)
+}
+
 impl Database {
     /// Makes an empty database where there is none, and opens it.
     pub fn create(url: &str, options: &CreateOptions, settings: &Settings) -> Result<Self, Error> {
         let opening = Opening::new(url, settings)?;
-        opening.require_trust()?;
+        opening.require_trust(None)?;
         wait(create(&opening.place, options))??;
-        opening.branch(None)
+        let database = opening.branch(None)?;
+        // Probed above, when it had no uuid yet.
+        database.opening().require_trust(Some(database.uuid()))?;
+        Ok(database)
     }
 
     /// Opens a branch. A locator with a moment is opened at its branch: ask for [`Database::at`].
@@ -185,7 +198,7 @@ impl Database {
     /// Commits a transaction. When another writer came first it is prepared again on the newer
     /// value.
     pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
-        self.opening().require_trust()?;
+        self.opening().require_trust(Some(self.uuid()))?;
         let (tx, tx_id) = (tx.clone(), options.tx_id.clone());
         let make = move |db: &Db, now_ms: i64| {
             transact::prepare(
@@ -284,7 +297,7 @@ impl Database {
     }
 
     fn point(&self, at: Option<&str>) -> Result<(Opened, T), Error> {
-        self.opening().require_trust()?;
+        self.opening().require_trust(Some(self.uuid()))?;
         let db = match at {
             None => self.db()?,
             Some(when) => self.at(when)?.db,
@@ -325,7 +338,7 @@ struct Opening {
     counted: Arc<crate::Counted<Arc<dyn Store>>>,
     url: String,
     options: Options,
-    trust: Arc<Mutex<Option<Option<String>>>>,
+    trust: Arc<Trust>,
 }
 
 impl Opening {
@@ -333,12 +346,13 @@ impl Opening {
         let options = options(settings)?;
         let store = crate::open(url, settings)?;
         let url = store.url();
+        let trust = Arc::new(Trust::new(&url, settings));
         let counted = Arc::new(crate::Counted::new(store));
         let store: Arc<dyn Store> = counted.clone();
         let handle = runtime()?.handle().clone();
         let nodes = Arc::new(StoreNodes::new(store.clone(), settings.cache_bytes, handle));
         let place = Place { store, host: Arc::new(SystemHost), nodes: nodes.clone() };
-        Ok(Self { place, nodes, counted, url, options, trust: Arc::default() })
+        Ok(Self { place, nodes, counted, url, options, trust })
     }
 
     fn branch(self, branch: Option<&str>) -> Result<Database, Error> {
@@ -350,20 +364,19 @@ impl Opening {
     }
 
     /// Before the first write of a process to a remote store: some accept conditions silently and
-    /// ignore them.
-    fn require_trust(&self) -> Result<(), Error> {
+    /// ignore them. What was found about the database `uuid` is noted.
+    fn require_trust(&self, uuid: Option<Uuid>) -> Result<(), Error> {
         if !self.url.contains("://") || self.url.starts_with("file://") {
             return Ok(());
         }
-        let mut known = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.is_none() {
+        let probe = || -> Result<Option<String>, Error> {
             let store = self.place.store.as_ref();
-            *known = Some(match wait(contract::probe(store, self.place.host.as_ref()))?? {
+            Ok(match wait(contract::probe(store, self.place.host.as_ref()))?? {
                 contract::Trust::Safe => None,
                 contract::Trust::Unsafe { why } => Some(why),
-            });
-        }
-        match known.as_ref().and_then(Option::as_ref) {
+            })
+        };
+        match self.trust.why_not(uuid, probe)? {
             None => Ok(()),
             Some(why) => {
                 let message = format!("{}: this store cannot be written safely: {why}", self.url);

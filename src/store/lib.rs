@@ -38,6 +38,7 @@ mod locator;
 mod readonly;
 mod retry;
 mod settings;
+mod trust;
 
 // floor 1: the places
 mod local;
@@ -61,7 +62,9 @@ mod database;
 pub use cache::{CacheStats, Class, Flight, Found, Loaded, NodeCache, Wait, WaitError};
 pub use check::{CheckOptions, Checked, Finding, check_store, check_stores};
 pub use counted::{Counted, Counts};
-pub use database::{BranchInfo, Database, LogEntry, TagInfo, TransactOptions, runtime};
+pub use database::{
+    BranchInfo, Database, LogEntry, TagInfo, TransactOptions, check_place, runtime,
+};
 pub use error::Error;
 pub use fault::{Fault, FaultPlan, Faulty, Operation};
 pub use host::SystemHost;

@@ -4,6 +4,7 @@
 //! test, hashes of commits, uuids, and the time of transactions that did not state one.
 
 mod branch;
+mod check_store;
 mod completions;
 mod demo;
 mod help;
@@ -89,6 +90,7 @@ impl Sandbox {
             .current_dir(self.directory.path())
             .env_remove("RUST_BACKTRACE")
             .env("COLUMNS", "100")
+            .env("XDG_CACHE_HOME", self.directory.path().join("cache"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

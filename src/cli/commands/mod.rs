@@ -4,6 +4,7 @@
 
 // floor 0
 mod branch;
+mod check_store;
 mod completions;
 mod demo;
 mod import;
@@ -44,6 +45,7 @@ enum Command {
     Branch(branch::Args),
     Tag(tag::Args),
     Status(status::Args),
+    CheckStore(check_store::Args),
     Completions(completions::Args),
 }
 
@@ -62,6 +64,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Branch(args) => branch::run(args),
         Command::Tag(args) => tag::run(args),
         Command::Status(args) => status::run(args),
+        Command::CheckStore(args) => check_store::run(args),
         Command::Completions(args) => completions::run(args),
     }?;
     Ok(ExitCode::SUCCESS)

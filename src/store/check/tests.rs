@@ -53,7 +53,7 @@ impl Odd {
                     (RefRead::Found { version, .. }, Expect::Version(old)) => version == *old,
                     _ => false,
                 };
-                tokio::task::yield_now().await;
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
                 if !as_expected {
                     return Ok(Swap::Lost);
                 }

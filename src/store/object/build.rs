@@ -131,6 +131,13 @@ fn azure(url: &Url, settings: &Settings) -> object_store::Result<Inner> {
     for (key, value) in variables(settings, "AZURE_") {
         builder = builder.with_config(key, value);
     }
+    let endpoint = settings.var("AZURE_STORAGE_ENDPOINT").or(settings.var("AZURE_ENDPOINT"));
+    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        builder = builder.with_allow_http(true).with_config(
+            object_store::azure::AzureConfigKey::Client(ClientConfigKey::NoSystemCertificates),
+            "true",
+        );
+    }
     let mut place = url.clone();
     place.set_path("");
     Ok(Arc::new(builder.with_url(place.to_string()).with_retry(retry(settings)).build()?))
