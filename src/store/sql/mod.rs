@@ -9,9 +9,9 @@
 //!     bytes        the object
 //! ```
 //!
-//! **Invariant:** every write is one statement, committed by itself; a swap is `UPDATE … WHERE tag =
-//! …` or an `INSERT` that does nothing where the row is there, and the number of rows it changed is
-//! the verdict. An error that does not tell whether the statement was committed is `Unknown`.
+//! **Invariant:** every write is one statement, committed by itself; a swap is `UPDATE … WHERE tag
+//! = …` or an `INSERT` that does nothing where the row is there, and the number of rows it changed
+//! is the verdict. An error that does not tell whether the statement was committed is `Unknown`.
 //!
 //! Which statements run how is for the two kinds of [`Table`]; here is what they share.
 

@@ -1,8 +1,11 @@
 //! A server of moto, S3 in Python, for the time of one test.
 //!
-//! **Invariant:** it keeps its objects in memory: each server begins empty.
+//! **Invariant:** it keeps its objects in memory: each server begins empty. What S3 promises it
+//! does not quite keep: it compares and then writes, with threads in between, so that a contested
+//! swap may have two winners. So writes come to it one by one, through a proxy.
 
 use super::Process;
+use super::proxy::{Manner, Proxy};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
@@ -28,7 +31,8 @@ impl Moto {
         let port = free_port();
         let mut command = super::program("FACTFS_TEST_MOTO", "moto_server");
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-        Some(Self { _process: Process::start("moto_server", command, port)?, port })
+        let process = Process::start("moto_server", command, port)?;
+        Some(Self { _process: process, port: Proxy::start(port, Manner::OneByOne).port })
     }
 
     /// Makes a bucket.

@@ -5,14 +5,16 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 /// What it does to requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Manner {
     /// Nothing but counting.
     Honest,
+    /// Lets one PUT pass at a time.
+    OneByOne,
     /// Answers 403 to every PUT.
     RefusePut,
     /// Takes the conditions off every PUT.
@@ -44,13 +46,16 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(AtomicUsize::new(0));
         let swaps = Arc::new(AtomicUsize::new(0));
+        let one_by_one = Arc::new(Mutex::new(()));
         let (counter, swap_counter) = (requests.clone(), swaps.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (Ok(stream), counter) = (stream, counter.clone()) else { continue };
-                let swaps = swap_counter.clone();
+                let (swaps, turn) = (swap_counter.clone(), one_by_one.clone());
                 // What breaks on the way is what the client under test has to cope with.
-                std::thread::spawn(move || serve(stream, upstream, manner, &counter, &swaps).ok());
+                std::thread::spawn(move || {
+                    serve(stream, upstream, manner, &counter, &swaps, &turn).ok()
+                });
             }
         });
         Self { port, requests, swaps }
@@ -81,6 +86,7 @@ fn serve(
     manner: Manner,
     counter: &AtomicUsize,
     swaps: &AtomicUsize,
+    turn: &Mutex<()>,
 ) -> std::io::Result<()> {
     let Some((head, body)) = request(&mut client)? else { return Ok(()) };
     counter.fetch_add(1, Relaxed);
@@ -106,11 +112,13 @@ fn serve(
     if manner == Manner::Authorize {
         head += &format!("\r\nAuthorization: {}", super::moto::AUTHORIZATION);
     }
+    let alone = (put && manner == Manner::OneByOne).then(|| turn.lock());
     let mut server = TcpStream::connect(("127.0.0.1", upstream))?;
     write!(server, "{head}\r\nConnection: close\r\n\r\n")?;
     server.write_all(&body)?;
     let mut answer = Vec::new();
     server.read_to_end(&mut answer)?;
+    drop(alone);
     match manner {
         Manner::DropAnswer if put => return client.shutdown(Shutdown::Both),
         Manner::Cut if disturbed => return client.shutdown(Shutdown::Both),
