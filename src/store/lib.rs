@@ -38,13 +38,13 @@ mod locator;
 mod readonly;
 mod retry;
 mod settings;
-mod trust;
 
-// floor 1: the places
+// floor 1: the places, and what is known of them
 mod local;
 mod object;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
+mod trust;
 
 // floor 2: from what a user writes to a store
 mod url;

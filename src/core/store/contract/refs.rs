@@ -77,14 +77,17 @@ async fn contest(
             }
         }
     }
-    if let (None, Some(error)) = (winner, unclear) {
+    let found = read(scope, promise, name, None).await?;
+    let RefRead::Found { bytes, .. } = &found else {
+        return Err(match unclear {
+            Some(error) => scope.failed(promise)(error),
+            None => scope.broken(promise, format!("nobody won: {found:?}")),
+        });
+    };
+    if let (None, Some(error), false) = (winner, unclear, bodies.contains(bytes)) {
         // It may be under way still: nobody has won yet.
         return Err(scope.failed(promise)(error));
     }
-    let found = read(scope, promise, name, None).await?;
-    let RefRead::Found { bytes, .. } = &found else {
-        return Err(scope.broken(promise, format!("nobody won: {found:?}")));
-    };
     // No winner at all is what a client makes of a repeated request; but then one of them must have
     // landed.
     let kept = winner.map_or_else(|| bodies.contains(bytes), |winner| winner == bytes);
