@@ -16,7 +16,8 @@ use std::path::Path;
 /// What `--help` says about naming a database.
 pub const DATABASE_HELP: &str = "\
 A database is named by
-  URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, https://… (to read)
+  URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, sqlite:///FILE.db/PREFIX,
+                  postgres://USER@HOST/DATABASE/PREFIX, https://… (to read)
   URL#BRANCH      a branch of it
   URL@WHEN        its state then: a basis t, an age (7d, 36h), a time (2026-06-30), a tag, a branch,
                   or the beginning of a commit id

@@ -5,9 +5,10 @@
 //! opens share its connections and its node cache.
 
 use crate::newest;
+use crate::trust::Trust;
 use crate::{DiskCache, Error, Kind, Locator, Settings, StoreNodes, SystemHost};
 use factfs_core::clone::replica_of;
-use factfs_core::commit::{Frame, Opened, Refs, Tag};
+use factfs_core::commit::{Frame, Opened, Refs, Replica, Tag};
 use factfs_core::conn::{
     Collected, Collection, Conn, ConnError, CreateOptions, MergeOptions, MergePlan, Merged, Moment,
     Options, Place, create,
@@ -32,7 +33,8 @@ pub struct Database {
     conn: Conn,
     identity: Identity,
     options: Options,
-    trust: Arc<Mutex<Option<Option<String>>>>,
+    trust: Arc<Trust>,
+    replica: Arc<Mutex<Option<Option<String>>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -120,13 +122,25 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> Result<T, Error> {
     Ok(runtime()?.block_on(future))
 }
 
+/// Checks the place that `url` names, whether or not a database is there.
+pub fn check_place(
+    url: &str,
+    options: crate::CheckOptions,
+    settings: &Settings,
+) -> Result<crate::Checked, Error> {
+    Ok(wait(crate::check_store(url, options, settings))??)
+}
+
 impl Database {
     /// Makes an empty database where there is none, and opens it.
     pub fn create(url: &str, options: &CreateOptions, settings: &Settings) -> Result<Self, Error> {
         let opening = Opening::new(url, settings)?;
-        opening.require_writable()?;
+        opening.require_writable(None)?;
         wait(create(&opening.place, options))??;
-        opening.branch(None)
+        let database = opening.branch(None)?;
+        // Probed above, when it had no uuid yet.
+        database.opening().require_trust(Some(database.uuid()))?;
+        Ok(database)
     }
 
     /// Opens a branch. A locator with a moment is opened at its branch: ask for [`Database::at`].
@@ -140,8 +154,8 @@ impl Database {
     }
 
     fn opening(&self) -> Opening {
-        let Self { place, nodes, counted, options, trust, .. } = self.clone();
-        Opening { place, nodes, counted, options, url: self.identity.url.clone(), trust }
+        let Self { place, nodes, counted, options, trust, replica, .. } = self.clone();
+        Opening { place, nodes, counted, options, url: self.identity.url.clone(), trust, replica }
     }
 
     /// How users name it, without credentials.
@@ -195,7 +209,7 @@ impl Database {
     /// Commits a transaction. When another writer came first it is prepared again on the newer
     /// value.
     pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
-        self.opening().require_writable()?;
+        self.opening().require_writable(Some(self.uuid()))?;
         let (tx, tx_id) = (tx.clone(), options.tx_id.clone());
         let make = move |db: &Db, now_ms: i64| {
             transact::prepare(
@@ -266,13 +280,13 @@ impl Database {
 
     /// Deletes a branch that is not the default one.
     pub fn delete_branch(&self, name: &str) -> Result<(), Error> {
-        self.opening().require_writable()?;
+        self.opening().require_writable(Some(self.uuid()))?;
         Ok(wait(self.place.delete_branch(name))??)
     }
 
     /// Gives a branch another name.
     pub fn rename_branch(&self, from: &str, to: &str) -> Result<(), Error> {
-        self.opening().require_writable()?;
+        self.opening().require_writable(Some(self.uuid()))?;
         Ok(wait(self.place.rename_branch(from, to))??)
     }
 
@@ -294,7 +308,7 @@ impl Database {
 
     /// Forgets a tag.
     pub fn delete_tag(&self, name: &str) -> Result<(), Error> {
-        self.opening().require_writable()?;
+        self.opening().require_writable(Some(self.uuid()))?;
         Ok(wait(self.place.delete_tag(name))??)
     }
 
@@ -315,7 +329,7 @@ impl Database {
     }
 
     fn point(&self, at: Option<&str>) -> Result<(Opened, T), Error> {
-        self.opening().require_writable()?;
+        self.opening().require_writable(Some(self.uuid()))?;
         let db = match at {
             None => self.db()?,
             Some(when) => self.at(when)?.db,
@@ -343,7 +357,7 @@ impl Database {
 
     /// Merges a branch, a tag or a moment into this branch: one transaction with both as parents.
     pub fn merge(&self, source: &str, options: &MergeOptions) -> Result<Merged, Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable(Some(self.uuid()))?;
         self.db()?;
         let source = wait(self.conn.source(source))??;
         Ok(wait(self.conn.merge(&source, options))??)
@@ -356,7 +370,7 @@ impl Database {
         asked: &Collection,
         progress: &mut (dyn FnMut(u64, &'static str) + Send),
     ) -> Result<(Collected, usize), Error> {
-        self.opening().require_trust()?;
+        self.opening().require_writable(Some(self.uuid()))?;
         let collected = wait(self.place.collect(asked, progress))??;
         Ok((collected, crate::url::sweep(&self.identity.url, asked.grace_ms)?))
     }
@@ -414,7 +428,8 @@ pub(crate) struct Opening {
     counted: Arc<crate::Counted<Arc<dyn Store>>>,
     url: String,
     options: Options,
-    trust: Arc<Mutex<Option<Option<String>>>>,
+    trust: Arc<Trust>,
+    replica: Arc<Mutex<Option<Option<String>>>>,
 }
 
 impl Opening {
@@ -422,6 +437,7 @@ impl Opening {
         let options = options(settings)?;
         let store = crate::open(url, settings)?;
         let url = store.url();
+        let trust = Arc::new(Trust::new(&url, settings));
         let counted = Arc::new(crate::Counted::new(store));
         let store: Arc<dyn Store> = counted.clone();
         let handle = runtime()?.handle().clone();
@@ -434,7 +450,7 @@ impl Opening {
         let disk = disk.map(|(root, limit_bytes)| DiskCache::shared(&root, limit_bytes, &host));
         let nodes = Arc::new(nodes.with_disk(disk));
         let place = Place { store, host, nodes: nodes.clone() };
-        Ok(Self { place, nodes, counted, url, options, trust: Arc::default() })
+        Ok(Self { place, nodes, counted, url, options, trust, replica: Arc::default() })
     }
 
     fn branch(self, branch: Option<&str>) -> Result<Database, Error> {
@@ -442,47 +458,52 @@ impl Opening {
         newest::see(self.place.store.as_ref(), &conn)?;
         let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
         let identity = Identity { url: self.url, uuid, branch, names: Arc::default() };
-        let Self { place, nodes, counted, options, trust, .. } = self;
-        Ok(Database { place, nodes, counted, conn, identity, options, trust })
+        let Self { place, nodes, counted, options, trust, replica, .. } = self;
+        Ok(Database { place, nodes, counted, conn, identity, options, trust, replica })
     }
 
-    /// Before the first write of a process: replicas are not written, and neither are remote stores
-    /// that accept conditions silently and ignore them.
-    pub(crate) fn require_writable(&self) -> Result<(), Error> {
-        let mut known = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.is_none() {
-            let replica = wait(replica_of(self.place.store.as_ref()))??;
-            *known = Some(match replica {
-                Some(replica) => Some(format!(
-                    "{}: this is a replica of {} and is not written: write there, or make a \
-                     database of its own with factfs clone --fork",
-                    self.url, replica.origin
-                )),
-                None => self.distrust()?,
-            });
-        }
-        match known.as_ref().and_then(Option::as_ref) {
-            None => Ok(()),
+    /// Before the first write of a process: replicas are not written, and neither are stores that
+    /// cannot be trusted.
+    pub(crate) fn require_writable(&self, uuid: Option<Uuid>) -> Result<(), Error> {
+        let mut known = self.replica.lock().unwrap_or_else(PoisonError::into_inner);
+        let why = match &*known {
+            Some(why) => why,
+            None => {
+                let replica = wait(replica_of(self.place.store.as_ref()))??;
+                let why = |replica: Replica| {
+                    format!(
+                        "{}: this is a replica of {} and is not written: write there, or make a \
+                         database of its own with factfs clone --fork",
+                        self.url, replica.origin
+                    )
+                };
+                known.insert(replica.map(why))
+            }
+        };
+        match why {
+            None => self.require_trust(uuid),
             Some(why) => Err(Error::new(Kind::ReadOnly, why.clone())),
         }
     }
 
-    /// An error if swaps cannot be trusted here.
-    pub(crate) fn require_trust(&self) -> Result<(), Error> {
-        self.distrust()?.map_or(Ok(()), |why| Err(Error::new(Kind::ReadOnly, why)))
-    }
-
-    /// Why swaps cannot be trusted here, if so. A remote store is asked.
-    fn distrust(&self) -> Result<Option<String>, Error> {
+    /// Before the first write of a process to a remote store: some accept conditions silently and
+    /// ignore them. What was found about the database `uuid` is noted.
+    pub(crate) fn require_trust(&self, uuid: Option<Uuid>) -> Result<(), Error> {
         if !is_remote(&self.url) {
-            return Ok(None);
+            return Ok(());
         }
-        let store = self.place.store.as_ref();
-        Ok(match wait(contract::probe(store, self.place.host.as_ref()))?? {
-            contract::Trust::Safe => None,
-            contract::Trust::Unsafe { why } => {
-                Some(format!("{}: this store cannot be written safely: {why}", self.url))
-            }
-        })
+        let probe = || -> Result<Option<String>, Error> {
+            let store = self.place.store.as_ref();
+            Ok(match wait(contract::probe(store, self.place.host.as_ref()))?? {
+                contract::Trust::Safe => None,
+                contract::Trust::Unsafe { why } => {
+                    Some(format!("{}: this store cannot be written safely: {why}", self.url))
+                }
+            })
+        };
+        match self.trust.why_not(uuid, probe)? {
+            None => Ok(()),
+            Some(why) => Err(Error::new(Kind::ReadOnly, why)),
+        }
     }
 }

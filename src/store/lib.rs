@@ -8,6 +8,7 @@
 //! ```text
 //!   open(url) ──► LocalStore      a directory: lock file, temporary + fsync + rename
 //!             ──► ObjectStore     S3, GCS, Azure by conditional PUT; https:// to read
+//!             ──► SqlStore        a SQLite file, a PostgreSQL database: a row for each object
 //!             ──► MemoryStore     (in the core), shared by name within the process
 //!
 //!   around any of them:  Counted   Faulty   ReadOnly   Retried
@@ -39,14 +40,18 @@ mod readonly;
 mod retry;
 mod settings;
 
-// floor 1: the places
+// floor 1: the places, and what is known of them
 mod local;
 mod object;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
+mod trust;
 
 // floor 2: from what a user writes to a store
 mod url;
 
-// floor 3: what reads a database
+// floor 3: what reads a database, what looks at a place
+mod check;
 mod newest;
 mod nodes;
 
@@ -62,8 +67,11 @@ mod upkeep;
 pub use cache::{
     CacheStats, Class, DiskCache, DiskStats, Flight, Found, Loaded, NodeCache, Wait, WaitError,
 };
+pub use check::{CheckOptions, Checked, Finding, check_store, check_stores};
 pub use counted::{Counted, Counts};
-pub use database::{BranchInfo, Database, LogEntry, TagInfo, TransactOptions, runtime};
+pub use database::{
+    BranchInfo, Database, LogEntry, TagInfo, TransactOptions, check_place, runtime,
+};
 pub use error::Error;
 pub use fault::{Fault, FaultPlan, Faulty, Operation};
 pub use host::SystemHost;

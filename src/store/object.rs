@@ -12,6 +12,7 @@
 mod build;
 mod credentials;
 mod errors;
+mod patience;
 
 use crate::settings::Settings;
 use crate::{coalesce, key};

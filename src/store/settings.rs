@@ -19,6 +19,8 @@ pub struct Settings {
     pub env: BTreeMap<String, String>,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
+    /// How long credentials may take to come, where somebody has to be asked for them.
+    pub credentials_timeout: Duration,
     /// How long one request may take, its answer included.
     pub request_timeout: Duration,
     /// After this long no request is tried again.
@@ -43,6 +45,7 @@ impl Default for Settings {
         Self {
             env: BTreeMap::new(),
             connect_timeout: Duration::from_secs(5),
+            credentials_timeout: Duration::from_secs(2),
             request_timeout: Duration::from_secs(30),
             retry_timeout: Duration::from_secs(10),
             retries: 8,

@@ -27,7 +27,7 @@ pub fn repair(
     watch: &mut (dyn FnMut(Step) + Send),
 ) -> Result<(), Error> {
     let opening = Opening::new(url, settings)?;
-    opening.require_writable()?;
+    opening.require_writable(None)?;
     Ok(wait(verify::repair(&opening.place, branch, watch))??)
 }
 
@@ -39,7 +39,7 @@ impl Copying {
     /// From one url to another; `fork` makes a database of its own. Nothing is written yet.
     pub fn new(from: &str, to: &str, fork: bool, settings: &Settings) -> Result<Self, Error> {
         let (source, target) = (Opening::new(from, settings)?, Opening::new(to, settings)?);
-        target.require_trust()?;
+        target.require_trust(None)?;
         let host: Arc<dyn factfs_core::store::Host> = target.place.host.clone();
         Ok(Self(Cloning::new(source.place.store, target.place.store, host, fork)))
     }

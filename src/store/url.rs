@@ -8,6 +8,8 @@ use crate::host::SystemHost;
 use crate::local::LocalStore;
 use crate::object::{self, Scheme};
 use crate::settings::Settings;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use crate::sql;
 use ::url::Url;
 use factfs_core::nearest::distance;
 use factfs_core::store::{MemoryStore, Store, StoreError, StoreErrorKind};
@@ -15,9 +17,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-const SCHEMES: [(&str, Option<Scheme>); 12] = [
+const SCHEMES: [(&str, Option<Scheme>); 15] = [
     ("file", None),
     ("memory", None),
+    ("sqlite", None),
+    ("postgres", None),
+    ("postgresql", None),
     ("s3", Some(Scheme::Aws)),
     ("s3a", Some(Scheme::Aws)),
     ("gs", Some(Scheme::Google)),
@@ -30,17 +35,24 @@ const SCHEMES: [(&str, Option<Scheme>); 12] = [
     ("http", Some(Scheme::Http)),
 ];
 
-/// What is meant to be kept somewhere else than in objects, later.
-const NOT_YET: [&str; 4] = ["sqlite", "postgres", "postgresql", "indexeddb"];
+/// What the file of a `sqlite:` url ends with: what follows is the prefix in it.
+const SQLITE_ENDS: [&str; 3] = [".db", ".sqlite", ".sqlite3"];
 
 enum Place {
     Directory(PathBuf),
     Memory(String),
     Objects(Scheme, Url),
+    Sqlite {
+        file: PathBuf,
+        place: String,
+    },
+    #[cfg(feature = "postgres")]
+    Postgres(Box<sql::Address>),
 }
 
 /// The store that `url` names: a path, `file:///path`, `memory:NAME`, `s3://`, `gs://`, `az://`,
-/// `https://`. A `memory:` store is shared by name within the process.
+/// `https://`, `sqlite:///file.db/prefix`, `postgres://host/database/prefix`. A `memory:` store is
+/// shared by name within the process.
 pub fn open(url: &str, settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     let place = parse(url)?;
     let shown = show(&place);
@@ -48,7 +60,35 @@ pub fn open(url: &str, settings: &Settings) -> Result<Arc<dyn Store>, StoreError
         Place::Directory(path) => Arc::new(LocalStore::new(path, settings)),
         Place::Memory(name) => memory(&name),
         Place::Objects(scheme, url) => Arc::new(object::open(scheme, &url, &shown, settings)?),
+        Place::Sqlite { file, place } => sqlite(file, place, shown, settings)?,
+        #[cfg(feature = "postgres")]
+        Place::Postgres(address) => {
+            let table = sql::Postgres::new(&address, shown.clone(), settings)?;
+            Arc::new(sql::SqlStore::new(shown, table))
+        }
     })
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(
+    file: PathBuf,
+    place: String,
+    shown: String,
+    settings: &Settings,
+) -> Result<Arc<dyn Store>, StoreError> {
+    let table = sql::Sqlite::new(file, place, shown.clone(), settings);
+    Ok(Arc::new(sql::SqlStore::new(shown, table)))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(
+    _: PathBuf,
+    _: String,
+    shown: String,
+    _: &Settings,
+) -> Result<Arc<dyn Store>, StoreError> {
+    let reason = "this factfs was built without SQLite (the feature `sqlite`)";
+    Err(StoreError::new(StoreErrorKind::Invalid, shown, "open", reason))
 }
 
 /// How a place is written: see the invariant above.
@@ -60,6 +100,12 @@ fn show(place: &Place) -> String {
     match place {
         Place::Directory(path) => path.display().to_string(),
         Place::Memory(name) => format!("memory:{name}"),
+        Place::Sqlite { file, place } => {
+            let slash = if place.is_empty() { "" } else { "/" };
+            format!("sqlite://{}{slash}{place}", file.display())
+        }
+        #[cfg(feature = "postgres")]
+        Place::Postgres(address) => address.shown(),
         Place::Objects(_, url) => {
             let mut url = url.clone();
             // Only Azure has a name before the @ that is no secret: the container.
@@ -95,10 +141,9 @@ fn parse(text: &str) -> Result<Place, StoreError> {
     let Some((scheme, rest)) = split_scheme(text) else {
         return directory(Path::new(text)).map_err(|e| invalid(e.to_string()).because(e));
     };
-    if NOT_YET.contains(&scheme.as_str()) {
-        return Err(invalid(format!("{scheme}: databases are not supported yet")));
-    }
     match SCHEMES.iter().find(|(name, _)| *name == scheme) {
+        Some(("sqlite", _)) => in_sqlite(rest).map_err(invalid),
+        Some(("postgres" | "postgresql", _)) => in_postgres(rest).map_err(invalid),
         Some(("memory", _)) => Ok(Place::Memory(rest.trim_start_matches('/').to_owned())),
         Some((_, None)) => file(text, rest).map_err(invalid),
         Some((_, Some(kind))) => objects(text, &scheme, rest, *kind).map_err(invalid),
@@ -134,6 +179,40 @@ fn directory(path: &Path) -> std::io::Result<Place> {
             _ => return Ok(Place::Directory(path)),
         }
     }
+}
+
+/// `sqlite:///path/file.db`, and after it the prefix of one of the databases in the file.
+fn in_sqlite(rest: &str) -> Result<Place, String> {
+    const EXAMPLE: &str = "sqlite:///path/file.db, or sqlite:///path/file.db/prefix";
+    let path = rest.strip_prefix("//").unwrap_or(rest).trim_end_matches('/');
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    let is_file = |end: &usize| {
+        let named = SQLITE_ENDS.iter().any(|suffix| path[..*end].ends_with(suffix));
+        named && !Path::new(&path[..*end]).is_dir()
+    };
+    let Some(end) = ends.into_iter().find(is_file) else {
+        let ends = SQLITE_ENDS.join(", ");
+        return Err(format!("the name of a SQLite file ends with one of {ends}: write {EXAMPLE}"));
+    };
+    let place = path[end..].trim_start_matches('/').to_owned();
+    if !place.is_empty() && !crate::key::valid(&place) {
+        return Err("a prefix has letters, digits, '-', '_', parted by '/'".into());
+    }
+    match directory(Path::new(&path[..end])).map_err(|e| e.to_string())? {
+        Place::Directory(file) => Ok(Place::Sqlite { file, place }),
+        other => Ok(other),
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn in_postgres(rest: &str) -> Result<Place, String> {
+    let address = sql::Address::parse(&format!("postgres:{rest}"))?;
+    Ok(Place::Postgres(Box::new(address)))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn in_postgres(_: &str) -> Result<Place, String> {
+    Err("this factfs was built without PostgreSQL (the feature `postgres`)".into())
 }
 
 fn file(text: &str, rest: &str) -> Result<Place, String> {
@@ -182,7 +261,8 @@ fn unknown(scheme: &str) -> String {
         }
         _ => format!(" (a path with a colon in it is written ./{scheme}:...)"),
     };
-    let list = "/path, file:///path, memory:NAME, s3://, gs://, az://, abfs://, https://";
+    let list = "/path, file:///path, memory:NAME, s3://, gs://, az://, abfs://, \
+                sqlite:///file.db, postgres://, https://";
     format!("unknown kind of store {scheme:?}{hint}; known are {list}")
 }
 

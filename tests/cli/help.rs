@@ -30,6 +30,8 @@ fn of_the_program() {
       status       Show what a database is: where, which, how large
       verify       Look through a whole database: every object, every hash, the log against all else
       clone        Copy a database to another place: a backup, or a replica to read from
+      check-store  Find out whether a place keeps what a database needs of it, also under a race of
+                   writers
       completions  Print completions for a shell
       help         Print this message or the help of the given subcommand(s)
 
@@ -110,7 +112,8 @@ fn of_transact() {
       factfs transact /srv/inventory tx.edn --tx-id order-4711
 
     A database is named by
-      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, https://… (to read)
+      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, sqlite:///FILE.db/PREFIX,
+                      postgres://USER@HOST/DATABASE/PREFIX, https://… (to read)
       URL#BRANCH      a branch of it
       URL@WHEN        its state then: a basis t, an age (7d, 36h), a time (2026-06-30), a tag, a branch,
                       or the beginning of a commit id
@@ -187,7 +190,8 @@ fn of_query() {
           ~/data/inventory/head --arg '?max=10'
 
     A database is named by
-      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, https://… (to read)
+      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, sqlite:///FILE.db/PREFIX,
+                      postgres://USER@HOST/DATABASE/PREFIX, https://… (to read)
       URL#BRANCH      a branch of it
       URL@WHEN        its state then: a basis t, an age (7d, 36h), a time (2026-06-30), a tag, a branch,
                       or the beginning of a commit id
@@ -197,7 +201,7 @@ fn of_query() {
 
 #[test]
 fn of_import() {
-    assert_snapshot!(help(&["import"]), @r"
+    assert_snapshot!(help(&["import"]), @r#"
     Import rows of csv, tsv, JSON or EDN
 
     The header, or the keys of objects, name attributes: `product/sku`. A row with an identity that is
@@ -277,12 +281,13 @@ fn of_import() {
       make-rows | factfs import s3://team-a/catalog - --format jsonl --tx-id nightly-2026-06-30
 
     A database is named by
-      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, https://… (to read)
+      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, sqlite:///FILE.db/PREFIX,
+                      postgres://USER@HOST/DATABASE/PREFIX, https://… (to read)
       URL#BRANCH      a branch of it
       URL@WHEN        its state then: a basis t, an age (7d, 36h), a time (2026-06-30), a tag, a branch,
                       or the beginning of a commit id
       FOLDER          a snapshot folder of a mount, such as ~/data/catalog/head
-    ");
+    "#);
 }
 
 #[test]
@@ -332,7 +337,8 @@ fn of_log() {
       factfs log s3://team-a/catalog --from 1 --format jsonl
 
     A database is named by
-      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, https://… (to read)
+      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, sqlite:///FILE.db/PREFIX,
+                      postgres://USER@HOST/DATABASE/PREFIX, https://… (to read)
       URL#BRANCH      a branch of it
       URL@WHEN        its state then: a basis t, an age (7d, 36h), a time (2026-06-30), a tag, a branch,
                       or the beginning of a commit id

@@ -4,6 +4,7 @@
 //! test, hashes of commits, uuids, and the time of transactions that did not state one.
 
 mod branch;
+mod check_store;
 mod clone;
 mod completions;
 mod demo;
@@ -93,6 +94,7 @@ impl Sandbox {
             .env_remove("RUST_BACKTRACE")
             .env("COLUMNS", "100")
             .env("FACTFS_CACHE", "off")
+            .env("XDG_CACHE_HOME", self.directory.path().join("cache"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -36,7 +36,7 @@ fn says_that_there_is_none() {
     exit code 4
     ");
     assert_snapshot!(sandbox.fails(&["status", "ftp://host/x"]), @r#"
-    factfs: ftp://host/x: open: unknown kind of store "ftp"; did you mean http: ?; known are /path, file:///path, memory:NAME, s3://, gs://, az://, abfs://, https://
+    factfs: ftp://host/x: open: unknown kind of store "ftp"; did you mean http: ?; known are /path, file:///path, memory:NAME, s3://, gs://, az://, abfs://, sqlite:///file.db, postgres://, https://
     exit code 3
     "#);
     assert_snapshot!(sandbox.fails(&["status", ""]), @"

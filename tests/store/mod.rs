@@ -5,3 +5,4 @@ mod damage;
 mod kill;
 mod race;
 mod s3;
+mod table;

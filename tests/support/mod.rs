@@ -5,13 +5,12 @@
 //! on the disk, and syncs would take most of the time. Each is gone at the end of its test.
 
 pub mod audit;
-#[path = "../../src/store/tests/s3/moto.rs"]
-pub mod moto;
-#[path = "../../src/store/tests/s3/proxy.rs"]
+#[path = "../../src/store/tests/servers/mod.rs"]
 #[allow(dead_code, reason = "another test uses the rest")]
-pub mod proxy;
+pub mod servers;
 pub mod writer;
 
+pub use servers::{moto, proxy};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -83,7 +82,8 @@ impl Place {
         command.args(args).current_dir(self.directory.path()).env_remove("RUST_BACKTRACE");
         // Or what one test read, another would not ask for.
         command.env("FACTFS_CACHE", "off");
-        command.envs(self.env());
+        // What it notes for the next time is not for programs of other places.
+        command.env("XDG_CACHE_HOME", self.path("cache")).envs(self.env());
         command
     }
 

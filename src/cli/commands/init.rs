@@ -17,7 +17,8 @@ Examples:
   factfs init s3://team-a/catalog --name catalog
   factfs init /srv/inventory --schema schema.edn")]
 pub struct Args {
-    /// Where: a directory, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX
+    /// Where: a directory, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX,
+    /// sqlite:///FILE.db/PREFIX, postgres://USER@HOST/DATABASE/PREFIX
     #[arg(value_name = "URL")]
     url: String,
     /// The database's own name, by which queries may call it [default: the last part of the URL]

@@ -4,6 +4,7 @@
 
 // floor 0
 mod branch;
+mod check_store;
 mod clone;
 mod completions;
 mod demo;
@@ -68,6 +69,7 @@ enum Command {
     Status(status::Args),
     Verify(verify::Args),
     Clone(clone::Args),
+    CheckStore(check_store::Args),
     Completions(completions::Args),
 }
 
@@ -91,6 +93,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Clone(args) => clone::run(args),
+        Command::CheckStore(args) => check_store::run(args),
         Command::Completions(args) => completions::run(args),
     }?;
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,9 @@
 
 mod objects;
 mod refs;
+mod survey;
+
+pub use survey::{Surveyed, clock_ahead_ms, survey};
 
 use super::{BoxFuture, Host, Store, StoreError, Swap};
 use bytes::Bytes;

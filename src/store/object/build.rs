@@ -4,6 +4,7 @@
 //! right fails here, with what to do about it. Secrets come from the environment and never show in
 //! the url of the store.
 
+use super::patience::soon;
 use super::{ObjectStore, credentials};
 use crate::settings::Settings;
 use factfs_core::store::{StoreError, StoreErrorKind};
@@ -133,7 +134,9 @@ fn aws(url: &Url, settings: &Settings) -> object_store::Result<Inner> {
         );
     }
     let bucket = builder.with_bucket_name(url.host_str().unwrap_or_default());
-    Ok(Arc::new(bucket.with_retry(retry(settings)).build()?))
+    let bucket = bucket.with_retry(retry(settings));
+    let credentials = soon(bucket.clone().build()?.credentials(), settings.credentials_timeout);
+    Ok(Arc::new(bucket.with_credentials(credentials).build()?))
 }
 
 fn google(url: &Url, settings: &Settings) -> object_store::Result<Inner> {
@@ -145,7 +148,9 @@ fn google(url: &Url, settings: &Settings) -> object_store::Result<Inner> {
         builder = builder.with_config(key, value);
     }
     let bucket = builder.with_bucket_name(url.host_str().unwrap_or_default());
-    Ok(Arc::new(bucket.with_retry(retry(settings)).build()?))
+    let bucket = bucket.with_retry(retry(settings));
+    let credentials = soon(bucket.clone().build()?.credentials(), settings.credentials_timeout);
+    Ok(Arc::new(bucket.with_credentials(credentials).build()?))
 }
 
 fn azure(url: &Url, settings: &Settings) -> object_store::Result<Inner> {
@@ -156,9 +161,21 @@ fn azure(url: &Url, settings: &Settings) -> object_store::Result<Inner> {
     for (key, value) in variables(settings, "AZURE_") {
         builder = builder.with_config(key, value);
     }
+    let endpoint = settings.var("AZURE_STORAGE_ENDPOINT").or(settings.var("AZURE_ENDPOINT"));
+    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        builder = builder.with_allow_http(true).with_config(
+            object_store::azure::AzureConfigKey::Client(ClientConfigKey::NoSystemCertificates),
+            "true",
+        );
+    }
     let mut place = url.clone();
     place.set_path("");
-    Ok(Arc::new(builder.with_url(place.to_string()).with_retry(retry(settings)).build()?))
+    let container = builder.with_url(place.to_string()).with_retry(retry(settings));
+    // `az` is a program that takes seconds to start.
+    let longer = if settings.flag("AZURE_USE_AZURE_CLI") { 5 } else { 1 };
+    let limit = settings.credentials_timeout * longer;
+    let credentials = soon(container.clone().build()?.credentials(), limit);
+    Ok(Arc::new(container.with_credentials(credentials).build()?))
 }
 
 fn http(url: &Url, settings: &Settings) -> object_store::Result<Inner> {

@@ -6,17 +6,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-#[path = "s3/moto.rs"]
-mod moto;
-#[path = "s3/proxy.rs"]
-mod proxy;
+#[allow(dead_code, reason = "another test uses the rest")]
+mod servers;
 
 use bytes::Bytes;
 use factfs_core::store::contract::{Trust, check, probe};
 use factfs_core::store::{Expect, Fetch, RefRead, Store, StoreErrorKind, Swap};
 use factfs_store::{Counted, Settings, SystemHost, open};
-use moto::Moto;
-use proxy::{Manner, Proxy};
+use servers::moto::{self, Moto};
+use servers::proxy::{Manner, Proxy};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -35,6 +35,11 @@ fn one_name_for_each_place() {
     check("s3://team-a", "s3://team-a");
     check("gs://bucket/a/b", "gs://bucket/a/b");
     check("https://me:secret@Example.com/data/", "https://example.com/data");
+    check("sqlite:///nowhere/a.db", "sqlite:///nowhere/a.db");
+    check("SQLITE:///nowhere/a.sqlite3/team/x/", "sqlite:///nowhere/a.sqlite3/team/x");
+    check("sqlite:a.db", &format!("sqlite://{here}/a.db"));
+    check("postgresql://me:secret@host:5432/facts/team-a/", "postgres://me@host/facts/team-a");
+    check("postgres://host/f?sslmode=require", "postgres://host/f?sslmode=require");
     check("abfss://box@team.dfs.core.windows.net/x", "abfss://box@team.dfs.core.windows.net/x");
 }
 
@@ -75,8 +80,12 @@ fn errors_say_what_to_write() {
     check_error("s33://bucket", "did you mean s3: ?");
     check_error("htps://host", "did you mean https: ?");
     check_error("gopher://x", "known are /path");
-    check_error("sqlite:///x.db", "not supported yet");
-    check_error("postgres://x", "not supported yet");
+    check_error("sqlite:///srv/facts", "ends with one of .db, .sqlite, .sqlite3");
+    check_error("sqlite:///srv/a.db/b c", "a prefix has letters");
+    check_error("postgres://me@host", "the name of the database is missing");
+    check_error("postgres://me@host/db?password=x", "?password is not known here");
+    check_error("postgres://me@host/db?sslmode=prefer", "lets the network decide");
+    check_error("postgres://host/db", "who asks?");
     check_error("https://host/x?token=1", "no ?query");
 }
 

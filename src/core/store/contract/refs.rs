@@ -22,7 +22,7 @@ pub(super) async fn check_swaps(scope: &Scope<'_>) -> Result<(), Violation> {
     contest(scope, Promise::OneCreates, &scope.name("created"), &Expect::Absent).await
 }
 
-async fn reading(scope: &Scope<'_>) -> Result<(), Violation> {
+pub(super) async fn reading(scope: &Scope<'_>) -> Result<(), Violation> {
     let name = scope.name("ref");
     let found = read(scope, Promise::AbsentIsAbsent, &name, None).await?;
     scope.hold(Promise::AbsentIsAbsent, found == RefRead::Absent, || format!("{found:?}"))?;
@@ -66,11 +66,11 @@ async fn contest(
 ) -> Result<(), Violation> {
     let bodies: Vec<_> = (0..CONTENDERS).map(|_| scope.body()).collect();
     let swaps = bodies.iter().map(|body| scope.swap(name, expect.clone(), body.clone())).collect();
-    let mut winner: Option<&Bytes> = None;
+    let (mut winner, mut unclear): (Option<&Bytes>, _) = (None, None);
     for (swap, body) in join_all(swaps).await.into_iter().zip(&bodies) {
         match swap.map_err(scope.failed(promise))? {
             Swap::Lost => {}
-            Swap::Unknown(error) => return Err(scope.failed(promise)(error)),
+            Swap::Unknown(error) => unclear = Some(error),
             Swap::Swapped(_) if winner.replace(body).is_none() => {}
             Swap::Swapped(_) => {
                 return Err(scope.broken(promise, "two of them were told they had won".into()));
@@ -79,8 +79,15 @@ async fn contest(
     }
     let found = read(scope, promise, name, None).await?;
     let RefRead::Found { bytes, .. } = &found else {
-        return Err(scope.broken(promise, format!("nobody won: {found:?}")));
+        return Err(match unclear {
+            Some(error) => scope.failed(promise)(error),
+            None => scope.broken(promise, format!("nobody won: {found:?}")),
+        });
     };
+    if let (None, Some(error), false) = (winner, unclear, bodies.contains(bytes)) {
+        // It may be under way still: nobody has won yet.
+        return Err(scope.failed(promise)(error));
+    }
     // No winner at all is what a client makes of a repeated request; but then one of them must have
     // landed.
     let kept = winner.map_or_else(|| bodies.contains(bytes), |winner| winner == bytes);
@@ -95,16 +102,18 @@ async fn win(
     bytes: &Bytes,
 ) -> Result<Version, Violation> {
     let failed = scope.failed(Promise::ReadSeesSwap);
-    match scope.swap(name, expect.clone(), bytes.clone()).await.map_err(&failed)? {
-        Swap::Swapped(version) => Ok(version),
-        Swap::Unknown(error) => Err(failed(error)),
-        Swap::Lost => match read(scope, Promise::ReadSeesSwap, name, None).await? {
-            RefRead::Found { bytes: there, version } if there == *bytes => Ok(version),
-            found => {
-                let found = format!("a swap from {expect:?} was refused, and there is {found:?}");
-                Err(scope.broken(Promise::ReadSeesSwap, found))
-            }
-        },
+    let swap = scope.swap(name, expect.clone(), bytes.clone()).await.map_err(&failed)?;
+    if let Swap::Swapped(version) = swap {
+        return Ok(version);
+    }
+    // The answer may be about a repetition of what landed, or be lost: what is there tells.
+    match (read(scope, Promise::ReadSeesSwap, name, None).await?, swap) {
+        (RefRead::Found { bytes: there, version }, _) if there == *bytes => Ok(version),
+        (_, Swap::Unknown(error)) => Err(failed(error)),
+        (found, _) => {
+            let found = format!("a swap from {expect:?} was refused, and there is {found:?}");
+            Err(scope.broken(Promise::ReadSeesSwap, found))
+        }
     }
 }
 
@@ -116,10 +125,15 @@ async fn refused(
     expect: Expect,
 ) -> Result<(), Violation> {
     let before = read(scope, promise, name, None).await?;
-    match scope.swap(name, expect, scope.body()).await.map_err(scope.failed(promise))? {
-        Swap::Lost => {}
-        Swap::Swapped(_) => return Err(scope.broken(promise, "it was accepted".into())),
-        Swap::Unknown(error) => return Err(scope.failed(promise)(error)),
+    let mut tries = 0;
+    loop {
+        let swap = scope.swap(name, expect.clone(), scope.body()).await;
+        match swap.map_err(scope.failed(promise))? {
+            Swap::Lost => break,
+            Swap::Swapped(_) => return Err(scope.broken(promise, "it was accepted".into())),
+            Swap::Unknown(_) if tries < 3 => tries += 1,
+            Swap::Unknown(error) => return Err(scope.failed(promise)(error)),
+        }
     }
     let after = read(scope, promise, name, None).await?;
     scope.hold(promise, before == after, || "it was refused, and applied all the same".into())

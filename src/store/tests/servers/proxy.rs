@@ -5,20 +5,28 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 /// What it does to requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Manner {
     /// Nothing but counting.
     Honest,
+    /// Lets one PUT pass at a time.
+    OneByOne,
     /// Answers 403 to every PUT.
     RefusePut,
     /// Takes the conditions off every PUT.
     DropConditions,
     /// Passes a PUT on, and closes the connection instead of answering.
     DropAnswer,
+    /// Passes every third swap on, and then answers 503, as an overloaded service may.
+    Fail503,
+    /// Passes every third swap on, and closes the connection instead of answering.
+    Cut,
+    /// Passes every third swap on, and then says nothing for longer than clients are patient.
+    Hang,
     /// Signs for who comes without credentials: a public web server.
     Authorize,
 }
@@ -28,6 +36,7 @@ pub struct Proxy {
     /// Where it listens, on 127.0.0.1.
     pub port: u16,
     requests: Arc<AtomicUsize>,
+    swaps: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -36,15 +45,25 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(AtomicUsize::new(0));
-        let counter = requests.clone();
+        let swaps = Arc::new(AtomicUsize::new(0));
+        let one_by_one = Arc::new(Mutex::new(()));
+        let (counter, swap_counter) = (requests.clone(), swaps.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (Ok(stream), counter) = (stream, counter.clone()) else { continue };
+                let (swaps, turn) = (swap_counter.clone(), one_by_one.clone());
                 // What breaks on the way is what the client under test has to cope with.
-                std::thread::spawn(move || serve(stream, upstream, manner, &counter).ok());
+                std::thread::spawn(move || {
+                    serve(stream, upstream, manner, &counter, &swaps, &turn).ok()
+                });
             }
         });
-        Self { port, requests }
+        Self { port, requests, swaps }
+    }
+
+    /// How many swaps of refs came.
+    pub fn swaps(&self) -> usize {
+        self.swaps.load(Relaxed)
     }
 
     /// How many requests came.
@@ -53,6 +72,12 @@ impl Proxy {
     }
 }
 
+/// How long a proxy that hangs says nothing: longer than clients that are told to give up soon.
+const HANG: std::time::Duration = std::time::Duration::from_secs(2);
+
+const BUSY: &str =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
 const REFUSAL: &str = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
 
 fn serve(
@@ -60,6 +85,8 @@ fn serve(
     upstream: u16,
     manner: Manner,
     counter: &AtomicUsize,
+    swaps: &AtomicUsize,
+    turn: &Mutex<()>,
 ) -> std::io::Result<()> {
     let Some((head, body)) = request(&mut client)? else { return Ok(()) };
     counter.fetch_add(1, Relaxed);
@@ -69,22 +96,38 @@ fn serve(
         let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nConnection: close";
         return write!(client, "{head}\r\nContent-Length: {length}\r\n\r\n{REFUSAL}");
     }
+    let is_condition = |line: &str| {
+        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        matches!(name.as_str(), "if-match" | "if-none-match")
+    };
+    let swap = put && head.split("\r\n").any(is_condition);
+    // One that is sent again is another one here: it is the third of them that is disturbed.
+    let disturbed = swap && swaps.fetch_add(1, Relaxed) % 3 == 2;
     let kept = head.split("\r\n").filter(|line| {
         let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        let condition = matches!(name.as_str(), "if-match" | "if-none-match");
+        let condition = is_condition(line);
         name != "connection" && !(put && condition && manner == Manner::DropConditions)
     });
     let mut head = kept.collect::<Vec<_>>().join("\r\n");
     if manner == Manner::Authorize {
         head += &format!("\r\nAuthorization: {}", super::moto::AUTHORIZATION);
     }
+    let alone = (put && manner == Manner::OneByOne).then(|| turn.lock());
     let mut server = TcpStream::connect(("127.0.0.1", upstream))?;
     write!(server, "{head}\r\nConnection: close\r\n\r\n")?;
     server.write_all(&body)?;
     let mut answer = Vec::new();
     server.read_to_end(&mut answer)?;
-    if put && manner == Manner::DropAnswer {
-        return client.shutdown(Shutdown::Both);
+    drop(alone);
+    match manner {
+        Manner::DropAnswer if put => return client.shutdown(Shutdown::Both),
+        Manner::Cut if disturbed => return client.shutdown(Shutdown::Both),
+        Manner::Hang if disturbed => {
+            std::thread::sleep(HANG);
+            return client.shutdown(Shutdown::Both);
+        }
+        Manner::Fail503 if disturbed => answer = BUSY.into(),
+        _ => {}
     }
     client.write_all(&answer)
 }

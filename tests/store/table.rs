@@ -1,0 +1,145 @@
+//! One table of stores, each behind whatever serves it: what holds for one holds for all.
+//!
+//! `FACTFS_RACE_STORES` is how many transactions each of four processes commits (50),
+//! `FACTFS_FLAKY` how many go through a proxy that disturbs every third swap (20).
+
+use super::race::race;
+use crate::support::audit::audit;
+use crate::support::moto::Moto;
+use crate::support::proxy::{Manner, Proxy};
+use crate::support::servers::azurite::{self, Azurite};
+use crate::support::servers::postgres::Postgres;
+use crate::support::writer::Writer;
+use crate::support::{Place, SCHEMA, number};
+use std::any::Any;
+use std::collections::BTreeMap;
+
+/// A place with a database, its url, and what has to live as long.
+struct Served {
+    place: Place,
+    url: String,
+    /// Where HTTP is spoken, if it is.
+    port: Option<u16>,
+    _server: Box<dyn Any>,
+}
+
+fn served(kind: &str) -> Option<Served> {
+    let place = Place::new();
+    let (place, url, port, server): (Place, String, _, Box<dyn Any>) = match kind {
+        "local" => (place, "db".into(), None, Box::new(())),
+        "sqlite" => {
+            let url = format!("sqlite://{}", place.path("facts.db/team-a").display());
+            (place, url, None, Box::new(()))
+        }
+        "s3" => {
+            let moto = Moto::start()?;
+            moto.bucket("team-a");
+            (place.with_s3(moto.port), "s3://team-a/db".into(), Some(moto.port), Box::new(moto))
+        }
+        "azure" => {
+            let azurite = Azurite::start()?;
+            azurite.container("team-a");
+            let port = azurite.port();
+            (with_azure(place, port), "az://team-a/db".into(), Some(port), Box::new(azurite))
+        }
+        _ => {
+            let postgres = Postgres::start()?;
+            (place, postgres.url("team-a"), None, Box::new(postgres))
+        }
+    };
+    place.ok(&["init", &url, "--schema", SCHEMA], "");
+    Some(Served { place, url, port, _server: server })
+}
+
+fn with_azure(place: Place, port: u16) -> Place {
+    azurite::variables(port).into_iter().fold(place, |place, (name, value)| place.set(name, value))
+}
+
+/// Four processes, none of whose transactions is lost.
+fn four_processes(kind: &str) {
+    let Some(Served { place, url, _server, .. }) = served(kind) else { return };
+    race(&place, &url, 4, number("FACTFS_RACE_STORES", 50));
+}
+
+#[test]
+fn four_processes_on_a_directory() {
+    four_processes("local");
+}
+
+#[test]
+fn four_processes_on_sqlite() {
+    four_processes("sqlite");
+}
+
+#[test]
+fn four_processes_on_s3() {
+    four_processes("s3");
+}
+
+#[test]
+fn four_processes_on_azure() {
+    four_processes("azure");
+}
+
+#[test]
+fn four_processes_on_postgres() {
+    four_processes("postgres");
+}
+
+/// Every third swap is applied and its answer lost in this manner: each transaction is committed
+/// once, and said to be.
+fn through(manner: Manner, kind: &str) {
+    let Some(Served { place, url, port, _server }) = served(kind) else { return };
+    let Some(port) = port else { panic!("{kind} speaks no HTTP") };
+    let proxy = Proxy::start(port, manner);
+    let patience = |place: Place| place.set("AWS_TIMEOUT", "500ms").set("AZURE_TIMEOUT", "500ms");
+    let far = match kind {
+        "s3" => patience(Place::new().with_s3(proxy.port)),
+        _ => patience(with_azure(Place::new(), proxy.port)),
+    };
+    let count = number("FACTFS_FLAKY", 20);
+    let forms = (0..count).map(|n| format!("[{{:w/key \"{n}\" :w/n {n}}}]")).collect();
+    let written = Writer::start(&far, &url, forms).end();
+    assert_eq!((written.code, written.stderr.as_str()), (Some(0), ""));
+    assert_eq!(written.acknowledged.len(), count);
+    let audit = audit(&place, &url).unwrap();
+    assert_eq!(audit.log.len(), 1 + count, "commits");
+    let each_once: BTreeMap<_, _> = (0..count).map(|n| (n.to_string(), 1)).collect();
+    assert_eq!(audit.keys, each_once);
+    let reported = written.acknowledged.iter().map(|report| report["commit"].as_str().unwrap());
+    let log: Vec<_> = audit.log[1..].iter().map(|entry| entry.commit.to_string()).collect();
+    assert_eq!(reported.collect::<Vec<_>>(), log, "what was reported is what the log has");
+    let disturbed = proxy.swaps() / 3;
+    assert!(disturbed * 4 > count, "too few were disturbed: {disturbed} of {count}");
+    eprintln!("{kind} {manner:?}: {count} transactions, {disturbed} swaps disturbed");
+}
+
+#[test]
+fn s3_that_applies_and_answers_503() {
+    through(Manner::Fail503, "s3");
+}
+
+#[test]
+fn s3_that_applies_and_cuts_the_connection() {
+    through(Manner::Cut, "s3");
+}
+
+#[test]
+fn s3_that_applies_and_hangs() {
+    through(Manner::Hang, "s3");
+}
+
+#[test]
+fn azure_that_applies_and_answers_503() {
+    through(Manner::Fail503, "azure");
+}
+
+#[test]
+fn azure_that_applies_and_cuts_the_connection() {
+    through(Manner::Cut, "azure");
+}
+
+#[test]
+fn azure_that_applies_and_hangs() {
+    through(Manner::Hang, "azure");
+}
