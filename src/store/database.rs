@@ -5,41 +5,31 @@
 //! opens share its connections and its node cache.
 
 use crate::newest;
-use crate::trust::Trust;
-use crate::{DiskCache, Error, Kind, Locator, Settings, StoreNodes, SystemHost};
-use factfs_core::clone::replica_of;
-use factfs_core::commit::{Frame, Opened, Refs, Replica, Tag};
+use crate::opening::{Opening, wait};
+use crate::{DiskCache, Error, Locator, Settings};
+use factfs_core::commit::{Frame, Opened, Refs, Tag};
 use factfs_core::conn::{
     Collected, Collection, Conn, ConnError, CreateOptions, MergeOptions, MergePlan, Merged, Moment,
-    Options, Place, create,
+    create,
 };
 use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::{CommitId, T, Tx};
-use factfs_core::store::{Host, Store, contract};
 use factfs_core::transact::{self, TxOptions};
 use factfs_core::value::Uuid;
-use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tokio::runtime::{Builder, Runtime};
+use std::sync::{Arc, OnceLock};
 
 /// One branch of one database.
 #[derive(Clone, Debug)]
 pub struct Database {
-    place: Place,
-    nodes: Arc<StoreNodes>,
-    counted: Arc<crate::Counted<Arc<dyn Store>>>,
+    opening: Opening,
     conn: Conn,
     identity: Identity,
-    options: Options,
-    trust: Arc<Trust>,
-    replica: Arc<Mutex<Option<Option<String>>>>,
 }
 
 #[derive(Clone, Debug)]
 struct Identity {
-    url: String,
     uuid: Uuid,
     /// As it was asked for; `None` is the default one.
     branch: Option<String>,
@@ -105,22 +95,8 @@ pub struct TagInfo {
     pub instant_ms: Option<i64>,
 }
 
-/// The runtime that requests run on: one for the process.
-pub fn runtime() -> Result<&'static Runtime, Error> {
-    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
-    let start = || Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    RUNTIME
-        .get_or_init(|| start().map_err(|e| e.to_string()))
-        .as_ref()
-        .map_err(|e| Error::new(Kind::Unavailable, format!("no threads for requests: {e}")))
-}
-
 /// How often a branch or a tag is begun anew because a collection came between.
 const NAMING: u32 = 10;
-
-pub(crate) fn wait<T>(future: impl Future<Output = T>) -> Result<T, Error> {
-    Ok(runtime()?.block_on(future))
-}
 
 /// Checks the place that `url` names, whether or not a database is there.
 pub fn check_place(
@@ -137,30 +113,34 @@ impl Database {
         let opening = Opening::new(url, settings)?;
         opening.require_writable(None)?;
         wait(create(&opening.place, options))??;
-        let database = opening.branch(None)?;
+        let database = Self::on(opening, None)?;
         // Probed above, when it had no uuid yet.
-        database.opening().require_trust(Some(database.uuid()))?;
+        database.opening.require_trust(Some(database.uuid()))?;
         Ok(database)
     }
 
     /// Opens a branch. A locator with a moment is opened at its branch: ask for [`Database::at`].
     pub fn open(locator: &Locator, settings: &Settings) -> Result<Self, Error> {
-        Opening::new(&locator.url, settings)?.branch(locator.branch.as_deref())
+        Self::on(Opening::new(&locator.url, settings)?, locator.branch.as_deref())
+    }
+
+    fn on(opening: Opening, branch: Option<&str>) -> Result<Self, Error> {
+        let (place, options) = (opening.place.clone(), opening.options.clone());
+        let conn = wait(Conn::open(place, branch, options))??;
+        newest::see(opening.place.store.as_ref(), &conn)?;
+        let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
+        let identity = Identity { uuid, branch, names: Arc::default() };
+        Ok(Self { opening, conn, identity })
     }
 
     /// Another branch of the same store.
     pub fn on_branch(&self, branch: &str) -> Result<Self, Error> {
-        self.opening().branch(Some(branch))
-    }
-
-    fn opening(&self) -> Opening {
-        let Self { place, nodes, counted, options, trust, replica, .. } = self.clone();
-        Opening { place, nodes, counted, options, url: self.identity.url.clone(), trust, replica }
+        Self::on(self.opening.clone(), Some(branch))
     }
 
     /// How users name it, without credentials.
     pub fn url(&self) -> &str {
-        &self.identity.url
+        &self.opening.url
     }
 
     /// Which database.
@@ -192,7 +172,7 @@ impl Database {
     /// The newest value: one conditional read of the head.
     pub fn db(&self) -> Result<Db, Error> {
         let db = wait(self.conn.refresh())??;
-        newest::see(self.place.store.as_ref(), &self.conn)?;
+        newest::see(self.opening.place.store.as_ref(), &self.conn)?;
         Ok(db)
     }
 
@@ -203,13 +183,13 @@ impl Database {
 
     /// Branches and tags as stored.
     pub fn refs(&self) -> Result<Refs, Error> {
-        Ok(wait(self.place.refs())??)
+        Ok(wait(self.opening.place.refs())??)
     }
 
     /// Commits a transaction. When another writer came first it is prepared again on the newer
     /// value.
     pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
-        self.opening().require_writable(Some(self.uuid()))?;
+        self.opening.require_writable(Some(self.uuid()))?;
         let (tx, tx_id) = (tx.clone(), options.tx_id.clone());
         let make = move |db: &Db, now_ms: i64| {
             transact::prepare(
@@ -224,7 +204,7 @@ impl Database {
     /// One transaction of this branch.
     pub fn log_entry(&self, t: T) -> Result<LogEntry, Error> {
         let opened = self.conn.opened();
-        let (commit, frame) = wait(self.place.frame(&opened, t))??;
+        let (commit, frame) = wait(self.opening.place.frame(&opened, t))??;
         Ok(LogEntry::new(commit, &frame))
     }
 
@@ -241,7 +221,7 @@ impl Database {
             (from, false) => from.unwrap_or(T(1))..=T(u64::MAX),
             (None, true) => T(1)..=T(u64::MAX),
         };
-        let mut reader = self.place.log(&self.conn.opened(), range, newest_first);
+        let mut reader = self.opening.place.log(&self.conn.opened(), range, newest_first);
         let mut entries = Vec::new();
         while entries.len() < limit
             && let Some((commit, frame)) = wait(reader.next())??
@@ -262,7 +242,7 @@ impl Database {
         let refs = self.refs()?;
         let mut branches = Vec::new();
         for (name, branch) in refs.branches.iter().filter(|(_, branch)| !branch.closed) {
-            let commit = match wait(self.place.tip(&branch.head))? {
+            let commit = match wait(self.opening.place.tip(&branch.head))? {
                 // Deleted since its name was read.
                 Err(factfs_core::conn::ConnError::NoBranch(_)) => continue,
                 tip => tip?.commit,
@@ -275,19 +255,19 @@ impl Database {
 
     /// Makes a branch at a moment of this one; by default at its head.
     pub fn create_branch(&self, name: &str, at: Option<&str>) -> Result<(), Error> {
-        self.begin(at, |opened, t| wait(self.place.create_branch(name, opened, t)))
+        self.begin(at, |opened, t| wait(self.opening.place.create_branch(name, opened, t)))
     }
 
     /// Deletes a branch that is not the default one.
     pub fn delete_branch(&self, name: &str) -> Result<(), Error> {
-        self.opening().require_writable(Some(self.uuid()))?;
-        Ok(wait(self.place.delete_branch(name))??)
+        self.opening.require_writable(Some(self.uuid()))?;
+        Ok(wait(self.opening.place.delete_branch(name))??)
     }
 
     /// Gives a branch another name.
     pub fn rename_branch(&self, from: &str, to: &str) -> Result<(), Error> {
-        self.opening().require_writable(Some(self.uuid()))?;
-        Ok(wait(self.place.rename_branch(from, to))??)
+        self.opening.require_writable(Some(self.uuid()))?;
+        Ok(wait(self.opening.place.rename_branch(from, to))??)
     }
 
     /// All tags, by name.
@@ -303,13 +283,13 @@ impl Database {
 
     /// Names a moment of this branch; by default its head.
     pub fn create_tag(&self, name: &str, at: Option<&str>) -> Result<(), Error> {
-        self.begin(at, |opened, t| wait(self.place.create_tag(name, opened, t, false)))
+        self.begin(at, |opened, t| wait(self.opening.place.create_tag(name, opened, t, false)))
     }
 
     /// Forgets a tag.
     pub fn delete_tag(&self, name: &str) -> Result<(), Error> {
-        self.opening().require_writable(Some(self.uuid()))?;
-        Ok(wait(self.place.delete_tag(name))??)
+        self.opening.require_writable(Some(self.uuid()))?;
+        Ok(wait(self.opening.place.delete_tag(name))??)
     }
 
     /// Names a point of this branch; on the newest head, if a collection came between.
@@ -329,7 +309,7 @@ impl Database {
     }
 
     fn point(&self, at: Option<&str>) -> Result<(Opened, T), Error> {
-        self.opening().require_writable(Some(self.uuid()))?;
+        self.opening.require_writable(Some(self.uuid()))?;
         let db = match at {
             None => self.db()?,
             Some(when) => self.at(when)?.db,
@@ -357,7 +337,7 @@ impl Database {
 
     /// Merges a branch, a tag or a moment into this branch: one transaction with both as parents.
     pub fn merge(&self, source: &str, options: &MergeOptions) -> Result<Merged, Error> {
-        self.opening().require_writable(Some(self.uuid()))?;
+        self.opening.require_writable(Some(self.uuid()))?;
         self.db()?;
         let source = wait(self.conn.source(source))??;
         Ok(wait(self.conn.merge(&source, options))??)
@@ -370,14 +350,14 @@ impl Database {
         asked: &Collection,
         progress: &mut (dyn FnMut(u64, &'static str) + Send),
     ) -> Result<(Collected, usize), Error> {
-        self.opening().require_writable(Some(self.uuid()))?;
-        let collected = wait(self.place.collect(asked, progress))??;
-        Ok((collected, crate::url::sweep(&self.identity.url, asked.grace_ms)?))
+        self.opening.require_writable(Some(self.uuid()))?;
+        let collected = wait(self.opening.place.collect(asked, progress))??;
+        Ok((collected, crate::url::sweep(&self.opening.url, asked.grace_ms)?))
     }
 
     /// What a collection would do; writes nothing.
     pub fn collect_dry(&self, asked: &Collection) -> Result<Collected, Error> {
-        Ok(wait(self.place.collect_dry(asked))??)
+        Ok(wait(self.opening.place.collect_dry(asked))??)
     }
 
     /// The same value for a reader whose objects a collection deleted: seen from the newest head.
@@ -387,123 +367,16 @@ impl Database {
 
     /// What went over the wire so far, for all branches of the store that share it.
     pub fn counts(&self) -> crate::Counts {
-        self.counted.counts()
+        self.opening.counted.counts()
     }
 
     /// The cache on disk, if there is one: of remote stores, unless it was switched off.
     pub fn disk_cache(&self) -> Option<&Arc<DiskCache>> {
-        self.nodes.disk()
+        self.opening.nodes.disk()
     }
 
     /// What the node cache did so far.
     pub fn cache_stats(&self) -> crate::CacheStats {
-        self.nodes.stats()
-    }
-}
-
-/// How a connection behaves: as usual, but for what the environment says. `FACTFS_FLUSH_ROWS` is
-/// how many rows of novelty are merged into the trees at once: fewer make smaller flushes, and more
-/// of them.
-fn options(settings: &Settings) -> Result<Options, Error> {
-    let usual = Options::default();
-    let Some(text) = settings.var("FACTFS_FLUSH_ROWS") else { return Ok(usual) };
-    match text.parse().ok().filter(|rows| *rows > 0) {
-        Some(novelty_rows) => Ok(Options { novelty_rows, ..usual }),
-        None => {
-            let message = format!("FACTFS_FLUSH_ROWS={text} is no number of rows");
-            Err(Error::new(Kind::Invalid, message))
-        }
-    }
-}
-
-/// Whether a place is reached over a network.
-fn is_remote(url: &str) -> bool {
-    url.contains("://") && !url.starts_with("file://") && !url.starts_with("sqlite://")
-}
-
-/// A store that is open, before a branch of it is.
-pub(crate) struct Opening {
-    pub(crate) place: Place,
-    nodes: Arc<StoreNodes>,
-    counted: Arc<crate::Counted<Arc<dyn Store>>>,
-    url: String,
-    options: Options,
-    trust: Arc<Trust>,
-    replica: Arc<Mutex<Option<Option<String>>>>,
-}
-
-impl Opening {
-    pub(crate) fn new(url: &str, settings: &Settings) -> Result<Self, Error> {
-        let options = options(settings)?;
-        let store = crate::open(url, settings)?;
-        let url = store.url();
-        let trust = Arc::new(Trust::new(&url, settings));
-        let counted = Arc::new(crate::Counted::new(store));
-        let store: Arc<dyn Store> = counted.clone();
-        let handle = runtime()?.handle().clone();
-        let nodes = StoreNodes::new(store.clone(), settings.cache_bytes, handle);
-        let host: Arc<dyn Host> = Arc::new(SystemHost);
-        let disk = match is_remote(&url) {
-            true => settings.disk_cache()?,
-            false => None,
-        };
-        let disk = disk.map(|(root, limit_bytes)| DiskCache::shared(&root, limit_bytes, &host));
-        let nodes = Arc::new(nodes.with_disk(disk));
-        let place = Place { store, host, nodes: nodes.clone() };
-        Ok(Self { place, nodes, counted, url, options, trust, replica: Arc::default() })
-    }
-
-    fn branch(self, branch: Option<&str>) -> Result<Database, Error> {
-        let conn = wait(Conn::open(self.place.clone(), branch, self.options.clone()))??;
-        newest::see(self.place.store.as_ref(), &conn)?;
-        let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
-        let identity = Identity { url: self.url, uuid, branch, names: Arc::default() };
-        let Self { place, nodes, counted, options, trust, replica, .. } = self;
-        Ok(Database { place, nodes, counted, conn, identity, options, trust, replica })
-    }
-
-    /// Before the first write of a process: replicas are not written, and neither are stores that
-    /// cannot be trusted.
-    pub(crate) fn require_writable(&self, uuid: Option<Uuid>) -> Result<(), Error> {
-        let mut known = self.replica.lock().unwrap_or_else(PoisonError::into_inner);
-        let why = match &*known {
-            Some(why) => why,
-            None => {
-                let replica = wait(replica_of(self.place.store.as_ref()))??;
-                let why = |replica: Replica| {
-                    format!(
-                        "{}: this is a replica of {} and is not written: write there, or make a \
-                         database of its own with factfs clone --fork",
-                        self.url, replica.origin
-                    )
-                };
-                known.insert(replica.map(why))
-            }
-        };
-        match why {
-            None => self.require_trust(uuid),
-            Some(why) => Err(Error::new(Kind::ReadOnly, why.clone())),
-        }
-    }
-
-    /// Before the first write of a process to a remote store: some accept conditions silently and
-    /// ignore them. What was found about the database `uuid` is noted.
-    pub(crate) fn require_trust(&self, uuid: Option<Uuid>) -> Result<(), Error> {
-        if !is_remote(&self.url) {
-            return Ok(());
-        }
-        let probe = || -> Result<Option<String>, Error> {
-            let store = self.place.store.as_ref();
-            Ok(match wait(contract::probe(store, self.place.host.as_ref()))?? {
-                contract::Trust::Safe => None,
-                contract::Trust::Unsafe { why } => {
-                    Some(format!("{}: this store cannot be written safely: {why}", self.url))
-                }
-            })
-        };
-        match self.trust.why_not(uuid, probe)? {
-            None => Ok(()),
-            Some(why) => Err(Error::new(Kind::ReadOnly, why)),
-        }
+        self.opening.nodes.stats()
     }
 }

@@ -58,10 +58,13 @@ mod nodes;
 // floor 4: what callers are told
 mod error;
 
-// floor 5: a database for callers that wait
+// floor 5: a store that is open
+mod opening;
+
+// floor 6: a database for callers that wait
 mod database;
 
-// floor 6: looking through a database, and copying it
+// floor 7: looking through a database, and copying it
 mod upkeep;
 
 pub use cache::{
@@ -69,9 +72,7 @@ pub use cache::{
 };
 pub use check::{CheckOptions, Checked, Finding, check_store, check_stores};
 pub use counted::{Counted, Counts};
-pub use database::{
-    BranchInfo, Database, LogEntry, TagInfo, TransactOptions, check_place, runtime,
-};
+pub use database::{BranchInfo, Database, LogEntry, TagInfo, TransactOptions, check_place};
 pub use error::Error;
 pub use fault::{Fault, FaultPlan, Faulty, Operation};
 pub use host::SystemHost;
@@ -80,6 +81,7 @@ pub use local::LocalStore;
 pub use locator::Locator;
 pub use nodes::StoreNodes;
 pub use object::ObjectStore;
+pub use opening::runtime;
 pub use readonly::ReadOnly;
 pub use retry::Retried;
 pub use settings::Settings;

@@ -3,7 +3,7 @@
 //! **Invariant:** each opens the place and no branch of it: a damaged head is met by those who look
 //! for it.
 
-use crate::database::{Opening, wait};
+use crate::opening::{Opening, wait};
 use crate::{Error, Settings};
 use factfs_core::clone::{Cloning, Copied, Progress};
 use factfs_core::verify::{self, Report, Step};

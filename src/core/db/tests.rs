@@ -243,7 +243,8 @@ proptest! {
                 let ended = slice_of(&ended, 0..ended.len());
                 let needed = view.history || view.as_of.is_some();
                 let ended = if needed { ended } else { Vec::new() };
-                let found = in_order(order, &merge(order, Seeing { view, forgotten: &[] }, current, &ended, &layered));
+                let seeing = Seeing { view, forgotten: &[] };
+                let found = in_order(order, &merge(order, seeing, current, &ended, &layered));
                 let all = log.seen(view);
                 let expected = if order == Order::Avet { only_refs(all) } else { all };
                 prop_assert_eq!(found, expected, "{:?} in {:?}", view, order);
