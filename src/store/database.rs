@@ -4,6 +4,7 @@
 //! called from a thread that runs tasks of the runtime. All branches of one store that a process
 //! opens share its connections and its node cache.
 
+use crate::flusher::Flusher;
 use crate::newest;
 use crate::opening::{Opening, wait};
 use crate::{DiskCache, Error, Locator, Settings};
@@ -20,12 +21,13 @@ use factfs_core::transact::{self, TxOptions};
 use factfs_core::value::Uuid;
 use std::sync::{Arc, OnceLock};
 
-/// One branch of one database.
+/// One branch of one database. Dropping the last copy waits for a flush that is under way.
 #[derive(Clone, Debug)]
 pub struct Database {
     opening: Opening,
     conn: Conn,
     identity: Identity,
+    flusher: Arc<Flusher>,
 }
 
 #[derive(Clone, Debug)]
@@ -130,7 +132,7 @@ impl Database {
         newest::see(opening.place.store.as_ref(), &conn)?;
         let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
         let identity = Identity { uuid, branch, names: Arc::default() };
-        Ok(Self { opening, conn, identity })
+        Ok(Self { opening, conn, identity, flusher: Arc::default() })
     }
 
     /// Another branch of the same store.
@@ -198,7 +200,9 @@ impl Database {
                 &TxOptions { now_ms, tx_id: tx_id.clone(), ..TxOptions::default() },
             )
         };
-        Ok(wait(self.conn.transact(make))??)
+        let report = wait(self.conn.transact(make))??;
+        self.flusher.begin(&self.conn);
+        Ok(report)
     }
 
     /// One transaction of this branch.

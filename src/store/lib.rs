@@ -61,10 +61,13 @@ mod error;
 // floor 5: a store that is open
 mod opening;
 
-// floor 6: a database for callers that wait
+// floor 6: what is done beside transactions
+mod flusher;
+
+// floor 7: a database for callers that wait
 mod database;
 
-// floor 7: looking through a database, and copying it
+// floor 8: looking through a database, and copying it
 mod upkeep;
 
 pub use cache::{

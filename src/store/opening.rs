@@ -8,7 +8,7 @@ use crate::trust::Trust;
 use crate::{DiskCache, Error, Kind, Settings, StoreNodes, SystemHost};
 use factfs_core::clone::replica_of;
 use factfs_core::commit::Replica;
-use factfs_core::conn::{Options, Place};
+use factfs_core::conn::{Flush, Options, Place};
 use factfs_core::store::{Host, Store, contract};
 use factfs_core::value::Uuid;
 use std::future::Future;
@@ -113,7 +113,7 @@ impl Opening {
 /// how many rows of novelty are merged into the trees at once: fewer make smaller flushes, and more
 /// of them.
 fn options(settings: &Settings) -> Result<Options, Error> {
-    let usual = Options::default();
+    let usual = Options { flush: Flush::Owner, ..Options::default() };
     let Some(text) = settings.var("FACTFS_FLUSH_ROWS") else { return Ok(usual) };
     match text.parse().ok().filter(|rows| *rows > 0) {
         Some(novelty_rows) => Ok(Options { novelty_rows, ..usual }),

@@ -41,7 +41,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         ("attributes", report::count(db.schema().attributes().filter(user).count())),
         ("branches", names(branches)),
         ("tags", names(tags)),
-        ("warnings", if warnings.is_empty() { Value::Nil } else { names(warnings) }),
+        ("warnings", names(warnings)),
     ];
     if let Some(disk) = database.disk_cache() {
         properties.push(("cache", Value::str(&disk.root().to_string_lossy())));

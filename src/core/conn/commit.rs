@@ -8,7 +8,7 @@
 use super::build::{Draft, Group, Known, Plan};
 use super::queue::{Failure, Job};
 use super::settle::{Attempt, Settled, pause_ms};
-use super::{Conn, ConnError, Seen, rules};
+use super::{Conn, ConnError, Flush, Seen, rules};
 use crate::db::TxReport;
 use crate::id::CommitId;
 use crate::store::{Expect, StoreError, Swap};
@@ -56,7 +56,9 @@ impl Conn {
                     return;
                 }
                 // Alone it may be too much beside the novelty that is there.
-                Err(ConnError::TooLarge(_)) if !flushed && self.inner.options.flush => {
+                Err(ConnError::TooLarge(_))
+                    if !flushed && self.inner.options.flush != Flush::Asked =>
+                {
                     flushed = true;
                     match self.flush().await {
                         Ok(_) => {

@@ -7,8 +7,9 @@
 
 use super::build::{Objects, write_novelty};
 use super::commits::{self, LogPlace};
+use super::flushing::Running;
 use super::settle::{Attempt, Settled, pause_ms};
-use super::{Conn, ConnError, Place, Seen, rules};
+use super::{Conn, ConnError, Flush, Place, Seen, rules};
 use crate::commit::{
     Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened, Refs, SegmentRef, Tag,
 };
@@ -21,7 +22,6 @@ use crate::store::{Expect, Swap};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// How often a flush is made anew because a collection came between.
 const TRIES: u32 = 5;
@@ -72,17 +72,14 @@ impl Conn {
     /// is none, or if another flush was faster. Transactions go on meanwhile. Merging runs on the
     /// calling thread.
     pub async fn flush(&self) -> Result<bool, ConnError> {
-        if self.inner.flushing.swap(true, Ordering::AcqRel) {
-            return Ok(false);
-        }
-        let _done = Done(self);
+        let Some(running) = self.inner.flushing.begin() else { return Ok(false) };
         for _ in 0..TRIES {
             let seen = self.newest().await?;
             let (head, from) = (&seen.opened.head, &seen.opened);
             if head.closed || head.base.commit.is_none_or(|c| c.t <= head.base.flushed) {
                 return Ok(false);
             }
-            let flushed = self.flush_from(from).await;
+            let flushed = self.flush_from(from, Some(&running)).await;
             if let Ok(true) = flushed {
                 self.tag_automatically().await?;
                 return Ok(true);
@@ -116,7 +113,11 @@ impl Conn {
     }
 
     /// A flush made from a head that may be an old one.
-    pub(super) async fn flush_from(&self, from: &Opened) -> Result<bool, ConnError> {
+    pub(super) async fn flush_from(
+        &self,
+        from: &Opened,
+        running: Option<&Running<'_>>,
+    ) -> Result<bool, ConnError> {
         let (place, base) = (&self.inner.place, &from.head.base);
         let rows = place.commit_rows(&base.log).await?;
         // The layer as the newest schema has it: an attribute may have come into AVET since.
@@ -125,15 +126,30 @@ impl Conn {
         let flushed = place.merge(base, &novelty, &from.snapshot.schema, &rows, &sparse)?;
         place.put_all(&flushed.packs).await?;
         place.nodes.offer(&flushed.inlined);
+        running.iter().for_each(|running| running.swap());
         self.swap_trees(from, &flushed).await
     }
 
-    /// A flush where one is due, after a commit. That commit was acknowledged: what goes wrong here
-    /// is kept for [`Conn::flush_error`].
-    pub(super) async fn flush_if(&self, factor: u64) {
-        if !self.inner.options.flush || !self.is_full(factor) {
+    /// A flush where one is due. What was committed is acknowledged: what goes wrong here is kept for
+    /// [`Conn::flush_error`].
+    pub async fn flush_due(&self) {
+        if self.needs_flush() {
+            self.flush_noted().await;
+        }
+    }
+
+    /// Waits for a flush, or makes it, where novelty is twice as much as it should be.
+    pub(super) async fn hold_back(&self) {
+        if self.inner.options.flush == Flush::Asked || !self.is_flush_late() {
             return;
         }
+        self.inner.flushing.ended().await;
+        if self.is_flush_late() {
+            self.flush_noted().await;
+        }
+    }
+
+    async fn flush_noted(&self) {
         let error = self.flush().await.err();
         *self.inner.flush_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = error;
     }
@@ -279,15 +295,6 @@ impl Place {
         let packs = packs.finish().into_iter();
         let packs = packs.map(|(pack, bytes)| (pack_name(pack), bytes)).collect();
         Ok(Flushed { trees, commits, inlined: inlined.nodes, packs })
-    }
-}
-
-/// Says that the flush is over, however it ended.
-struct Done<'a>(&'a Conn);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.inner.flushing.store(false, Ordering::Release);
     }
 }
 

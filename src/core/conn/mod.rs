@@ -19,6 +19,7 @@ mod commits;
 mod create;
 mod error;
 mod flush;
+mod flushing;
 mod gc;
 mod join;
 mod log;
@@ -55,9 +56,10 @@ use crate::commit::{Opened, TAIL_BYTES};
 use crate::db::{Db, Prepared, Snapshot, TxReport};
 use crate::index::Nodes;
 use crate::store::{Host, Store, Version};
+use flushing::Flushing;
 use queue::Queue;
 use rules::rules;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a database is, and what is needed to read it.
@@ -83,14 +85,30 @@ pub struct Options {
     /// Rows of novelty from which a flush is due; it is due, too, where few rows are many bytes. At
     /// twice as many, transactions wait for it.
     pub novelty_rows: u64,
-    /// Whether the transaction that finds a flush due makes it, after all of its group were
-    /// answered. Else the owner calls [`Conn::flush`].
-    pub flush: bool,
+    /// Who flushes.
+    pub flush: Flush,
+}
+
+/// Who moves novelty into the trees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// The transaction that finds it due, after all of its group were answered.
+    Inline,
+    /// The owner, by [`Conn::flush_due`], beside the transactions. Where novelty is twice as much
+    /// as it should be, they wait.
+    Owner,
+    /// Whoever calls [`Conn::flush`], and nobody waits.
+    Asked,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limit_ms: 30_000, tail_bytes: TAIL_BYTES, novelty_rows: 64 << 10, flush: true }
+        Self {
+            limit_ms: 30_000,
+            tail_bytes: TAIL_BYTES,
+            novelty_rows: 64 << 10,
+            flush: Flush::Inline,
+        }
     }
 }
 
@@ -117,7 +135,7 @@ struct Inner {
     branch: Option<String>,
     seen: Mutex<Seen>,
     queue: Queue,
-    flushing: AtomicBool,
+    flushing: Flushing,
     flush_error: Mutex<Option<ConnError>>,
     /// When the head was swapped last from here.
     swapped_ms: AtomicI64,
@@ -166,14 +184,17 @@ impl Conn {
             if let Some(verdict) = slot.take() {
                 return verdict;
             }
+            self.hold_back().await;
             match self.inner.queue.lead() {
                 Some(lead) => {
-                    self.flush_if(2).await;
+                    self.inner.flushing.swapped().await;
                     // What arrives meanwhile is of the group.
                     self.pace().await;
                     self.commit_group(lead.jobs()).await;
                     drop(lead);
-                    self.flush_if(1).await;
+                    if self.inner.options.flush == Flush::Inline {
+                        self.flush_due().await;
+                    }
                 }
                 None => self.inner.queue.wait(|| slot.is_ready()).await,
             }

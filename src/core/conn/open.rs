@@ -2,12 +2,13 @@
 //!
 //! **Invariant:** opening writes nothing. A head older than one seen before is refused.
 
+use super::flushing::Flushing;
 use super::queue::Queue;
 use super::{Conn, ConnError, Inner, Options, Place, Seen};
 use crate::commit::{HEAD, Head};
 use crate::db::Db;
 use crate::store::RefRead;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 
 impl Conn {
@@ -27,7 +28,7 @@ impl Conn {
         };
         let seen = Mutex::new(place.open_newest(&head, None).await?);
         let (branch, queue) = (branch.map(str::to_owned), Queue::default());
-        let (flushing, flush_error) = (AtomicBool::new(false), Mutex::default());
+        let (flushing, flush_error) = (Flushing::default(), Mutex::default());
         let (past, swapped_ms) = (Mutex::default(), AtomicI64::new(0));
         let inner = Inner {
             place,

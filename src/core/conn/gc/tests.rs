@@ -3,11 +3,12 @@
 use super::super::testing::*;
 use super::super::{Conn, ConnError, Options, Retention, create};
 use super::*;
+use crate::conn::Flush;
 use crate::store::{Host, MemoryStore};
 use std::sync::Arc;
 
 fn options() -> Options {
-    Options { tail_bytes: 600, flush: false, ..Options::default() }
+    Options { tail_bytes: 600, flush: Flush::Asked, ..Options::default() }
 }
 
 /// A database whose store has the clock of its place.

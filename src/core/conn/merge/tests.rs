@@ -5,6 +5,7 @@ use super::super::{Conn, ConnError, Options};
 use super::ancestor::{Ancestry, Line};
 use super::difference::{by_log, by_trees};
 use super::*;
+use crate::conn::Flush;
 use crate::datom::Order;
 use crate::id::AttrId;
 use crate::transact::Fact;
@@ -21,7 +22,7 @@ const SCHEMA: &str = "[
     {:db/ident :key+n :db/valueType :db.type/tuple :db/tupleAttrs [:key :n]}]";
 
 fn options() -> Options {
-    Options { flush: false, novelty_rows: u64::MAX, tail_bytes: 700, ..Options::default() }
+    Options { flush: Flush::Asked, novelty_rows: u64::MAX, tail_bytes: 700, ..Options::default() }
 }
 
 /// A database with a branch `b` after these transactions.

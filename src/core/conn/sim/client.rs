@@ -6,7 +6,7 @@
 use super::book::{Attempt, Book};
 use super::network::Network;
 use crate::conn::testing::Say;
-use crate::conn::{Collection, Conn, ConnError, Options, Place, Retention};
+use crate::conn::{Collection, Conn, ConnError, Flush, Options, Place, Retention};
 use crate::datom::{Datom, Order};
 use crate::db::{Db, DbError};
 use crate::index::{Node, NodeRef, Nodes, NodesError};
@@ -74,7 +74,10 @@ impl Client {
 
     fn options(&self) -> Options {
         // Some leave flushing to others.
-        let flush = self.network.dice(3) > 0;
+        let flush = match self.network.dice(3) {
+            0 => Flush::Asked,
+            _ => Flush::Inline,
+        };
         Options { limit_ms: 400, tail_bytes: 400, novelty_rows: 12, flush }
     }
 

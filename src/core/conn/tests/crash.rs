@@ -4,6 +4,7 @@
 
 use super::super::testing::*;
 use super::super::{Collection, Conn, ConnError, CreateOptions, Options, Place, Retention, create};
+use crate::conn::Flush;
 use crate::id::T;
 use crate::store::{
     BoxFuture, Expect, Fetch, Listed, MemoryStore, RefRead, Store, StoreError, Swap, Version,
@@ -81,7 +82,7 @@ fn until_stopped<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 fn options() -> Options {
-    Options { tail_bytes: 600, flush: false, ..Options::default() }
+    Options { tail_bytes: 600, flush: Flush::Asked, ..Options::default() }
 }
 
 fn conn_over(place: Place) -> Conn {

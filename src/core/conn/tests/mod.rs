@@ -6,7 +6,7 @@ mod pace;
 mod time;
 
 use super::testing::*;
-use super::{Conn, ConnError, CreateOptions, Options, TransactError, create};
+use super::{Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};
 use crate::commit::TAIL_BYTES;
 use crate::datom::Order;
 use crate::db::{Db, DbError, Prepared};
@@ -20,7 +20,7 @@ use crate::value::Value;
 use std::sync::Arc;
 
 fn unflushed() -> Options {
-    Options { flush: false, novelty_rows: u64::MAX, ..Options::default() }
+    Options { flush: Flush::Asked, novelty_rows: u64::MAX, ..Options::default() }
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_flush_applies_to_later_heads() {
     let from = other.seen();
     say_much(&conn, 60, 120);
     let before = conn.db();
-    assert!(block_on(other.flush_from(&from.opened)).unwrap());
+    assert!(block_on(other.flush_from(&from.opened, None)).unwrap());
     let again = reopen(&store).unwrap();
     let head = again.opened().head;
     assert!(head.base.flushed == from.opened.head.base.commit.unwrap().t);
@@ -229,7 +229,7 @@ fn a_flush_applies_to_later_heads() {
     assert_eq!(all(&before.history()), all(&again.db().history()));
     assert_eq!(all(&before), all(&again.db()));
     // The same flush a second time finds that it lost.
-    assert!(!block_on(conn.flush_from(&from.opened)).unwrap());
+    assert!(!block_on(conn.flush_from(&from.opened, None)).unwrap());
     assert!(block_on(conn.flush()).unwrap());
     assert_eq!(all(&before.history()), all(&reopen(&store).unwrap().db().history()));
 }
