@@ -5,8 +5,8 @@ use crate::fixture::tree;
 use crate::inode::ROOT;
 use crate::source::{MemorySource, Source};
 
-const READ: Mode = Mode { read: true, write: false, truncate: false };
-const WRITE: Mode = Mode { read: false, write: true, truncate: true };
+const READ: Mode = Mode { read: true, write: false, truncate: false, process: None };
+const WRITE: Mode = Mode { read: false, write: true, truncate: true, process: None };
 
 fn vfs() -> (Vfs, [Arc<MemorySource>; 2]) {
     let (tree, sources) = tree();
@@ -32,7 +32,7 @@ fn write(vfs: &Vfs, path: &str, text: &str) -> Result<()> {
         }
     };
     // As a shell does: a flush of the copied descriptor comes first.
-    vfs.flush(ino, opened.handle)?;
+    vfs.flush(ino, opened.handle, None)?;
     let mut rest = text.as_bytes();
     let mut offset = 0;
     while !rest.is_empty() {
@@ -40,7 +40,7 @@ fn write(vfs: &Vfs, path: &str, text: &str) -> Result<()> {
         offset += written as u64;
         rest = &rest[written..];
     }
-    let flushed = vfs.flush(ino, opened.handle);
+    let flushed = vfs.flush(ino, opened.handle, None);
     vfs.release(opened.handle);
     flushed
 }
@@ -98,7 +98,7 @@ fn a_refused_transaction_says_why() {
 fn reports_are_read_back_from_the_handle() {
     let (vfs, _) = vfs();
     let ino = vfs.walk(ROOT, "/inventory/branches/main/transact").unwrap().ino;
-    let mode = Mode { read: true, write: true, truncate: false };
+    let mode = Mode { read: true, write: true, truncate: false, process: None };
     let opened = vfs.open(ino, mode, &Cancel::default()).unwrap();
     assert_eq!(opened.caching, Caching::Stream);
     vfs.write(ino, opened.handle, 0, b"[[:db/add \"x\" :item/sku \"y\"]]").unwrap();
