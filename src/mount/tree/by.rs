@@ -75,7 +75,8 @@ pub fn name_of(text: &str) -> String {
 pub fn namespace(db: &Db, name: &str) -> Result<String> {
     let mut known = render::namespaces(db, true).into_iter();
     known.find(|ns| name_of(ns) == name).ok_or_else(|| {
-        let known: Vec<String> = render::namespaces(db, false).iter().map(|ns| name_of(ns)).collect();
+        let known: Vec<String> =
+            render::namespaces(db, false).iter().map(|ns| name_of(ns)).collect();
         let failure = Failure::not_found(format!("no attribute is in `{name}`"));
         failure.hint(format!("there are: {}", known.join(" ")))
     })

@@ -256,10 +256,11 @@ impl Vfs {
             (_, Some(Handle::Draft(draft))) => return Ok(edit::draft_attr(ino, draft)),
             (Entry::Query(_), _) => return self.query_attr(&inode),
             (Entry::Work(work), _) if inode.size_bytes.is_none() && work.is_answer() => {
-                let at_once =
-                    || work.is_cheap().then(|| self.make_at_once(work)).or_else(|| {
-                        self.evaluations.kept(work.answer).map(Ok)
-                    });
+                let at_once = || {
+                    work.is_cheap()
+                        .then(|| self.make_at_once(work))
+                        .or_else(|| self.evaluations.kept(work.answer).map(Ok))
+                };
                 match made.or_else(at_once) {
                     Some(Ok(made)) => self.sized(&mut inode, &made.content),
                     Some(Err(failure)) if failure.kind == Kind::Interrupted => {
@@ -368,7 +369,9 @@ impl Vfs {
         };
         self.note(&path, None);
         let stream = Stream::new(Box::new(commit), mode.read, mode.process);
-        let handle = self.handles.open(Handle::Transact(Box::new((resolved.node.clone(), Mutex::new(stream)))));
+        let handle = self
+            .handles
+            .open(Handle::Transact(Box::new((resolved.node.clone(), Mutex::new(stream)))));
         Ok(Opened { handle, caching: Caching::Stream })
     }
 

@@ -232,3 +232,36 @@ fn nothing_leaks() {
         assert_eq!(vfs.in_use(), before);
     }
 }
+
+/// Whatever queries do: these are answered without waiting for one.
+#[test]
+fn what_needs_no_evaluation() {
+    let (vfs, _) = vfs();
+    let head = "/catalog/branches/main";
+    for path in ["/README.md", "/.factfs/status.json", "/.factfs/last-error", "/catalog/store.json"]
+    {
+        let ino = vfs.walk(ROOT, path).unwrap().ino;
+        assert!(matches!(vfs.before_open(ino, READ), Before::Nothing), "{path}");
+        assert!(matches!(vfs.before_attr(ino), Before::Nothing), "{path}");
+    }
+    write(&vfs, "/queries/q.edn", "[:find ?e :where [?e :product/sku]]").unwrap();
+    let head_files =
+        ["transact", "schema.edn", "snapshot.json", "entities/5.edn", "by/product/sku/c1.edn"];
+    let paths = head_files.map(|file| format!("{head}/{file}"));
+    for path in paths.iter().map(String::as_str).chain(["/queries/q.edn"]) {
+        let ino = vfs.walk(ROOT, path).unwrap().ino;
+        assert!(!matches!(vfs.before_open(ino, READ), Before::Answer(_)), "{path}");
+        assert!(!matches!(vfs.before_attr(ino), Before::Answer(_)), "{path}");
+    }
+    let result = vfs.walk(ROOT, "/results/stock.csv").unwrap().ino;
+    assert!(matches!(vfs.before_open(result, READ), Before::Answer(_)));
+    assert!(matches!(vfs.before_open(result, WRITE), Before::Nothing));
+}
+
+#[test]
+fn permission_bits_of_transact_are_fixed() {
+    let (vfs, _) = vfs();
+    let ino = vfs.walk(ROOT, "/inventory/branches/main/transact").unwrap().ino;
+    assert_eq!(vfs.touch(ino, Some(0o100777)).unwrap_err().kind, Kind::NotPermitted);
+    assert!(vfs.touch(ino, Some(0o100600)).is_ok() && vfs.touch(ino, None).is_ok());
+}
