@@ -3,8 +3,8 @@
 //!
 //! **Invariant:** an event loop never waits for storage, a query or a commit: what may take long is
 //! done by a pool, and answered from there. No pool runs queries: what has to be evaluated is asked
-//! of [`Vfs::make`], and no thread of a pool waits for it. Every request is answered once: by the work, or by the
-//! caller's interruption.
+//! of [`Vfs::make`], and no thread of a pool waits for it. Every request is answered once: by the
+//! work, or by the caller's interruption.
 
 mod answer;
 mod filesystem;

@@ -1,7 +1,8 @@
 //! Real mounts of real stores, used by the programs that people use.
 //!
 //! This binary is three things: the tests; a small command (`mount POINT [--timeout=SECONDS]
-//! NAME=PATH…`, `umount POINT`) that they start; and its watchdog. Without `/dev/fuse` they are skipped, and say so.
+//! NAME=PATH…`, `umount POINT`) that they start; and its watchdog. Without `/dev/fuse` they are
+//! skipped, and say so.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends so")]
 
