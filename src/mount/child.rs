@@ -109,7 +109,8 @@ fn read_mount(what: &OsString) -> Option<Mount> {
     let unique_id = unique_id.filter(|unique_id| *unique_id != 0);
     let device = std::str::from_utf8(parts.next()?).ok()?.to_owned();
     let point = PathBuf::from(OsString::from_vec(parts.next()?.to_vec()));
-    Some(Mount { id, unique_id, device, point, file_system: point::FILE_SYSTEM.to_owned() })
+    let file_system = point::FILE_SYSTEM.to_owned();
+    Some(Mount { id, unique_id, device, point, file_system, server: None })
 }
 
 fn this_program() -> Result<Command> {

@@ -66,11 +66,6 @@ impl Inodes {
         Inode { ino, resolved, size_bytes }
     }
 
-    /// The number of a thing that is only listed: no reference.
-    pub fn number(&self, key: Key) -> u64 {
-        self.lock().number(key)
-    }
-
     /// The thing with a number.
     pub fn get(&self, ino: u64) -> Option<Inode> {
         let table = self.lock();

@@ -103,6 +103,12 @@ impl Shared {
     }
 }
 
+/// The process that a thread is of; `None` where that cannot be known.
+pub fn process_of(thread: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+}
+
 /// Whether a signal that ends things is pending for a thread or its process.
 fn is_ending(pid: u32) -> bool {
     // A caller that is gone waits for nothing.

@@ -33,6 +33,13 @@ pub struct Mount {
     pub point: PathBuf,
     /// The type of file system.
     pub file_system: String,
+    /// The process that serves it, if it is one of factfs.
+    pub server: Option<u32>,
+}
+
+/// What the kernel lists as the source of a mount: the process can be told without asking it.
+pub fn source_of(server: u32) -> String {
+    format!("factfs@{server}")
 }
 
 /// What is mounted exactly there, the topmost last.
@@ -63,6 +70,7 @@ fn read_line(line: &[u8]) -> Option<Mount> {
         device: text(2)?.to_owned(),
         point: PathBuf::from(std::ffi::OsString::from_vec(unquote(fields.get(4)?))),
         file_system: text(dash + 1)?.to_owned(),
+        server: text(dash + 2).and_then(|source| source.strip_prefix("factfs@")?.parse().ok()),
     })
 }
 
@@ -170,21 +178,33 @@ fn clear_dead(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Unmounts what factfs mounted there, and waits for its process for a while.
+/// Unmounts what factfs mounted there, and waits for its process for a while. Asks nothing of the
+/// mount, which may not answer.
 pub fn unmount(point: &Path, patience: Duration) -> Result<()> {
-    let path = absolute(point)?;
-    let ours = mounted_at(&path).last().is_some_and(|mount| mount.file_system == FILE_SYSTEM);
-    if !ours {
+    let path = unasked(point)?;
+    let topmost = mounted_at(&path).pop().filter(|mount| mount.file_system == FILE_SYSTEM);
+    let Some(mount) = topmost else {
         let message = format!("nothing of factfs is mounted at {}", path.display());
         return Err(Failure::not_found(message).hint("mount -t fuse.factfs lists what is"));
-    }
-    let server = server_of(&path);
+    };
     lazily(&path)?;
     let deadline = Instant::now() + patience;
-    while server.is_some_and(is_running) && Instant::now() < deadline {
+    while mount.server.is_some_and(is_running) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
     }
     Ok(())
+}
+
+/// The absolute path of a mount point, from the folder that it is in.
+fn unasked(point: &Path) -> Result<PathBuf> {
+    let whole = std::path::absolute(point).ok();
+    let inside = whole.as_ref().and_then(|whole| Some((whole.parent()?, whole.file_name()?)));
+    let path = inside.and_then(|(parent, name)| Some(fs::canonicalize(parent).ok()?.join(name)));
+    match path.filter(|path| !mounted_at(path).is_empty()) {
+        Some(path) => Ok(path),
+        // `..` at the end, or a link to a mount point.
+        None => absolute(point),
+    }
 }
 
 /// Unmounts one mount and no later one at the same place: for who mounted it.
@@ -202,13 +222,6 @@ impl Mount {
         let unique = self.unique_id.zip(other.unique_id);
         same && unique.is_none_or(|(mine, its)| mine == its)
     }
-}
-
-/// The process that serves a mount, as it says itself.
-fn server_of(path: &Path) -> Option<u32> {
-    let status = fs::read(path.join(".factfs/status.json")).ok()?;
-    let status: serde_json::Value = serde_json::from_slice(&status).ok()?;
-    status.get("pid")?.as_u64().and_then(|pid| u32::try_from(pid).ok())
 }
 
 fn is_running(pid: u32) -> bool {
@@ -285,7 +298,9 @@ mod tests {
         let mount = read_line(line).unwrap();
         assert_eq!((mount.id, mount.device.as_str()), (36, "0:57"));
         assert_eq!(mount.point, Path::new("/mnt/a b"));
-        assert_eq!(mount.file_system, FILE_SYSTEM);
+        assert_eq!((mount.file_system.as_str(), mount.server), (FILE_SYSTEM, None));
+        let line = b"36 35 0:57 / /mnt/a rw - fuse.factfs factfs@77 rw,user_id=0";
+        assert_eq!(read_line(line).unwrap().server, Some(77));
         assert!(mounted_at(Path::new("/proc")).iter().any(|m| m.file_system == "proc"));
     }
 

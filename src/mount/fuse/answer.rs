@@ -4,7 +4,8 @@ use super::Adapter;
 use crate::error::{Failure, Result};
 use crate::pool::Pool;
 use crate::spool::Cancel;
-use crate::vfs::{Attr, Found, Named, Opened, Vfs};
+use crate::tree::Rendered;
+use crate::vfs::{Attr, Found, Making, Named, Opened, Vfs};
 use fuser::{Errno, Request};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -85,7 +86,7 @@ impl<R> Once<R> {
 impl Adapter {
     /// Does the work on a pool and answers with what `give` makes of it; with EINTR as soon as the
     /// caller is to be ended.
-    pub(super) fn later<R: Refuse, T: Unclaimed>(
+    pub(super) fn later<R: Refuse, T: Unclaimed + 'static>(
         &self,
         pool: &Pool,
         request: &Request,
@@ -93,6 +94,32 @@ impl Adapter {
         work: impl FnOnce(&Vfs, &Cancel) -> Result<T> + Send + 'static,
         give: impl FnOnce(R, T) + Send + 'static,
     ) {
+        let (cancel, answer) = self.pending(request, reply, give);
+        let vfs = self.vfs.clone();
+        pool.run(move || answer(work(&vfs, &cancel)));
+    }
+
+    /// Has an answer made, does the rest of the work when that has ended, and replies as
+    /// [`later`](Self::later) does. No thread waits meanwhile.
+    pub(super) fn when_made<R: Refuse, T: Unclaimed + 'static>(
+        &self,
+        making: &Making,
+        request: &Request,
+        reply: R,
+        work: impl FnOnce(&Vfs, Result<Rendered>) -> Result<T> + Send + 'static,
+        give: impl FnOnce(R, T) + Send + 'static,
+    ) {
+        let (cancel, answer) = self.pending(request, reply, give);
+        self.vfs.make(making, &cancel, move |vfs, made| answer(work(vfs, made)));
+    }
+
+    /// A reply to be given: the flag that is set when the caller is to be ended, and what gives it.
+    fn pending<R: Refuse, T: Unclaimed + 'static>(
+        &self,
+        request: &Request,
+        reply: R,
+        give: impl FnOnce(R, T) + Send + 'static,
+    ) -> (Cancel, impl FnOnce(Result<T>) + Send + 'static) {
         let reply = Once(Arc::new(Mutex::new(Some(reply))));
         let cancel = Cancel::default();
         let (waiting, cancelled) = (Once(reply.0.clone()), cancel.clone());
@@ -101,8 +128,7 @@ impl Adapter {
             cancelled.cancel();
         });
         let vfs = self.vfs.clone();
-        pool.run(move || {
-            let done = work(&vfs, &cancel);
+        let answer = move |done: Result<T>| {
             drop(watched);
             match (reply.take(), done) {
                 (Some(reply), Ok(done)) => give(reply, done),
@@ -110,6 +136,7 @@ impl Adapter {
                 (None, Ok(done)) => done.give_back(&vfs),
                 (None, Err(_)) => {}
             }
-        });
+        };
+        (cancel, answer)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::answer::{Refuse, errno};
 use super::{Adapter, file_attr, file_type, open_flags, open_mode};
+use crate::interrupt::process_of;
 use crate::tree::Shape;
-use crate::vfs::{Attr, FOREVER, Found, Named, Vfs};
+use crate::vfs::{Attr, Before, FOREVER, Found, Mode, Named, Opened, Vfs};
 use fuser::{
     BsdFileFlags, Errno, FileHandle, FileType, Filesystem, Generation, INodeNo, InitFlags,
     KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
@@ -18,6 +19,8 @@ use std::time::{Duration, SystemTime};
 
 /// Names that are looked up for one batch of a listing with attributes.
 const BATCH: usize = 24;
+/// Names that are made at once for a listing without attributes.
+const NAMES: usize = 128;
 /// `.` and `..` come before what a folder lists.
 const DOTS: u64 = 2;
 
@@ -59,21 +62,27 @@ impl Filesystem for Adapter {
         let (owner, handle) = (self.owner, fh.map(|fh| fh.0));
         let give =
             move |reply: ReplyAttr, attr: Attr| reply.attr(&attr.ttl, &file_attr(&attr, owner));
-        if self.vfs.has_attr_at_hand(ino.0) {
-            return match self.vfs.attr(ino.0, handle, &Default::default()) {
+        match self.vfs.before_attr(ino.0) {
+            Before::Nothing => match self.vfs.attr_made(ino.0, handle, None) {
                 Ok(attr) => give(reply, attr),
                 Err(failure) => reply.error(errno(&failure)),
-            };
+            },
+            Before::Seeks => {
+                let work = move |vfs: &Vfs, _: &_| vfs.attr_made(ino.0, handle, None);
+                self.later(&self.quick, request, reply, work, give);
+            }
+            Before::Answer(making) => {
+                let work = move |vfs: &Vfs, made| vfs.attr_made(ino.0, handle, Some(made));
+                self.when_made(&making, request, reply, work, give);
+            }
         }
-        let work = move |vfs: &Vfs, cancel: &_| vfs.attr(ino.0, handle, cancel);
-        self.later(&self.slow, request, reply, work, give);
     }
 
     fn setattr(
         &self,
         request: &Request,
         ino: INodeNo,
-        _: Option<u32>,
+        mode: Option<u32>,
         uid: Option<u32>,
         gid: Option<u32>,
         size: Option<u64>,
@@ -97,7 +106,7 @@ impl Filesystem for Adapter {
             reply,
             move |vfs, _| match size {
                 Some(size) => vfs.resize(ino.0, handle, size),
-                None => vfs.touch(ino.0),
+                None => vfs.touch(ino.0, mode),
             },
             move |reply, attr| reply.attr(&attr.ttl, &file_attr(&attr, owner)),
         );
@@ -167,13 +176,27 @@ impl Filesystem for Adapter {
 
     fn open(&self, request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let mode = open_mode(flags);
-        self.later(
-            &self.slow,
-            request,
-            reply,
-            move |vfs, cancel| vfs.open(ino.0, mode, cancel),
-            |reply, opened| reply.opened(FileHandle(opened.handle), open_flags(opened.caching)),
-        );
+        let give = |reply: ReplyOpen, opened: Opened| {
+            reply.opened(FileHandle(opened.handle), open_flags(opened.caching));
+        };
+        match self.vfs.before_open(ino.0, mode) {
+            Before::Nothing => match self.vfs.open_made(ino.0, mode, None) {
+                Ok(opened) => give(reply, opened),
+                Err(failure) => reply.error(errno(&failure)),
+            },
+            Before::Seeks => {
+                let caller = request.pid();
+                let work = move |vfs: &Vfs, _: &_| {
+                    let process = mode.write.then(|| process_of(caller)).flatten();
+                    vfs.open_made(ino.0, Mode { process, ..mode }, None)
+                };
+                self.later(&self.quick, request, reply, work, give);
+            }
+            Before::Answer(making) => {
+                let work = move |vfs: &Vfs, made| vfs.open_made(ino.0, mode, Some(made));
+                self.when_made(&making, request, reply, work, give);
+            }
+        }
     }
 
     fn create(
@@ -244,12 +267,14 @@ impl Filesystem for Adapter {
         _: LockOwner,
         reply: ReplyEmpty,
     ) {
-        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0);
+        let caller = request.pid();
+        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0, process_of(caller));
         self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
     }
 
     fn fsync(&self, request: &Request, ino: INodeNo, fh: FileHandle, _: bool, reply: ReplyEmpty) {
-        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0);
+        let caller = request.pid();
+        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0, process_of(caller));
         self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
     }
 
@@ -273,7 +298,7 @@ impl Filesystem for Adapter {
 
     fn opendir(&self, request: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         self.later(
-            &self.slow,
+            &self.listings,
             request,
             reply,
             move |vfs, cancel| vfs.open_folder(ino.0, cancel),
@@ -295,17 +320,21 @@ impl Filesystem for Adapter {
                 return reply.ok();
             }
         }
-        match self.vfs.names(fh.0, offset.saturating_sub(DOTS), 4096) {
-            Ok(names) => {
-                for named in names {
-                    let kind = file_type(named.shape);
-                    if reply.add(INodeNo(named.ino), named.next + DOTS, kind, &named.name) {
-                        break;
-                    }
-                }
-                reply.ok();
+        let mut from = offset.saturating_sub(DOTS);
+        loop {
+            let names = match self.vfs.names(fh.0, from, NAMES) {
+                Ok(names) => names,
+                Err(failure) => return reply.error(errno(&failure)),
+            };
+            let Some(last) = names.last().map(|named| named.next) else { return reply.ok() };
+            let is_full = names.into_iter().any(|named| {
+                let kind = file_type(named.shape);
+                reply.add(INodeNo(named.ino), named.next + DOTS, kind, &named.name)
+            });
+            if is_full {
+                return reply.ok();
             }
-            Err(failure) => reply.error(errno(&failure)),
+            from = last;
         }
     }
 

@@ -2,8 +2,9 @@
 //! library.
 //!
 //! **Invariant:** an event loop never waits for storage, a query or a commit: what may take long is
-//! done by a pool, and answered from there. Every request is answered once: by the work, or by the
-//! caller's interruption.
+//! done by a pool, and answered from there. No pool runs queries: what has to be evaluated is asked
+//! of [`Vfs::make`], and no thread of a pool waits for it. Every request is answered once: by the
+//! work, or by the caller's interruption.
 
 mod answer;
 mod filesystem;
@@ -22,10 +23,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// What the library calls.
 pub(crate) struct Adapter {
     vfs: Arc<Vfs>,
-    /// Lookups, listings, attributes.
+    /// Lookups, attributes, opening what costs a few seeks.
     quick: Pool,
-    /// Queries.
-    slow: Pool,
+    /// Listings, which may be long.
+    listings: Pool,
     /// Commits.
     commits: Pool,
     watch: Watch,
@@ -34,11 +35,10 @@ pub(crate) struct Adapter {
 
 impl Adapter {
     pub(crate) fn new(vfs: Arc<Vfs>) -> Self {
-        let at_once = vfs.tree.limits().at_once;
         Self {
             vfs,
             quick: Pool::new("lookups", 16),
-            slow: Pool::new("queries", at_once),
+            listings: Pool::new("listings", 8),
             commits: Pool::new("commits", 8),
             watch: Watch::default(),
             owner: (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw()),
@@ -89,7 +89,7 @@ fn open_mode(flags: OpenFlags) -> Mode {
         OpenAccMode::O_RDWR => (true, true),
     };
     let truncate = flags.0 & rustix::fs::OFlags::TRUNC.bits() as i32 != 0;
-    Mode { read, write, truncate }
+    Mode { read, write, truncate, process: None }
 }
 
 fn open_flags(caching: Caching) -> FopenFlags {

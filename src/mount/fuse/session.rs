@@ -123,7 +123,7 @@ impl Drop for Session {
 fn config(options: &Options) -> Config {
     let mut config = Config::default();
     config.mount_options = vec![
-        MountOption::FSName("factfs".into()),
+        MountOption::FSName(point::source_of(std::process::id())),
         // Not `Subtype`: the library passes that one to fusermount3 only.
         MountOption::CUSTOM("subtype=factfs".into()),
         MountOption::DefaultPermissions,

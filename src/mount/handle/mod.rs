@@ -24,8 +24,8 @@ pub enum Handle {
     Bytes(Content),
     /// A query, or scratch, that may be changed.
     Draft(Arc<Draft>),
-    /// Transactions to a branch.
-    Transact(Box<Mutex<Stream>>),
+    /// Where transactions are written to, and those that are.
+    Transact(Box<(Node, Mutex<Stream>)>),
 }
 
 /// What is open in a mount.

@@ -3,37 +3,47 @@
 //!
 //! **Invariant:** what a write answers is exactly what was done with its bytes: all of them; or
 //! those up to the last form that committed, and the next write gets the failure; or none and the
-//! failure. A failure sticks. A flush is not the end of the file: it only tells that a form is
-//! still incomplete.
+//! failure. A failure sticks. A flush is not the end of the file: it only tells the process that
+//! opened it that a form is still incomplete. What is held of an incomplete form is bounded, and
+//! bytes that nothing could complete are refused by the write that brings them.
 
 use crate::error::{Failure, Kind, Result};
-use factfs_core::edn::{Form, Reader};
+use factfs_core::edn::{Form, Reader, Span};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// Commits one form and gives its report.
 pub type Commit = Box<dyn FnMut(&Form) -> Result<String> + Send>;
 
+/// The most that one form may have.
+pub const MAX_FORM_BYTES: usize = 64 << 20;
+
 /// A stream of transactions.
 pub struct Stream {
     reader: Reader,
+    utf8: Utf8,
     /// Bytes pushed into the reader.
     pushed: usize,
     failed: Option<Failure>,
     reports: VecDeque<u8>,
     commit: Commit,
     keeps_reports: bool,
+    /// The process that opened it.
+    opener: Option<u32>,
 }
 
 impl Stream {
     /// A stream that commits by `commit`; one that is opened for reading, too, keeps the reports.
-    pub fn new(commit: Commit, keeps_reports: bool) -> Self {
+    pub fn new(commit: Commit, keeps_reports: bool, opener: Option<u32>) -> Self {
         Self {
             reader: Reader::new(),
+            utf8: Utf8::default(),
             pushed: 0,
             failed: None,
             reports: VecDeque::new(),
             commit,
             keeps_reports,
+            opener,
         }
     }
 
@@ -43,12 +53,17 @@ impl Stream {
             return Err(failure.clone());
         }
         let before = self.pushed;
-        self.reader.push(bytes);
-        self.pushed += bytes.len();
+        let text = self.utf8.text_of(bytes);
+        self.reader.push(&bytes[..text]);
+        self.pushed += text;
         let mut committed = None;
         let failure = loop {
             let done = match self.reader.next_form() {
-                Ok(None) => return Ok(bytes.len()),
+                Ok(None) if text < bytes.len() => Err(not_utf8(bytes[text], self.pushed)),
+                Ok(None) => match self.check_open(before, bytes) {
+                    Ok(()) => return Ok(bytes.len()),
+                    Err(failure) => Err(failure),
+                },
                 Ok(Some(form)) => self.commit(&form),
                 Err(error) => Err(error.into()),
             };
@@ -58,6 +73,8 @@ impl Stream {
             }
         };
         self.failed = Some(failure.clone());
+        // Nothing is read any more.
+        self.reader = Reader::new();
         // A form that was begun in an earlier write ends in this one, so this is never negative.
         match committed.map(|end| end.saturating_sub(before)) {
             Some(accepted) if accepted > 0 => Ok(accepted),
@@ -67,8 +84,7 @@ impl Stream {
 
     fn commit(&mut self, form: &Form) -> Result<()> {
         if form.as_vector().is_none() && form.as_map().is_none() {
-            let message = format!("{}: a transaction is a vector of forms or a map", form.span);
-            return Err(Failure::new(Kind::Invalid, message));
+            return Err(no_transaction(form.span));
         }
         let report = (self.commit)(form)?;
         if self.keeps_reports {
@@ -77,11 +93,35 @@ impl Stream {
         Ok(())
     }
 
-    /// What a close is told: what failed, or that a form is incomplete.
-    pub fn flush(&self) -> Result<()> {
-        if let Some(failure) = &self.failed {
-            return Err(failure.clone());
+    /// Whether the form that is open can still become a transaction: `bytes` were written last, and
+    /// begin at the offset `before`.
+    fn check_open(&self, before: usize, bytes: &[u8]) -> Result<()> {
+        let Some(span) = self.reader.open_since() else { return Ok(()) };
+        if self.pushed.saturating_sub(span.start) > MAX_FORM_BYTES {
+            let mebibytes = MAX_FORM_BYTES >> 20;
+            let message = format!("{span}: the form that starts here is over {mebibytes} MiB");
+            let hint = "write several transactions, each a vector of its own";
+            return Err(Failure::new(Kind::TooLarge, message).hint(hint));
         }
+        let first = span.start.checked_sub(before).and_then(|at| bytes.get(at));
+        match first {
+            Some(b'[' | b'{' | b'#' | b'^' | b';') | None => Ok(()),
+            Some(_) => Err(no_transaction(span)),
+        }
+    }
+
+    /// What a close is told: what failed, or that a form is incomplete. A child that inherited the
+    /// file closes it, too, and what it left open is for its parent to go on with.
+    pub fn flush(&self, process: Option<u32>) -> Result<()> {
+        match &self.failed {
+            Some(failure) => Err(failure.clone()),
+            None if process == self.opener => self.end(),
+            None => Ok(()),
+        }
+    }
+
+    /// The failure of ending here: a form is incomplete.
+    pub fn end(&self) -> Result<()> {
         match self.reader.open_since() {
             None => Ok(()),
             Some(span) => {
@@ -104,10 +144,49 @@ impl Stream {
     }
 }
 
+fn no_transaction(span: Span) -> Failure {
+    let message = format!("{span}: a transaction is a vector of forms or a map");
+    Failure::new(Kind::Invalid, message)
+}
+
+fn not_utf8(byte: u8, offset: usize) -> Failure {
+    let message = format!("byte {byte:#04x} at offset {offset} is no UTF-8");
+    Failure::new(Kind::Invalid, message).hint("EDN is text in UTF-8: iconv -t UTF-8")
+}
+
+/// Whether bytes that arrive in pieces are UTF-8.
+#[derive(Default)]
+struct Utf8 {
+    /// The beginning of a character whose other bytes have not come.
+    begun: Vec<u8>,
+}
+
+impl Utf8 {
+    /// How many of these bytes are text, or may yet become it.
+    fn text_of(&mut self, bytes: &[u8]) -> usize {
+        let held = self.begun.len();
+        let joined = match held {
+            0 => Cow::Borrowed(bytes),
+            _ => Cow::Owned([&self.begun, bytes].concat()),
+        };
+        let Err(error) = std::str::from_utf8(&joined) else {
+            self.begun.clear();
+            return bytes.len();
+        };
+        let valid = error.valid_up_to();
+        let is_begun = error.error_len().is_none();
+        self.begun = if is_begun { joined[valid..].to_vec() } else { Vec::new() };
+        if is_begun { bytes.len() } else { valid.saturating_sub(held) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
+
+    const OPENER: u32 = 7;
+    const CHILD: u32 = 8;
 
     /// A stream that commits everything but forms with `:bad` in them.
     fn stream() -> (Stream, Arc<Mutex<Vec<String>>>) {
@@ -121,7 +200,7 @@ mod tests {
             committed.lock().unwrap().push(text);
             Ok("ok\n".to_owned())
         };
-        (Stream::new(Box::new(commit), true), done)
+        (Stream::new(Box::new(commit), true, Some(OPENER)), done)
     }
 
     #[track_caller]
@@ -134,10 +213,10 @@ mod tests {
         let (mut stream, done) = stream();
         assert_eq!(stream.write(b"[[:a]] ; said\n{:b ").unwrap(), 18);
         committed(&done, &["[[:a]]"]);
-        assert_eq!(stream.flush().unwrap_err().kind, Kind::Invalid);
+        assert_eq!(stream.flush(Some(OPENER)).unwrap_err().kind, Kind::Invalid);
         assert_eq!(stream.write(b"1}\n").unwrap(), 3);
         committed(&done, &["[[:a]]", "{:b 1}"]);
-        assert!(stream.flush().is_ok());
+        assert!(stream.flush(Some(OPENER)).is_ok());
         assert_eq!(stream.read(4), b"ok\no");
         assert_eq!(stream.read(99), b"k\n");
     }
@@ -149,7 +228,7 @@ mod tests {
         committed(&done, &["[1]", "[2]"]);
         assert_eq!(stream.write(b" [:bad] [3]").unwrap_err().kind, Kind::Conflict);
         assert_eq!(stream.write(b"[4]").unwrap_err().kind, Kind::Conflict);
-        assert_eq!(stream.flush().unwrap_err().kind, Kind::Conflict);
+        assert_eq!(stream.flush(Some(OPENER)).unwrap_err().kind, Kind::Conflict);
         committed(&done, &["[1]", "[2]"]);
     }
 
@@ -164,9 +243,63 @@ mod tests {
     #[test]
     fn what_is_no_transaction_is_refused() {
         let (mut stream, _) = stream();
-        assert!(stream.write(b"  ; nothing\n\n").is_ok() && stream.flush().is_ok());
+        assert!(stream.write(b"  ; nothing\n\n").is_ok() && stream.flush(Some(OPENER)).is_ok());
         assert_eq!(stream.write(b"hello\n").unwrap_err().kind, Kind::Invalid);
         let (mut other, _) = self::stream();
         assert_eq!(other.write(b"]").unwrap_err().kind, Kind::Invalid);
+    }
+
+    #[test]
+    fn an_incomplete_form_is_told_to_the_opener_only() {
+        let (mut stream, done) = stream();
+        assert_eq!(stream.write(b"[").unwrap(), 1);
+        assert!(stream.flush(Some(CHILD)).is_ok() && stream.flush(None).is_ok());
+        assert_eq!(stream.flush(Some(OPENER)).unwrap_err().kind, Kind::Invalid);
+        assert_eq!(stream.end().unwrap_err().kind, Kind::Invalid);
+        assert_eq!(stream.write(b"[:a]]").unwrap(), 5);
+        committed(&done, &["[[:a]]"]);
+        assert!(stream.flush(Some(OPENER)).is_ok());
+        // What failed is told to everybody.
+        assert!(stream.write(b"[:bad]").is_err() && stream.flush(Some(CHILD)).is_err());
+    }
+
+    #[test]
+    fn a_form_is_bounded() {
+        let (mut stream, done) = stream();
+        stream.write(b"[1] [\"").unwrap();
+        let piece = vec![b'x'; 1 << 20];
+        let failed = (0..65).find_map(|_| stream.write(&piece).err());
+        assert_eq!(failed.unwrap().kind, Kind::TooLarge);
+        assert_eq!(stream.write(b"\"]").unwrap_err().kind, Kind::TooLarge);
+        committed(&done, &["[1]"]);
+    }
+
+    #[test]
+    fn many_forms_may_be_longer_than_one() {
+        let (mut stream, _) = stream();
+        let piece = format!("[\"{}\"]\n", "x".repeat(1 << 20));
+        assert!((0..66).all(|_| stream.write(piece.as_bytes()).is_ok()));
+    }
+
+    #[test]
+    fn what_nothing_can_complete_is_refused_by_the_write() {
+        for bytes in [&b"\xff\xfe"[..], b"[\"\xff", b"; \xc3(", b"hello", b"7", b"\"x", b"("] {
+            let (mut stream, _) = stream();
+            let failure = stream.write(bytes).unwrap_err();
+            assert_eq!(failure.kind, Kind::Invalid, "{bytes:?}");
+        }
+        let (mut stream, done) = stream();
+        assert_eq!(stream.write(b"[1] \xff").unwrap(), 3);
+        assert_eq!(stream.write(b" \xff").unwrap_err().kind, Kind::Invalid);
+        committed(&done, &["[1]"]);
+    }
+
+    #[test]
+    fn a_character_may_be_cut_by_writes() {
+        let (mut stream, done) = stream();
+        for byte in "[\"é€𝄞\"] ; ü\n".as_bytes() {
+            assert_eq!(stream.write(&[*byte]).unwrap(), 1);
+        }
+        committed(&done, &["[\"é€𝄞\"]"]);
     }
 }

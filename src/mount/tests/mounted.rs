@@ -1,7 +1,8 @@
 //! Real mounts of real stores, used by the programs that people use.
 //!
-//! This binary is three things: the tests; a small command (`mount POINT NAME=PATH…`, `umount
-//! POINT`) that they start; and its watchdog. Without `/dev/fuse` they are skipped, and say so.
+//! This binary is three things: the tests; a small command (`mount POINT [--timeout=SECONDS]
+//! NAME=PATH…`, `umount POINT`) that they start; and its watchdog. Without `/dev/fuse` they are
+//! skipped, and say so.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends so")]
 
@@ -48,6 +49,10 @@ fn mount(args: &[String]) -> ExitCode {
     let mut setup = Setup::new(&args[0], Settings::from_env());
     setup.limits.time = Duration::from_secs(20);
     for arg in args[1..].iter().filter(|arg| *arg != "-f") {
+        if let Some(seconds) = arg.strip_prefix("--timeout=") {
+            setup.limits.time = Duration::from_secs(seconds.parse().expect("seconds"));
+            continue;
+        }
         let (name, url) = arg.split_once('=').expect("NAME=URL");
         setup.stores.push((name.to_owned(), url.parse().expect("infallible")));
     }

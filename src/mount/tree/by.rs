@@ -1,12 +1,13 @@
 //! `by/NS/ATTR/VALUE`: entities found by a value of an indexed attribute.
 //!
 //! **Invariant:** every value of a unique or indexed attribute has one path, and that path leads
-//! back to it, also where the name had to be shortened.
+//! back to it, also where a name had to be escaped or shortened.
 
 use super::node::{ByKey, Name};
 use super::plan::tag_of;
 use crate::error::{Failure, Result};
 use crate::name::{self, Unescaped};
+use crate::render;
 use factfs_core::datom::{KeyRange, Order};
 use factfs_core::db::Db;
 use factfs_core::id::EntityId;
@@ -31,8 +32,14 @@ pub fn attribute<'a>(db: &'a Db, components: &[Name]) -> Result<&'a Arc<Attribut
     let [ns, attr, ..] = components else {
         return Err(Failure::not_found("by/NAMESPACE/ATTRIBUTE/VALUE"));
     };
-    let ident = format!("{ns}/{attr}");
-    let known = db.attribute(&ident).map_err(|error| Failure::not_found(error.to_string()))?;
+    let known = match (whole(ns), whole(attr)) {
+        (Some(ns), Some(attr)) => db
+            .attribute(&format!("{ns}/{attr}"))
+            .map_err(|error| Failure::not_found(error.to_string()))?,
+        _ => shortened(db, ns, attr)
+            .ok_or_else(|| Failure::not_found(format!("no attribute is called {ns}/{attr}")))?,
+    };
+    let ident = known.ident.as_str();
     if !known.in_avet() {
         let message = format!(":{ident} is not indexed");
         return Err(
@@ -40,6 +47,39 @@ pub fn attribute<'a>(db: &'a Db, components: &[Name]) -> Result<&'a Arc<Attribut
         );
     }
     Ok(known)
+}
+
+/// The text that a name spells out, if it does.
+fn whole(name: &Name) -> Option<String> {
+    match name::unescape(name)? {
+        Unescaped::Whole(bytes) => String::from_utf8(bytes).ok(),
+        Unescaped::Shortened { .. } => None,
+    }
+}
+
+/// The attribute whose namespace or name is too long to be spelled out.
+fn shortened<'a>(db: &'a Db, ns: &Name, attr: &Name) -> Option<&'a Arc<Attribute>> {
+    let is_called = |a: &&Arc<Attribute>| {
+        let its_ns = a.ident.namespace().unwrap_or_default();
+        name_of(its_ns) == **ns && name_of(a.ident.name()) == **attr
+    };
+    db.schema().attributes().find(is_called)
+}
+
+/// The name of a namespace or of an attribute in it.
+pub fn name_of(text: &str) -> String {
+    name::escape(text.as_bytes())
+}
+
+/// The namespace that has this name.
+pub fn namespace(db: &Db, name: &str) -> Result<String> {
+    let mut known = render::namespaces(db, true).into_iter();
+    known.find(|ns| name_of(ns) == name).ok_or_else(|| {
+        let known: Vec<String> =
+            render::namespaces(db, false).iter().map(|ns| name_of(ns)).collect();
+        let failure = Failure::not_found(format!("no attribute is in `{name}`"));
+        failure.hint(format!("there are: {}", known.join(" ")))
+    })
 }
 
 /// The entities that have a value.
@@ -123,11 +163,12 @@ pub fn names(db: &Db, components: &[Name]) -> Result<Vec<ByName>> {
     let found: BTreeSet<ByName> = match components {
         [] => {
             let names = indexed().filter_map(|a| a.ident.namespace());
-            names.map(|ns| ByName::Folder(ns.to_owned())).collect()
+            names.map(|ns| ByName::Folder(name_of(ns))).collect()
         }
         [ns] => {
-            let inside = indexed().filter(|a| a.ident.namespace() == Some(ns));
-            inside.map(|a| ByName::Folder(a.ident.name().to_owned())).collect()
+            let is_inside = |known: &str| name_of(known) == **ns;
+            let inside = indexed().filter(|a| a.ident.namespace().is_some_and(is_inside));
+            inside.map(|a| ByName::Folder(name_of(a.ident.name()))).collect()
         }
         [_, _, rest @ ..] => return values(db, components, rest),
     };

@@ -217,7 +217,8 @@ impl Tree {
             Part::Tables => {
                 let extensions = || self.formats.iter().map(|format| format.extension());
                 let of = |ns: String| extensions().map(move |e| file(format!("{ns}.{e}")));
-                render::namespaces(db, false).into_iter().flat_map(of).collect()
+                let names = render::namespaces(db, false).into_iter();
+                names.map(|ns| by::name_of(&ns)).flat_map(of).collect()
             }
             Part::By(components) => by_names(components)?,
             Part::ByValue(key) => {

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** the examples name what is mounted here, and work as they stand.
 
-use super::Tree;
+use super::{Tree, by};
 use crate::render;
 use crate::source::Mounted;
 use factfs_core::db::Db;
@@ -85,7 +85,8 @@ fn about(tree: &Tree, mounted: &Mounted) -> String {
     };
     let has_rows = |ns: &&String| render::table_facts(&head.db, ns).is_ok_and(|facts| facts > 0);
     for ns in render::namespaces(&head.db, false).iter().filter(has_rows).take(5) {
-        out.push_str(&format!("    cat {name}/head/tables/{ns}.csv\n"));
+        let table = by::name_of(ns);
+        out.push_str(&format!("    cat {name}/head/tables/{table}.csv\n"));
     }
     if let Some(ident) = made(&head.db).next().map(|a| &a.ident) {
         let query = format!("[:find ?v :where [_ {ident} ?v]]");

@@ -237,11 +237,7 @@ impl Tree {
                 work(*leaf, &format!("entity {e}"))
             }
             Part::Table(ns, leaf) => {
-                if !render::namespaces(db, true).iter().any(|known| **known == **ns) {
-                    let known = render::namespaces(db, false).join(" ");
-                    let failure = Failure::not_found(format!("no attribute is in `{ns}`"));
-                    return Err(failure.hint(format!("there are: {known}")));
-                }
+                by::namespace(db, ns)?;
                 work(*leaf, &format!("table {ns}"))
             }
             Part::Datoms(leaf) => work(*leaf, "datoms"),

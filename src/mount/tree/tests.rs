@@ -277,3 +277,50 @@ fn an_empty_store_says_how_to_begin() {
     check(&tree, "/new/branches/main/datoms.csv", "e,a,v,tx\n");
     check(&tree, "/new/commits/0/schema.edn", "[]\n");
 }
+
+#[test]
+fn names_of_attributes_are_escaped() {
+    let (long, wide) = ("x".repeat(5000), "n".repeat(300));
+    let idents =
+        [format!(":w/{long}"), format!(":{wide}/key"), ":w/v.csv".into(), ":a.edn/%".into()];
+    let schema = idents.map(|ident| {
+        format!(
+            "{{:db/ident {ident} :db/valueType :db.type/string :db/unique :db.unique/identity \
+             :db/cardinality :db.cardinality/one}}"
+        )
+    });
+    let facts = format!(
+        "[{{:w/{long} \"1\"}} {{:{wide}/key \"2\"}} {{:w/v.csv \"3\"}} {{:a.edn/% \"4\"}}]"
+    );
+    let source = database("odd", &[&format!("[{}]", schema.join(" ")), &facts]);
+    let tree = Tree::new(Parts {
+        stores: vec![Mounted::new("odd", source)],
+        desk: LocalDesk::default(),
+        clock: Arc::new(|| 0),
+        limits: Limits::default(),
+        formats: vec![Format::Csv],
+        is_read_only: false,
+    });
+    let head = "/odd/branches/main";
+    let mut found = Vec::new();
+    let made = |ns: &String| !ns.starts_with("db") && !ns.starts_with("factfs");
+    for ns in names(&tree, &format!("{head}/by")).into_iter().filter(made) {
+        for attribute in names(&tree, &format!("{head}/by/{ns}")) {
+            for value in names(&tree, &format!("{head}/by/{ns}/{attribute}")) {
+                assert!([&ns, &attribute, &value].iter().all(|name| name.len() <= 240));
+                let path = format!("{head}/by/{ns}/{attribute}/{value}");
+                assert!(content(&tree, &path).is_ok(), "{path}");
+                found.push(value);
+            }
+        }
+    }
+    found.sort();
+    assert_eq!(found, ["1.edn", "2.edn", "3.edn", "4.edn"]);
+    let tables = names(&tree, &format!("{head}/tables"));
+    assert!(tables.contains(&"a%2Eedn.csv".to_owned()) && tables.len() == 3, "{tables:?}");
+    for table in tables {
+        assert!(table.len() <= 255);
+        assert!(content(&tree, &format!("{head}/tables/{table}")).unwrap().lines().count() > 1);
+    }
+    assert!(content(&tree, "/README.md").unwrap().contains("tables/a%2Eedn.csv"));
+}

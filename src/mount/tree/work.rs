@@ -123,7 +123,8 @@ impl Tree {
         let facts = match (&work.pins, &work.node) {
             (Pins::Plan(Ok(plan)), _) => plan.question.estimate(),
             (Pins::Moment(pinned), Node::Part(_, Part::Table(ns, _))) => {
-                render::table_facts(&pinned.1.db, ns).ok()
+                let db = &pinned.1.db;
+                by::namespace(db, ns).and_then(|ns| render::table_facts(db, &ns)).ok()
             }
             (Pins::Moment(pinned), _) => {
                 let everything = KeyRange::prefix(None, None, None);
@@ -175,7 +176,10 @@ impl Tree {
                 Some(e) => entity(*e)?,
                 None => return Err(Failure::not_found("no entity has this value")),
             },
-            Part::Table(ns, _) => return render::table(db, ns, format, out).map(Some),
+            Part::Table(ns, _) => {
+                let ns = by::namespace(db, ns)?;
+                return render::table(db, &ns, format, out).map(Some);
+            }
             Part::Datoms(_) => return render::datoms(db, format, out).map(Some),
             _ => return Err(Failure::not_found(work.node.path())),
         };

@@ -11,8 +11,8 @@ use crate::tree::{Entry, Key, Resolved, Shape};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub(super) fn locked(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
-    stream.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn locked(open: &(Node, Mutex<Stream>)) -> MutexGuard<'_, Stream> {
+    open.1.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A file that is being edited.
@@ -132,10 +132,10 @@ impl Vfs {
         }
     }
 
-    /// A descriptor of an open file was closed.
-    pub fn flush(&self, ino: u64, handle: u64) -> Result<()> {
+    /// A descriptor of an open file was closed by a process, where that is known.
+    pub fn flush(&self, ino: u64, handle: u64, process: Option<u32>) -> Result<()> {
         let done = match &*self.handles.get(handle)? {
-            Handle::Transact(stream) => locked(stream).flush(),
+            Handle::Transact(stream) => locked(stream).flush(process),
             Handle::Draft(draft) => self.save(draft, false),
             Handle::Bytes(_) | Handle::Folder(_) => return Ok(()),
         };
@@ -148,6 +148,12 @@ impl Vfs {
     /// The last descriptor of an open file was closed.
     pub fn release(&self, handle: u64) {
         let Some(handle) = self.handles.close(handle) else { return };
+        if let Handle::Transact(stream) = &*handle
+            && let Err(failure) = locked(stream).end()
+        {
+            // The close that this is the end of may have been another process's.
+            self.note(&stream.0.path(), Some(&failure));
+        }
         let Handle::Draft(draft) = &*handle else { return };
         if draft.closed() {
             if let Err(failure) = self.save(draft, true) {
@@ -296,7 +302,7 @@ impl Vfs {
                 _ => return Err(Failure::new(Kind::BadHandle, "not open for writing")),
             },
             (Node::QueryFile(..), None) => {
-                let mode = Mode { read: false, write: true, truncate: false };
+                let mode = Mode { read: false, write: true, truncate: false, process: None };
                 let opened = self.open_query(&inode.resolved, mode)?;
                 if let Handle::Draft(draft) = &*self.handles.get(opened.handle)? {
                     draft.resize(size, now_ms).ok_or_else(too_large)?;
@@ -309,13 +315,20 @@ impl Vfs {
         self.attr(ino, handle, &Default::default())
     }
 
-    /// Times and permission bits are not kept; who sets them on a file that is edited is not
-    /// refused.
-    pub fn touch(&self, ino: u64) -> Result<Attr> {
+    /// Times and permission bits are not kept. Who sets them on a file of queries/ is not refused,
+    /// as editors do; who wants other bits on anything else is told that he does not get them.
+    pub fn touch(&self, ino: u64, mode: Option<u32>) -> Result<Attr> {
         let inode = self.inode(ino)?;
-        match &inode.resolved.entry {
+        let resolved = &inode.resolved;
+        let is_other = mode.is_some_and(|mode| mode & 0o7777 != u32::from(resolved.mode));
+        match &resolved.entry {
+            Entry::Transact(_) if is_other => {
+                let message = format!("the permissions of {} are fixed", resolved.node.path());
+                let hint = "who may write is who mounted it: chmod has no place to be kept";
+                Err(Failure::new(Kind::NotPermitted, message).hint(hint))
+            }
             Entry::Query(_) | Entry::Transact(_) => self.attr(ino, None, &Default::default()),
-            _ => Err(self.read_only(&inode.resolved.node)),
+            _ => Err(self.read_only(&resolved.node)),
         }
     }
 

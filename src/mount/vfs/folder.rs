@@ -56,7 +56,7 @@ impl Vfs {
         let folder = node.path();
         let named = |i: usize| {
             let Listed { name, shape } = listing.get(i)?;
-            let ino = self.inodes.number(Key::of(&format!("listed {folder}/{name}")));
+            let ino = listed_number(&folder, &name);
             Some(Named { next: i as u64 + 1, name, ino, shape })
         };
         let from = usize::try_from(from).unwrap_or(usize::MAX);
@@ -121,6 +121,11 @@ impl Vfs {
         }
         Ok(attr)
     }
+}
+
+/// The number of a name that was not looked up: beside those that are counted up, and kept nowhere.
+fn listed_number(folder: &str, name: &str) -> u64 {
+    Key::of(&format!("listed {folder}/{name}")).0 as u64 | 1 << 63
 }
 
 /// A listing has one time to live for name and size: a size that is not known yet must be asked

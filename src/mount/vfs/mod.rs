@@ -1,14 +1,21 @@
 //! The calls of a file system, on numbers and names, without FUSE.
 //!
-//! **Invariant:** queries run in [`Vfs::open`] and, where sizes are exact, in [`Vfs::attr`]: never
-//! in a lookup, never in a read. Every failure is noted under its path before it is answered.
+//! **Invariant:** queries run before an open and, where sizes are exact, before a `stat`: never in
+//! a lookup, never in a read. Every failure is noted under its path before it is answered.
+//!
+//! A call that may need an evaluation is in three parts, so that nobody holds a thread who waits
+//! for one: [`Vfs::before_open`] says what is to be made, [`Vfs::make`] has it made, and
+//! [`Vfs::open_made`] goes on with it. [`Vfs::open`] is all three, and waits; `stat` is alike.
 
 mod edit;
 mod folder;
+mod making;
 mod measured;
 
 pub use folder::Named;
+pub use making::{Before, Making};
 
+use making::Costly;
 use measured::Measured;
 
 use crate::error::{Failure, Kind, Result};
@@ -18,7 +25,7 @@ use crate::inode::{Inode, Inodes};
 use crate::render;
 use crate::spool::{Cancel, Content};
 use crate::tree::node::{BranchPart, Leaf, Node, Part};
-use crate::tree::{Entry, Limits, Pins, Rendered, Resolved, Shape, Tree, Work, path};
+use crate::tree::{Entry, Pins, Rendered, Resolved, Shape, Tree, path};
 use factfs_core::edn::Form;
 use factfs_core::text::Format;
 use std::sync::{Arc, Mutex};
@@ -31,9 +38,6 @@ pub const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// only the branch might be deleted; what is in it is asked for by names of its own.
 const FOLDER: Duration = Duration::from_secs(1);
 
-/// How long a size may be worked for before a file is opened.
-const EARLY: Duration = Duration::from_millis(50);
-
 /// A mounted tree: its numbers, what is open, what is being made.
 pub struct Vfs {
     pub(crate) tree: Arc<Tree>,
@@ -41,6 +45,7 @@ pub struct Vfs {
     handles: Handles,
     drafts: Drafts,
     evaluations: Evaluations,
+    costly: Costly,
     measured: Measured,
 }
 
@@ -79,6 +84,8 @@ pub struct Mode {
     pub write: bool,
     /// With its old content thrown away.
     pub truncate: bool,
+    /// By which process, where that is known.
+    pub process: Option<u32>,
 }
 
 /// What an open gives.
@@ -107,12 +114,14 @@ impl Vfs {
     /// The calls on a tree.
     pub fn new(tree: Arc<Tree>, cache_bytes: usize) -> Result<Self> {
         let root = tree.resolve(&Node::Root)?;
+        let at_once = tree.limits().at_once;
         Ok(Self {
             tree,
             inodes: Inodes::new(root),
             handles: Handles::default(),
             drafts: Drafts::default(),
-            evaluations: Evaluations::new(cache_bytes),
+            evaluations: Evaluations::new(cache_bytes, at_once),
+            costly: Costly::default(),
             measured: Measured::default(),
         })
     }
@@ -224,39 +233,41 @@ impl Vfs {
         Attr { ino, shape, size_bytes: 0, mtime_ms, mode, ttl: FOLDER }
     }
 
-    /// Whether `attr` answers from memory.
-    pub fn has_attr_at_hand(&self, ino: u64) -> bool {
-        let Ok(inode) = self.inode(ino) else { return true };
-        match &inode.resolved.entry {
-            Entry::Work(work) => inode.size_bytes.is_some() || !work.is_answer(),
-            Entry::Query(_) => false,
-            _ => true,
-        }
-    }
-
-    fn is_sized_early(&self, work: &Work) -> bool {
-        work.is_answer() && (work.is_cheap() || work.is_in_commit())
-    }
-
-    /// What `stat` shows. In `commits/` sizes are exact, at the price of making the file.
+    /// What `stat` shows, having waited for what it needs.
     pub fn attr(&self, ino: u64, handle: Option<u64>, cancel: &Cancel) -> Result<Attr> {
+        let made = match self.before_attr(ino) {
+            Before::Answer(making) => Some(self.make_here(&making, cancel)),
+            Before::Nothing | Before::Seeks => None,
+        };
+        self.attr_made(ino, handle, made)
+    }
+
+    /// What `stat` shows, given what it had to wait for.
+    pub fn attr_made(
+        &self,
+        ino: u64,
+        handle: Option<u64>,
+        made: Option<Result<Rendered>>,
+    ) -> Result<Attr> {
         let mut inode = self.inode(ino)?;
         let open = handle.and_then(|handle| self.handles.get(handle).ok());
         match (&inode.resolved.entry, open.as_deref()) {
             (_, Some(Handle::Bytes(content))) => inode.size_bytes = Some(content.size_bytes()),
             (_, Some(Handle::Draft(draft))) => return Ok(edit::draft_attr(ino, draft)),
             (Entry::Query(_), _) => return self.query_attr(&inode),
-            (Entry::Work(work), _) if inode.size_bytes.is_none() && self.is_sized_early(work) => {
-                match self.evaluate(work, cancel) {
-                    Ok(made) => self.sized(&mut inode, &made.content),
-                    // Only who opens it is told why; a listing goes on.
-                    Err(failure) if failure.kind == Kind::Interrupted => return Err(failure),
-                    Err(_) => {}
-                }
-            }
             (Entry::Work(work), _) if inode.size_bytes.is_none() && work.is_answer() => {
-                if let Some(made) = self.make_if_small(work, cancel) {
-                    self.sized(&mut inode, &made.content);
+                let at_once = || {
+                    work.is_cheap()
+                        .then(|| self.make_at_once(work))
+                        .or_else(|| self.evaluations.kept(work.answer).map(Ok))
+                };
+                match made.or_else(at_once) {
+                    Some(Ok(made)) => self.sized(&mut inode, &made.content),
+                    Some(Err(failure)) if failure.kind == Kind::Interrupted => {
+                        return Err(failure);
+                    }
+                    // Only who opens it is told why; a listing goes on.
+                    Some(Err(_)) | None => {}
                 }
             }
             _ => {}
@@ -264,29 +275,9 @@ impl Vfs {
         Ok(self.attr_of(&inode))
     }
 
-    /// An answer that is expected to cost little, unless it costs more after all.
-    fn make_if_small(&self, work: &Work, cancel: &Cancel) -> Option<Rendered> {
-        if let Some(made) = self.evaluations.kept(work.answer) {
-            return Some(made);
-        }
-        if !self.tree.is_small(work) {
-            return None;
-        }
-        let limits = Limits { time: EARLY, ..*self.tree.limits() };
-        let made = self.tree.render_within(work, &limits, cancel).ok()?;
-        self.evaluations.keep(work.answer, &made);
-        Some(made)
-    }
-
     fn sized(&self, inode: &mut Inode, content: &Content) {
         inode.size_bytes = Some(content.size_bytes());
         self.inodes.set_size(inode.ino, content.size_bytes());
-    }
-
-    pub(crate) fn evaluate(&self, work: &Work, cancel: &Cancel) -> Result<Rendered> {
-        let made = self.evaluations.get(work.answer, cancel, |all| self.tree.render(work, all));
-        self.note(&work.answer_path(), made.as_ref().err());
-        made
     }
 
     fn note(&self, path: &str, failure: Option<&Failure>) {
@@ -304,8 +295,23 @@ impl Vfs {
         }
     }
 
-    /// Opens a file: this is where answers are made.
+    /// Opens a file, having waited for its answer to be made.
     pub fn open(&self, ino: u64, mode: Mode, cancel: &Cancel) -> Result<Opened> {
+        let made = match self.before_open(ino, mode) {
+            Before::Answer(making) => Some(self.make_here(&making, cancel)),
+            Before::Nothing | Before::Seeks => None,
+        };
+        cancel.check()?;
+        self.open_made(ino, mode, made)
+    }
+
+    /// Opens a file, given the answer if it had to be waited for.
+    pub fn open_made(
+        &self,
+        ino: u64,
+        mode: Mode,
+        made: Option<Result<Rendered>>,
+    ) -> Result<Opened> {
         let mut inode = self.inode(ino)?;
         let resolved = inode.resolved.clone();
         let (handle, caching) = match &resolved.entry {
@@ -316,16 +322,16 @@ impl Vfs {
             _ if mode.write => return Err(self.read_only(&resolved.node)),
             Entry::Bytes(content) => (Handle::Bytes(content.clone()), Caching::Keep),
             Entry::Work(work) if work.is_answer() => {
-                let made = self.evaluate(work, cancel)?;
+                let made = made.unwrap_or_else(|| {
+                    let made = self.make_at_once(work);
+                    self.note(&work.answer_path(), made.as_ref().err());
+                    made
+                })?;
                 self.sized(&mut inode, &made.content);
                 (Handle::Bytes(made.content), Caching::Keep)
             }
             Entry::Work(work) => {
-                let ended = match self.tree.failures().of(&work.answer_path()) {
-                    Some(failure) => Err(failure),
-                    None => self.evaluate(work, cancel),
-                };
-                cancel.check()?;
+                let ended = made.unwrap_or_else(|| self.make_at_once(work));
                 let content = self.tree.about(work, &ended);
                 self.sized(&mut inode, &content);
                 (Handle::Bytes(content), Caching::Fresh)
@@ -362,8 +368,10 @@ impl Vfs {
             done.map(|report| render::report(&report)).map_err(hint_read_only)
         };
         self.note(&path, None);
-        let stream = Stream::new(Box::new(commit), mode.read);
-        let handle = self.handles.open(Handle::Transact(Box::new(Mutex::new(stream))));
+        let stream = Stream::new(Box::new(commit), mode.read, mode.process);
+        let handle = self
+            .handles
+            .open(Handle::Transact(Box::new((resolved.node.clone(), Mutex::new(stream)))));
         Ok(Opened { handle, caching: Caching::Stream })
     }
 

@@ -5,8 +5,8 @@ use crate::fixture::tree;
 use crate::inode::ROOT;
 use crate::source::{MemorySource, Source};
 
-const READ: Mode = Mode { read: true, write: false, truncate: false };
-const WRITE: Mode = Mode { read: false, write: true, truncate: true };
+const READ: Mode = Mode { read: true, write: false, truncate: false, process: None };
+const WRITE: Mode = Mode { read: false, write: true, truncate: true, process: None };
 
 fn vfs() -> (Vfs, [Arc<MemorySource>; 2]) {
     let (tree, sources) = tree();
@@ -32,7 +32,7 @@ fn write(vfs: &Vfs, path: &str, text: &str) -> Result<()> {
         }
     };
     // As a shell does: a flush of the copied descriptor comes first.
-    vfs.flush(ino, opened.handle)?;
+    vfs.flush(ino, opened.handle, None)?;
     let mut rest = text.as_bytes();
     let mut offset = 0;
     while !rest.is_empty() {
@@ -40,7 +40,7 @@ fn write(vfs: &Vfs, path: &str, text: &str) -> Result<()> {
         offset += written as u64;
         rest = &rest[written..];
     }
-    let flushed = vfs.flush(ino, opened.handle);
+    let flushed = vfs.flush(ino, opened.handle, None);
     vfs.release(opened.handle);
     flushed
 }
@@ -98,7 +98,7 @@ fn a_refused_transaction_says_why() {
 fn reports_are_read_back_from_the_handle() {
     let (vfs, _) = vfs();
     let ino = vfs.walk(ROOT, "/inventory/branches/main/transact").unwrap().ino;
-    let mode = Mode { read: true, write: true, truncate: false };
+    let mode = Mode { read: true, write: true, truncate: false, process: None };
     let opened = vfs.open(ino, mode, &Cancel::default()).unwrap();
     assert_eq!(opened.caching, Caching::Stream);
     vfs.write(ino, opened.handle, 0, b"[[:db/add \"x\" :item/sku \"y\"]]").unwrap();
@@ -231,4 +231,37 @@ fn nothing_leaks() {
         inos[1..].iter().for_each(|ino| vfs.forget(*ino, 1));
         assert_eq!(vfs.in_use(), before);
     }
+}
+
+/// Whatever queries do: these are answered without waiting for one.
+#[test]
+fn what_needs_no_evaluation() {
+    let (vfs, _) = vfs();
+    let head = "/catalog/branches/main";
+    for path in ["/README.md", "/.factfs/status.json", "/.factfs/last-error", "/catalog/store.json"]
+    {
+        let ino = vfs.walk(ROOT, path).unwrap().ino;
+        assert!(matches!(vfs.before_open(ino, READ), Before::Nothing), "{path}");
+        assert!(matches!(vfs.before_attr(ino), Before::Nothing), "{path}");
+    }
+    write(&vfs, "/queries/q.edn", "[:find ?e :where [?e :product/sku]]").unwrap();
+    let head_files =
+        ["transact", "schema.edn", "snapshot.json", "entities/5.edn", "by/product/sku/c1.edn"];
+    let paths = head_files.map(|file| format!("{head}/{file}"));
+    for path in paths.iter().map(String::as_str).chain(["/queries/q.edn"]) {
+        let ino = vfs.walk(ROOT, path).unwrap().ino;
+        assert!(!matches!(vfs.before_open(ino, READ), Before::Answer(_)), "{path}");
+        assert!(!matches!(vfs.before_attr(ino), Before::Answer(_)), "{path}");
+    }
+    let result = vfs.walk(ROOT, "/results/stock.csv").unwrap().ino;
+    assert!(matches!(vfs.before_open(result, READ), Before::Answer(_)));
+    assert!(matches!(vfs.before_open(result, WRITE), Before::Nothing));
+}
+
+#[test]
+fn permission_bits_of_transact_are_fixed() {
+    let (vfs, _) = vfs();
+    let ino = vfs.walk(ROOT, "/inventory/branches/main/transact").unwrap().ino;
+    assert_eq!(vfs.touch(ino, Some(0o100777)).unwrap_err().kind, Kind::NotPermitted);
+    assert!(vfs.touch(ino, Some(0o100600)).is_ok() && vfs.touch(ino, None).is_ok());
 }

@@ -3,6 +3,7 @@
 mod end;
 mod read;
 mod stop;
+mod stuck;
 mod write;
 
 /// A case and its name.
@@ -18,10 +19,15 @@ pub const ALL: &[Case] = &[
     ("write::forms_of_one_write", write::forms_of_one_write),
     ("write::reports_come_back", write::reports_come_back),
     ("write::editors_save_queries", write::editors_save_queries),
+    ("write::children_share_a_file", write::children_share_a_file),
+    ("write::what_is_no_form", write::what_is_no_form),
     ("write::all_else_refuses", write::all_else_refuses),
     ("write::two_mounts", write::two_mounts),
     ("stop::signals_that_end", stop::signals_that_end),
     ("stop::signals_that_do_not", stop::signals_that_do_not),
+    ("stuck::all_else_goes_on", stuck::all_else_goes_on),
+    ("stuck::unmounting_ends", stuck::unmounting_ends),
+    ("stuck::a_server_that_stands_still", stuck::a_server_that_stands_still),
     ("end::unmount_idle_and_busy", end::unmount_idle_and_busy),
     ("end::terminated", end::terminated),
     ("end::killed", end::killed),

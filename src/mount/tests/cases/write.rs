@@ -1,7 +1,8 @@
 //! Writing.
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, eventually};
 use std::process::Output;
+use std::time::Duration;
 
 fn count(fixture: &Fixture) -> u64 {
     let json = fixture.sh("cat inventory/head/snapshot.json");
@@ -71,6 +72,55 @@ except OSError as e: assert e.errno == 22, e
     assert_eq!(count(&fixture), before + 1);
     fixture.sh("(/bin/echo '[{:item/sku \"b\"'; /bin/echo '}]') > inventory/head/transact");
     assert_eq!(count(&fixture), before + 2);
+}
+
+/// The file is open in a shell, and each of its children closes it.
+pub fn children_share_a_file() {
+    let fixture = Fixture::mounted();
+    let to = "inventory/head/transact";
+    fixture.sh("echo '{:item/sku \"s\"}' > ../forms.edn");
+    for script in [
+        "(echo '['; sed p ../forms.edn; echo ']') > TO",
+        "(/bin/echo '['; cat ../forms.edn; /bin/echo ']') > TO",
+        "exec 3> TO; /bin/echo '[' >&3; cat ../forms.edn >&3; /bin/echo ']' >&3",
+    ] {
+        let before = count(&fixture);
+        let output = fixture.run("bash", &format!("set -e; {}", script.replace("TO", to)));
+        assert!(output.status.success() && said(&output).is_empty(), "{script}: {output:?}");
+        assert_eq!(count(&fixture), before + 1, "{script}");
+        assert_eq!(fixture.sh(&format!("cat {to}.err")), "", "{script}");
+    }
+    // Who opened it is told, and whoever comes last leaves word.
+    let half = fixture.run("bash", &format!("/bin/echo '[' > {to}"));
+    assert!(said(&half).contains("Invalid argument"), "{}", said(&half));
+    fixture.sh(&format!("echo '[]' > {to}; (sleep 0.3; /bin/echo '[') > {to} & wait"));
+    eventually("the end is noted", Duration::from_secs(8), || {
+        fixture.sh(&format!("cat {to}.err")).contains("not complete")
+    });
+}
+
+/// Bytes that can never be a transaction are refused by the write that brings them.
+pub fn what_is_no_form() {
+    let fixture = Fixture::mounted();
+    let to = "inventory/head/transact";
+    let before = count(&fixture);
+    for (script, error) in [
+        ("printf '\\xff\\xfe' > TO", "Invalid argument"),
+        ("printf '[\\xff' > TO", "Invalid argument"),
+        ("printf hello > TO", "Invalid argument"),
+        (
+            "(echo '[{:item/sku \"'; head -c 200000000 /dev/zero | tr '\\0' x; echo '\"}]') > TO",
+            "File too large",
+        ),
+        ("chmod 777 TO", "Operation not permitted"),
+    ] {
+        let output = fixture.run("bash", &script.replace("TO", to));
+        assert!(!output.status.success(), "{script}");
+        assert!(said(&output).contains(error), "{script}: {}", said(&output));
+    }
+    fixture.sh(&format!("chmod 600 {to}; touch {to}"));
+    assert_eq!(fixture.sh(&format!("stat -Lc %a {to}")), "600\n");
+    assert_eq!(count(&fixture), before);
 }
 
 pub fn reports_come_back() {
