@@ -4,9 +4,9 @@
 //! **Invariant:** within one run two cells are the same bytes exactly if they join: integers of all
 //! sizes are one type (`1` joins `1N`), no other types mix, entities of different databases never
 //! join, `-0.0` is `0.0`, NaN joins itself. Text up to 14 bytes lies in the cell; what does not fit
-//! is interned in the run's [`Pool`]. A bigint that would fit in a long is one in all that joins and
-//! counts, and still a bigint for functions and for the answer; where it meets the same long, the
-//! long is what stays.
+//! is interned in the run's [`Pool`]. A bigint that would fit in a long is one in all that joins
+//! and counts, and still a bigint for functions and for the answer; where it meets the same long,
+//! the long is what stays.
 
 use crate::id::EntityId;
 use crate::value::{Tag, ValRef, Value, key};

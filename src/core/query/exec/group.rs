@@ -26,8 +26,11 @@ impl Spec {
     /// Whether all values of a group are kept.
     fn keeps_values(&self) -> bool {
         use Aggregate as A;
-        let total = matches!(self.aggregate, A::Count | A::Sum | A::Avg);
-        !total && !(matches!(self.aggregate, A::Min | A::Max) && self.n.is_none())
+        match self.aggregate {
+            A::Count | A::Sum | A::Avg => false,
+            A::Min | A::Max => self.n.is_some(),
+            _ => true,
+        }
     }
 }
 

@@ -261,7 +261,8 @@ fn new_answers(run: &mut Run<'_>, instance: usize) -> Result<bool, QueryError> {
     Ok(changed)
 }
 
-/// The rows that come of new answers at a call, a batch at most; `None` if there are no new answers.
+/// The rows that come of new answers at a call, a batch at most; `None` if there are no new
+/// answers.
 fn meet(run: &mut Run<'_>, step: &Step, site: &CallSite) -> Option<Batch> {
     let table = &mut run.tables[site.instance];
     let waiting = table.waiting.get_mut(&step.id)?;

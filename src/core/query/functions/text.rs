@@ -225,7 +225,7 @@ pub static TABLE: &[Function] = &[
     pure("clojure.string/split-lines", 1, 1, |a, _| {
         Ok(Value::from(string(&a[0])?.lines().map(Value::str).collect::<Vec<_>>()))
     }),
-    pure("clojure.string/join", 1, 2, |a, s| join(a, s)),
+    pure("clojure.string/join", 1, 2, join),
     pure("clojure.string/replace", 3, 3, |a, s| replace(a, true, s)),
     pure("clojure.string/replace-first", 3, 3, |a, s| replace(a, false, s)),
     pure("clojure.string/index-of", 2, 3, |a, _| index_of(a, false)),

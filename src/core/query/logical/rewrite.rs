@@ -10,8 +10,8 @@ use crate::query::error::QueryError;
 use crate::query::limits::{MAX_UNFOLDED, Watch};
 use std::collections::BTreeMap;
 
-/// Replaces the calls of rules that are not recursive, as far as a query may grow; rules beyond that
-/// stay tables.
+/// Replaces the calls of rules that are not recursive, as far as a query may grow; rules beyond
+/// that stay tables.
 pub(super) fn inline_rules(logical: &mut Logical, watch: &mut Watch) -> Result<(), QueryError> {
     let rules = logical.rules.clone();
     let sizes: Vec<usize> = rules.iter().map(size).collect();

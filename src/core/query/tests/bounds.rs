@@ -1,5 +1,5 @@
-//! Limits: every stage looks at the clock, memory is counted inside a batch, and what is too long or
-//! too deep is refused by name.
+//! Limits: every stage looks at the clock, memory is counted inside a batch, and what is too long
+//! or too deep is refused by name.
 
 use super::*;
 use std::sync::atomic::{AtomicU64, Ordering};
