@@ -20,8 +20,9 @@ pub const MAX_PLANNED: usize = 200_000;
 pub const MAX_NESTED: usize = 16;
 /// Units of work between two looks at the clock; a unit is some tens of nanoseconds.
 const UNITS: usize = 4096;
-/// Rows that are sorted at once, between two looks at the clock.
-const SORTED: usize = 1 << 14;
+/// Rows that are sorted at once, and merged, between two looks at the clock.
+const SORTED: usize = 1 << 17;
+const MERGED: usize = 1 << 14;
 
 /// Says to a run from another thread that its answer is no longer wanted.
 #[derive(Clone, Debug, Default)]
@@ -159,7 +160,7 @@ impl Watch {
         let mut out = Vec::with_capacity(a.len() + b.len());
         let (mut a, mut b) = (a.into_iter().peekable(), b.into_iter().peekable());
         while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
-            if out.len() % SORTED == 0 {
+            if out.len().is_multiple_of(MERGED) {
                 self.check(operator)?;
             }
             let first = if compare(x, y).is_le() { a.next() } else { b.next() };
