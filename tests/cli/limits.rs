@@ -62,3 +62,34 @@ fn rules_that_call_each_other_deep() {
         assert!(ran.stderr.contains(words), "{ran:?}");
     }
 }
+
+#[test]
+fn long_queries_answer_or_are_refused() {
+    let place = place(1);
+    let chain = |length: usize| {
+        let clause = |n: usize| format!("[(+ ?x{n} 1) ?x{}] ", n + 1);
+        let clauses: String = (0..length).map(clause).collect();
+        let query = format!("[:find ?x{length} . :where [(ground 0) ?x0] {clauses}]");
+        std::fs::write(place.path("chain.edn"), query).unwrap();
+        place.ran(&["query", "chain.edn", "db"], "")
+    };
+    assert_eq!(chain(999).stdout, "999\n");
+    for length in [1000, 30_000] {
+        let ran = chain(length);
+        assert_eq!(ran.code, 9, "{ran:?}");
+        assert!(ran.stderr.contains("number of clauses limit of 1000"), "{ran:?}");
+    }
+}
+
+#[test]
+fn one_step_that_makes_very_much_reaches_the_limits() {
+    let place = place(1);
+    let lists = "[:find (count ?s) . :where [(range 1000) ?a] [(range ?x 100000) ?s] \
+                 [(identity ?a) [?x ...]]]";
+    let said = place.fails(10, &["query", lists, "db", "--max-memory", "20"], "");
+    assert!(said.contains("memory limit"), "{said}");
+    place.fails(8, &["query", lists, "db", "--timeout", "0.3"], "");
+    let matches = "[:find (count ?r) . :where [(range 30000) ?l] [(clojure.string/join ?l) ?s] \
+                   [(re-seq #\"1.*?Z|1\" ?s) [?r ...]]]";
+    place.fails(8, &["query", matches, "db", "--timeout", "0.3"], "");
+}

@@ -75,7 +75,16 @@ fn pair(text: &str) -> Result<(String, String), Problem> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// The stack of the thread that answers: a query may have many clauses, each in the one before.
+const STACK_BYTES: usize = 64 << 20;
+
 pub fn run(args: Args) -> anyhow::Result<()> {
+    let thread = std::thread::Builder::new().name("query".to_owned()).stack_size(STACK_BYTES);
+    let thread = thread.spawn(move || answer(args)).context("no thread for the query")?;
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn answer(args: Args) -> anyhow::Result<()> {
     let source = Source::of(&args.query);
     let name = source.name();
     let in_query = || name.clone();

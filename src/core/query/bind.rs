@@ -5,7 +5,8 @@
 //! in.
 
 use super::ast::{Binding, InputDecl, QueryAst, RuleDef};
-use super::error::QueryError;
+use super::error::{QueryError, quote};
+use super::limits::Watch;
 use super::parse::parse_rules;
 use crate::db::Db;
 use crate::edn::{self, Form};
@@ -49,7 +50,7 @@ pub struct Bound {
 }
 
 /// Binds the inputs in the order of `:in`.
-pub fn bind(query: &QueryAst, inputs: &[Input]) -> Result<Bound, QueryError> {
+pub fn bind(query: &QueryAst, inputs: &[Input], watch: &mut Watch) -> Result<Bound, QueryError> {
     check_count(query, inputs)?;
     let mut bound = Bound::default();
     for (decl, input) in query.inputs.iter().zip(inputs) {
@@ -68,7 +69,7 @@ pub fn bind(query: &QueryAst, inputs: &[Input]) -> Result<Bound, QueryError> {
                 bound.patterns.insert(name.clone(), value.clone());
             }
             (InputDecl::Binding(binding, _), Input::Value(value)) => {
-                bound.destructure(binding, value)?;
+                bound.destructure(binding, value, watch)?;
             }
             (decl, Input::Db(_)) => {
                 let (binding, reason) = (name_of(decl), "a database goes with a name like $x");
@@ -105,7 +106,7 @@ pub fn name_of(decl: &InputDecl) -> String {
 
 fn rows_of(name: &str, value: &Value) -> Result<Vec<Vec<Value>>, QueryError> {
     let wrong = |value: &Value| QueryError::Input {
-        value: edn::to_string(value),
+        value: quote(edn::to_string(value)),
         binding: name.to_owned(),
         reason: "a source is a database, or a collection of rows",
     };
@@ -125,14 +126,31 @@ pub fn sequence(value: &Value) -> Option<Vec<Value>> {
 }
 
 impl Bound {
-    fn destructure(&mut self, binding: &Binding, value: &Value) -> Result<(), QueryError> {
+    fn destructure(
+        &mut self,
+        binding: &Binding,
+        value: &Value,
+        watch: &mut Watch,
+    ) -> Result<(), QueryError> {
         let mut vars = Vec::new();
         binding.vars(&mut vars);
         let vars: Vec<Symbol> = vars.into_iter().cloned().collect();
-        let mut rows = vec![Vec::new()];
-        expand(binding, value, &mut rows).map_err(|reason| {
-            let value = edn::to_string(value);
-            QueryError::Input { value, binding: describe(binding), reason }
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let taken = expand(binding, value, &mut |row| {
+            bytes += size_of::<Vec<Value>>() + size_of_val(row);
+            if watch.is_due(row.len() + 1) {
+                watch.check(&":in")?;
+                watch.memory(bytes, &":in")?;
+            }
+            rows.push(row.to_vec());
+            Ok(true)
+        });
+        taken.map_err(|error| match error {
+            Unbound::Shape(reason) => {
+                let value = quote(edn::to_string(value));
+                QueryError::Input { value, binding: quote(describe(binding)), reason }
+            }
+            Unbound::Query(error) => error,
         })?;
         if binding.is_single() {
             let row = rows.into_iter().next().unwrap_or_default();
@@ -144,39 +162,71 @@ impl Bound {
     }
 }
 
-/// Extends each row by the values of the binding's variables, in the order of the text; a
-/// collection multiplies the rows.
-pub fn expand(
-    binding: &Binding,
-    value: &Value,
-    rows: &mut Vec<Vec<Value>>,
-) -> Result<(), &'static str> {
-    match binding {
-        Binding::Ignore => {}
-        Binding::Var(_) => rows.iter_mut().for_each(|row| row.push(value.clone())),
-        Binding::Tuple(items) => {
-            let values = sequence(value).ok_or("a tuple is a vector or a list")?;
-            if values.len() < items.len() {
-                return Err("not enough elements");
+/// Why a value was not taken apart.
+pub enum Unbound {
+    /// It has not the shape of the binding.
+    Shape(&'static str),
+    /// Whoever took the rows did not want them.
+    Query(QueryError),
+}
+
+impl From<QueryError> for Unbound {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+/// Who takes the rows of a value: `false` says that no more are wanted.
+pub type Taker<'t> = &'t mut dyn FnMut(&[Value]) -> Result<bool, QueryError>;
+
+/// Gives the rows of a value one by one: the values of the binding's variables, in the order of the
+/// text; a collection multiplies the rows.
+pub fn expand(binding: &Binding, value: &Value, taker: Taker<'_>) -> Result<bool, Unbound> {
+    expand_all(vec![(binding, value.clone())], &mut Vec::new(), taker)
+}
+
+/// What is left to take apart, the next one last; `row` has what was taken.
+fn expand_all(
+    mut left: Vec<(&Binding, Value)>,
+    row: &mut Vec<Value>,
+    taker: Taker<'_>,
+) -> Result<bool, Unbound> {
+    let start = row.len();
+    while let Some((binding, value)) = left.pop() {
+        match binding {
+            Binding::Ignore => {}
+            Binding::Var(_) => row.push(value),
+            Binding::Tuple(items) => {
+                let shape = Unbound::Shape("a tuple is a vector or a list");
+                let values = sequence(&value).ok_or(shape)?;
+                if values.len() < items.len() {
+                    return Err(Unbound::Shape("not enough elements"));
+                }
+                left.extend(items.iter().zip(values).rev());
             }
-            for (item, value) in items.iter().zip(&values) {
-                expand(item, value, rows)?;
-            }
-        }
-        Binding::Collection(item) => {
-            let values = match value {
-                Value::Nil => Vec::new(),
-                other => sequence(other).ok_or("a collection is a vector, a list or a set")?,
-            };
-            let before = std::mem::take(rows);
-            for value in &values {
-                let mut more = before.clone();
-                expand(item, value, &mut more)?;
-                rows.append(&mut more);
+            Binding::Collection(item) => {
+                let shape = Unbound::Shape("a collection is a vector, a list or a set");
+                let values = match value {
+                    Value::Nil => Vec::new(),
+                    other => sequence(&other).ok_or(shape)?,
+                };
+                let before = row.len();
+                for value in values {
+                    let mut more = left.clone();
+                    more.push((item, value));
+                    if !expand_all(more, row, taker)? {
+                        return Ok(false);
+                    }
+                    row.truncate(before);
+                }
+                row.truncate(start);
+                return Ok(true);
             }
         }
     }
-    Ok(())
+    let more = taker(row)?;
+    row.truncate(start);
+    Ok(more)
 }
 
 /// A binding as text.

@@ -26,13 +26,8 @@ pub struct Place {
 impl Place {
     /// The place of a form.
     pub fn of(form: &Form) -> Self {
-        let mut text = form.to_string();
-        if let Some((cut, _)) = text.char_indices().nth(QUOTE) {
-            text.truncate(cut);
-            text.push('…');
-        }
         let typed = form.span.end > 0;
-        Self { form: text, span: typed.then_some(form.span) }
+        Self { form: quote(form.to_string()), span: typed.then_some(form.span) }
     }
 }
 
@@ -160,6 +155,15 @@ impl QueryError {
     pub(super) fn syntax(expected: impl Into<String>, form: &Form) -> Self {
         Self::Syntax { expected: expected.into(), at: Place::of(form) }
     }
+}
+
+/// A text as messages quote it: its beginning.
+pub(super) fn quote(mut text: String) -> String {
+    if let Some((cut, _)) = text.char_indices().nth(QUOTE) {
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
 }
 
 /// The name most like `name`, if one is alike: for messages.

@@ -13,6 +13,7 @@ mod bind;
 mod error;
 mod exec;
 mod functions;
+mod limits;
 mod logical;
 mod parse;
 mod plan;
@@ -25,12 +26,14 @@ pub use answer::{Answer, Stats};
 pub use ast::Shape;
 pub use bind::Input;
 pub use error::{Place, QueryError, QueryErrorKind};
-pub use exec::{CancelToken, Elapsed, Limits};
+
+pub use limits::{CancelToken, Elapsed, Limits};
 pub use plan::Explain;
 
 use crate::edn::{self, Form};
 use crate::value::{Symbol, Value};
 use ast::{Binding, ClauseKind, InputDecl, QueryAst, Term};
+use limits::Watch;
 use std::collections::BTreeMap;
 
 /// A query that was read and checked, without any database.
@@ -161,13 +164,13 @@ struct Planned {
     values: BTreeMap<Symbol, Value>,
 }
 
-fn planned(query: &Query, inputs: &[Input]) -> Result<Planned, QueryError> {
-    let mut bound = bind::bind(&query.ast, inputs)?;
+fn planned(query: &Query, inputs: &[Input], watch: &mut Watch) -> Result<Planned, QueryError> {
+    let mut bound = bind::bind(&query.ast, inputs, watch)?;
     let mut values = std::mem::take(&mut bound.patterns);
     values.extend(bound.scalars.iter().cloned());
-    let logical = logical::build(&query.ast, bound)?;
+    let logical = logical::build(&query.ast, bound, watch)?;
     let entities = resolve::constants(&logical)?;
-    let physical = plan::plan(&logical, &entities)?;
+    let physical = plan::plan(&logical, &entities, watch)?;
     Ok(Planned { logical, physical, values })
 }
 
@@ -178,21 +181,26 @@ pub fn run(
     limits: &Limits,
     cancel: &CancelToken,
 ) -> Result<Answer, QueryError> {
-    let Planned { logical, physical, values } = planned(query, inputs)?;
-    let mut limits = limits.clone();
+    run_within(query, inputs, Watch::new(limits.clone(), cancel.clone(), 0))
+}
+
+/// Runs a query, perhaps one inside another.
+fn run_within(query: &Query, inputs: &[Input], mut watch: Watch) -> Result<Answer, QueryError> {
+    let limits = &mut watch.limits;
     limits.timeout_ms = match (limits.timeout_ms, query.ast.timeout_ms) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     };
+    let Planned { logical, physical, values } = planned(query, inputs, &mut watch)?;
     let seed = seed(query, &logical);
-    let mut run = exec::Run::new(&physical, &logical.sources, &limits, cancel, seed);
+    let mut run = exec::Run::new(&physical, &logical.sources, watch, seed);
     let sources = logical.source_names.iter().enumerate();
     let sources = sources.map(|(number, name)| (Symbol::new(name), number)).collect();
     let pulls = exec::Pulls { values: &values, sources: &sources };
     let found = exec::find(&mut run, &query.ast, &pulls)?;
     let stats = Stats {
         rows: run.counts.iter().sum(),
-        memory_bytes: (run.pool.size_bytes() + run.held_bytes) as u64,
+        memory_bytes: run.used_bytes() as u64,
         warnings: logical.warnings.clone(),
     };
     let explain = Explain::of(&physical, &logical, Some(&run.counts));
@@ -205,7 +213,7 @@ pub fn run(
 
 /// The plan of a query over its inputs, without running it.
 pub fn explain(query: &Query, inputs: &[Input]) -> Result<Explain, QueryError> {
-    let Planned { logical, physical, .. } = planned(query, inputs)?;
+    let Planned { logical, physical, .. } = planned(query, inputs, &mut Watch::default())?;
     Ok(Explain::of(&physical, &logical, None))
 }
 

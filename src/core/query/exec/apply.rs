@@ -2,15 +2,16 @@
 //!
 //! **Invariant:** a predicate drops a row that gives nil or false; an expression drops a row that
 //! gives nil; a variable of a binding that is bound already must hold the same. A call whose
-//! arguments do not depend on the row is made once.
+//! arguments do not depend on the row is made once; others row by row, so that no more than one
+//! result is there that is not counted.
 
 use super::batch::Batch;
 use super::cell::Cell;
 use super::{Output, Run, Sink, database, same};
 use crate::query::ast::Binding;
-use crate::query::bind::expand;
-use crate::query::error::QueryError;
-use crate::query::functions::{Comparison, FnError, Kind};
+use crate::query::bind::{Unbound, expand};
+use crate::query::error::{QueryError, quote};
+use crate::query::functions::{Comparison, FnError, Kind, measure, weight};
 use crate::query::plan::{Apply, Arg, Step, Target};
 use crate::value::{Tag, Value};
 
@@ -34,12 +35,12 @@ pub fn run<'q>(
         out.picks = kept;
         return out.flush(run, next);
     };
-    let results = evaluate(run, step, apply, &batch)?;
+    let mut results = Results::new(run, step, apply, &batch)?;
     let width = targets.iter().filter(|target| **target == Target::New).count();
     let mut out = Output::new(&batch, step, width);
-    for (row, result) in results.into_iter().enumerate() {
-        bind(run, step, (apply, binding, targets), row, result, &mut out)?;
-        if !out.flush_full(run, next)? {
+    for row in 0..batch.rows {
+        let result = results.of(run, step, apply, &batch, row)?;
+        if !bind(run, step, (apply, binding, targets), row, result, &mut out, next)? {
             return Ok(false);
         }
     }
@@ -54,21 +55,29 @@ fn filter(
     batch: &Batch,
 ) -> Result<Vec<u32>, QueryError> {
     let rows = 0..batch.rows as u32;
+    let mut kept = Vec::new();
     if let (Kind::Compare(comparison), [a, b]) = (apply.function.kind, apply.args.as_slice())
         && let (Some(a), Some(b)) = (column(run, a, batch), column(run, b, batch))
     {
-        let holds = |row: &u32| {
-            let row = *row as usize;
-            compare(run, comparison, a.at(row), b.at(row))
-        };
-        return Ok(rows.filter(holds).collect());
+        for row in rows {
+            let (a, b) = (a.at(row as usize), b.at(row as usize));
+            if compare(run, step, comparison, a, b)? {
+                kept.push(row);
+            }
+        }
+        return Ok(kept);
     }
-    let results = evaluate(run, step, apply, batch)?;
-    let truthy = |got: &Got| match got {
-        Got::Cell(cell) => !cell.is_nil() && *cell != Cell::bool(false),
-        Got::Value(value) => value.is_truthy(),
-    };
-    Ok(rows.zip(&results).filter(|(_, got)| truthy(got)).map(|(row, _)| row).collect())
+    let mut results = Results::new(run, step, apply, batch)?;
+    for row in rows {
+        let truthy = match results.of(run, step, apply, batch, row as usize)? {
+            Got::Cell(cell) => !cell.is_nil() && cell != Cell::bool(false),
+            Got::Value(value) => value.is_truthy(),
+        };
+        if truthy {
+            kept.push(row);
+        }
+    }
+    Ok(kept)
 }
 
 /// An argument as a column, or the same cell in each row.
@@ -95,59 +104,112 @@ fn column<'a>(run: &mut Run<'_>, arg: &Arg, batch: &'a Batch) -> Option<Column<'
 }
 
 /// A comparison of two cells; entities of different databases are never equal.
-fn compare(run: &Run<'_>, comparison: Comparison, a: Cell, b: Cell) -> bool {
+fn compare(
+    run: &mut Run<'_>,
+    step: &Step,
+    comparison: Comparison,
+    a: Cell,
+    b: Cell,
+) -> Result<bool, QueryError> {
+    if let Some(holds) = compare_cells(comparison, a, b) {
+        return Ok(holds);
+    }
+    let (a, b) = (run.pool.value(a), run.pool.value(b));
+    run.tick(weight(&a).min(weight(&b)), &step.place)?;
+    Ok(comparison.holds(&a, &b))
+}
+
+/// The comparison of what lies in two cells, if that is enough to know it.
+fn compare_cells(comparison: Comparison, a: Cell, b: Cell) -> Option<bool> {
     if let (Some(x), Some(y)) = (a.as_long(), b.as_long()) {
-        return comparison.accepts(x.cmp(&y));
+        return Some(comparison.accepts(x.cmp(&y)));
     }
     let strict = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
-    if strict && a.tag() == Tag::Ref && b.tag() == Tag::Ref {
-        return (a == b) == (comparison == Comparison::Equal);
+    if strict && (a.tag(), b.tag()) == (Tag::Ref, Tag::Ref) {
+        return Some((a == b) == (comparison == Comparison::Equal));
     }
     if let (false, Some(x), Some(y)) = (strict, a.as_double(), b.as_double())
         && let Some(ordering) = x.partial_cmp(&y)
     {
-        return comparison.accepts(ordering);
+        return Some(comparison.accepts(ordering));
     }
-    if strict && a.tag() == Tag::Str && b.tag() == Tag::Str {
-        return (a == b) == (comparison == Comparison::Equal);
-    }
-    comparison.holds(&run.pool.value(a), &run.pool.value(b))
+    let strings = strict && (a.tag(), b.tag()) == (Tag::Str, Tag::Str);
+    strings.then(|| (a == b) == (comparison == Comparison::Equal))
 }
 
-/// The result of a call for each row.
-fn evaluate(
+/// The results of a call over a batch: made row by row where they may be large.
+enum Results {
+    /// The same in each row.
+    One(Value),
+    Rows(std::vec::IntoIter<Got>),
+    Each,
+}
+
+impl Results {
+    fn new(
+        run: &mut Run<'_>,
+        step: &Step,
+        apply: &Apply,
+        batch: &Batch,
+    ) -> Result<Self, QueryError> {
+        let fixed = !apply.args.iter().any(|arg| matches!(arg, Arg::Col(_)))
+            && !matches!(apply.function.name, "rand" | "rand-int");
+        match apply.function.kind {
+            Kind::Pure(_) if fixed => Ok(match call(run, step, apply, batch, 0)? {
+                Got::Value(value) => Self::One(value),
+                Got::Cell(cell) => Self::One(run.pool.value(cell)),
+            }),
+            Kind::Pure(_) | Kind::Compare(_) => Ok(Self::Each),
+            _ => Ok(Self::Rows(database::evaluate(run, step, apply, batch)?.into_iter())),
+        }
+    }
+
+    /// The result of a row; rows come in order.
+    fn of(
+        &mut self,
+        run: &mut Run<'_>,
+        step: &Step,
+        apply: &Apply,
+        batch: &Batch,
+        row: usize,
+    ) -> Result<Got, QueryError> {
+        match self {
+            Self::One(value) => Ok(Got::Value(value.clone())),
+            Self::Rows(results) => {
+                let got = results.next().unwrap_or(Got::Cell(Cell::NIL));
+                if let Got::Value(value) = &got {
+                    let size = measure(value).map_err(|e| failed(run, step, apply, &e))?;
+                    run.tick(size, &step.place)?;
+                }
+                Ok(got)
+            }
+            Self::Each => call(run, step, apply, batch, row),
+        }
+    }
+}
+
+/// Calls a function with the arguments of a row.
+fn call(
     run: &mut Run<'_>,
     step: &Step,
     apply: &Apply,
     batch: &Batch,
-) -> Result<Vec<Got>, QueryError> {
-    match apply.function.kind {
+    row: usize,
+) -> Result<Got, QueryError> {
+    let args = arguments(run, step, apply, batch, row)?;
+    let work: usize = args.iter().map(weight).sum();
+    let (got, made) = match apply.function.kind {
         Kind::Pure(function) => {
-            let fixed = !apply.args.iter().any(|arg| matches!(arg, Arg::Col(_)))
-                && !matches!(apply.function.name, "rand" | "rand-int");
-            let rows = if fixed { 1 } else { batch.rows };
-            let mut results = Vec::with_capacity(batch.rows);
-            for row in 0..rows {
-                let args = arguments(run, step, apply, batch, row)?;
-                let result =
-                    function(&args, &mut run.scratch).map_err(|e| failed(step, apply, &e))?;
-                results.push(Got::Value(result));
-            }
-            if let (true, [Got::Value(value)]) = (fixed, results.as_slice()) {
-                let value = value.clone();
-                results.resize_with(batch.rows, || Got::Value(value.clone()));
-            }
-            Ok(results)
+            let result = function(&args, &mut run.scratch);
+            let result = result.map_err(|e| failed(run, step, apply, &e))?;
+            let made = measure(&result).map_err(|e| failed(run, step, apply, &e))?;
+            (Got::Value(result), made)
         }
-        Kind::Compare(comparison) => {
-            let row = |row: usize| {
-                let args = arguments(run, step, apply, batch, row)?;
-                Ok(Got::Cell(Cell::bool(comparison.of(&args))))
-            };
-            (0..batch.rows).map(row).collect()
-        }
-        _ => database::evaluate(run, step, apply, batch),
-    }
+        Kind::Compare(comparison) => (Got::Cell(Cell::bool(comparison.of(&args))), 0),
+        _ => (Got::Cell(Cell::NIL), 0),
+    };
+    run.tick(1 + work + made, &step.place)?;
+    Ok(got)
 }
 
 /// The arguments of a row as values.
@@ -163,14 +225,17 @@ fn arguments(
         Arg::Const(value) => Ok(value.clone()),
         Arg::Source(_) => {
             let got = "a database".to_owned();
-            Err(failed(step, apply, &FnError::Expected { expected: "a value", got }))
+            Err(failed(run, step, apply, &FnError::Expected { expected: "a value", got }))
         }
     };
     apply.args.iter().map(value).collect()
 }
 
 /// The error of a call at its place.
-pub fn failed(step: &Step, apply: &Apply, error: &FnError) -> QueryError {
+pub fn failed(run: &Run<'_>, step: &Step, apply: &Apply, error: &FnError) -> QueryError {
+    if *error == FnError::Stopped {
+        return run.stopped(&step.place);
+    }
     QueryError::Type {
         function: apply.function.name.to_owned(),
         reason: error.to_string(),
@@ -179,53 +244,81 @@ pub fn failed(step: &Step, apply: &Apply, error: &FnError) -> QueryError {
 }
 
 /// Takes a result apart into rows.
-fn bind(
-    run: &mut Run<'_>,
+fn bind<'q>(
+    run: &mut Run<'q>,
     step: &Step,
     (apply, binding, targets): (&Apply, &Binding, &[Target]),
     row: usize,
     result: Got,
     out: &mut Output<'_>,
-) -> Result<(), QueryError> {
+    next: Sink<'_, 'q>,
+) -> Result<bool, QueryError> {
     if let (Binding::Var(_), [target]) = (binding, targets) {
         let cell = match result {
             Got::Cell(cell) => cell,
             Got::Value(value) => run.pool.free(&value),
         };
         match target {
-            _ if cell.is_nil() => return Ok(()),
-            Target::Col(column) if !same(cell, out.batch.cols[*column][row]) => return Ok(()),
+            _ if cell.is_nil() => return Ok(true),
+            Target::Col(column) if !same(cell, out.batch.cols[*column][row]) => return Ok(true),
+            Target::Col(column) => out.meet(row, *column, cell),
             Target::New => out.new[0].push(cell),
             _ => {}
         }
         out.pick(row);
-        return Ok(());
+        return out.flush_full(run, next);
     }
     let value = match result {
         Got::Cell(cell) => run.pool.value(cell),
         Got::Value(value) => value,
     };
     if matches!(value, Value::Nil) {
-        return Ok(());
+        return Ok(true);
     }
-    let mut rows = vec![Vec::new()];
-    expand(binding, &value, &mut rows).map_err(|reason| QueryError::Type {
-        function: apply.function.name.to_owned(),
-        reason: format!("cannot bind {}: {reason}", crate::edn::to_string(&value)),
-        at: step.place.as_ref().clone(),
-    })?;
-    for values in rows {
-        let cells: Vec<Cell> = values.iter().map(|value| run.pool.free(value)).collect();
-        let fits = targets.iter().zip(&cells).all(|(target, cell)| match target {
-            Target::Col(column) => same(*cell, out.batch.cols[*column][row]),
-            Target::Same(earlier) => same(*cell, cells[*earlier]),
-            _ => true,
-        });
-        if fits {
-            let new = targets.iter().zip(&cells).filter(|(target, _)| **target == Target::New);
-            out.new.iter_mut().zip(new).for_each(|(col, (_, cell))| col.push(*cell));
-            out.pick(row);
+    let mut cells: Vec<Cell> = Vec::new();
+    let more = expand(binding, &value, &mut |values| {
+        cells.clear();
+        cells.extend(values.iter().map(|value| run.pool.free(value)));
+        take(run, targets, row, &cells, out, next)
+    });
+    more.map_err(|error| match error {
+        Unbound::Shape(reason) => QueryError::Type {
+            function: apply.function.name.to_owned(),
+            reason: format!("cannot bind {}: {reason}", quote(crate::edn::to_string(&value))),
+            at: step.place.as_ref().clone(),
+        },
+        Unbound::Query(error) => error,
+    })
+}
+
+/// One row of a result: kept if it fits what is bound.
+fn take<'q>(
+    run: &mut Run<'q>,
+    targets: &[Target],
+    row: usize,
+    cells: &[Cell],
+    out: &mut Output<'_>,
+    next: Sink<'_, 'q>,
+) -> Result<bool, QueryError> {
+    let fits = targets.iter().zip(cells).all(|(target, cell)| match target {
+        Target::Col(column) => same(*cell, out.batch.cols[*column][row]),
+        Target::Same(earlier) => same(*cell, cells[*earlier]),
+        _ => true,
+    });
+    if !fits {
+        return run.tick(1, &"a call").map(|()| true);
+    }
+    let mut new = 0;
+    for (target, cell) in targets.iter().zip(cells) {
+        match target {
+            Target::Col(column) => out.meet(row, *column, *cell),
+            Target::New => {
+                out.new[new].push(*cell);
+                new += 1;
+            }
+            _ => {}
         }
     }
-    Ok(())
+    out.pick(row);
+    out.flush_full(run, next)
 }

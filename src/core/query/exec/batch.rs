@@ -87,6 +87,12 @@ impl RowTable {
     pub fn insert(&mut self, row: &[Cell]) -> (usize, bool) {
         let hash = hash_row(row.iter().copied());
         if let Some(found) = self.position(hash, row) {
+            // A long stays where it meets the same bigint, in whatever order they come.
+            for (col, cell) in self.rows.cols.iter_mut().zip(row) {
+                if col[found].is_big() && !cell.is_big() {
+                    col[found] = *cell;
+                }
+            }
             return (found, false);
         }
         let index = self.rows.rows;

@@ -4,22 +4,47 @@
 //! **Invariant:** within one run two cells are the same bytes exactly if they join: integers of all
 //! sizes are one type (`1` joins `1N`), no other types mix, entities of different databases never
 //! join, `-0.0` is `0.0`, NaN joins itself. Text up to 14 bytes lies in the cell; what does not fit
-//! is interned in the run's [`Pool`].
+//! is interned in the run's [`Pool`]. A bigint that would fit in a long is one in all that joins
+//! and counts, and still a bigint for functions and for the answer; where it meets the same long,
+//! the long is what stays.
 
 use crate::id::EntityId;
 use crate::value::{Tag, ValRef, Value, key};
 use hashbrown::HashTable;
+use std::cmp::Ordering;
 
 /// Longest text that lies in the cell.
 const INLINE: usize = 14;
 /// Length byte of a cell that points into the pool.
 const POOLED: u8 = 0xff;
+/// The same byte of a long that is written as a bigint; bytes 2-5 are its place in the pool.
+const BIG: u8 = 1;
 
 /// A value in a column. Byte 0 is the type; the rest depends on it: bytes 8-15 a number, or byte 1
 /// a length and bytes 2-15 text, or bytes 2-3 the number of a database and 8-15 an entity.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, Debug)]
 #[repr(align(8))]
 pub struct Cell([u8; 16]);
+
+impl PartialEq for Cell {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0 || self.plain().0 == other.plain().0
+    }
+}
+
+impl Eq for Cell {}
+
+impl PartialOrd for Cell {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Cell {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.plain().0.cmp(&other.plain().0)
+    }
+}
 
 impl Cell {
     pub const NIL: Self = Self([0; 16]);
@@ -56,6 +81,24 @@ impl Cell {
         let mut cell = Self::number(tag, u64::from(index));
         cell.0[1] = POOLED;
         cell
+    }
+
+    /// A bigint that would fit in a long.
+    fn big(x: i64, index: u32) -> Self {
+        let mut cell = Self::long(x);
+        cell.0[1] = BIG;
+        cell.0[2..6].copy_from_slice(&index.to_le_bytes());
+        cell
+    }
+
+    /// Whether it is a bigint that would fit in a long.
+    pub fn is_big(self) -> bool {
+        self.0[0] == Tag::Long as u8 && self.0[1] == BIG
+    }
+
+    /// The cell that all equal cells are.
+    pub fn plain(self) -> Self {
+        if self.is_big() { Self::number(Tag::Long, self.bits()) } else { self }
     }
 
     /// The cell of text or bytes that are short enough.
@@ -102,7 +145,7 @@ impl Cell {
     /// A hash of the bytes: one multiplication.
     pub fn hash(self) -> u64 {
         let mut head = [0; 8];
-        head.copy_from_slice(&self.0[..8]);
+        head.copy_from_slice(&self.plain().0[..8]);
         let a = u64::from_le_bytes(head) ^ 0x9e37_79b9_7f4a_7c15;
         let b = self.bits() ^ 0xd6e8_feb8_6659_fd93;
         let wide = u128::from(a) * u128::from(b);
@@ -134,15 +177,17 @@ impl Pool {
     /// The cell of a value. Entities are taken as entities of `database`.
     pub fn cell(&mut self, value: ValRef<'_>, database: u16) -> Cell {
         match immediate(value, database) {
-            Ok(cell) => cell,
-            Err(value) => {
-                let hash = hash_of(value);
-                match self.position(value, hash) {
-                    Some(index) => Cell::pooled(value.tag(), index),
-                    None => self.insert(value, hash),
-                }
+            Ok(cell) if value.tag() == Tag::BigInt => {
+                Cell::big(cell.bits() as i64, self.index(value))
             }
+            Ok(cell) => cell,
+            Err(value) => Cell::pooled(value.tag(), self.index(value)),
         }
+    }
+
+    fn index(&mut self, value: ValRef<'_>) -> u32 {
+        let hash = hash_of(value);
+        self.position(value, hash).unwrap_or_else(|| self.insert(value, hash))
     }
 
     /// The cell of a value if the run has met it: for probing without growing.
@@ -173,19 +218,30 @@ impl Pool {
         self.table.find(hash, same).copied()
     }
 
-    fn insert(&mut self, value: ValRef<'_>, hash: u64) -> Cell {
+    fn insert(&mut self, value: ValRef<'_>, hash: u64) -> u32 {
         let index = self.values.len() as u32;
         self.bytes += 64 + weight(value);
         self.values.push(value.to_value());
         let values = &self.values;
         self.table.insert_unique(hash, index, |i| hash_of(values[*i as usize].as_ref()));
-        Cell::pooled(value.tag(), index)
+        index
+    }
+
+    /// The place of what a cell has in the pool.
+    fn place(cell: Cell) -> Option<usize> {
+        match cell.0[1] {
+            POOLED => Some(cell.bits() as usize),
+            _ if cell.is_big() => {
+                Some(u32::from_le_bytes([cell.0[2], cell.0[3], cell.0[4], cell.0[5]]) as usize)
+            }
+            _ => None,
+        }
     }
 
     /// What a cell holds.
     pub fn get<'a>(&'a self, cell: &'a Cell) -> ValRef<'a> {
-        if cell.0[1] == POOLED {
-            return self.values.get(cell.bits() as usize).map_or(ValRef::Nil, Value::as_ref);
+        if let Some(place) = Self::place(*cell) {
+            return self.values.get(place).map_or(ValRef::Nil, Value::as_ref);
         }
         let text = || std::str::from_utf8(cell.text()).unwrap_or_default();
         match cell.tag() {
@@ -207,8 +263,8 @@ impl Pool {
 
     /// The value of a cell. Cost: an allocation for text in the cell, a count for what is pooled.
     pub fn value(&self, cell: Cell) -> Value {
-        if cell.0[1] == POOLED {
-            return self.values.get(cell.bits() as usize).cloned().unwrap_or(Value::Nil);
+        if let Some(place) = Self::place(cell) {
+            return self.values.get(place).cloned().unwrap_or(Value::Nil);
         }
         self.get(&cell).to_value()
     }

@@ -135,7 +135,7 @@ impl Graph {
         });
         let mut explored = 0;
         while explored < self.nodes.len() {
-            run.check(&step.place)?;
+            run.check_with(self.size_bytes(), &step.place)?;
             let mut level: Vec<u64> = self.nodes[explored..].to_vec();
             explored = self.nodes.len();
             level.sort_unstable();
@@ -174,7 +174,7 @@ impl Graph {
     fn load(&mut self, run: &Run<'_>, db: &Db, step: &Step) -> Result<(), QueryError> {
         let mut edges: Vec<(u32, u32)> = Vec::new();
         for slice in db.chunks(Order::Aevt, KeyRange::prefix(None, Some(self.attribute), None)) {
-            run.check(&step.place)?;
+            run.check_with(self.size_bytes() + 8 * edges.capacity(), &step.place)?;
             let slice = slice?;
             for row in slice.rows.clone() {
                 let ValRef::Ref(v) = slice.facts.v(row) else { continue };
@@ -244,6 +244,7 @@ impl Walk<'_> {
             for start in begin {
                 walks += 1;
                 graph.reached(start, walks, &mut reached);
+                run.tick(1 + reached.len(), &self.step.place)?;
                 let wanted = self.wanted.as_ref().map(|wanted| wanted[row].map(|e| e.0));
                 for end in &reached {
                     let node = Some(graph.nodes[*end as usize]);

@@ -12,7 +12,8 @@ use crate::db::Db;
 use crate::id::{AttrId, EntityId, T};
 use crate::query::bind::{Input, Source};
 use crate::query::error::QueryError;
-use crate::query::functions::{FnError, Kind};
+use crate::query::functions::{FnError, Kind, measure};
+use crate::query::limits::{MAX_NESTED, Watch, at_most};
 use crate::query::plan::{Apply, Arg, Step};
 use crate::query::resolve::reference;
 use crate::schema::builtin;
@@ -47,8 +48,8 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn fail(&self, expected: &'static str, got: String) -> QueryError {
-        failed(self.step, self.apply, &FnError::Expected { expected, got })
+    fn fail(&self, run: &Run<'_>, expected: &'static str, got: String) -> QueryError {
+        failed(run, self.step, self.apply, &FnError::Expected { expected, got })
     }
 
     fn db<'q>(&self, run: &Run<'q>) -> Result<(&'q Db, u16), QueryError> {
@@ -56,9 +57,9 @@ impl Call<'_> {
         match self.apply.args.first() {
             Some(Arg::Source(source)) => match &sources[*source] {
                 Source::Db(db) => Ok((db, run.databases[*source])),
-                Source::Rows(_) => Err(self.fail("a database", "rows".to_owned())),
+                Source::Rows(_) => Err(self.fail(run, "a database", "rows".to_owned())),
             },
-            _ => Err(self.fail("a database such as $", "a value".to_owned())),
+            _ => Err(self.fail(run, "a database such as $", "a value".to_owned())),
         }
     }
 
@@ -107,7 +108,7 @@ impl Call<'_> {
         let cell = self.cell(run, arg, row);
         match run.pool.value(cell) {
             Value::Keyword(ident) => Ok(db.schema().attr(ident.as_str()).map(|attr| attr.id)),
-            other => Err(self.fail("an attribute", crate::edn::to_string(&other))),
+            other => Err(self.fail(run, "an attribute", crate::edn::to_string(&other))),
         }
     }
 
@@ -140,7 +141,7 @@ impl Call<'_> {
         for (row, value) in values.into_iter().enumerate() {
             let default = self.cell(run, 3, row);
             if default.is_nil() {
-                return Err(self.fail("a default that is not nil", "nil".to_owned()));
+                return Err(self.fail(run, "a default that is not nil", "nil".to_owned()));
             }
             out.push(Got::Cell(value.unwrap_or(default)));
         }
@@ -170,7 +171,7 @@ impl Call<'_> {
     /// A query inside a query.
     fn query(&self, run: &mut Run<'_>) -> Result<Vec<Got>, QueryError> {
         let mut seen = RowTable::new(self.apply.args.len());
-        let mut answers: Vec<Value> = Vec::new();
+        let (mut answers, mut held): (Vec<Value>, usize) = (Vec::new(), 0);
         let mut out = Vec::with_capacity(self.batch.rows);
         for row in 0..self.batch.rows {
             let mut key = Vec::new();
@@ -179,7 +180,11 @@ impl Call<'_> {
             }
             let (number, is_new) = seen.insert(&key);
             if is_new {
-                answers.push(self.nested(run, &key)?);
+                let answer = self.nested(run, &key)?;
+                let size = measure(&answer).map_err(|e| failed(run, self.step, self.apply, &e))?;
+                held += size * size_of::<Value>();
+                run.check_with(held, &self.step.place)?;
+                answers.push(answer);
             }
             out.push(Got::Value(answers[number].clone()));
         }
@@ -187,6 +192,8 @@ impl Call<'_> {
     }
 
     fn nested(&self, run: &mut Run<'_>, cells: &[Cell]) -> Result<Value, QueryError> {
+        let nested = run.watch.nested + 1;
+        at_most(nested as u64, MAX_NESTED as u64, "nesting", &self.step.place)?;
         let query = crate::query::Query::from_value(&run.pool.value(cells[0]))?;
         let input = |(arg, cell): (&Arg, &Cell)| match arg {
             Arg::Source(source) => match &run.sources[*source] {
@@ -199,12 +206,15 @@ impl Call<'_> {
             _ => Input::Value(run.pool.value(*cell)),
         };
         let inputs: Vec<Input> = self.apply.args.iter().zip(cells).skip(1).map(input).collect();
-        Ok(crate::query::run(&query, &inputs, run.limits, run.cancel)?.to_value())
+        let mut limits = run.watch.limits.clone();
+        limits.memory_bytes = limits.memory_bytes.saturating_sub(run.used_bytes() as u64);
+        let watch = Watch::new(limits, run.watch.cancel.clone(), nested);
+        Ok(crate::query::run_within(&query, &inputs, watch)?.to_value())
     }
 
     /// A time as a place on the branch: a t, a transaction, or an instant (its first transaction
     /// not before it).
-    fn time(&self, db: &Db, value: &Value) -> Result<Option<T>, QueryError> {
+    fn time(&self, run: &Run<'_>, db: &Db, value: &Value) -> Result<Option<T>, QueryError> {
         match value {
             Value::Nil => Ok(None),
             Value::Long(n) => {
@@ -213,18 +223,21 @@ impl Call<'_> {
             }
             Value::Ref(e) => Ok(e.as_tx().map(|tx| tx.t())),
             Value::Inst(ms) => {
-                let after = self.transactions(db)?.into_iter().find(|(_, at)| at >= ms);
+                let after = self.transactions(run, db)?.into_iter().find(|(_, at)| at >= ms);
                 Ok(Some(after.map_or(T(db.basis_t().0 + 1), |(t, _)| t)))
             }
-            other => Err(self.fail("a transaction or an instant", crate::edn::to_string(other))),
+            other => {
+                Err(self.fail(run, "a transaction or an instant", crate::edn::to_string(other)))
+            }
         }
     }
 
     /// All transactions with their instants.
-    fn transactions(&self, db: &Db) -> Result<Vec<(T, i64)>, QueryError> {
+    fn transactions(&self, run: &Run<'_>, db: &Db) -> Result<Vec<(T, i64)>, QueryError> {
         let range = KeyRange::prefix(None, Some(builtin::TX_INSTANT), None);
         let mut all = Vec::new();
         for slice in db.chunks(Order::Aevt, range) {
+            run.check(&self.step.place)?;
             let slice = slice?;
             for row in slice.rows.clone() {
                 if let (Some(tx), ValRef::Inst(ms)) =
@@ -242,10 +255,11 @@ impl Call<'_> {
         let mut out = Vec::with_capacity(self.batch.rows);
         for row in 0..self.batch.rows {
             let (from, to) = (self.cell(run, 1, row), self.cell(run, 2, row));
-            let from = self.time(db, &run.pool.value(from))?.unwrap_or(T(0));
-            let to = self.time(db, &run.pool.value(to))?.unwrap_or(T(u64::MAX));
+            let from = self.time(run, db, &run.pool.value(from))?.unwrap_or(T(0));
+            let to = self.time(run, db, &run.pool.value(to))?.unwrap_or(T(u64::MAX));
             let block = db.snapshot().block;
-            let within = self.transactions(db)?.into_iter().filter(|(t, _)| (from..to).contains(t));
+            let within =
+                self.transactions(run, db)?.into_iter().filter(|(t, _)| (from..to).contains(t));
             let id = |(t, _)| Value::Long(crate::id::Tx::new(block, t).0 as i64);
             out.push(Got::Value(Value::from(within.map(id).collect::<Vec<_>>())));
         }
@@ -258,7 +272,7 @@ impl Call<'_> {
         let mut out = Vec::with_capacity(self.batch.rows);
         for row in 0..self.batch.rows {
             let cell = self.cell(run, 1, row);
-            let wanted = self.time(db, &run.pool.value(cell))?;
+            let wanted = self.time(run, db, &run.pool.value(cell))?;
             let mut data = Vec::new();
             for slice in db.history().chunks(Order::Eavt, KeyRange::all()) {
                 run.check(&self.step.place)?;

@@ -11,11 +11,14 @@ use crate::db::Db;
 use crate::query::ast::{FindElement, FindKind, PatternTerm, QueryAst, Shape, SortKey, Term};
 use crate::query::bind::Source;
 use crate::query::error::QueryError;
-use crate::query::functions::aggregate;
+use crate::query::functions::{FnError, aggregate, measure};
 use crate::query::resolve::reference;
 use crate::value::{Symbol, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+
+/// Entities that are pulled together.
+const PULLED: usize = 4096;
 
 /// The rows of a result.
 pub struct Found {
@@ -35,10 +38,10 @@ pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Fo
     let mut table = RowTable::new(width);
     let physical = run.physical;
     let seed = run.seed();
-    let limit = run.limits.rows;
+    let limit = run.watch.limits.rows;
     let aggregated = query.find.iter().any(|e| matches!(e.kind, FindKind::Aggregate { .. }));
     drive(run, &physical.root.steps, seed, &mut |run, out| {
-        add(run, &mut table, out.into_select(&physical.root.project));
+        add(run, &mut table, out.into_select(&physical.root.project))?;
         run.check(&":find")?;
         if !aggregated && query.limit.is_none() && table.len() as u64 > limit {
             let operator = ":find".to_owned();
@@ -48,13 +51,11 @@ pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Fo
     })?;
     let mut rows = match aggregated {
         true => aggregate_rows(run, query, pulls, &table)?,
-        false => plain_rows(run, query, &table),
+        false => plain_rows(run, query, &table)?,
     };
-    if query.order_by.is_empty() {
-        rows.sort_by(|a, b| a.0.cmp(&b.0));
-    } else {
-        rows.sort_by(|a, b| by_keys(&query.order_by, &a.0, &b.0));
-    }
+    rows = run.watch.sort_by(rows, &":find", &mut |a: &Row, b: &Row| {
+        if query.order_by.is_empty() { a.0.cmp(&b.0) } else { by_keys(&query.order_by, &a.0, &b.0) }
+    })?;
     let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
     let count = query.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let count =
@@ -70,24 +71,36 @@ pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Fo
 /// A row, and the cells of its variables for pulls.
 type Row = (Vec<Value>, Vec<Cell>);
 
-fn add(run: &mut Run<'_>, table: &mut RowTable, batch: Batch) {
-    let before = table.len();
+fn add(run: &mut Run<'_>, table: &mut RowTable, batch: Batch) -> Result<(), QueryError> {
     let mut row = Vec::with_capacity(batch.cols.len());
     for index in 0..batch.rows {
         row.clear();
         row.extend(batch.row(index));
-        table.insert(&row);
+        let (_, is_new) = table.insert(&row);
+        if is_new {
+            run.held_bytes += row.len() * size_of::<Cell>() + 5;
+        }
+        run.tick(1, &":find")?;
     }
-    run.held_bytes += (table.len() - before) * (row.len() * size_of::<Cell>() + 5);
+    Ok(())
 }
 
-fn plain_rows(run: &Run<'_>, query: &QueryAst, table: &RowTable) -> Vec<Row> {
+fn plain_rows(
+    run: &mut Run<'_>,
+    query: &QueryAst,
+    table: &RowTable,
+) -> Result<Vec<Row>, QueryError> {
     let width = query.find.len();
-    let row = |row: usize| {
+    let bytes = size_of::<Row>() + width * (size_of::<Cell>() + size_of::<Value>());
+    run.held_bytes += table.len() * bytes;
+    run.check(&":find")?;
+    let mut rows = Vec::with_capacity(table.len());
+    for row in 0..table.len() {
         let cells: Vec<Cell> = table.rows.row(row).take(width).collect();
-        (run.values(cells.iter().copied()), cells)
-    };
-    (0..table.len()).map(row).collect()
+        rows.push((run.values(cells.iter().copied()), cells));
+        run.tick(1, &":find")?;
+    }
+    Ok(rows)
 }
 
 fn aggregate_rows(
@@ -109,10 +122,13 @@ fn aggregate_rows(
             _ => keys.push(column),
         }
     }
-    let groups = groups(run, table, &keys, &specs).map_err(|(index, error)| QueryError::Type {
-        function: places[index].0.to_string(),
-        reason: error.to_string(),
-        at: places[index].1.clone(),
+    let groups = groups(run, table, &keys, &specs).map_err(|(index, error)| match error {
+        FnError::Stopped => run.stopped(&":find"),
+        error => QueryError::Type {
+            function: places[index].0.to_string(),
+            reason: error.to_string(),
+            at: places[index].1.clone(),
+        },
     })?;
     let row = |(key, results): (Vec<Cell>, Vec<Value>)| {
         let (mut key, mut results) = (key.into_iter(), results.into_iter());
@@ -198,9 +214,15 @@ fn pull(
         let entities = db.entids(&entities)?;
         let found = entities.into_iter().zip(places).filter_map(|(e, place)| Some((e?, place)));
         let (entities, places): (Vec<_>, Vec<_>) = found.unzip();
-        let pulled = crate::pull::pull_many(db, &pattern, &entities).map_err(failed)?;
-        for (place, value) in places.into_iter().zip(pulled) {
-            rows[place].0[column] = value;
+        for (entities, places) in entities.chunks(PULLED).zip(places.chunks(PULLED)) {
+            let pulled = crate::pull::pull_many(db, &pattern, entities).map_err(failed)?;
+            for (place, value) in places.iter().zip(pulled) {
+                // Pull has limits of its own; what has more values than can be counted is large.
+                let size = measure(&value).unwrap_or(1 << 20);
+                run.held_bytes += size * size_of::<Value>();
+                rows[*place].0[column] = value;
+            }
+            run.check(&element.place)?;
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::batch::RowTable;
 use super::cell::Cell;
 use crate::query::functions::aggregate::{self, Aggregate};
 use crate::query::functions::{FnError, math, truncating_sum};
-use crate::value::Value;
+use crate::value::{BigInt, Value};
 use std::cmp::Ordering;
 
 /// An aggregate of `:find`: what, the number before the variable, the column of the variable.
@@ -19,10 +19,26 @@ pub struct Spec {
     pub column: usize,
 }
 
+/// What a value that is kept takes, about.
+const KEPT_BYTES: usize = 24;
+
+impl Spec {
+    /// Whether all values of a group are kept.
+    fn keeps_values(&self) -> bool {
+        use Aggregate as A;
+        match self.aggregate {
+            A::Count | A::Sum | A::Avg => false,
+            A::Min | A::Max => self.n.is_some(),
+            _ => true,
+        }
+    }
+}
+
 /// What is kept of a group.
 enum State {
     Count(i64),
-    Sum(i64),
+    /// A sum of longs: whether it fits in one is known at the end, so that their order is nothing.
+    Sum(i128),
     /// A sum that is not one of longs.
     Total(Value),
     Average(f64, u64),
@@ -47,11 +63,12 @@ impl State {
     fn add(&mut self, run: &Run<'_>, cell: Cell) -> Result<(), FnError> {
         match self {
             Self::Count(n) => *n += 1,
-            Self::Sum(sum) => match cell.as_long() {
-                Some(x) => *sum = sum.checked_add(x).ok_or(FnError::Overflow)?,
+            Self::Sum(sum) => match cell.as_long().filter(|_| !cell.is_big()) {
+                Some(x) => *sum += i128::from(x),
                 None => {
-                    let total = truncating_sum(&Value::Long(*sum), &run.pool.value(cell))?;
-                    *self = Self::Total(total);
+                    let sum = i64::try_from(*sum)
+                        .map_or_else(|_| Value::from(BigInt::from(*sum)), Value::Long);
+                    *self = Self::Total(truncating_sum(&sum, &run.pool.value(cell))?);
                 }
             },
             Self::Total(Value::Double(sum)) if cell.as_double().is_some() => {
@@ -66,7 +83,8 @@ impl State {
                 *n += 1;
             }
             Self::Extreme(best, wanted) => {
-                if run.pool.get(&cell).cmp(&run.pool.get(best)) == *wanted {
+                let ordering = run.pool.get(&cell).cmp(&run.pool.get(best));
+                if ordering == *wanted {
                     *best = cell;
                 }
             }
@@ -80,7 +98,8 @@ impl State {
 
     fn finish(self, run: &mut Run<'_>, spec: &Spec) -> Result<Value, FnError> {
         Ok(match self {
-            Self::Count(n) | Self::Sum(n) => Value::Long(n),
+            Self::Count(n) => Value::Long(n),
+            Self::Sum(n) => i64::try_from(n).map(Value::Long).map_err(|_| FnError::Overflow)?,
             Self::Total(value) => value,
             Self::Average(sum, n) => Value::Double(sum / n as f64),
             Self::Extreme(cell, _) => run.pool.value(cell),
@@ -94,7 +113,7 @@ impl State {
             Self::All(cells) => {
                 let mut values = run.values(cells.into_iter());
                 if matches!(spec.aggregate, Aggregate::Rand | Aggregate::Sample) {
-                    values.sort();
+                    values = run.scratch.sorted(values, Value::cmp)?;
                 }
                 aggregate::over(spec.aggregate, spec.n, values, &mut run.scratch)?
             }
@@ -111,9 +130,13 @@ pub fn groups(
 ) -> Result<Vec<(Vec<Cell>, Vec<Value>)>, (usize, FnError)> {
     let mut table = RowTable::new(keys.len());
     let mut states: Vec<Vec<State>> = Vec::new();
+    let kept = specs.iter().filter(|spec| spec.keeps_values()).count();
+    run.held_bytes += kept * KEPT_BYTES * rows.len();
+    run.check(&":find").map_err(|_| (0, FnError::Stopped))?;
     let cell = |column: usize, row: usize| rows.rows.cols[column][row];
     let mut key = Vec::with_capacity(keys.len());
     for row in 0..rows.len() {
+        run.tick(specs.len(), &":find").map_err(|_| (0, FnError::Stopped))?;
         key.clear();
         key.extend(keys.iter().map(|column| cell(*column, row)));
         let (group, is_new) = table.insert(&key);
@@ -124,6 +147,8 @@ pub fn groups(
             state.add(run, cell(spec.column, row)).map_err(|error| (index, error))?;
         }
     }
+    run.held_bytes += table.size_bytes() + 64 * specs.len() * states.len();
+    run.check(&":find").map_err(|_| (0, FnError::Stopped))?;
     let mut out = Vec::with_capacity(states.len());
     for (group, states) in states.into_iter().enumerate() {
         let mut results = Vec::with_capacity(specs.len());

@@ -15,7 +15,7 @@ use crate::query::bind::Source;
 use crate::query::error::QueryError;
 use crate::query::functions::Comparison;
 use crate::query::plan::{AttrSlot, Match, Position, Slot, Step};
-use crate::value::{ValRef, Value};
+use crate::value::{Tag, ValRef, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -101,10 +101,15 @@ fn hashed(
     if !many || db.estimate(Order::Aevt, &range)? as f64 > expected * DENSE as f64 {
         return Ok(None);
     }
-    let facts: Vec<Slice> = db.chunks(Order::Aevt, range).collect::<Result<_, _>>()?;
+    let mut facts: Vec<Slice> = Vec::new();
+    for slice in db.chunks(Order::Aevt, range) {
+        run.check(&step.place)?;
+        facts.push(slice?);
+    }
     let mut hashed = Hashed { table: MultiTable::new(2), facts, places: Vec::new() };
     let database = run.databases[m.source];
     for (number, slice) in hashed.facts.iter().enumerate() {
+        run.check_with(hashed.table.size_bytes(), &step.place)?;
         for row in slice.rows.clone() {
             let v = run.pool.cell(slice.facts.v(row), database);
             hashed.table.insert(&[Cell::long(a.0 as i64), v], hashed.places.len());
@@ -252,6 +257,7 @@ impl<'a> Matcher<'a> {
         let mut new: [Cell; 5] = [Cell::NIL; 5];
         let mut width = None;
         for to in rows {
+            run.tick(1, &"a scan")?;
             if !self.is_tx(run, facts, row, to) {
                 continue;
             }
@@ -261,6 +267,11 @@ impl<'a> Matcher<'a> {
                 continue;
             }
             let width = *width.get_or_insert_with(|| self.cells(run, facts, row, &mut new));
+            if let Slot::Col(column) = self.m.v
+                && facts.v(row).tag() == Tag::Long
+            {
+                self.out.meet(to, column, Cell::NIL);
+            }
             self.out.new.iter_mut().zip(&new[..width]).for_each(|(col, cell)| col.push(*cell));
             self.out.pick(to);
             if !self.out.flush_full(run, next)? {

@@ -1,8 +1,9 @@
 //! Running a plan: batches of cells pushed through the steps.
 //!
 //! **Invariant:** an operator reads nodes in whole frontiers only, all that a batch needs in one
-//! call; limits and the cancellation token are looked at before each step of each batch; two runs
-//! over the same values give the same rows.
+//! call; limits and the cancellation token are looked at before each step of each batch, and inside
+//! a batch after some work; two runs over the same values give the same rows. The stack that a run
+//! takes does not grow with the number of its steps.
 
 mod apply;
 mod batch;
@@ -22,6 +23,7 @@ pub use find::{Pulls, find};
 use super::bind::Source;
 use super::error::QueryError;
 use super::functions::Scratch;
+use super::limits::Watch;
 use super::plan::{Op, Physical, Plan, Step};
 use crate::value::Value;
 use batch::Batch;
@@ -29,58 +31,14 @@ use cell::{Cell, Pool};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Rows that a step collects before it hands them on; later batches are larger, so that rounds stay
 /// few.
 const BATCH: usize = 1024;
 /// The largest batch.
 const LARGEST: usize = 1 << 16;
-
-/// Says to a run from another thread that its answer is no longer wanted.
-#[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
-
-impl CancelToken {
-    /// Cancels every run that has this token.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was cancelled.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Milliseconds since the run was asked for: the caller's clock, core has none.
-pub type Elapsed = Arc<dyn Fn() -> u64 + Send + Sync>;
-
-/// What a run may use. The default has no limit.
-#[derive(Clone)]
-pub struct Limits {
-    /// Rows of the result.
-    pub rows: u64,
-    /// Memory of intermediate results, in bytes, about.
-    pub memory_bytes: u64,
-    /// The time, if `elapsed_ms` can tell it; the query's own `:timeout` can only shorten it.
-    pub timeout_ms: Option<u64>,
-    /// The caller's clock.
-    pub elapsed_ms: Option<Elapsed>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { rows: u64::MAX, memory_bytes: u64::MAX, timeout_ms: None, elapsed_ms: None }
-    }
-}
-
-impl fmt::Debug for Limits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, memory_bytes, timeout_ms, .. } = self;
-        write!(f, "Limits {{ rows: {rows}, memory_bytes: {memory_bytes}, {timeout_ms:?} }}")
-    }
-}
+/// Steps that hand their rows on directly.
+const SEGMENT: usize = 64;
 
 /// Where a step hands its rows: `false` says that no more are wanted.
 pub type Sink<'s, 'q> = &'s mut dyn FnMut(&mut Run<'q>, Batch) -> Result<bool, QueryError>;
@@ -95,9 +53,8 @@ pub struct Run<'q> {
     pub databases: Vec<u16>,
     /// Rows that came out of each step.
     pub counts: Vec<u64>,
-    pub limits: &'q Limits,
-    pub cancel: &'q CancelToken,
-    /// Bytes of tables that steps keep.
+    pub watch: Watch,
+    /// Bytes of tables that steps keep, and of batches on their way.
     pub held_bytes: usize,
     row_tables: BTreeMap<usize, Arc<rows::Table>>,
     hashed: BTreeMap<usize, Arc<matching::Hashed>>,
@@ -105,13 +62,7 @@ pub struct Run<'q> {
 }
 
 impl<'q> Run<'q> {
-    pub fn new(
-        physical: &'q Physical,
-        sources: &'q [Source],
-        limits: &'q Limits,
-        cancel: &'q CancelToken,
-        seed: u64,
-    ) -> Self {
+    pub fn new(physical: &'q Physical, sources: &'q [Source], watch: Watch, seed: u64) -> Self {
         let mut known = Vec::new();
         let database = |source: &Source| match source {
             Source::Db(db) => match known.iter().position(|uuid| *uuid == db.database()) {
@@ -125,13 +76,12 @@ impl<'q> Run<'q> {
         };
         Self {
             pool: Pool::default(),
-            scratch: Scratch::new(seed),
+            scratch: Scratch::new(seed, watch.clone()),
             physical,
             sources,
             databases: sources.iter().map(database).collect(),
             counts: vec![0; physical.step_count],
-            limits,
-            cancel,
+            watch,
             held_bytes: 0,
             row_tables: BTreeMap::new(),
             hashed: BTreeMap::new(),
@@ -141,21 +91,28 @@ impl<'q> Run<'q> {
 
     /// Looks at the token and the limits.
     pub fn check(&self, operator: &dyn fmt::Display) -> Result<(), QueryError> {
-        if self.cancel.is_cancelled() {
-            return Err(QueryError::Cancelled);
-        }
-        let elapsed = self.limits.elapsed_ms.as_ref().map(|elapsed| elapsed());
-        if let (Some(limit), Some(elapsed)) = (self.limits.timeout_ms, elapsed)
-            && elapsed >= limit
-        {
-            return Err(QueryError::Timeout { operator: operator.to_string() });
-        }
-        let used = (self.pool.size_bytes() + self.held_bytes) as u64;
-        if used > self.limits.memory_bytes {
-            let (what, limit) = ("memory", self.limits.memory_bytes);
-            return Err(QueryError::Limit { what, limit, operator: operator.to_string() });
-        }
-        Ok(())
+        self.check_with(0, operator)
+    }
+
+    /// Looks at the token and the limits, with bytes that are not counted yet.
+    pub fn check_with(&self, bytes: usize, operator: &dyn fmt::Display) -> Result<(), QueryError> {
+        self.watch.check(operator)?;
+        self.watch.memory(self.used_bytes() + bytes, operator)
+    }
+
+    /// Counts work inside a batch, and looks at the token and the limits when enough was done.
+    pub fn tick(&mut self, units: usize, operator: &dyn fmt::Display) -> Result<(), QueryError> {
+        if self.watch.is_due(units) { self.check(operator) } else { Ok(()) }
+    }
+
+    /// Memory in use, about, in bytes.
+    pub fn used_bytes(&self) -> usize {
+        self.pool.size_bytes() + self.held_bytes
+    }
+
+    /// Why a function was stopped.
+    pub fn stopped(&self, operator: &dyn fmt::Display) -> QueryError {
+        self.check(operator).err().unwrap_or(QueryError::Cancelled)
     }
 
     /// The first batch: one row of the variables that have one value.
@@ -173,8 +130,34 @@ impl<'q> Run<'q> {
     }
 }
 
-/// Pushes a batch through steps into a sink.
+/// Pushes a batch through steps into a sink. After a number of steps what comes out is kept before
+/// it goes on, so that many steps need no deep stack.
 pub fn drive<'q>(
+    run: &mut Run<'q>,
+    steps: &'q [Step],
+    batch: Batch,
+    sink: Sink<'_, 'q>,
+) -> Result<bool, QueryError> {
+    if steps.len() <= SEGMENT {
+        return push(run, steps, batch, sink);
+    }
+    let (first, rest) = steps.split_at(SEGMENT);
+    let mut kept = Vec::new();
+    push(run, first, batch, &mut |run, out| {
+        run.held_bytes += out.size_bytes();
+        kept.push(out);
+        Ok(true)
+    })?;
+    for out in kept {
+        run.held_bytes -= out.size_bytes().min(run.held_bytes);
+        if !drive(run, rest, out, sink)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn push<'q>(
     run: &mut Run<'q>,
     steps: &'q [Step],
     batch: Batch,
@@ -184,32 +167,49 @@ pub fn drive<'q>(
         return Ok(true);
     }
     let Some((step, rest)) = steps.split_first() else { return sink(run, batch) };
+    let bytes = batch.size_bytes();
+    run.held_bytes += bytes;
     run.check(&step.place)?;
     let mut next = |run: &mut Run<'q>, out: Batch| {
         run.counts[step.id] += out.rows as u64;
-        drive(run, rest, out, sink)
+        push(run, rest, out, sink)
     };
+    let more = operate(run, step, batch, &mut next)?;
+    run.held_bytes -= bytes.min(run.held_bytes);
+    Ok(more)
+}
+
+/// Runs one step over a batch.
+fn operate<'q>(
+    run: &mut Run<'q>,
+    step: &'q Step,
+    batch: Batch,
+    next: Sink<'_, 'q>,
+) -> Result<bool, QueryError> {
     match &step.op {
-        Op::Match(m) => matching::run(run, step, m, batch, &mut next),
-        Op::Rows(m) => rows::run(run, step, m, batch, &mut next),
-        Op::Apply(apply) => apply::run(run, step, apply, batch, &mut next),
-        Op::Anti { keys, plan } => union::anti(run, step, keys, plan, batch, &mut next),
+        Op::Match(m) => matching::run(run, step, m, batch, next),
+        Op::Rows(m) => rows::run(run, step, m, batch, next),
+        Op::Apply(apply) => apply::run(run, step, apply, batch, next),
+        Op::Anti { keys, plan } => union::anti(run, step, keys, plan, batch, next),
         Op::Union { keys, width, plans, outer } => {
             let union = union::Union { keys, width: *width, plans, outer: *outer };
-            union.run(run, step, batch, &mut next)
+            union.run(run, step, batch, next)
         }
-        Op::Reach(reach) => closure::run(run, step, reach, batch, &mut next),
-        Op::Call(site) => rules::call(run, step, site, batch, &mut next),
+        Op::Reach(reach) => closure::run(run, step, reach, batch, next),
+        Op::Call(site) => rules::call(run, step, site, batch, next),
     }
 }
 
 /// All rows that a plan gives for a batch, in the plan's columns.
 pub fn collect<'q>(run: &mut Run<'q>, plan: &'q Plan, batch: Batch) -> Result<Batch, QueryError> {
     let mut all = Batch::with_width(plan.project.len());
-    drive(run, &plan.steps, batch, &mut |_, out| {
+    drive(run, &plan.steps, batch, &mut |run, out| {
+        let before = all.size_bytes();
         all.append(out.into_select(&plan.project));
+        run.held_bytes += all.size_bytes() - before.min(all.size_bytes());
         Ok(true)
     })?;
+    run.held_bytes -= all.size_bytes().min(run.held_bytes);
     Ok(all)
 }
 
@@ -219,18 +219,28 @@ struct Output<'a> {
     keep: &'a [usize],
     picks: Vec<u32>,
     new: Vec<Vec<Cell>>,
+    /// Bigints that met the same long, by row of the output and column of the input.
+    met: Vec<(usize, usize)>,
     target: usize,
 }
 
 impl<'a> Output<'a> {
     fn new(batch: &'a Batch, step: &'a Step, width: usize) -> Self {
         let target = batch.rows.clamp(BATCH, LARGEST);
-        Self { batch, keep: &step.keep, picks: Vec::new(), new: vec![Vec::new(); width], target }
+        let (picks, met) = (Vec::new(), Vec::new());
+        Self { batch, keep: &step.keep, picks, new: vec![Vec::new(); width], met, target }
     }
 
     /// A row; its new cells were pushed to `new` already.
     fn pick(&mut self, row: usize) {
         self.picks.push(row as u32);
+    }
+
+    /// Says that a column of the row that is picked next is the same as this cell.
+    fn meet(&mut self, row: usize, column: usize, cell: Cell) {
+        if self.batch.cols[column][row].is_big() && !cell.is_big() {
+            self.met.push((self.picks.len(), column));
+        }
     }
 
     /// Hands on what there is, if it is enough for a batch.
@@ -239,6 +249,7 @@ impl<'a> Output<'a> {
         run: &mut Run<'q>,
         next: Sink<'_, 'q>,
     ) -> Result<bool, QueryError> {
+        run.tick(1, &"a join")?;
         if self.picks.len() < self.target { Ok(true) } else { self.flush(run, next) }
     }
 
@@ -248,6 +259,10 @@ impl<'a> Output<'a> {
         }
         let rows = self.picks.len();
         let mut cols = self.batch.gather(self.keep, &self.picks);
+        for (row, column) in self.met.drain(..) {
+            let kept = self.keep.iter().zip(&mut cols).filter(|(from, _)| **from == column);
+            kept.for_each(|(_, col)| col[row] = col[row].plain());
+        }
         cols.extend(self.new.iter_mut().map(std::mem::take));
         self.picks.clear();
         self.target = (self.target * 2).min(LARGEST);

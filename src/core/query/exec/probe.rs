@@ -263,7 +263,8 @@ fn ranges(
 
 /// A cell's value as the index of the attribute holds it.
 fn seek_value(run: &Run<'_>, attr: Option<&Attribute>, cell: Cell) -> Value {
-    typed(run.pool.value(cell), attr.and_then(|attr| attr.value_type))
+    let value = cell.as_long().map_or_else(|| run.pool.value(cell), Value::Long);
+    typed(value, attr.and_then(|attr| attr.value_type))
 }
 
 /// The range of one value; where the type is open, an integer stands at two places that are

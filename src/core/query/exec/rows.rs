@@ -29,8 +29,7 @@ pub fn run<'q>(
     let table = match run.row_tables.get(&step.id) {
         Some(table) => table.clone(),
         None => {
-            let table = Arc::new(table(run, m));
-            run.held_bytes += table.by_key.size_bytes();
+            let table = Arc::new(table(run, step, m)?);
             run.row_tables.insert(step.id, table.clone());
             table
         }
@@ -44,14 +43,20 @@ pub fn run<'q>(
         });
         for key in alternatives(&bound.collect::<Vec<_>>()) {
             for found in table.by_key.rows_with(&key) {
+                for (term, cell) in m.terms.iter().zip(&table.rows[found]) {
+                    if let Slot::Col(column) = term {
+                        out.meet(row, *column, *cell);
+                    }
+                }
                 let cells = new.iter().map(|i| table.rows[found][*i]);
                 out.new.iter_mut().zip(cells).for_each(|(col, cell)| col.push(cell));
                 out.pick(row);
+                if !out.flush_full(run, next)? {
+                    return Ok(false);
+                }
             }
         }
-        if !out.flush_full(run, next)? {
-            return Ok(false);
-        }
+        run.tick(1, &step.place)?;
     }
     out.flush(run, next)
 }
@@ -63,11 +68,13 @@ fn alternatives(key: &[Cell]) -> Vec<Vec<Cell>> {
     if numbers == key { vec![numbers] } else { vec![key.to_vec(), numbers] }
 }
 
-fn table(run: &mut Run<'_>, m: &RowsMatch) -> Table {
+fn table(run: &mut Run<'_>, step: &Step, m: &RowsMatch) -> Result<Table, QueryError> {
     let width = m.terms.iter().filter(|term| matches!(term, Slot::Col(_))).count();
     let mut table = Table { rows: Vec::new(), by_key: MultiTable::new(width) };
-    let Source::Rows(rows) = &run.sources[m.source] else { return table };
+    let Source::Rows(rows) = &run.sources[m.source] else { return Ok(table) };
+    let each = size_of::<Vec<Cell>>() + m.terms.len() * size_of::<Cell>();
     for row in rows.iter() {
+        run.tick(1, &step.place)?;
         if row.len() < m.terms.len() || !matches(m, row) {
             continue;
         }
@@ -80,8 +87,10 @@ fn table(run: &mut Run<'_>, m: &RowsMatch) -> Table {
         let key: Vec<Cell> = (0..cells.len()).filter(is_key).map(|i| cells[i]).collect();
         table.by_key.insert(&key, table.rows.len());
         table.rows.push(cells);
+        run.held_bytes += each;
     }
-    table
+    run.held_bytes += table.by_key.size_bytes();
+    Ok(table)
 }
 
 /// Whether a row has the constants of the pattern.

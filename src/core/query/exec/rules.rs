@@ -10,7 +10,7 @@
 
 use super::batch::{Batch, MultiTable, RowTable};
 use super::cell::Cell;
-use super::{Output, Run, Sink, drive};
+use super::{LARGEST, Output, Run, Sink, drive};
 use crate::query::error::QueryError;
 use crate::query::plan::{CallSite, Op, Physical, Plan, Step, Target};
 use std::collections::BTreeMap;
@@ -64,7 +64,11 @@ impl Table {
     }
 
     fn size_bytes(&self) -> usize {
-        self.answers.size_bytes() + self.by_bound.size_bytes() + self.demands.size_bytes()
+        let waiting = self.waiting.values().map(|w| w.rows.size_bytes() + w.by_key.size_bytes());
+        self.answers.size_bytes()
+            + self.by_bound.size_bytes()
+            + self.demands.size_bytes()
+            + waiting.sum::<usize>()
     }
 }
 
@@ -112,6 +116,9 @@ pub fn call<'q>(
             let table = &run.tables[site.instance];
             let answer: Vec<Cell> = table.answers.rows.row(answer).collect();
             if free_cells(site, &answer, &mut cells) {
+                for (column, position) in site.bound.iter().zip(&table.bound) {
+                    out.meet(row, *column, answer[*position]);
+                }
                 out.new.iter_mut().zip(&cells).for_each(|(col, cell)| col.push(*cell));
                 out.pick(row);
                 if !out.flush_full(run, next)? {
@@ -131,8 +138,16 @@ fn wait<'q>(
     batch: Batch,
     next: Sink<'_, 'q>,
 ) -> Result<bool, QueryError> {
-    let (mut fresh, mut cells) = (Batch::with_width(step.keep.len() + width(site)), Vec::new());
+    let wide = step.keep.len() + width(site);
+    let (mut fresh, mut cells) = (Batch::with_width(wide), Vec::new());
+    let before = run.tables[site.instance].size_bytes();
     for row in 0..batch.rows {
+        run.tick(1, &step.place)?;
+        if fresh.rows >= LARGEST
+            && !next(run, std::mem::replace(&mut fresh, Batch::with_width(wide)))?
+        {
+            return Ok(false);
+        }
         let key: Vec<Cell> = site.bound.iter().map(|c| batch.cols[*c][row]).collect();
         let table = &mut run.tables[site.instance];
         table.demands.insert(&key);
@@ -158,6 +173,8 @@ fn wait<'q>(
             }
         }
     }
+    let after = run.tables[site.instance].size_bytes();
+    run.held_bytes += after - before.min(after);
     if fresh.rows == 0 { Ok(true) } else { next(run, fresh) }
 }
 
@@ -168,8 +185,6 @@ fn fixpoint<'q>(run: &mut Run<'q>, instance: usize, step: &Step) -> Result<(), Q
     let members: Vec<usize> = (0..physical.instances.len())
         .filter(|i| physical.instances[*i].component == component)
         .collect();
-    let before: usize = members.iter().map(|i| run.tables[*i].size_bytes()).sum();
-    let mut held = before;
     loop {
         run.check(&step.place)?;
         let mut changed = false;
@@ -177,9 +192,6 @@ fn fixpoint<'q>(run: &mut Run<'q>, instance: usize, step: &Step) -> Result<(), Q
             changed |= new_demands(run, *member)?;
             changed |= new_answers(run, *member)?;
         }
-        let now: usize = members.iter().map(|i| run.tables[*i].size_bytes()).sum();
-        run.held_bytes += now - held.min(now);
-        held = now;
         if !changed {
             return Ok(());
         }
@@ -200,10 +212,14 @@ fn advance<'q>(
 ) -> Result<(), QueryError> {
     drive(run, steps, batch, &mut |run, out| {
         let out = out.into_select(&plan.project);
+        let before = run.tables[instance].size_bytes();
         for row in 0..out.rows {
             let cells: Vec<Cell> = out.row(row).collect();
             run.tables[instance].answer(&cells);
         }
+        let after = run.tables[instance].size_bytes();
+        run.held_bytes += after - before.min(after);
+        run.tick(out.rows, &"a rule")?;
         Ok(true)
     })?;
     Ok(())
@@ -245,7 +261,8 @@ fn new_answers(run: &mut Run<'_>, instance: usize) -> Result<bool, QueryError> {
     Ok(changed)
 }
 
-/// The rows that come of new answers at a call; `None` if there are no new answers.
+/// The rows that come of new answers at a call, a batch at most; `None` if there are no new
+/// answers.
 fn meet(run: &mut Run<'_>, step: &Step, site: &CallSite) -> Option<Batch> {
     let table = &mut run.tables[site.instance];
     let waiting = table.waiting.get_mut(&step.id)?;
@@ -253,10 +270,13 @@ fn meet(run: &mut Run<'_>, step: &Step, site: &CallSite) -> Option<Batch> {
     if from == to {
         return None;
     }
-    waiting.met = to;
     let mut out = Batch::with_width(step.keep.len() + width(site));
     let mut cells = Vec::new();
     for number in from..to {
+        if out.rows >= LARGEST {
+            break;
+        }
+        waiting.met = number + 1;
         let answer: Vec<Cell> = table.answers.rows.row(number).collect();
         if !free_cells(site, &answer, &mut cells) {
             continue;

@@ -34,9 +34,10 @@ pub fn anti<'q>(
     let mut found = vec![false; table.len()];
     let all = table.len();
     let mut left = all;
-    drive(run, &plan.steps, table.rows.clone(), &mut |_, out| {
+    drive(run, &plan.steps, table.rows.clone(), &mut |run, out| {
         let out = out.into_select(&plan.project);
         for row in 0..out.rows {
+            run.tick(1, &step.place)?;
             let key: Vec<Cell> = out.row(row).collect();
             if let Some(number) = table.find(&key) {
                 left -= usize::from(!std::mem::replace(&mut found[number], true));
@@ -72,30 +73,54 @@ impl<'q> Union<'q, '_> {
             let rows = collect(run, plan, table.rows.clone())?;
             for row in 0..rows.rows {
                 answers.insert(&rows.row(row).collect::<Vec<_>>());
+                run.tick(1, &step.place)?;
             }
+            run.check_with(rows.size_bytes() + answers.size_bytes(), &step.place)?;
         }
-        run.check(&step.place)?;
         let mut by_key = MultiTable::new(width);
         for row in 0..answers.len() {
             let key: Vec<Cell> = answers.rows.row(row).take(width).collect();
             by_key.insert(&key, row);
+            run.tick(1, &step.place)?;
         }
-        let mut out = Output::new(&batch, step, self.width);
-        for (row, number) in numbers.into_iter().enumerate() {
-            let key: Vec<Cell> = table.rows.row(number).collect();
+        let held = answers.size_bytes() + by_key.size_bytes();
+        run.held_bytes += held;
+        run.check(&step.place)?;
+        let more = self.join(run, step, &batch, (&table, &numbers), (&answers, &by_key), next)?;
+        run.held_bytes -= held.min(run.held_bytes);
+        Ok(more)
+    }
+
+    /// Joins the answers to the rows.
+    fn join(
+        &self,
+        run: &mut Run<'q>,
+        step: &'q Step,
+        batch: &Batch,
+        (table, numbers): (&RowTable, &[usize]),
+        (answers, by_key): (&RowTable, &MultiTable),
+        next: Sink<'_, 'q>,
+    ) -> Result<bool, QueryError> {
+        let width = self.keys.len();
+        let mut out = Output::new(batch, step, self.width);
+        for (row, number) in numbers.iter().enumerate() {
+            let key: Vec<Cell> = table.rows.row(*number).collect();
             let mut none = true;
             for answer in by_key.rows_with(&key) {
                 none = false;
+                for (column, cell) in self.keys.iter().zip(answers.rows.row(answer)) {
+                    out.meet(row, *column, cell);
+                }
                 let cells = answers.rows.row(answer).skip(width);
                 out.new.iter_mut().zip(cells).for_each(|(col, cell)| col.push(cell));
                 out.pick(row);
+                if !out.flush_full(run, next)? {
+                    return Ok(false);
+                }
             }
             if none && self.outer {
                 out.new.iter_mut().for_each(|col| col.push(Cell::NIL));
                 out.pick(row);
-            }
-            if !out.flush_full(run, next)? {
-                return Ok(false);
             }
         }
         out.flush(run, next)

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a group has at least one value; averages, medians and variances are doubles.
 
+use super::collection::MAX_ITEMS;
 use super::math::to_f64;
 use super::{FnError, Scratch, compare};
 use crate::query::ast::Term;
@@ -89,18 +90,21 @@ pub fn over(
     let vector = |values: Vec<Value>| Ok(Value::from(values));
     match (aggregate, n) {
         (A::Min, Some(n)) => {
-            values.sort();
+            values = scratch.sorted(values, Value::cmp)?;
             values.truncate(n);
             vector(values)
         }
         (A::Max, Some(n)) => {
-            values.sort();
+            values = scratch.sorted(values, Value::cmp)?;
             vector(values.split_off(values.len().saturating_sub(n)))
+        }
+        (A::Rand, Some(n)) if n > MAX_ITEMS => {
+            Err(FnError::TooLarge { limit: MAX_ITEMS, unit: "items" })
         }
         (A::Rand, Some(n)) => vector((0..n).map(|_| one(&values, scratch)).collect()),
         (A::Rand, None) => Ok(one(&values, scratch)),
         (A::Sample, n) => vector(sample(values, n.unwrap_or(1), scratch)),
-        (A::Median, _) => median(values),
+        (A::Median, _) => median(&scratch.sorted(values, compare)?),
         (A::Variance, _) => Ok(Value::Double(variance(&values)?)),
         (A::Stddev, _) => Ok(Value::Double(variance(&values)?.sqrt())),
         (A::Distinct, _) => Ok(Value::set(values)),
@@ -124,8 +128,8 @@ fn sample(mut values: Vec<Value>, n: usize, scratch: &mut Scratch) -> Vec<Value>
     values
 }
 
-fn median(mut values: Vec<Value>) -> Result<Value, FnError> {
-    values.sort_by(compare);
+/// Of values that are sorted.
+fn median(values: &[Value]) -> Result<Value, FnError> {
     let middle = values.len() / 2;
     let Some(upper) = values.get(middle) else { return Ok(Value::Nil) };
     let upper = to_f64(upper)?;

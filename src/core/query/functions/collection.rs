@@ -8,7 +8,7 @@ use crate::value::{Keyword, Value};
 use std::cmp::Ordering;
 
 /// The most items a collection may be computed to have.
-const MAX_ITEMS: usize = 1 << 20;
+pub const MAX_ITEMS: usize = 1 << 20;
 
 /// The items of a collection as a sequence; of a map its entries; of nil none.
 pub fn items(value: &Value) -> Option<Vec<Value>> {

@@ -2,13 +2,15 @@
 //!
 //! **Invariant:** integers never wrap: a 64-bit result that does not fit is an error, and the
 //! primed forms (`+'`) promote. Of mixed types the wider one wins: long, bigint, ratio, bigdec,
-//! double. Nothing rounds but doubles.
+//! double; what comes of bigints is a bigint, however small, and a ratio that is whole is one too.
+//! Nothing rounds but doubles.
 
 use super::{FnError, Function, MANY, pure};
 use crate::value::{BigDec, BigInt, BigRational, MAX_SCALE, Value, cmp_exact, rational};
 use num_integer::Integer;
 use num_traits::{Pow, Signed, ToPrimitive, Zero};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// The most bits of an integer that a query may compute.
 const MAX_BITS: usize = 1 << 20;
@@ -119,38 +121,61 @@ fn big(op: Op, a: &Value, b: &Value) -> Result<Value, FnError> {
         Op::Mul => x * y,
         Op::Div => return ratio(op, a, b),
     };
-    Ok(Value::from(z))
+    Ok(bigint(z))
+}
+
+/// A bigint, also where it would fit in a long.
+fn bigint(x: BigInt) -> Value {
+    Value::BigInt(Arc::new(x))
+}
+
+/// A ratio, or the bigint that it is.
+fn whole_or_ratio(x: BigRational) -> Value {
+    if x.is_integer() { bigint(x.to_integer()) } else { Value::from(x) }
 }
 
 fn exact(value: &Value) -> Result<BigRational, FnError> {
     rational(value).ok_or_else(|| FnError::expected("a finite number", value))
 }
 
-fn ratio(op: Op, a: &Value, b: &Value) -> Result<Value, FnError> {
+/// An operation without rounding.
+fn exactly(op: Op, a: &Value, b: &Value) -> Result<BigRational, FnError> {
     let (x, y) = (exact(a)?, exact(b)?);
     let bits = x.numer().bits() + x.denom().bits() + y.numer().bits() + y.denom().bits();
     if bits > MAX_BITS as u64 {
         return Err(FnError::TooLarge { limit: MAX_BITS, unit: "bits" });
     }
-    Ok(Value::from(match op {
+    Ok(match op {
         Op::Add => x + y,
         Op::Sub => x - y,
         Op::Mul => x * y,
         Op::Div if y.is_zero() => return Err(FnError::DivideByZero),
         Op::Div => x / y,
-    }))
+    })
+}
+
+fn ratio(op: Op, a: &Value, b: &Value) -> Result<Value, FnError> {
+    let result = exactly(op, a, b)?;
+    if class(a)?.max(class(b)?) == Class::Long && result.is_integer() {
+        let long = i64::try_from(result.to_integer());
+        return long.map(Value::Long).map_err(|_| FnError::Overflow);
+    }
+    Ok(whole_or_ratio(result))
 }
 
 fn decimal(op: Op, a: &Value, b: &Value) -> Result<Value, FnError> {
-    let scale = |v: &Value| if let Value::BigDec(d) = v { d.scale } else { 0 };
-    let Value::BigDec(result) = (match (op, ratio(op, a, b)?) {
-        (Op::Add | Op::Sub, x) => at_scale(&exact(&x)?, scale(a).max(scale(b)))?,
-        (Op::Mul, x) => at_scale(&exact(&x)?, scale(a) + scale(b))?,
-        (Op::Div, x) => shortest(&exact(&x)?)?,
-    }) else {
-        return Err(FnError::NonTerminating);
-    };
-    Ok(Value::BigDec(result))
+    let (x, y) = (scale(a), scale(b));
+    let result = exactly(op, a, b)?;
+    match op {
+        Op::Add | Op::Sub => at_scale(&result, x.max(y)),
+        Op::Mul => at_scale(&result, x + y),
+        Op::Div => shortest(&result),
+    }
+}
+
+/// Digits after the point.
+fn scale(value: &Value) -> i64 {
+    if let Value::BigDec(d) = value { d.scale } else { 0 }
 }
 
 /// The decimal with this many digits after its point.
@@ -221,12 +246,13 @@ fn divide(kind: Division, a: &Value, b: &Value) -> Result<Value, FnError> {
             Division::Mod => rem,
         }));
     }
-    if let (Value::Long(x), Value::Long(y)) = (a, b) {
+    if class(a)?.max(class(b)?) == Class::Long {
+        let (x, y) = (to_long(a)?, to_long(b)?);
         let result = match kind {
-            _ if *y == 0 => return Err(FnError::DivideByZero),
-            Division::Quot => x.checked_div(*y),
-            Division::Rem => Some(x.wrapping_rem(*y)),
-            Division::Mod => Some(if *y == -1 { 0 } else { x.mod_floor(y) }),
+            _ if y == 0 => return Err(FnError::DivideByZero),
+            Division::Quot => x.checked_div(y),
+            Division::Rem => Some(x.wrapping_rem(y)),
+            Division::Mod => Some(if y == -1 { 0 } else { x.mod_floor(&y) }),
         };
         return result.map(Value::Long).ok_or(FnError::Overflow);
     }
@@ -235,11 +261,16 @@ fn divide(kind: Division, a: &Value, b: &Value) -> Result<Value, FnError> {
         return Err(FnError::DivideByZero);
     }
     let quotient = (&x / &y).trunc();
-    Ok(Value::from(match kind {
+    let result = match kind {
         Division::Quot => quotient,
         Division::Rem => x - quotient * y,
         Division::Mod => &x - (&x / &y).floor() * y,
-    }))
+    };
+    match (class(a)?.max(class(b)?), kind) {
+        (Class::Dec, Division::Quot) => at_scale(&result, (scale(a) - scale(b)).max(0)),
+        (Class::Dec, _) => at_scale(&result, scale(a).max(scale(b))),
+        _ => Ok(whole_or_ratio(result)),
+    }
 }
 
 fn sign(value: &Value) -> Result<Ordering, FnError> {
@@ -259,7 +290,7 @@ fn abs(value: &Value) -> Result<Value, FnError> {
         Value::Long(x) => x.checked_abs().map(Value::Long).ok_or(FnError::Overflow),
         Value::Double(x) => Ok(Value::Double(x.abs())),
         Value::Float(x) => Ok(Value::Float(x.abs())),
-        Value::BigInt(x) => Ok(Value::from(x.abs())),
+        Value::BigInt(x) => Ok(bigint(x.abs())),
         other if sign(other)? == Ordering::Less => {
             arithmetic(Op::Sub, &Value::Long(0), other, false)
         }

@@ -11,10 +11,13 @@ pub mod math;
 mod regexp;
 mod text;
 
-use crate::value::Value;
+use super::error::quote;
+use super::limits::Watch;
+use crate::value::{MAX_DEPTH, Value};
 pub use logic::{Comparison, compare};
 pub use math::truncating_sum;
 use regex::Regex;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// Why a function has no value.
@@ -41,11 +44,22 @@ pub enum FnError {
     /// A decimal division that does not end.
     #[error("Non-terminating decimal expansion; no exact representable decimal result")]
     NonTerminating,
+    /// The time was up, or the answer is no longer wanted: the run knows which.
+    #[error("stopped")]
+    Stopped,
 }
+
+/// The most bytes of text that a function may make.
+const MAX_TEXT: usize = 1 << 26;
+/// The most values that may lie in one value that a function makes.
+const MAX_VALUES: usize = 1 << 22;
+/// Values may lie in one another so deep: a little less than what can be stored, so that answers
+/// which hold them can be as well.
+const MAX_NESTING: usize = MAX_DEPTH - 16;
 
 impl FnError {
     pub fn expected(expected: &'static str, got: &Value) -> Self {
-        Self::Expected { expected, got: crate::edn::to_string(got) }
+        Self::Expected { expected, got: quote(crate::edn::to_string(got)) }
     }
 }
 
@@ -53,13 +67,30 @@ impl FnError {
 /// numbers.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    regexes: BTreeMap<String, Regex>,
+    /// By their source, and whether they are for long text.
+    regexes: BTreeMap<(bool, String), Regex>,
     seed: u64,
+    watch: Watch,
 }
 
 impl Scratch {
-    pub fn new(seed: u64) -> Self {
-        Self { regexes: BTreeMap::new(), seed }
+    pub fn new(seed: u64, watch: Watch) -> Self {
+        Self { regexes: BTreeMap::new(), seed, watch }
+    }
+
+    /// Counts work inside a function; it must end with this error.
+    pub fn tick(&mut self, units: usize) -> Result<(), FnError> {
+        self.watch.tick(units, &"a function").map_err(|_| FnError::Stopped)
+    }
+
+    /// Sorts values.
+    pub fn sorted(
+        &self,
+        values: Vec<Value>,
+        compare: fn(&Value, &Value) -> Ordering,
+    ) -> Result<Vec<Value>, FnError> {
+        let sorted = self.watch.sort_by(values, &"a function", &mut |a, b| compare(a, b));
+        sorted.map_err(|_| FnError::Stopped)
     }
 
     /// The next of the seeded numbers (splitmix64).
@@ -74,6 +105,46 @@ impl Scratch {
     /// A seeded number below `bound`; zero if there is none.
     pub fn random_below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next_random()) * u128::from(bound)) >> 64) as u64
+    }
+}
+
+/// About how much work it is to look at a value once.
+pub fn weight(value: &Value) -> usize {
+    match value {
+        Value::Str(x) | Value::Uri(x) => 1 + x.len() / 64,
+        Value::Bytes(x) => 1 + x.len() / 64,
+        Value::BigInt(x) => 1 + x.bits() as usize / 512,
+        Value::Vector(x) | Value::List(x) | Value::Set(x) => 1 + x.len(),
+        Value::Map(x) => 1 + 2 * x.len(),
+        _ => 1,
+    }
+}
+
+/// How many values lie in a value; an error if they are too many, or too deep.
+pub fn measure(value: &Value) -> Result<usize, FnError> {
+    let mut count = 0;
+    measure_at(value, 0, &mut count)?;
+    Ok(count)
+}
+
+fn measure_at(value: &Value, depth: usize, count: &mut usize) -> Result<(), FnError> {
+    *count += 1;
+    if *count > MAX_VALUES {
+        return Err(FnError::TooLarge { limit: MAX_VALUES, unit: "values" });
+    }
+    if depth > MAX_NESTING {
+        return Err(FnError::TooLarge { limit: MAX_NESTING, unit: "levels" });
+    }
+    match value {
+        Value::Vector(x) | Value::List(x) | Value::Set(x) => {
+            x.iter().try_for_each(|item| measure_at(item, depth + 1, count))
+        }
+        Value::Map(x) => x.iter().try_for_each(|(key, value)| {
+            measure_at(key, depth + 1, count)?;
+            measure_at(value, depth + 1, count)
+        }),
+        Value::Tagged(x) => measure_at(&x.1, depth + 1, count),
+        _ => Ok(()),
     }
 }
 

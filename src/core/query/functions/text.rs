@@ -1,9 +1,10 @@
 //! Text: `str`, `subs`, printing, and the functions of `clojure.string`.
 //!
-//! **Invariant:** positions count characters, not bytes.
+//! **Invariant:** positions count characters, not bytes. No result is longer than [`MAX_TEXT`].
 
-use super::regexp::{as_pattern, compile, literal_or_pattern};
-use super::{FnError, Function, MANY, Scratch, collection, pure};
+use super::collection::MAX_ITEMS;
+use super::regexp::{as_pattern, each_match, literal_or_pattern};
+use super::{FnError, Function, MANY, MAX_TEXT, Scratch, collection, pure};
 use crate::edn;
 use crate::value::Value;
 
@@ -29,8 +30,31 @@ pub fn string(value: &Value) -> Result<&str, FnError> {
     }
 }
 
-fn joined(args: &[Value], separator: &str, show: fn(&Value) -> String) -> String {
-    args.iter().map(show).collect::<Vec<_>>().join(separator)
+fn joined(
+    args: &[Value],
+    separator: &str,
+    show: fn(&Value) -> String,
+    scratch: &mut Scratch,
+) -> Result<String, FnError> {
+    let mut out = String::new();
+    for (index, arg) in args.iter().enumerate() {
+        if index > 0 {
+            out.push_str(separator);
+        }
+        let text = show(arg);
+        scratch.tick(1 + text.len() / 64)?;
+        append(&mut out, &text)?;
+    }
+    Ok(out)
+}
+
+/// Appends, if the whole does not become too long.
+fn append(out: &mut String, text: &str) -> Result<(), FnError> {
+    if out.len() + text.len() > MAX_TEXT {
+        return Err(FnError::TooLarge { limit: MAX_TEXT, unit: "bytes" });
+    }
+    out.push_str(text);
+    Ok(())
 }
 
 fn subs(args: &[Value]) -> Result<Value, FnError> {
@@ -62,14 +86,25 @@ fn capitalize(text: &str) -> String {
 fn split(args: &[Value], scratch: &mut Scratch) -> Result<Value, FnError> {
     let text = string(&args[0])?;
     let pattern = as_pattern(&args[1])?;
-    let regex = compile(scratch, &pattern)?;
     let limit = args.get(2).map_or(Ok(0), super::math::to_long)?;
-    let mut parts: Vec<&str> = match usize::try_from(limit) {
-        Ok(limit) if limit > 0 => regex.splitn(text, limit).collect(),
-        _ => regex.split(text).collect(),
-    };
+    let most = usize::try_from(limit).ok().filter(|limit| *limit > 0);
+    let (mut parts, mut from, mut at_start) = (Vec::new(), 0, false);
+    each_match(scratch, &pattern, text, &mut |captures| {
+        let Some(found) = captures.get(0).filter(|_| most.is_none_or(|n| parts.len() + 1 < n))
+        else {
+            return Ok(false);
+        };
+        if parts.len() == MAX_ITEMS {
+            return Err(FnError::TooLarge { limit: MAX_ITEMS, unit: "items" });
+        }
+        at_start |= found.end() == 0;
+        parts.push(&text[from..found.start()]);
+        from = found.end();
+        Ok(true)
+    })?;
+    parts.push(&text[from..]);
     // As in Java: an empty match at the start gives no part, and trailing empty parts are dropped.
-    if parts.len() > 1 && parts[0].is_empty() && regex.find(text).is_some_and(|m| m.is_empty()) {
+    if parts.len() > 1 && parts[0].is_empty() && at_start {
         parts.remove(0);
     }
     while limit == 0 && parts.len() > 1 && parts.last().is_some_and(|part| part.is_empty()) {
@@ -78,14 +113,14 @@ fn split(args: &[Value], scratch: &mut Scratch) -> Result<Value, FnError> {
     Ok(Value::from(parts.into_iter().map(Value::str).collect::<Vec<_>>()))
 }
 
-fn join(args: &[Value]) -> Result<Value, FnError> {
+fn join(args: &[Value], scratch: &mut Scratch) -> Result<Value, FnError> {
     let (separator, items) = match args {
         [items] => (String::new(), items),
         [separator, items, ..] => (display(separator), items),
         [] => return Ok(Value::str("")),
     };
     match collection::items(items) {
-        Some(items) => Ok(Value::from(joined(&items, &separator, display))),
+        Some(items) => Ok(Value::from(joined(&items, &separator, display, scratch)?)),
         None => Err(FnError::expected("a collection", items)),
     }
 }
@@ -93,14 +128,29 @@ fn join(args: &[Value]) -> Result<Value, FnError> {
 fn replace(args: &[Value], all: bool, scratch: &mut Scratch) -> Result<Value, FnError> {
     let (text, with) = (string(&args[0])?, display(&args[2]));
     let (pattern, literal) = literal_or_pattern(&args[1])?;
-    let regex = compile(scratch, &pattern)?;
-    let count = usize::from(!all);
-    Ok(Value::str(&if literal {
-        regex.replacen(text, count, regex::NoExpand(&with))
-    } else {
-        // `$1x` means group 1 and then x, as in Java.
-        regex.replacen(text, count, braced(&with).as_str())
-    }))
+    // `$1x` means group 1 and then x, as in Java.
+    let with = if literal { with } else { braced(&with) };
+    let groups = if literal { 0 } else { with.matches('$').count() };
+    let (mut out, mut from) = (String::new(), 0);
+    each_match(scratch, &pattern, text, &mut |captures| {
+        let Some(found) = captures.get(0) else { return Ok(false) };
+        // Each group lies in the match.
+        if groups.saturating_mul(found.len()) > 2 * MAX_TEXT {
+            return Err(FnError::TooLarge { limit: MAX_TEXT, unit: "bytes" });
+        }
+        append(&mut out, &text[from..found.start()])?;
+        if literal {
+            append(&mut out, &with)?;
+        } else {
+            let mut expanded = String::new();
+            captures.expand(&with, &mut expanded);
+            append(&mut out, &expanded)?;
+        }
+        from = found.end();
+        Ok(all)
+    })?;
+    append(&mut out, &text[from..])?;
+    Ok(Value::from(out))
 }
 
 /// A replacement with the digits of its groups in braces.
@@ -147,11 +197,11 @@ fn text(text: impl Into<String>) -> Result<Value, FnError> {
 }
 
 pub static TABLE: &[Function] = &[
-    pure("str", 0, MANY, |a, _| text(joined(a, "", display))),
-    pure("pr-str", 0, MANY, |a, _| text(joined(a, " ", edn::to_string))),
-    pure("prn-str", 0, MANY, |a, _| text(joined(a, " ", edn::to_string) + "\n")),
-    pure("print-str", 0, MANY, |a, _| text(joined(a, " ", display))),
-    pure("println-str", 0, MANY, |a, _| text(joined(a, " ", display) + "\n")),
+    pure("str", 0, MANY, |a, s| text(joined(a, "", display, s)?)),
+    pure("pr-str", 0, MANY, |a, s| text(joined(a, " ", edn::to_string, s)?)),
+    pure("prn-str", 0, MANY, |a, s| text(joined(a, " ", edn::to_string, s)? + "\n")),
+    pure("print-str", 0, MANY, |a, s| text(joined(a, " ", display, s)?)),
+    pure("println-str", 0, MANY, |a, s| text(joined(a, " ", display, s)? + "\n")),
     pure("subs", 2, 3, |a, _| subs(a)),
     pure("clojure.string/blank?", 1, 1, |a, _| truth(is_blank(&a[0])?)),
     pure("clojure.string/includes?", 2, 2, |a, _| truth(string(&a[0])?.contains(string(&a[1])?))),
@@ -175,7 +225,7 @@ pub static TABLE: &[Function] = &[
     pure("clojure.string/split-lines", 1, 1, |a, _| {
         Ok(Value::from(string(&a[0])?.lines().map(Value::str).collect::<Vec<_>>()))
     }),
-    pure("clojure.string/join", 1, 2, |a, _| join(a)),
+    pure("clojure.string/join", 1, 2, join),
     pure("clojure.string/replace", 3, 3, |a, s| replace(a, true, s)),
     pure("clojure.string/replace-first", 3, 3, |a, s| replace(a, false, s)),
     pure("clojure.string/index-of", 2, 3, |a, _| index_of(a, false)),

@@ -9,13 +9,14 @@ use crate::query::ast::{Binding, Call, Clause, ClauseKind, QueryAst, RuleVars, T
 use crate::query::bind::{Bound, Source};
 use crate::query::error::{Place, QueryError, nearest};
 use crate::query::functions::{self, Kind};
+use crate::query::limits::Watch;
 use crate::schema::Schema;
 use crate::value::{Keyword, Symbol, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The logical plan of a query over its inputs.
-pub fn build(query: &QueryAst, bound: Bound) -> Result<Logical, QueryError> {
+pub fn build(query: &QueryAst, bound: Bound, watch: &mut Watch) -> Result<Logical, QueryError> {
     let mut builder = Builder::new(query, bound);
     let mut scope = builder.root_scope()?;
     let mut root = builder.input_rows(&mut scope);
@@ -23,9 +24,9 @@ pub fn build(query: &QueryAst, bound: Bound) -> Result<Logical, QueryError> {
     root.nodes.extend(clauses.nodes);
     builder.logical.output = builder.output(query, &scope)?;
     builder.logical.root = root;
-    rules::build_all(&mut builder)?;
+    rules::build_all(&mut builder, watch)?;
     builder.rules.finish(&mut builder.logical)?;
-    rewrite::inline_rules(&mut builder.logical);
+    rewrite::inline_rules(&mut builder.logical, watch)?;
     closure::recognise(&mut builder.logical);
     Ok(builder.logical)
 }
@@ -158,18 +159,21 @@ impl Builder {
         })
     }
 
-    /// The scope with another default source, if one is named.
+    /// What of a scope these clauses can see, with another default source if one is named.
     fn scope_of(
         &self,
         source: &Option<Symbol>,
+        mentioned: &[&Symbol],
         scope: &Scope,
         at: &Place,
     ) -> Result<Scope, QueryError> {
-        let mut inner = scope.clone();
-        if source.is_some() {
-            inner.source = Some(self.source(source, scope, at)?);
-        }
-        Ok(inner)
+        let known = |name: &&&Symbol| scope.names.get(**name).map(|var| ((**name).clone(), *var));
+        let names = mentioned.iter().filter_map(|name| known(&name)).collect();
+        let source = match source {
+            Some(_) => Some(self.source(source, scope, at)?),
+            None => scope.source,
+        };
+        Ok(Scope { names, source })
     }
 
     fn clause(
@@ -188,20 +192,20 @@ impl Builder {
             ClauseKind::Predicate(call) => self.call(call, None, scope, &place)?,
             ClauseKind::Function(call, binding) => self.call(call, Some(binding), scope, &place)?,
             ClauseKind::Rule { source, name, args } => {
-                let inner = self.scope_of(source, scope, &place)?;
+                let inner = self.scope_of(source, &[], scope, &place)?;
                 let args = self.rule_args(args, scope, &place, out);
                 rules::call(self, name, args, inner.source, &place)?
             }
             ClauseKind::Not { source, join, clauses } => {
-                let inner = self.scope_of(source, scope, &place)?;
+                let inner = self.scope_of(source, &all_vars(&clause.kind), scope, &place)?;
                 self.not(join, clauses, inner, &place)?
             }
             ClauseKind::Or { source, join, branches } => {
-                let inner = self.scope_of(source, scope, &place)?;
+                let inner = self.scope_of(source, &all_vars(&clause.kind), scope, &place)?;
                 self.or(join.as_ref(), branches, inner)?
             }
             ClauseKind::Optional { source, clauses } => {
-                let inner = self.scope_of(source, scope, &place)?;
+                let inner = self.scope_of(source, &all_vars(&clause.kind), scope, &place)?;
                 self.optional(clauses, inner, known)?
             }
         };
@@ -436,6 +440,13 @@ fn attribute_named(value: &Value, schema: &Schema) -> Option<(AttrOperand, bool)
 fn forward(ident: &Keyword) -> Option<String> {
     let name = ident.name().strip_prefix('_')?;
     Some(ident.namespace().map_or_else(|| name.to_owned(), |ns| format!("{ns}/{name}")))
+}
+
+/// The variables of the outside that a clause may see.
+fn all_vars(kind: &ClauseKind) -> Vec<&Symbol> {
+    let mut names = Vec::new();
+    kind.mentioned(&mut names);
+    names
 }
 
 fn is_optional(clause: &Clause) -> bool {

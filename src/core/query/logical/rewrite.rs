@@ -4,33 +4,44 @@
 //! **Invariant:** each copy of a body has variables of its own; what a query means does not change.
 
 use super::build::distinct;
+use super::rules::{UNFOLDED, count, count_all, fits};
 use super::{AttrOperand, Conj, Definition, Logical, Node, NodeKind, Operand, Rule, VarId};
+use crate::query::error::QueryError;
+use crate::query::limits::{MAX_UNFOLDED, Watch};
 use std::collections::BTreeMap;
 
-/// A query may grow to this many nodes by inlining; rules beyond it stay tables.
-const MAX_NODES: usize = 4096;
-
-/// Replaces the calls of rules that are not recursive.
-pub(super) fn inline_rules(logical: &mut Logical) {
+/// Replaces the calls of rules that are not recursive, as far as a query may grow; rules beyond
+/// that stay tables.
+pub(super) fn inline_rules(logical: &mut Logical, watch: &mut Watch) -> Result<(), QueryError> {
     let rules = logical.rules.clone();
-    let mut inliner = Inliner { rules: &rules, logical, budget: MAX_NODES };
+    let sizes: Vec<usize> = rules.iter().map(size).collect();
+    let budget = MAX_UNFOLDED - count_all(logical).min(MAX_UNFOLDED);
+    let mut inliner = Inliner { rules: &rules, sizes: &sizes, logical, budget };
     let root = std::mem::take(&mut inliner.logical.root);
     inliner.logical.root = inliner.conj(root);
     for id in 0..rules.len() {
         let definitions = std::mem::take(&mut inliner.logical.rules[id].definitions);
         let mut flat = Vec::new();
         for Definition { head, body } in definitions {
+            watch.check(&rules[id].name)?;
             let body = inliner.conj(body);
             let component = rules[id].recursive.then_some(rules[id].component);
-            let bodies = split(body, &rules, component);
+            let bodies = split(body, &rules, component, &rules[id].name)?;
             flat.extend(bodies.into_iter().map(|body| Definition { head: head.clone(), body }));
         }
         inliner.logical.rules[id].definitions = flat;
     }
+    fits(count_all(logical), MAX_UNFOLDED, UNFOLDED, ":where")
+}
+
+/// How many nodes a call becomes when it is inlined.
+fn size(rule: &Rule) -> usize {
+    1 + rule.definitions.iter().map(|definition| count(&definition.body)).sum::<usize>()
 }
 
 struct Inliner<'a> {
     rules: &'a [Rule],
+    sizes: &'a [usize],
     logical: &'a mut Logical,
     budget: usize,
 }
@@ -50,7 +61,7 @@ impl Inliner<'_> {
             NodeKind::Rule { rule, args } => {
                 let rules = self.rules;
                 let called = &rules[rule];
-                let size: usize = called.definitions.iter().map(|d| d.body.nodes.len() + 1).sum();
+                let size = self.sizes[rule];
                 if called.recursive || size > self.budget {
                     NodeKind::Rule { rule, args }
                 } else {
@@ -173,32 +184,47 @@ impl Renaming<'_> {
 }
 
 /// The alternatives of a body whose `or`s hold calls of its own component: one body for each choice
-/// of branches.
-fn split(body: Conj, rules: &[Rule], component: Option<usize>) -> Vec<Conj> {
-    let Some(component) = component else { return vec![body] };
+/// of branches, which may be too many.
+fn split(
+    body: Conj,
+    rules: &[Rule],
+    component: Option<usize>,
+    name: &str,
+) -> Result<Vec<Conj>, QueryError> {
+    let Some(component) = component else { return Ok(vec![body]) };
     let mut bodies = vec![Conj::default()];
     for node in body.nodes {
-        let alternatives = match &node.kind {
+        let mut alternatives = Vec::new();
+        match node.kind {
             NodeKind::Or { branches, .. }
                 if branches.iter().any(|b| calls(b, rules, component)) =>
             {
-                let split = branches.iter().flat_map(|b| split(b.clone(), rules, Some(component)));
-                split.collect()
+                for branch in branches {
+                    alternatives.extend(split(branch, rules, Some(component), name)?);
+                }
             }
-            _ => vec![Conj { nodes: vec![node] }],
-        };
-        bodies = bodies
-            .iter()
-            .flat_map(|body| {
-                alternatives.iter().map(|more| {
-                    let mut body = body.clone();
-                    body.nodes.extend(more.nodes.iter().cloned());
-                    body
-                })
-            })
-            .collect();
+            kind => alternatives.push(Conj { nodes: vec![Node { kind, place: node.place }] }),
+        }
+        let sizes = |conjs: &[Conj]| conjs.iter().map(count).sum::<usize>();
+        // Each body with each alternative.
+        let (old, new) = (sizes(&bodies), sizes(&alternatives));
+        let after = old.saturating_mul(alternatives.len());
+        let after = after.saturating_add(new.saturating_mul(bodies.len()));
+        fits(after, MAX_UNFOLDED, UNFOLDED, name)?;
+        bodies = product(bodies, &alternatives);
     }
-    bodies
+    Ok(bodies)
+}
+
+fn product(mut bodies: Vec<Conj>, alternatives: &[Conj]) -> Vec<Conj> {
+    if let [only] = alternatives {
+        bodies.iter_mut().for_each(|body| body.nodes.extend(only.nodes.iter().cloned()));
+        return bodies;
+    }
+    let with = |body: &Conj, more: &Conj| Conj {
+        nodes: body.nodes.iter().chain(&more.nodes).cloned().collect(),
+    };
+    bodies.iter().flat_map(|body| alternatives.iter().map(move |more| with(body, more))).collect()
 }
 
 fn calls(conj: &Conj, rules: &[Rule], component: usize) -> bool {

@@ -9,6 +9,7 @@ use super::builtin;
 use super::{Conj, Definition, Logical, Node, NodeKind, Rule, RuleId, VarId};
 use crate::query::ast::RuleDef;
 use crate::query::error::{Place, QueryError, nearest};
+use crate::query::limits::{MAX_UNFOLDED, Watch, at_most};
 use crate::value::Symbol;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,8 +26,27 @@ pub(super) struct Rules {
 /// A rule's name, and its default source.
 type Key = (Symbol, Option<usize>);
 
+/// What a query with its rules has too many of.
+pub(super) const UNFOLDED: &str = "number of clauses with those of rules";
+
 /// A query may call so many rules.
 const MAX_RULES: usize = 4096;
+
+/// How many nodes there are, those inside others included.
+pub(super) fn count(conj: &Conj) -> usize {
+    let inner = |node: &Node| match &node.kind {
+        NodeKind::Not { body, .. } | NodeKind::Optional { body, .. } => count(body),
+        NodeKind::Or { branches, .. } => branches.iter().map(count).sum(),
+        _ => 0,
+    };
+    conj.nodes.iter().map(|node| 1 + inner(node)).sum()
+}
+
+/// How many nodes a query and the rules that it calls have.
+pub(super) fn count_all(logical: &Logical) -> usize {
+    let rules = logical.rules.iter().flat_map(|rule| &rule.definitions);
+    count(&logical.root) + rules.map(|definition| count(&definition.body)).sum::<usize>()
+}
 
 /// Clauses and rules may lie in one another so deep: later stages recurse as deep.
 const MAX_DEPTH: usize = 512;
@@ -40,6 +60,7 @@ impl Rules {
     /// Hands the rules over, with their recursion known.
     pub fn finish(&mut self, logical: &mut Logical) -> Result<(), QueryError> {
         logical.rules = std::mem::take(&mut self.built).into_iter().flatten().collect();
+        fits(count_all(logical), MAX_UNFOLDED, UNFOLDED, ":where")?;
         let calls: Vec<Vec<RuleId>> = logical.rules.iter().map(calls_of).collect();
         let reach: Vec<Vec<bool>> = (0..calls.len()).map(|from| reachable(from, &calls)).collect();
         for (id, rule) in logical.rules.iter_mut().enumerate() {
@@ -73,11 +94,13 @@ fn check_depth(logical: &Logical, reach: &[Vec<bool>]) -> Result<(), QueryError>
     fits(depth(&logical.root, None, &logical.rules, &depths), MAX_DEPTH, "depth", ":where")
 }
 
-fn fits(found: usize, limit: usize, what: &'static str, at: &str) -> Result<(), QueryError> {
-    if found <= limit {
-        return Ok(());
-    }
-    Err(QueryError::Limit { what, limit: limit as u64, operator: at.to_owned() })
+pub(super) fn fits(
+    found: usize,
+    limit: usize,
+    what: &'static str,
+    at: &str,
+) -> Result<(), QueryError> {
+    at_most(found as u64, limit as u64, what, &at)
 }
 
 fn depth(conj: &Conj, within: Option<usize>, rules: &[Rule], depths: &[usize]) -> usize {
@@ -201,8 +224,9 @@ pub(super) fn call(
 
 /// Builds all rules that are called, and those that they call: one after the other, so that a long
 /// chain of them needs no deep stack.
-pub(super) fn build_all(builder: &mut Builder) -> Result<(), QueryError> {
+pub(super) fn build_all(builder: &mut Builder, watch: &mut Watch) -> Result<(), QueryError> {
     while let Some((id, key)) = builder.rules.waiting.pop() {
+        watch.check(&key.0)?;
         build(builder, id, key)?;
     }
     Ok(())

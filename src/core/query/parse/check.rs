@@ -8,6 +8,7 @@ use crate::query::ast::{
     Clause, ClauseKind, FindKind, InputDecl, PatternTerm, QueryAst, Shape, Term,
 };
 use crate::query::error::{Place, QueryError, nearest};
+use crate::query::limits::{MAX_CLAUSES, at_most};
 use crate::query::logical::is_builtin;
 use crate::value::Symbol;
 use std::collections::BTreeSet;
@@ -19,6 +20,21 @@ pub fn check(query: &QueryAst) -> Result<(), QueryError> {
     check_vars(query)?;
     check_keys(query)?;
     check_sources(query)
+}
+
+/// Refuses a query that is longer than anybody writes: what is planned and run together should be
+/// bounded.
+pub fn check_count(query: &QueryAst) -> Result<(), QueryError> {
+    at_most(count(&query.clauses) as u64, MAX_CLAUSES as u64, "number of clauses", &":where")
+}
+
+fn count(clauses: &[Clause]) -> usize {
+    let inner = |clause: &Clause| match &clause.kind {
+        ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => count(clauses),
+        ClauseKind::Or { branches, .. } => branches.iter().map(|branch| count(branch)).sum(),
+        _ => 0,
+    };
+    clauses.iter().map(|clause| 1 + inner(clause)).sum()
 }
 
 fn check_inputs(query: &QueryAst) -> Result<(), QueryError> {

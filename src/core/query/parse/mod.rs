@@ -42,6 +42,7 @@ pub fn parse_query(form: &Form) -> Result<QueryAst, QueryError> {
         shape,
         find,
     };
+    check::check_count(&query)?;
     check::check(&query)?;
     query.needs_no_input = !sections.has("in") && !check::reads_default(&query);
     Ok(query)

@@ -7,7 +7,19 @@ use super::order::{Ordered, Planner, call_site, numbered};
 use super::{Apply, Arg, AttrSlot, Match, Op, Position, Reach, RowsMatch, Slot, Step, Target};
 use crate::query::error::QueryError;
 use crate::query::logical::{AttrOperand, Closure, NodeKind, Operand, Pattern, RuleId, VarId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is needed after a step: the variables that a later step touches, or the output.
+pub(super) struct Needed<'a> {
+    last: &'a BTreeMap<VarId, usize>,
+    at: usize,
+}
+
+impl Needed<'_> {
+    pub fn contains(&self, var: &VarId) -> bool {
+        self.last.get(var).is_some_and(|last| *last > self.at)
+    }
+}
 
 pub(super) struct Emitter<'p, 'l> {
     planner: &'p mut Planner<'l>,
@@ -25,20 +37,19 @@ impl<'p, 'l> Emitter<'p, 'l> {
         mut self,
         ordered: Vec<Ordered<'_>>,
     ) -> Result<(Vec<Step>, Vec<VarId>), QueryError> {
-        let mut needed = vec![self.output.clone(); ordered.len()];
-        for index in (1..ordered.len()).rev() {
-            let mut before = needed[index].clone();
-            before.extend(ordered[index].node.kind.touches());
-            needed[index - 1] = before;
+        let mut last: BTreeMap<VarId, usize> = BTreeMap::new();
+        for (index, o) in ordered.iter().enumerate() {
+            last.extend(o.node.kind.touches().into_iter().map(|var| (var, index)));
         }
+        last.extend(self.output.iter().map(|var| (*var, usize::MAX)));
         let mut steps = Vec::with_capacity(ordered.len());
-        for (mut node, needed) in ordered.into_iter().zip(needed) {
-            steps.push(self.step(&mut node, &needed)?);
+        for (at, mut node) in ordered.into_iter().enumerate() {
+            steps.push(self.step(&mut node, &Needed { last: &last, at })?);
         }
         Ok((steps, self.layout))
     }
 
-    fn step(&mut self, o: &mut Ordered<'_>, needed: &BTreeSet<VarId>) -> Result<Step, QueryError> {
+    fn step(&mut self, o: &mut Ordered<'_>, needed: &Needed<'_>) -> Result<Step, QueryError> {
         let (op, fresh) = match &o.node.kind {
             NodeKind::Pattern(pattern) => self.pattern(pattern, o, needed),
             NodeKind::Rows { source, terms } => self.rows(*source, terms, needed),
@@ -104,12 +115,7 @@ impl<'p, 'l> Emitter<'p, 'l> {
         (Op::Union { keys: self.columns(keys), width: fresh.len(), plans, outer }, fresh)
     }
 
-    fn targets(
-        &self,
-        vars: &[VarId],
-        needed: &BTreeSet<VarId>,
-        fresh: &mut Vec<VarId>,
-    ) -> Vec<Target> {
+    fn targets(&self, vars: &[VarId], needed: &Needed<'_>, fresh: &mut Vec<VarId>) -> Vec<Target> {
         let target = |(index, var): (usize, &VarId)| {
             if let Some(column) = self.layout.iter().position(|v| v == var) {
                 Target::Col(column)
@@ -141,7 +147,7 @@ impl<'p, 'l> Emitter<'p, 'l> {
         &self,
         pattern: &Pattern,
         o: &mut Ordered<'_>,
-        needed: &BTreeSet<VarId>,
+        needed: &Needed<'_>,
     ) -> (Op, Vec<VarId>) {
         let mut slots = Slots { emitter: self, needed, seen: Vec::new(), fresh: Vec::new() };
         let (mut same, idents) = (Vec::new(), &self.planner.logical.attribute_vars);
@@ -167,7 +173,7 @@ impl<'p, 'l> Emitter<'p, 'l> {
         (Op::Match(Match { source, e, a, v, tx, added, bounds, same, expected_input }), fresh)
     }
 
-    fn rows(&self, source: usize, terms: &[Operand], needed: &BTreeSet<VarId>) -> (Op, Vec<VarId>) {
+    fn rows(&self, source: usize, terms: &[Operand], needed: &Needed<'_>) -> (Op, Vec<VarId>) {
         let mut slots = Slots { emitter: self, needed, seen: Vec::new(), fresh: Vec::new() };
         let mut same = Vec::new();
         let slot = |(index, term): (usize, &Operand)| slots.slot(term, index, &[], &mut same);
@@ -179,7 +185,7 @@ impl<'p, 'l> Emitter<'p, 'l> {
 /// The slots of one pattern: a variable that stands twice is new once, and must be the same.
 struct Slots<'a, 'p, 'l, P> {
     emitter: &'a Emitter<'p, 'l>,
-    needed: &'a BTreeSet<VarId>,
+    needed: &'a Needed<'a>,
     seen: Vec<(VarId, P)>,
     fresh: Vec<VarId>,
 }

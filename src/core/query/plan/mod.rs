@@ -4,6 +4,7 @@
 //! is data, it holds no state of a run. How an index is read (seeks, one range, a hash) is decided
 //! at run time, from the real number of rows.
 
+mod agenda;
 mod cost;
 mod emit;
 mod explain;

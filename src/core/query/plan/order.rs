@@ -4,25 +4,39 @@
 //! **Invariant:** every node becomes a step exactly once, after all that binds what it needs; if no
 //! order does that, the error names the variables that nothing binds.
 
+use super::agenda::{Agenda, Quote};
 use super::cost::{Cost, Statistics};
-use super::emit::Emitter;
+use super::emit::{Emitter, Needed};
 use super::{CallSite, Instance, Op, Physical, Plan, Step, Target};
 use crate::id::EntityId;
 use crate::query::error::QueryError;
-use crate::query::functions::{Comparison, Kind};
+use crate::query::functions::Comparison;
+use crate::query::limits::{MAX_PLANNED, Watch, at_most};
 use crate::query::logical::{Conj, Logical, Node, NodeKind, Operand, RuleId, VarId};
-use crate::value::{Uuid, Value};
+use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows a rule is expected to give for each input row, with and without a bound argument.
 const RULE_FANOUT: [f64; 2] = [20.0, 100_000.0];
 
 /// Plans a query; `entities` are those of its constants.
-pub fn plan(logical: &Logical, entities: &[Option<EntityId>]) -> Result<Physical, QueryError> {
+pub fn plan(
+    logical: &Logical,
+    entities: &[Option<EntityId>],
+    watch: &mut Watch,
+) -> Result<Physical, QueryError> {
     let known = logical.seeds.iter().cloned().collect();
     let statistics = Statistics { logical, entities, known };
-    let (instances, numbers) = (Vec::new(), BTreeMap::new());
-    let mut planner = Planner { logical, statistics, next_id: 0, instances, numbers, inside: None };
+    let mut planner = Planner {
+        logical,
+        statistics,
+        watch,
+        next_id: 0,
+        instances: Vec::new(),
+        numbers: BTreeMap::new(),
+        inside: None,
+        parts: BTreeMap::new(),
+    };
     let seeds: Vec<VarId> = logical.seeds.iter().map(|(var, _)| *var).collect();
     let root = planner.conj(&logical.root, &seeds, &logical.output, 1.0)?;
     Ok(Physical {
@@ -36,11 +50,24 @@ pub fn plan(logical: &Logical, entities: &[Option<EntityId>]) -> Result<Physical
 pub(super) struct Planner<'a> {
     pub logical: &'a Logical,
     pub statistics: Statistics<'a>,
+    watch: &'a mut Watch,
     next_id: usize,
     instances: Vec<Instance>,
     numbers: BTreeMap<(RuleId, Vec<bool>), usize>,
     /// The component whose rules are being planned.
     inside: Option<usize>,
+    parts: BTreeMap<PartKey, Result<Part, QueryError>>,
+}
+
+/// A conjunction inside a node (by its address, which no plan shows), what is bound for it, and the
+/// order of magnitude of its rows.
+type PartKey = (usize, Vec<VarId>, i32);
+
+/// The plan of a conjunction inside a node, and for how many rows it was made.
+#[derive(Clone)]
+struct Part {
+    plan: Plan,
+    rows: f64,
 }
 
 /// A node in its place, with what was decided about it.
@@ -53,11 +80,9 @@ pub(super) struct Ordered<'n> {
     pub rows_out: f64,
 }
 
-struct Candidate<'n> {
-    index: usize,
-    score: f64,
-    ordered: Ordered<'n>,
-    pushed: Vec<usize>,
+fn magnitude(rows: f64) -> i32 {
+    // Saturates, as casts of floats do.
+    rows.max(1.0).log10().round() as i32
 }
 
 impl Planner<'_> {
@@ -77,11 +102,31 @@ impl Planner<'_> {
         let ordered = self.order(conj, input, rows)?;
         let estimate = ordered.last().map_or(rows, |last| last.rows_out);
         let (steps, layout) = Emitter::new(self, input, output).emit(ordered)?;
+        at_most(self.next_id as u64, MAX_PLANNED as u64, "number of steps", &"planning")?;
         let column = |var: &VarId| {
             layout.iter().position(|v| v == var).ok_or_else(|| self.unbound(conj, vec![*var]))
         };
         let project = output.iter().map(column).collect::<Result<_, _>>()?;
         Ok(Plan { steps, project, estimate })
+    }
+
+    /// Plans clauses that lie in a node: once for what is bound, however often the node is looked
+    /// at before it is chosen.
+    fn part(
+        &mut self,
+        conj: &Conj,
+        input: &[VarId],
+        output: &[VarId],
+        rows: f64,
+    ) -> Result<Part, QueryError> {
+        let key = (std::ptr::from_ref(conj).addr(), input.to_vec(), magnitude(rows));
+        if let Some(part) = self.parts.get(&key) {
+            return part.clone();
+        }
+        let plan = self.conj(conj, input, output, rows);
+        let part = plan.map(|plan| Part { plan, rows: rows.max(1.0) });
+        self.parts.insert(key, part.clone());
+        part
     }
 
     fn order<'n>(
@@ -90,87 +135,73 @@ impl Planner<'_> {
         input: &[VarId],
         mut rows: f64,
     ) -> Result<Vec<Ordered<'n>>, QueryError> {
-        let mut bound: BTreeSet<VarId> = input.iter().copied().collect();
-        let mut left: Vec<&Node> = conj.nodes.iter().collect();
-        let mut out = Vec::new();
         self.learn_constants(conj);
-        while !left.is_empty() {
-            let mut failure = None;
-            let mut chosen = self.immediate(&left, &bound, rows)?;
-            for held in [self.held(&left, &bound), BTreeSet::new()] {
-                if chosen.is_none() {
-                    chosen = self.cheapest(&left, &bound, &held, rows, &mut failure)?;
-                }
-            }
-            let Some(chosen) = chosen else {
-                return Err(failure.unwrap_or_else(|| self.stuck(&left, &bound)));
+        let mut agenda = Agenda::new(conj, input, &self.statistics);
+        let mut out = Vec::new();
+        while let Some(first) = agenda.first_left() {
+            self.watch.check(&"planning")?;
+            let immediate = agenda.ready_calls.first().or(agenda.ready_nots.first()).copied();
+            let index = match immediate {
+                Some(index) => index,
+                None => match self.cheapest(&mut agenda, rows)? {
+                    Some(index) => index,
+                    None => return Err(self.stuck(&agenda, first)),
+                },
             };
-            rows = chosen.ordered.rows_out;
-            let mut provided = Vec::new();
-            chosen.ordered.node.kind.provides(&mut provided);
-            bound.extend(provided);
-            let mut gone = chosen.pushed;
-            gone.push(chosen.index);
-            out.push(chosen.ordered);
-            let mut index = 0;
-            left.retain(|_| {
-                index += 1;
-                !gone.contains(&(index - 1))
-            });
+            let (ordered, pushed) = self.chosen(&mut agenda, index, rows)?;
+            rows = ordered.rows_out;
+            out.push(ordered);
+            for gone in pushed.into_iter().chain([index]) {
+                agenda.take(gone, self.logical);
+            }
+            agenda.bind(index);
         }
         Ok(out)
     }
 
-    /// Variables that calls and inputs are still to give, as what may be a name of an entity: a
-    /// pattern that ran first would bind the entity itself, which is not what the user wrote.
-    /// Patterns wait for them, if they can.
-    fn held(&self, left: &[&Node], bound: &BTreeSet<VarId>) -> BTreeSet<VarId> {
-        let mut held = Vec::new();
-        for node in left {
-            match &node.kind {
-                NodeKind::Call { binding: Some(binding), .. } => held.extend(&binding.vars),
-                NodeKind::Rows { source, terms } if self.logical.has_names(*source) => {
-                    held.extend(terms.iter().filter_map(Operand::var));
-                }
-                _ => {}
-            }
+    /// A node in its place, and the comparisons that it does on the way.
+    fn chosen<'n>(
+        &mut self,
+        agenda: &mut Agenda<'n>,
+        index: usize,
+        rows: f64,
+    ) -> Result<(Ordered<'n>, Vec<usize>), QueryError> {
+        let node = &agenda.nodes[index];
+        let mut ordered = Ordered {
+            node,
+            bounds: Vec::new(),
+            subplans: Vec::new(),
+            instance: None,
+            rows_in: rows,
+            rows_out: rows,
+        };
+        let mut pushed = Vec::new();
+        if let Some(quote) = agenda.quotes[index].take().transpose()? {
+            ordered.rows_out = rows * quote.cost.fanout;
+            (ordered.bounds, ordered.instance) = (quote.bounds, quote.instance);
+            pushed = quote.pushed;
         }
-        held.extend(self.shared_by_databases(left));
-        held.into_iter().filter(|var| !bound.contains(var)).collect()
-    }
-
-    /// Variables that name entities of several databases. Only a number can be all of them, so what
-    /// gives numbers goes first: an entity that is bound first would be of one database for good.
-    fn shared_by_databases(&self, left: &[&Node]) -> Vec<VarId> {
-        let mut uses: BTreeMap<VarId, BTreeSet<Uuid>> = BTreeMap::new();
-        let mut plain = BTreeSet::new();
-        for node in left {
-            let NodeKind::Pattern(pattern) = &node.kind else { continue };
-            let Some((database, is_plain)) = self.statistics.value_kind(pattern) else { continue };
-            let value = pattern.v.var();
-            let entities = [pattern.e.var(), pattern.tx.var(), value.filter(|_| !is_plain)];
-            for var in entities.into_iter().flatten() {
-                uses.entry(var).or_default().insert(database);
-            }
-            plain.extend(value.filter(|_| is_plain));
-        }
-        let shared = uses.into_iter().filter(|(_, databases)| databases.len() > 1);
-        shared.map(|(var, _)| var).filter(|var| plain.contains(var)).collect()
-    }
-
-    /// Whether a node may bind a variable that others wait for.
-    fn is_awaited(&self, node: &Node, held: &BTreeSet<VarId>) -> bool {
         match &node.kind {
-            NodeKind::Rows { .. } => true,
-            NodeKind::Pattern(pattern) => {
-                let is_plain = self.statistics.value_kind(pattern).is_some_and(|(_, plain)| plain);
-                let entities = [pattern.e.var(), pattern.tx.var()];
-                is_plain
-                    && pattern.v.var().is_some_and(|var| held.contains(&var))
-                    && !entities.into_iter().flatten().any(|var| held.contains(&var))
+            NodeKind::Not { keys, body } => {
+                ordered.subplans.push(self.part(body, keys, keys, rows)?.plan);
+                ordered.rows_out = rows / 2.0;
             }
-            _ => false,
+            NodeKind::Call { binding: None, .. } => ordered.rows_out = rows / 3.0,
+            NodeKind::Call { binding: Some(binding), .. } if !binding.form.is_single() => {
+                ordered.rows_out = rows * 10.0;
+            }
+            NodeKind::Or { vars, branches, .. } => {
+                for part in self.branches(branches, vars, &agenda.bound, rows)? {
+                    ordered.subplans.push(part.plan);
+                }
+            }
+            NodeKind::Optional { keys, fresh, body } => {
+                let output: Vec<_> = keys.iter().chain(fresh).copied().collect();
+                ordered.subplans.push(self.part(body, keys, &output, rows)?.plan);
+            }
+            _ => {}
         }
+        Ok((ordered, pushed))
     }
 
     /// Variables that a `ground` of a constant gives.
@@ -186,146 +217,96 @@ impl Planner<'_> {
         }
     }
 
-    /// A call or a negation whose variables are all bound.
-    fn immediate<'n>(
+    /// The node that costs least: one that need not wait, if there is one.
+    fn cheapest(
         &mut self,
-        left: &[&'n Node],
-        bound: &BTreeSet<VarId>,
+        agenda: &mut Agenda<'_>,
         rows: f64,
-    ) -> Result<Option<Candidate<'n>>, QueryError> {
-        let ready = |node: &&Node| {
-            let mut needs = Vec::new();
-            node.kind.requires(&mut needs);
-            needs.iter().all(|var| bound.contains(var))
-        };
-        let call = |node: &&Node| matches!(node.kind, NodeKind::Call { .. });
-        let not = |node: &&Node| matches!(node.kind, NodeKind::Not { .. });
-        let found = left.iter().position(|n| call(n) && ready(n));
-        let Some(index) = found.or_else(|| left.iter().position(|n| not(n) && ready(n))) else {
-            return Ok(None);
-        };
-        let node = left[index];
-        let mut subplans = Vec::new();
-        let rows_out = match &node.kind {
-            NodeKind::Not { keys, body } => {
-                subplans.push(self.conj(body, keys, keys, rows)?);
-                rows / 2.0
-            }
-            NodeKind::Call { binding: None, .. } => rows / 3.0,
-            NodeKind::Call { binding: Some(binding), .. } if !binding.form.is_single() => {
-                rows * 10.0
-            }
-            _ => rows,
-        };
-        let ordered =
-            Ordered { node, bounds: Vec::new(), subplans, instance: None, rows_in: rows, rows_out };
-        Ok(Some(Candidate { index, score: 0.0, ordered, pushed: Vec::new() }))
-    }
-
-    fn cheapest<'n>(
-        &mut self,
-        left: &[&'n Node],
-        bound: &BTreeSet<VarId>,
-        held: &BTreeSet<VarId>,
-        rows: f64,
-        failure: &mut Option<QueryError>,
-    ) -> Result<Option<Candidate<'n>>, QueryError> {
-        let mut best: Option<Candidate<'n>> = None;
-        for (index, node) in left.iter().copied().enumerate() {
-            let waits = node.kind.touches().iter().any(|var| held.contains(var));
-            if waits && !self.is_awaited(node, held) {
-                continue;
-            }
-            match self.candidate(index, node, left, bound, rows) {
-                Ok(Some(candidate)) => {
-                    if best.as_ref().is_none_or(|b| candidate.score < b.score) {
-                        best = Some(candidate);
-                    }
+    ) -> Result<Option<usize>, QueryError> {
+        for patient in [true, false] {
+            let mut best: Option<(f64, usize)> = None;
+            for place in 0..agenda.open.len() {
+                let index = agenda.open[place];
+                if !agenda.is_ready(index) || patient && agenda.should_wait(index) {
+                    continue;
                 }
-                Ok(None) => {}
-                Err(error @ (QueryError::Insufficient { .. } | QueryError::NoneBound { .. })) => {
-                    failure.get_or_insert(error);
+                if let Some(score) = self.score(agenda, index, rows)?
+                    && best.is_none_or(|(least, _)| score < least)
+                {
+                    best = Some((score, index));
                 }
-                Err(error) => return Err(error),
+            }
+            if let Some((_, index)) = best {
+                return Ok(Some(index));
             }
         }
-        Ok(best)
+        Ok(None)
     }
 
-    fn candidate<'n>(
+    /// What a node costs next; `None` if it cannot run yet.
+    fn score(
         &mut self,
+        agenda: &mut Agenda<'_>,
         index: usize,
-        node: &'n Node,
-        left: &[&'n Node],
-        bound: &BTreeSet<VarId>,
         rows: f64,
-    ) -> Result<Option<Candidate<'n>>, QueryError> {
-        let mut needs = Vec::new();
-        node.kind.requires(&mut needs);
-        if !needs.iter().all(|var| bound.contains(var)) {
-            return Ok(None);
-        }
-        let mut ordered = Ordered {
-            node,
-            bounds: Vec::new(),
-            subplans: Vec::new(),
-            instance: None,
-            rows_in: rows,
-            rows_out: rows,
+    ) -> Result<Option<f64>, QueryError> {
+        let known = match &agenda.quotes[index] {
+            Some(Ok(quote)) => quote.magnitude.is_none_or(|m| m == magnitude(rows)),
+            Some(Err(_)) => true,
+            None => false,
         };
-        let mut pushed = Vec::new();
+        if !known {
+            let quote = self.quote(agenda, index, rows);
+            if let Err(error) = &quote
+                && !matches!(error, QueryError::Insufficient { .. } | QueryError::NoneBound { .. })
+            {
+                return Err(error.clone());
+            }
+            agenda.quotes[index] = Some(quote);
+        }
+        let quote = agenda.quotes[index].as_ref().and_then(|quote| quote.as_ref().ok());
+        Ok(quote.map(|quote| quote.cost.total(rows)))
+    }
+
+    fn quote(&mut self, agenda: &Agenda<'_>, index: usize, rows: f64) -> Result<Quote, QueryError> {
+        let (bound, node) = (&agenda.bound, &agenda.nodes[index]);
+        let (mut bounds, mut pushed, mut instance) = (Vec::new(), Vec::new(), None);
+        let mut depends_on_rows = false;
         let cost = match &node.kind {
             NodeKind::Pattern(pattern) => {
                 if let Some(var) = pattern.v.var().filter(|var| !bound.contains(var)) {
-                    (ordered.bounds, pushed) = self.pushable(left, var);
+                    (bounds, pushed) = agenda.pushable(var, &self.statistics);
                 }
-                self.statistics.pattern(pattern, bound, &ordered.bounds)?
+                self.statistics.pattern(pattern, bound, &bounds)?
             }
             NodeKind::Rows { source, terms } => self.rows_cost(*source, terms, bound),
             NodeKind::Or { vars, branches, .. } => {
-                self.union(branches, vars, bound, rows, &mut ordered)?
+                depends_on_rows = true;
+                let parts = self.branches(branches, vars, bound, rows)?;
+                let fanout: f64 = parts.iter().map(|part| part.plan.estimate / part.rows).sum();
+                Cost { fanout, seek: false, scan: 2.0 * fanout * rows.max(1.0) }
             }
             NodeKind::Optional { keys, fresh, body } => {
+                depends_on_rows = true;
                 let output: Vec<_> = keys.iter().chain(fresh).copied().collect();
-                ordered.subplans.push(self.conj(body, keys, &output, rows)?);
+                self.part(body, keys, &output, rows)?;
                 Cost { fanout: 1.0, seek: false, scan: rows * 10.0 }
             }
             NodeKind::Rule { rule, args } => {
                 let adornment: Vec<_> = args.iter().map(|var| bound.contains(var)).collect();
                 let any = adornment.iter().any(|b| *b);
                 if self.logical.rules[*rule].closure.is_none() {
-                    ordered.instance = Some(self.instance(*rule, adornment)?);
+                    instance = Some(self.instance(*rule, adornment)?);
                 }
                 Cost { fanout: RULE_FANOUT[usize::from(!any)], seek: true, scan: 0.0 }
             }
-            NodeKind::Call { .. } | NodeKind::Not { .. } => return Ok(None),
+            // These run as soon as they can.
+            NodeKind::Call { .. } | NodeKind::Not { .. } => {
+                Cost { fanout: 1.0, seek: true, scan: 0.0 }
+            }
         };
-        ordered.rows_out = rows * cost.fanout;
-        Ok(Some(Candidate { index, score: cost.total(rows), ordered, pushed }))
-    }
-
-    /// The comparisons of a variable with known values, and which nodes they are.
-    fn pushable(&self, left: &[&Node], var: VarId) -> (Vec<(Comparison, Value)>, Vec<usize>) {
-        let (mut bounds, mut nodes) = (Vec::new(), Vec::new());
-        for (index, node) in left.iter().enumerate() {
-            let NodeKind::Call { function, args, binding: None } = &node.kind else { continue };
-            let (Kind::Compare(comparison), [a, b]) = (function.kind, args.as_slice()) else {
-                continue;
-            };
-            if matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
-                continue;
-            }
-            let bound = match (a.var() == Some(var), b.var() == Some(var)) {
-                (true, false) => self.statistics.constant(b).map(|v| (comparison, v)),
-                (false, true) => self.statistics.constant(a).map(|v| (comparison.flipped(), v)),
-                _ => None,
-            };
-            if let Some(bound) = bound {
-                bounds.push(bound);
-                nodes.push(index);
-            }
-        }
-        (bounds, nodes)
+        let magnitude = depends_on_rows.then(|| magnitude(rows));
+        Ok(Quote { cost, bounds, pushed, instance, magnitude })
     }
 
     fn rows_cost(&self, source: usize, terms: &[Operand], bound: &BTreeSet<VarId>) -> Cost {
@@ -344,23 +325,16 @@ impl Planner<'_> {
         Cost { fanout, seek: false, scan: rows }
     }
 
-    fn union(
+    fn branches(
         &mut self,
         branches: &[Conj],
         vars: &[VarId],
         bound: &BTreeSet<VarId>,
         rows: f64,
-        ordered: &mut Ordered<'_>,
-    ) -> Result<Cost, QueryError> {
+    ) -> Result<Vec<Part>, QueryError> {
         let (keys, fresh): (Vec<_>, Vec<_>) = vars.iter().partition(|var| bound.contains(var));
         let output: Vec<VarId> = keys.iter().chain(&fresh).copied().collect();
-        let mut total = 0.0;
-        for branch in branches {
-            let plan = self.conj(branch, &keys, &output, rows)?;
-            total += plan.estimate;
-            ordered.subplans.push(plan);
-        }
-        Ok(Cost { fanout: total / rows.max(1.0), seek: false, scan: 2.0 * total })
+        branches.iter().map(|branch| self.part(branch, &keys, &output, rows)).collect()
     }
 
     /// The rule with these arguments bound: planned at its first call, so that recursion ends.
@@ -385,6 +359,7 @@ impl Planner<'_> {
         let definitions = Ok(Vec::new());
         self.instances.push(Instance { name, component, bound: bound.clone(), definitions });
         let outside = self.inside.replace(component);
+        let parts = std::mem::take(&mut self.parts);
         let planned: Result<Vec<_>, _> = called
             .definitions
             .iter()
@@ -395,6 +370,7 @@ impl Planner<'_> {
             })
             .collect();
         self.inside = outside;
+        self.parts = parts;
         let failed = planned.as_ref().err().cloned();
         self.instances[number].definitions = planned;
         failed.map_or(Ok(number), Err)
@@ -411,13 +387,17 @@ impl Planner<'_> {
         QueryError::Insufficient { vars: self.logical.names(vars), at }
     }
 
-    fn stuck(&self, left: &[&Node], bound: &BTreeSet<VarId>) -> QueryError {
-        let node = left[0];
+    /// Why nothing that is left can run.
+    fn stuck(&self, agenda: &Agenda<'_>, first: &Node) -> QueryError {
+        let failed = |index: &usize| agenda.quotes[*index].as_ref()?.as_ref().err();
+        if let Some(error) = agenda.open.iter().find_map(failed) {
+            return error.clone();
+        }
         let mut needs = Vec::new();
-        node.kind.requires(&mut needs);
-        needs.retain(|var| !bound.contains(var));
+        first.kind.requires(&mut needs);
+        needs.retain(|var| !agenda.bound.contains(var));
         let vars = self.logical.names(needs);
-        QueryError::Insufficient { vars, at: node.place.as_ref().clone() }
+        QueryError::Insufficient { vars, at: first.place.as_ref().clone() }
     }
 }
 
@@ -427,7 +407,7 @@ pub(super) fn call_site(
     inner: bool,
     args: &[VarId],
     layout: &[VarId],
-    needed: &BTreeSet<VarId>,
+    needed: &Needed<'_>,
 ) -> (Op, Vec<VarId>) {
     let mut site = CallSite { instance, bound: Vec::new(), free: Vec::new(), inner };
     let mut fresh: Vec<VarId> = Vec::new();

@@ -3,9 +3,11 @@
 //! **Invariant:** every statement is checked a second time with its clauses reversed: order never
 //! matters.
 
+mod bounds;
 mod dialect;
 mod errors;
 mod naive;
+mod numbers;
 mod property;
 mod recursion;
 
