@@ -25,7 +25,7 @@ impl Flushing {
         let mut state = self.locked();
         let free = !state.running;
         state.running = true;
-        free.then_some(Running(self))
+        free.then(|| Running(self))
     }
 
     /// Waits until nobody flushes.
