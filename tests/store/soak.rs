@@ -17,6 +17,10 @@ const PROCESSES: usize = 3;
 /// Rounds of one store: looking through all of it after each takes the longer the larger it is.
 const ROUNDS: usize = 10;
 
+/// Looks between the end of a collection and the next: without a pause hardly any flush would be
+/// done between two of them, and writers would wait for that.
+const BETWEEN: usize = 20;
+
 /// `factfs gc DB --grace 0`, again and again.
 struct Collector {
     /// The one that runs now; `None` when there is to be no other.
@@ -33,12 +37,14 @@ impl Collector {
         let now = Arc::new(Mutex::new(Some(start())));
         let shared = now.clone();
         let thread = std::thread::spawn(move || {
-            let mut ended = 0;
+            let (mut ended, mut idle) = (0, 0);
             loop {
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(Duration::from_millis(5));
                 let mut now = shared.lock().unwrap();
                 let Some(child) = now.as_mut() else { return ended };
-                if child.try_wait().unwrap().is_some() {
+                idle += usize::from(child.try_wait().unwrap().is_some());
+                if idle == BETWEEN {
+                    idle = 0;
                     let output = now.replace(start()).unwrap().wait_with_output().unwrap();
                     let said = String::from_utf8_lossy(&output.stderr);
                     assert!(output.status.success(), "a collection failed: {said}");
@@ -67,7 +73,7 @@ fn forms(writer: &str, random: &mut Random) -> Vec<String> {
         let more: String = (0..facts).map(|_| more()).collect();
         format!("[{{:w/key \"{writer}-{n}\" :w/n {n}}}{more}]")
     };
-    (0..600).map(form).collect()
+    (0..1000).map(form).collect()
 }
 
 /// What was acknowledged in the life of a store: the commit of each `t`.
@@ -114,13 +120,17 @@ fn round(place: &Arc<Place>, names: [&str; 2], random: &mut Random) -> (Vec<Writ
     let mut writers: Vec<_> =
         names.iter().map(|name| Some(Writer::start(place, "db", forms(name, random)))).collect();
     let mut collector = Some(Collector::start(place.clone()));
-    // The other one may be left behind: writers race.
-    writers[random.below(2)].as_ref().unwrap().wait_for(random.below(25));
+    let (mut seen, enough) = (0, random.below(40));
+    while seen < enough {
+        std::thread::sleep(Duration::from_millis(1));
+        // Of both together: writers race, and one may be left behind.
+        seen += writers.iter().flatten().map(Writer::newly_seen).sum::<usize>();
+    }
     let (mut written, mut collected) = (BTreeMap::new(), 0);
     let first = random.below(PROCESSES);
     for turn in 0..PROCESSES {
         // The moment within an operation: random, and not a condition of anything.
-        std::thread::sleep(Duration::from_micros(random.below(40_000) as u64));
+        std::thread::sleep(Duration::from_micros(random.below(250_000) as u64));
         match (first + turn) % PROCESSES {
             2 => collected = collector.take().unwrap().kill(),
             n => drop(written.insert(n, writers[n].take().unwrap().kill())),
