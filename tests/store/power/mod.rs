@@ -5,6 +5,7 @@
 //! `FACTFS_POWER` is how many of them (300), `FACTFS_SEED` repeats which.
 
 mod disk;
+mod filesystem;
 mod promised;
 mod recorder;
 mod workload;
@@ -26,6 +27,19 @@ fn recorded(seed: u64) -> Option<Vec<Line<Note>>> {
     let lines = recorder.lines();
     session.umount_and_join().unwrap();
     Some(lines)
+}
+
+/// Half of them are right after something was noted: what was just promised is lost most easily.
+fn moments(lines: &[Line<Note>], count: usize, random: &mut Random) -> Vec<usize> {
+    let noted: Vec<_> =
+        (1..=lines.len()).filter(|at| matches!(lines[at - 1], Line::Noted(_))).collect();
+    let mut moment = |n| match n % 2 {
+        0 => random.below(lines.len() + 1),
+        _ => noted[random.below(noted.len())],
+    };
+    let mut moments: Vec<_> = (0..count).map(|n| moment(n)).collect();
+    moments.sort_unstable();
+    moments
 }
 
 fn describe(lines: &[Line<Note>]) -> String {
@@ -55,8 +69,7 @@ fn every_acknowledged_transaction_outlives_a_loss_of_power() {
     let mut random = Random::seeded();
     let Some(lines) = recorded(random.0) else { return };
     let count = number("FACTFS_POWER", 300);
-    let mut moments: Vec<_> = (0..count).map(|_| random.below(lines.len() + 1)).collect();
-    moments.sort_unstable();
+    let moments = moments(&lines, count, &mut random);
     let (mut disk, mut promised, mut at) = (Disk::new(), Promised::default(), 0);
     let (mut broken, mut names, mut bytes) = (Vec::new(), 0, 0);
     for moment in moments {

@@ -1,12 +1,13 @@
 //! What was promised by a moment, and whether a database that lost power then keeps it.
 //!
 //! **Invariant:** the first promise is the database itself: before it was made nothing else may be
-//! wrong than that there is none.
+//! wrong than that there is none, or half of one, and making it anew makes it whole.
 
-use super::workload::{Note, open};
+use super::workload::{Note, open, settings};
 use crate::support::Place;
 use crate::support::audit::audit;
-use factfs_store::{Database, Kind};
+use factfs_core::conn::CreateOptions;
+use factfs_store::Database;
 use std::collections::BTreeMap;
 
 /// Whether a branch or a tag is there: `None` while it is being made or deleted.
@@ -48,8 +49,12 @@ impl Promised {
 
     /// Whether the database at `name` of a place keeps them all, and goes on; what it breaks.
     pub fn broken(&self, place: &Place, name: &str) -> Option<String> {
+        if !self.created {
+            // What was begun can be made, unless it was made.
+            let url = place.path(name).to_string_lossy().into_owned();
+            let _ = Database::create(&url, &CreateOptions::default(), &settings());
+        }
         let audit = match audit(place, name) {
-            Err(error) if !self.created && error.kind == Kind::NotFound => return None,
             Err(error) => return Some(format!("it does not open: {error}")),
             Ok(audit) => audit,
         };
