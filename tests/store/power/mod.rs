@@ -24,6 +24,10 @@ fn recorded(seed: u64) -> Option<Vec<Line<Note>>> {
     fs::create_dir(&root).unwrap();
     let (recorder, session) = Recorder::mount(&root)?;
     run(&root, &recorder, seed);
+    for kind in ["pack", "log", "novelty", "snap"] {
+        let objects = fs::read_dir(database_at(&root).join(kind)).unwrap().count();
+        assert!(objects > 0, "nothing was written to {kind}/: this shows less than it should");
+    }
     let lines = recorder.lines();
     session.umount_and_join().unwrap();
     Some(lines)
@@ -33,11 +37,11 @@ fn recorded(seed: u64) -> Option<Vec<Line<Note>>> {
 fn moments(lines: &[Line<Note>], count: usize, random: &mut Random) -> Vec<usize> {
     let noted: Vec<_> =
         (1..=lines.len()).filter(|at| matches!(lines[at - 1], Line::Noted(_))).collect();
-    let mut moment = |n| match n % 2 {
+    let moment = |n| match n % 2 {
         0 => random.below(lines.len() + 1),
         _ => noted[random.below(noted.len())],
     };
-    let mut moments: Vec<_> = (0..count).map(|n| moment(n)).collect();
+    let mut moments: Vec<_> = (0..count).map(moment).collect();
     moments.sort_unstable();
     moments
 }
