@@ -7,7 +7,8 @@
 //! name would both believe to be alone.
 //!
 //! The version of a ref is the hash of its bytes (every body carries a nonce), never a time or an
-//! inode of the file system. Reading takes no lock, and writes nothing. Names that begin with a dot
+//! inode of the file system. Reading takes no lock, and writes nothing; a ref that this process has
+//! not read before is synced before it is believed. Names that begin with a dot
 //! are ours: the lock, temporaries.
 
 mod files;
@@ -20,17 +21,25 @@ use factfs_core::hash::NodeHash;
 use factfs_core::store::{
     BoxFuture, Expect, Fetch, Listed, RefRead, Store, StoreError, StoreErrorKind, Swap, Version,
 };
-use files::{WriteError, failed};
+use files::{Directories, WriteError, failed};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Ranges this close are cheaper read through than with another call.
 const GAP_BYTES: u64 = 4096;
 /// No reason to read more than this at once.
 const LIMIT_BYTES: u64 = 1024 * 1024;
+/// How a directory that can only be read refuses to be synced.
+const NO_SYNC: [io::ErrorKind; 4] = [
+    io::ErrorKind::PermissionDenied,
+    io::ErrorKind::ReadOnlyFilesystem,
+    io::ErrorKind::InvalidInput,
+    io::ErrorKind::Unsupported,
+];
 
 /// A local directory.
 #[derive(Clone, Debug)]
@@ -46,6 +55,9 @@ struct Place {
     /// A ref was swapped and its directory could not be synced: it is not to be believed until it
     /// can.
     unsynced: AtomicBool,
+    directories: Directories,
+    /// The version of each ref that is known to be on the disk.
+    durable: Mutex<BTreeMap<String, Version>>,
 }
 
 impl LocalStore {
@@ -54,7 +66,9 @@ impl LocalStore {
         let root = root.into();
         let url = root.display().to_string();
         let (lock_timeout, unsynced) = (settings.lock_timeout, AtomicBool::new(false));
-        Self { place: Arc::new(Place { root, url, lock_timeout, unsynced }) }
+        let (directories, durable) = (Directories::default(), Mutex::default());
+        let place = Place { root, url, lock_timeout, unsynced, directories, durable };
+        Self { place: Arc::new(place) }
     }
 
     /// Deletes temporaries that were begun longer ago than `age`, left by processes that were
@@ -94,7 +108,8 @@ impl Place {
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.path(key)?;
         let temporary = files::fresh_temporary(&path);
-        files::write(&self.root, &path, &temporary, bytes).map_err(|e| self.failed(key)(e.into()))
+        let written = files::write(&self.root, &self.directories, &path, &temporary, bytes);
+        written.map_err(|e| self.failed(key)(e.into()))
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreError> {
@@ -116,8 +131,32 @@ impl Place {
         Ok(match self.current(&self.path(name)?, name)? {
             None => RefRead::Absent,
             Some((_, version)) if from == Some(&version) => RefRead::Unchanged,
-            Some((bytes, version)) => RefRead::Found { bytes, version },
+            Some((bytes, version)) => {
+                self.make_durable(name, &version)?;
+                RefRead::Found { bytes, version }
+            }
         })
+    }
+
+    /// Whoever swapped it may have been killed before it synced the directory. What is read here
+    /// can be acknowledged by this process (a retry finds its transaction), so it has to stay.
+    fn make_durable(&self, name: &str, version: &Version) -> Result<(), StoreError> {
+        if self.durable().get(name) == Some(version) {
+            return Ok(());
+        }
+        match files::sync_parent(&self.root, &self.path(name)?) {
+            // Who may only read acknowledges nothing.
+            Err(e) if NO_SYNC.contains(&e.kind()) => Ok(()),
+            Err(e) => Err(self.failed(name)(e)),
+            Ok(()) => {
+                self.durable().insert(name.to_owned(), version.clone());
+                Ok(())
+            }
+        }
+    }
+
+    fn durable(&self) -> MutexGuard<'_, BTreeMap<String, Version>> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn current(&self, path: &Path, name: &str) -> Result<Option<(Bytes, Version)>, StoreError> {
@@ -135,7 +174,7 @@ impl Place {
     fn cas_ref(&self, name: &str, expect: &Expect, bytes: &[u8]) -> Result<Swap, StoreError> {
         let path = self.path(name)?;
         if *expect == Expect::Absent {
-            files::make_directory(&self.root).map_err(self.failed(name))?;
+            self.directories.make_root(&self.root).map_err(self.failed(name))?;
         } else if !self.root.exists() {
             return Ok(Swap::Lost);
         }
@@ -150,8 +189,12 @@ impl Place {
         }
         // One writer at a time: one name is enough, and what a killed process left is overwritten.
         let temporary = files::temporary(&path, "cas");
-        match files::write(&self.root, &path, &temporary, bytes) {
-            Ok(()) => Ok(Swap::Swapped(version_of(bytes))),
+        match files::write(&self.root, &self.directories, &path, &temporary, bytes) {
+            Ok(()) => {
+                let version = version_of(bytes);
+                self.durable().insert(name.to_owned(), version.clone());
+                Ok(Swap::Swapped(version))
+            }
             Err(WriteError::NotApplied(e)) => Err(self.failed(name)(e)),
             Err(WriteError::NotDurable(e)) => {
                 // Whoever reads it back must not find it before it is on the disk.

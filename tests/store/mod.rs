@@ -3,6 +3,8 @@
 mod clone;
 mod damage;
 mod kill;
+mod power;
 mod race;
 mod s3;
+mod soak;
 mod table;

@@ -63,6 +63,11 @@ impl Writer {
         let _ = self.seen.iter().take(acknowledged).count();
     }
 
+    /// How many transactions were acknowledged since this was last asked.
+    pub fn newly_seen(&self) -> usize {
+        self.seen.try_iter().count()
+    }
+
     /// Ends it with SIGKILL.
     pub fn kill(mut self) -> Written {
         self.child.kill().unwrap();

@@ -1,18 +1,21 @@
 //! Files that are there wholly or not at all, after a crash, too; and what the errors of a file
 //! system mean.
 //!
-//! **Invariant:** [`write()`] returns `Ok` only when bytes, name and every directory it made are on
-//! the disk; on [`WriteError::NotApplied`] nothing is left behind and what had the name before
-//! still has it.
+//! **Invariant:** [`write()`] returns `Ok` only when bytes, name and every directory above, up to
+//! the root of the store, are on the disk, whoever made them: a process that was killed may have
+//! made a directory and not synced it. On [`WriteError::NotApplied`] nothing is left behind and
+//! what had the name before still has it.
 
 use crate::key;
 use bytes::Bytes;
 use factfs_core::store::{Listed, StoreError, StoreErrorKind};
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const TEMPORARY: &str = ".tmp-";
@@ -78,12 +81,13 @@ fn read_once(path: &Path, range: Option<&Range<u64>>) -> io::Result<Result<Bytes
 /// directory.
 pub(super) fn write(
     root: &Path,
+    directories: &Directories,
     path: &Path,
     temporary: &Path,
     bytes: &[u8],
 ) -> Result<(), WriteError> {
     let parent = path.parent().unwrap_or(root);
-    make_directory(parent).map_err(WriteError::NotApplied)?;
+    directories.make(root, parent).map_err(WriteError::NotApplied)?;
     if let Err(error) = fill(temporary, bytes).and_then(|()| fs::rename(temporary, path)) {
         // Best effort: where even this fails, `sweep` finds it.
         let _ = fs::remove_file(temporary);
@@ -98,18 +102,51 @@ fn fill(temporary: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes a directory and those above it, each on the disk before the next.
-pub(super) fn make_directory(path: &Path) -> io::Result<()> {
-    if path.as_os_str().is_empty() || path.is_dir() {
-        return Ok(());
+/// The directories of a store that are known to be on the disk.
+#[derive(Debug, Default)]
+pub(super) struct Directories(Mutex<BTreeSet<PathBuf>>);
+
+impl Directories {
+    /// Makes a directory in `root` and those above it, each on the disk before the next. A `root`
+    /// that is there is taken for synced: whoever made the store saw to that.
+    fn make(&self, root: &Path, path: &Path) -> io::Result<()> {
+        match path == root && path.is_dir() {
+            true => Ok(()),
+            false => self.make_below(root, path, true),
+        }
     }
-    let parent = path.parent().unwrap_or(Path::new("."));
-    make_directory(parent)?;
-    match fs::create_dir(path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        other => other?,
+
+    /// Makes the directory of a new store, and sees to it that all above it are on the disk.
+    pub(super) fn make_root(&self, root: &Path) -> io::Result<()> {
+        self.make_below(root, root, false)
     }
-    sync_directory(parent)
+
+    fn make_below(&self, root: &Path, path: &Path, is_root_synced: bool) -> io::Result<()> {
+        let was_there = path.is_dir();
+        let is_known = was_there && (is_root_synced && path == root || self.known().contains(path));
+        if path.as_os_str().is_empty() || is_known {
+            return Ok(());
+        }
+        let Some(parent) = path.parent() else { return Ok(()) };
+        self.make_below(root, parent, is_root_synced)?;
+        if !was_there {
+            match fs::create_dir(path) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+                other => other?,
+            }
+        }
+        match sync_directory(parent) {
+            // Above the store not every directory is ours to open.
+            Err(_) if was_there && !parent.starts_with(root) => {}
+            other => other?,
+        }
+        self.known().insert(path.to_owned());
+        Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Makes sure that a name is on the disk.
