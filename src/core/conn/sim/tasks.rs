@@ -78,7 +78,10 @@ impl Tasks {
         }
         self.spawn(Box::pin(self.client.clone().read()));
         self.spawn(Box::pin(self.client.clone().hold()));
-        self.spawn(Box::pin(self.client.clone().flush()));
+        // Sometimes two, so that one is often late.
+        for _ in 0..1 + self.client.network.dice(2) {
+            self.spawn(Box::pin(self.client.clone().flush()));
+        }
         self.spawn(Box::pin(self.client.clone().branch()));
         self.poll_all(Fate { deaths: 3, pauses: 20 });
         self.client.network.set_loss(0);
