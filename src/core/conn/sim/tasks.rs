@@ -14,7 +14,7 @@ use std::task::{Context, Wake, Waker};
 
 const WRITERS: usize = 3;
 /// The longest that collectors wait between collections.
-const COLLECTORS_MS: [u64; 2] = [80, 900];
+const COLLECTORS_MS: [u64; 2] = [50, 900];
 /// The longest that a client stands still.
 const PAUSE_MS: u64 = 1_200;
 
