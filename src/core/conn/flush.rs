@@ -130,8 +130,8 @@ impl Conn {
         self.swap_trees(from, &flushed).await
     }
 
-    /// A flush where one is due. What was committed is acknowledged: what goes wrong here is kept for
-    /// [`Conn::flush_error`].
+    /// A flush where one is due. What was committed is acknowledged: what goes wrong here is kept
+    /// for [`Conn::flush_error`].
     pub async fn flush_due(&self) {
         if self.needs_flush() {
             self.flush_noted().await;
