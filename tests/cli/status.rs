@@ -19,9 +19,9 @@ fn says_what_a_database_is() {
     attributes,7
     branches,"[""main""]"
     tags,[]
-    warnings,
+    warnings,[]
     "#);
-    assert_snapshot!(sandbox.ok(&["status", "catalog", "--at", "1", "--format", "json"]), @r#"{"attributes": 7, "branch": "main", "branches": ["main"], "commit": "1-HASH", "datoms": null, "instant": "2026-06-23T00:00:00Z", "name": "catalog", "t": 1, "tags": [], "url": "DIR/catalog", "uuid": "UUID"}"#);
+    assert_snapshot!(sandbox.ok(&["status", "catalog", "--at", "1", "--format", "json"]), @r#"{"attributes": 7, "branch": "main", "branches": ["main"], "commit": "1-HASH", "datoms": null, "instant": "2026-06-23T00:00:00Z", "name": "catalog", "t": 1, "tags": [], "url": "DIR/catalog", "uuid": "UUID", "warnings": []}"#);
 }
 
 #[test]
