@@ -8,7 +8,7 @@
 //!
 //! **Invariant:** a head is written when all it refers to is there: a copy that was interrupted is
 //! as whole as before, and the next one goes on. Nothing is ever written to the source, and nothing
-//! to a place that holds anything else. Memory: [`AT_ONCE`] objects.
+//! to a place that holds anything else. Memory: `AT_ONCE` objects.
 
 mod copy;
 mod error;

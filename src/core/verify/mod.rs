@@ -3,7 +3,7 @@
 //!
 //! Each pack is read once and whole, each of its nodes verified and summed up; the log is read from
 //! its first commit, the chain of ids computed anew; then trees are compared with the log by sums
-//! that do not depend on order ([`sums`]).
+//! that do not depend on order (`sums.rs`).
 //!
 //! **Invariant:** memory is bounded by the number of nodes (a few hundred bytes each, about a
 //! thousandth of the database), the novelty of one head and a few packs, never by the facts. What
