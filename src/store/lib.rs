@@ -39,6 +39,7 @@ mod locator;
 mod readonly;
 mod retry;
 mod settings;
+mod shown;
 
 // floor 1: the places, and what is known of them
 mod local;
@@ -88,5 +89,6 @@ pub use opening::runtime;
 pub use readonly::ReadOnly;
 pub use retry::Retried;
 pub use settings::Settings;
+pub use shown::shown;
 pub use upkeep::{Copying, repair, verify};
 pub use url::{canonical_url, open};

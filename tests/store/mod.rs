@@ -1,9 +1,12 @@
 //! What a store promises, shown on whole processes.
 
 mod clone;
+mod credentials;
 mod damage;
 mod kill;
 mod power;
+#[cfg(feature = "aws")]
+mod profiles;
 mod race;
 mod s3;
 mod soak;

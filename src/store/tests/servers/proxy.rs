@@ -27,7 +27,9 @@ pub enum Manner {
     Cut,
     /// Passes every third swap on, and then says nothing for longer than clients are patient.
     Hang,
-    /// Signs for who comes without credentials: a public web server.
+    /// Answers 403 to whoever comes with keys that last, but for a POST: that asks for a role.
+    RolesOnly,
+    /// Signs for whoever comes, whatever they bring: a public web server.
     Authorize,
 }
 
@@ -91,7 +93,9 @@ fn serve(
     let Some((head, body)) = request(&mut client)? else { return Ok(()) };
     counter.fetch_add(1, Relaxed);
     let put = head.starts_with("PUT ");
-    if put && manner == Manner::RefusePut {
+    let lasting = !head.to_ascii_lowercase().contains("\r\nx-amz-security-token:");
+    let no_role = manner == Manner::RolesOnly && lasting && !head.starts_with("POST ");
+    if no_role || put && manner == Manner::RefusePut {
         let length = REFUSAL.len();
         let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nConnection: close";
         return write!(client, "{head}\r\nContent-Length: {length}\r\n\r\n{REFUSAL}");
@@ -106,7 +110,8 @@ fn serve(
     let kept = head.split("\r\n").filter(|line| {
         let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let condition = is_condition(line);
-        name != "connection" && !(put && condition && manner == Manner::DropConditions)
+        let signed = name == "authorization" && manner == Manner::Authorize;
+        name != "connection" && !signed && !(put && condition && manner == Manner::DropConditions)
     });
     let mut head = kept.collect::<Vec<_>>().join("\r\n");
     if manner == Manner::Authorize {
