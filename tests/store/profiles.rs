@@ -134,7 +134,7 @@ fn a_login_that_ended_is_told_with_what_to_do() {
     let place = home(SSO, "").set("AWS_PROFILE", "team");
     for cached in [None, Some(token("2020-01-01T00:00:00Z"))] {
         cached.iter().for_each(|token| fs::write(place.path(CACHED), token).unwrap());
-        let said = place.fails(7, &["status", URL], "");
+        let said = place.fails(13, &["status", URL], "");
         assert!(said.contains("aws sso login --profile team"), "{said}");
     }
 }
@@ -142,7 +142,7 @@ fn a_login_that_ended_is_told_with_what_to_do() {
 #[test]
 fn a_profile_that_is_not_there() {
     let place = home("[profile team]\nregion = x\n", KEYS).set("AWS_PROFILE", "teem");
-    let said = place.fails(7, &["status", URL], "");
+    let said = place.fails(13, &["status", URL], "");
     assert!(said.contains("no AWS profile \"teem\""), "{said}");
     assert!(said.contains("there are: keys, team"), "{said}");
 }

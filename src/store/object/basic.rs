@@ -3,6 +3,7 @@
 //! **Invariant:** they go into a header that is never printed, and out of the address, which is:
 //! errors of the client below show where it asked.
 
+use factfs_core::edn::encode_base64;
 use reqwest::header::{HeaderMap, HeaderValue};
 use url::Url;
 
@@ -18,7 +19,7 @@ pub(super) fn split(url: &Url) -> (Url, HeaderMap) {
     let mut secret = decode(url.username());
     secret.push(b':');
     secret.extend(decode(url.password().unwrap_or_default()));
-    if let Ok(mut value) = HeaderValue::from_str(&format!("Basic {}", base64(&secret))) {
+    if let Ok(mut value) = HeaderValue::from_str(&format!("Basic {}", encode_base64(&secret))) {
         value.set_sensitive(true);
         headers.insert(reqwest::header::AUTHORIZATION, value);
     }
@@ -35,20 +36,6 @@ fn decode(text: &str) -> Vec<u8> {
         rest = if byte.is_some() { &after[2..] } else { after };
     }
     bytes
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let byte = |n: usize| u32::from(three.get(n).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for n in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * n) & 63) as usize];
-            text.push(if n <= three.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
 }
 
 #[cfg(test)]

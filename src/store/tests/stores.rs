@@ -13,6 +13,7 @@ use factfs_core::store::contract::{Trust, check, probe};
 use factfs_core::store::{Expect, Fetch, RefRead, Store, StoreErrorKind, Swap};
 use factfs_store::{CheckOptions, Settings, SystemHost, check_store, open};
 use servers::azurite::{self, Azurite};
+use servers::gcs::{self, Gcs};
 use servers::postgres::Postgres;
 use servers::s3rver::S3rver;
 use std::sync::Arc;
@@ -45,6 +46,40 @@ async fn azurite_keeps_the_contract() {
     let error = missing.read_ref("head", None).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::NotFound, "{error}");
     assert_eq!(error.reason, "there is no such bucket");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn google_keeps_the_contract() {
+    let server = Gcs::start(Duration::ZERO);
+    let settings = settings(&gcs::variables(server.port));
+    keeps_the_contract(&["gs://team-a".into(), "gs://team-a/team b/catalog".into()], &settings)
+        .await;
+    let missing = open("gs://none/x", &settings).unwrap();
+    let error = missing.read_ref("head", None).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::NotFound, "{error}");
+    assert_eq!(error.reason, "there is no such bucket");
+}
+
+/// What writes too often is asked to come later, and does; who is asked too often says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn google_that_takes_few_writes_to_one_name() {
+    let server = Gcs::start(Duration::from_millis(100));
+    let settings = settings(&gcs::variables(server.port));
+    let store = open("gs://team-a/x", &settings).unwrap();
+    let mut expect = Expect::Absent;
+    for n in 0..4 {
+        match store.cas_ref("head", expect, Bytes::from(format!("{n}"))).await.unwrap() {
+            Swap::Swapped(version) => expect = Expect::Version(version),
+            other => panic!("{n}: {other:?}"),
+        }
+    }
+    assert!(server.refused() > 0);
+    let hurried = Settings { retries: 0, ..settings };
+    let store = open("gs://team-a/x", &hurried).unwrap();
+    let swap = store.cas_ref("head", expect, Bytes::from_static(b"5")).await.unwrap();
+    let Swap::Unknown(error) = swap else { panic!("{swap:?}") };
+    assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
+    assert!(error.reason.starts_with("asks to be asked later"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

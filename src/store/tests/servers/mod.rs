@@ -4,6 +4,7 @@
 //! test. Where its program is missing the test says `skipped:` in one line, and passes.
 
 pub mod azurite;
+pub mod gcs;
 pub mod moto;
 pub mod postgres;
 pub mod proxy;

@@ -102,7 +102,7 @@ fn serve(
     }
     let is_condition = |line: &str| {
         let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        matches!(name.as_str(), "if-match" | "if-none-match")
+        matches!(name.as_str(), "if-match" | "if-none-match" | "x-goog-if-generation-match")
     };
     let swap = put && head.split("\r\n").any(is_condition);
     // One that is sent again is another one here: it is the third of them that is disturbed.
@@ -138,7 +138,7 @@ fn serve(
 }
 
 /// The head without its last empty line, and the body.
-fn request(client: &mut TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+pub(super) fn request(client: &mut TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 65536];
     let end = loop {
