@@ -7,6 +7,8 @@
 use crate::host::SystemHost;
 use crate::local::LocalStore;
 use crate::object::{self, Scheme};
+#[cfg(feature = "postgres")]
+use crate::retry::Retried;
 use crate::settings::Settings;
 use crate::shown::shown;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -65,7 +67,9 @@ pub fn open(url: &str, settings: &Settings) -> Result<Arc<dyn Store>, StoreError
         #[cfg(feature = "postgres")]
         Place::Postgres(address) => {
             let table = sql::Postgres::new(&address, shown.clone(), settings)?;
-            Arc::new(sql::SqlStore::new(shown, table))
+            let store = sql::SqlStore::new(shown, table);
+            let store = Retried::new(store, Arc::new(SystemHost), settings.retries);
+            Arc::new(store.within(settings.retry_timeout))
         }
     })
 }

@@ -11,6 +11,7 @@ use crate::support::proxy::{Manner, Proxy};
 use crate::support::servers::azurite::{self, Azurite};
 use crate::support::servers::gcs::{self, Gcs};
 use crate::support::servers::postgres::Postgres;
+use crate::support::servers::wire::{Wire, WireManner};
 use crate::support::writer::Writer;
 use crate::support::{Place, SCHEMA, number};
 use factfs_core::edn::read_one;
@@ -132,20 +133,60 @@ fn through(manner: Manner, kind: &str) {
         "google, unhurried" => number("FACTFS_FLAKY_GOOGLE", 6),
         _ => number("FACTFS_FLAKY", 20),
     };
+    commits(&far, &url, &place, &url, count);
+    disturbed(&format!("{kind} {manner:?}"), proxy.swaps() / 3, count);
+}
+
+/// So many transactions from afar, each committed once, and said to be.
+fn commits(far: &Place, far_url: &str, place: &Place, url: &str, count: usize) {
     let forms = (0..count).map(|n| format!("[{{:w/key \"{n}\" :w/n {n}}}]")).collect();
-    let written = Writer::start(&far, &url, forms).end();
+    let written = Writer::start(far, far_url, forms).end();
     assert_eq!((written.code, written.stderr.as_str()), (Some(0), ""));
     assert_eq!(written.acknowledged.len(), count);
-    let audit = audit(&place, &url).unwrap();
+    let audit = audit(place, url).unwrap();
     assert_eq!(audit.log.len(), 1 + count, "commits");
     let each_once: BTreeMap<_, _> = (0..count).map(|n| (n.to_string(), 1)).collect();
     assert_eq!(audit.keys, each_once);
     let reported = written.acknowledged.iter().map(|report| report["commit"].as_str().unwrap());
     let log: Vec<_> = audit.log[1..].iter().map(|entry| entry.commit.to_string()).collect();
     assert_eq!(reported.collect::<Vec<_>>(), log, "what was reported is what the log has");
-    let disturbed = proxy.swaps() / 3;
+}
+
+fn disturbed(what: &str, disturbed: usize, count: usize) {
     assert!(disturbed * 4 > count, "too few were disturbed: {disturbed} of {count}");
-    eprintln!("{kind} {manner:?}: {count} transactions, {disturbed} swaps disturbed");
+    eprintln!("{what}: {count} transactions, {disturbed} swaps disturbed");
+}
+
+/// The same on PostgreSQL, whose statements a proxy of its own disturbs.
+fn through_wire(manner: WireManner) {
+    let Some(postgres) = Postgres::start() else { return };
+    let (place, url) = (Place::new(), postgres.url("team-a"));
+    place.ok(&["init", &url, "--schema", SCHEMA], "");
+    let wire = Wire::start(postgres.port(), manner);
+    let far_url = url.replace(&postgres.port().to_string(), &wire.port.to_string());
+    let count = number("FACTFS_FLAKY", 20);
+    commits(&Place::new(), &far_url, &place, &url, count);
+    disturbed(&format!("postgres {manner:?}"), wire.swaps() / 3, count);
+}
+
+#[test]
+fn postgres_that_drops_statements() {
+    through_wire(WireManner::Drop);
+}
+
+#[test]
+fn postgres_that_commits_and_cuts_the_connection() {
+    through_wire(WireManner::Cut);
+}
+
+#[test]
+fn postgres_that_commits_and_hangs() {
+    through_wire(WireManner::Hang);
+}
+
+#[test]
+fn postgres_that_commits_later_what_was_cut_off() {
+    through_wire(WireManner::Late);
 }
 
 #[test]

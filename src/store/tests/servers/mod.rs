@@ -9,6 +9,7 @@ pub mod moto;
 pub mod postgres;
 pub mod proxy;
 pub mod s3rver;
+pub mod wire;
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
