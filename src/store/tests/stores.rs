@@ -91,6 +91,36 @@ async fn postgres_keeps_the_contract() {
     what_it_refuses(&postgres).await;
 }
 
+/// Whom a client trusts, and what it says where it does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_over_tls() {
+    let Some(postgres) = Postgres::start_secured("localhost") else { return };
+    let root = postgres.authority().display().to_string();
+    let url = |host: &str, query: &str| {
+        format!("{}?{query}", postgres.url("a").replace("127.0.0.1", host))
+    };
+    let read = async |url: &str, settings: &Settings| {
+        open(url, settings).unwrap().read_ref("head", None).await
+    };
+    let none = Settings::default();
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let trusting = url("localhost", &format!("sslmode={mode}&sslrootcert={root}"));
+        assert_eq!(read(&trusting, &none).await.unwrap(), RefRead::Absent, "{mode}");
+        let strange = read(&url("localhost", &format!("sslmode={mode}")), &none).await;
+        let strange = strange.unwrap_err();
+        assert_eq!(strange.kind, StoreErrorKind::Denied, "{mode}: {strange}");
+        assert!(strange.reason.contains("PGSSLROOTCERT"), "{strange}");
+        let other = url("127.0.0.1", &format!("sslmode={mode}&sslrootcert={root}"));
+        let error = read(&other, &none).await.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Denied, "a certificate of another name: {error}");
+    }
+    let named = settings(&[("PGSSLROOTCERT", root.clone()), ("PGSSLMODE", "require".into())]);
+    assert_eq!(read(&url("localhost", ""), &named).await.unwrap(), RefRead::Absent);
+    assert_eq!(read(&url("localhost", "sslmode=disable"), &none).await.unwrap(), RefRead::Absent);
+    let store = open(&url("localhost", &format!("sslmode=require&sslrootcert={root}")), &none);
+    check(&*store.unwrap(), &SystemHost).await.unwrap();
+}
+
 async fn places_are_strangers(postgres: &Postgres) {
     let store = |place: &str| -> Arc<dyn Store> {
         open(&postgres.url(place), &Settings::default()).unwrap()
