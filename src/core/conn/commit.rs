@@ -60,6 +60,8 @@ impl Conn {
                     if !flushed && self.inner.options.flush != Flush::Asked =>
                 {
                     flushed = true;
+                    // One that runs elsewhere makes room, too, and never waits for a group.
+                    self.inner.flushing.ended().await;
                     match self.flush().await {
                         Ok(_) => {
                             jobs = group.into_jobs();

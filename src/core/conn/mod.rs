@@ -46,7 +46,7 @@ pub use error::{ConnError, TransactError};
 pub use gc::{Collected, Collection, Retention, RetentionError, Total, span_ms};
 pub use log::{CommitEntry, LogReader};
 pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
-pub use resolve::Moment;
+pub use resolve::{Found, Moment};
 
 pub(crate) use commits::LogPlace;
 pub(crate) use commits::{key as commit_key, read as commit_of_row, value as commit_row};
@@ -140,7 +140,7 @@ struct Inner {
     /// When the head was swapped last from here.
     swapped_ms: AtomicI64,
     /// Databases of the past that were opened last.
-    past: Mutex<Vec<Snapshot>>,
+    past: Mutex<Vec<(u64, Snapshot)>>,
 }
 
 impl Conn {

@@ -6,7 +6,7 @@ mod pace;
 mod time;
 
 use super::testing::*;
-use super::{Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};
+use super::{Collection, Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};
 use crate::commit::TAIL_BYTES;
 use crate::datom::Order;
 use crate::db::{Db, DbError, Prepared};
