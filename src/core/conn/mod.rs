@@ -14,6 +14,7 @@ mod asof;
 mod backfill;
 mod branch;
 mod build;
+mod claim;
 mod commit;
 mod commits;
 mod create;
@@ -52,7 +53,7 @@ pub(crate) use commits::LogPlace;
 pub(crate) use commits::{key as commit_key, read as commit_of_row, value as commit_row};
 pub(crate) use flush::{Inlined, merge_order, pack_name};
 
-use crate::commit::{Opened, TAIL_BYTES};
+use crate::commit::{Opened, TAIL_BYTES, Writer};
 use crate::db::{Db, Prepared, Snapshot, TxReport};
 use crate::index::Nodes;
 use crate::store::{Host, Store, Version};
@@ -141,6 +142,8 @@ struct Inner {
     swapped_ms: AtomicI64,
     /// Databases of the past that were opened last.
     past: Mutex<Vec<(u64, Snapshot)>>,
+    /// By which a transactor took the branch over.
+    claim: Mutex<Option<Writer>>,
 }
 
 impl Conn {

@@ -1,6 +1,7 @@
 //! Connections over a store that does what it is told.
 
 mod branch;
+mod claim;
 mod crash;
 mod pace;
 mod time;
