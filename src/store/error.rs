@@ -94,7 +94,7 @@ fn conn(error: &ConnError) -> Kind {
         | ConnError::NoTag(_)
         | ConnError::NoCommit(_) => Kind::NotFound,
         ConnError::Exists { .. } | ConnError::NameTaken(_) => Kind::Exists,
-        ConnError::Stale { .. } | ConnError::Closed => Kind::Stale,
+        ConnError::Stale { .. } | ConnError::Closed | ConnError::Claimed { .. } => Kind::Stale,
         ConnError::BadName(_)
         | ConnError::DefaultBranch(_)
         | ConnError::Ambiguous(_)

@@ -126,7 +126,7 @@ impl Conn {
         let flushed = place.merge(base, &novelty, &from.snapshot.schema, &rows, &sparse)?;
         place.put_all(&flushed.packs).await?;
         place.nodes.offer(&flushed.inlined);
-        running.iter().for_each(|running| running.swap());
+        let _swapping = running.map(Running::swap);
         self.swap_trees(from, &flushed).await
     }
 

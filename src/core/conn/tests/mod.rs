@@ -1,12 +1,13 @@
 //! Connections over a store that does what it is told.
 
 mod branch;
+mod claim;
 mod crash;
 mod pace;
 mod time;
 
 use super::testing::*;
-use super::{Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};
+use super::{Collection, Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};
 use crate::commit::TAIL_BYTES;
 use crate::datom::Order;
 use crate::db::{Db, DbError, Prepared};
