@@ -62,8 +62,9 @@ mod error;
 // floor 5: a store that is open
 mod opening;
 
-// floor 6: what is done beside transactions
+// floor 6: what is done beside transactions, and for readers
 mod flusher;
+mod renewing;
 
 // floor 7: a database for callers that wait
 mod database;

@@ -1,5 +1,6 @@
 //! What a store promises, shown on whole processes.
 
+mod again;
 mod clone;
 mod credentials;
 mod damage;

@@ -6,7 +6,8 @@ use super::flushing::Flushing;
 use super::queue::Queue;
 use super::{Conn, ConnError, Inner, Options, Place, Seen};
 use crate::commit::{HEAD, Head};
-use crate::db::Db;
+use crate::db::{Db, Snapshot};
+use crate::id::CommitId;
 use crate::store::RefRead;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
@@ -53,9 +54,23 @@ impl Conn {
     }
 
     /// The same database once more, for a reader whose objects a collection deleted: seen from the
-    /// newest head as of then.
+    /// newest head as of then. [`ConnError::Collected`] where that is not in the history of this
+    /// branch.
     pub async fn again(&self, db: &Db) -> Result<Db, ConnError> {
-        Ok(self.refresh().await?.as_of(db.basis_t()))
+        match db.snapshot().commit {
+            Some(commit) => Ok(db.over(self.newest_with(commit).await?)),
+            None => Err(ConnError::Collected),
+        }
+    }
+
+    /// The newest head, if its history has this commit.
+    pub async fn newest_with(&self, commit: CommitId) -> Result<Snapshot, ConnError> {
+        let opened = self.newest().await?.opened;
+        let has = match commit.t <= opened.head.tip.t() {
+            true => self.inner.place.entry(&opened, commit.t).await?.id == commit,
+            false => false,
+        };
+        if has { Ok(opened.snapshot) } else { Err(ConnError::Collected) }
     }
 
     /// The newest head.

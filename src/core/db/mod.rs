@@ -8,6 +8,7 @@ mod entid;
 mod layer;
 mod merge;
 mod prepared;
+mod renew;
 mod scan;
 mod view;
 
@@ -17,6 +18,7 @@ mod tests;
 pub use entid::EntityRef;
 pub use layer::Layer;
 pub use prepared::{Prepared, TxReport};
+pub use renew::Renew;
 pub use scan::Chunks;
 pub use view::View;
 
@@ -177,6 +179,7 @@ pub struct Db {
     snapshot: Arc<Snapshot>,
     view: View,
     forgotten: Forgotten,
+    renewal: Option<renew::Renewal>,
 }
 
 /// Attributes whose ended facts are not shown, sorted; `None` is none of them.
@@ -185,7 +188,7 @@ type Forgotten = Option<Arc<[(AttrId, T)]>>;
 impl Db {
     /// The snapshot as it is.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot: Arc::new(snapshot), view: View::default(), forgotten: None }
+        Self { snapshot: Arc::new(snapshot), view: View::default(), forgotten: None, renewal: None }
     }
 
     /// The commit behind the view.
@@ -237,7 +240,7 @@ impl Db {
     fn seen(&self, view: View) -> Self {
         let forgotten = || self.snapshot.schema.forgetful();
         let forgotten = Some(forgotten()).filter(|all| !all.is_empty()).map(Arc::from);
-        Self { snapshot: self.snapshot.clone(), view, forgotten }
+        Self { snapshot: self.snapshot.clone(), view, forgotten, renewal: self.renewal.clone() }
     }
 
     /// The view as far as it matters here: an as-of that is not before the snapshot hides nothing.

@@ -5,6 +5,7 @@
 //! whole.
 
 use super::merge::{Seeing, merge, slice_of};
+use super::renew::TIMES;
 use super::{Db, DbError};
 use crate::datom::{Datom, KeyRange, Order, Probe, Side, Slice};
 use crate::id::{AttrId, EntityId};
@@ -15,6 +16,10 @@ impl Db {
     /// The facts of each range, in the order of the index. AVET knows only indexed, unique and ref
     /// attributes.
     pub fn scan(&self, order: Order, ranges: &[KeyRange]) -> Result<Vec<Vec<Slice>>, DbError> {
+        self.reading(|db| db.scan_here(order, ranges))
+    }
+
+    fn scan_here(&self, order: Order, ranges: &[KeyRange]) -> Result<Vec<Vec<Slice>>, DbError> {
         let trees = &self.snapshot().trees;
         let current = self.seek(trees.current[order as usize].as_ref(), order, ranges)?;
         let ended = if self.needs_ended() {
@@ -48,6 +53,13 @@ impl Db {
 
     /// The facts of one range in chunks, for ranges that may be large.
     pub fn chunks(&self, order: Order, range: KeyRange) -> Chunks {
+        match self.found() {
+            Some(newer) => newer.chunks_here(order, range),
+            None => self.chunks_here(order, range),
+        }
+    }
+
+    fn chunks_here(&self, order: Order, range: KeyRange) -> Chunks {
         let trees = &self.snapshot().trees;
         let scan = |root: &Option<Root>| {
             Scan::new(root.as_ref(), order, range.clone(), Direction::Forward)
@@ -62,6 +74,10 @@ impl Db {
     /// About how many facts a range has, from branch nodes and what is in memory: no leaf is
     /// fetched.
     pub fn estimate(&self, order: Order, range: &KeyRange) -> Result<u64, DbError> {
+        self.reading(|db| db.estimate_here(order, range))
+    }
+
+    fn estimate_here(&self, order: Order, range: &KeyRange) -> Result<u64, DbError> {
         let layers = self.snapshot().layers.iter();
         let layered: u64 =
             layers.map(|layer| range.rows(order, layer.facts(order)).len() as u64).sum();
@@ -139,10 +155,23 @@ pub struct Chunks {
 }
 
 impl Chunks {
+    /// Has the next slice of both trees at hand; of a newer head from here on, where something of
+    /// this one is gone.
+    fn fill(&mut self) -> Result<(), DbError> {
+        for _ in 0..=TIMES {
+            let filled = self.current.fill(&self.db).and_then(|()| self.ended.fill(&self.db));
+            let Err(error) = filled else { return Ok(()) };
+            let Some(newer) = self.db.renewed(&error) else { return Err(error) };
+            // Nothing from here on was handed out yet.
+            let rest = KeyRange { from: self.from.clone(), to: self.to.clone() };
+            *self = newer.chunks_here(self.order, rest);
+        }
+        self.current.fill(&self.db)
+    }
+
     /// Merges up to the nearest end of what is at hand; `false` when the range is used up.
     fn advance(&mut self) -> Result<bool, DbError> {
-        self.current.fill(&self.db)?;
-        self.ended.fill(&self.db)?;
+        self.fill()?;
         let horizons = [self.current.horizon(), self.ended.horizon()].into_iter().flatten();
         let nearest = horizons.min_by(|x, y| x.encode(self.order).cmp(&y.encode(self.order)));
         let last = nearest.is_none();

@@ -6,7 +6,8 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 /// What it does to requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub enum Manner {
     Hang,
     /// Answers 403 to whoever comes with keys that last, but for a POST: that asks for a role.
     RolesOnly,
+    /// Holds reads of packs while its gate is shut.
+    Gate,
     /// Signs for whoever comes, whatever they bring: a public web server.
     Authorize,
 }
@@ -39,6 +42,21 @@ pub struct Proxy {
     pub port: u16,
     requests: Arc<AtomicUsize>,
     swaps: Arc<AtomicUsize>,
+    gate: Arc<Gate>,
+}
+
+/// How many more reads of packs may pass, and how many wait.
+struct Gate(Mutex<(usize, usize)>, Condvar);
+
+impl Gate {
+    fn pass(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.1 += 1;
+        while state.0 == 0 {
+            state = self.1.wait(state).unwrap();
+        }
+        *state = (state.0 - 1, state.1 - 1);
+    }
 }
 
 impl Proxy {
@@ -49,18 +67,42 @@ impl Proxy {
         let requests = Arc::new(AtomicUsize::new(0));
         let swaps = Arc::new(AtomicUsize::new(0));
         let one_by_one = Arc::new(Mutex::new(()));
+        let gate = Arc::new(Gate(Mutex::new((usize::MAX, 0)), Condvar::new()));
+        let shared_gate = gate.clone();
         let (counter, swap_counter) = (requests.clone(), swaps.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (Ok(stream), counter) = (stream, counter.clone()) else { continue };
                 let (swaps, turn) = (swap_counter.clone(), one_by_one.clone());
+                let gate = shared_gate.clone();
                 // What breaks on the way is what the client under test has to cope with.
                 std::thread::spawn(move || {
-                    serve(stream, upstream, manner, &counter, &swaps, &turn).ok()
+                    let counters = (&*counter, &*swaps);
+                    serve(stream, upstream, manner, counters, &turn, &gate).ok()
                 });
             }
         });
-        Self { port, requests, swaps }
+        Self { port, requests, swaps, gate }
+    }
+
+    /// Lets so many more reads of packs pass, and no others.
+    pub fn shut_after(&self, reads: usize) {
+        self.gate.0.lock().unwrap().0 = reads;
+    }
+
+    /// Waits until somebody stands before the gate.
+    pub fn wait_for_one(&self) {
+        let until = Instant::now() + Duration::from_secs(30);
+        while self.gate.0.lock().unwrap().1 == 0 {
+            assert!(Instant::now() < until, "nobody reads a pack");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Lets everybody pass.
+    pub fn open(&self) {
+        self.gate.0.lock().unwrap().0 = usize::MAX;
+        self.gate.1.notify_all();
     }
 
     /// How many swaps of refs came.
@@ -86,13 +128,17 @@ fn serve(
     mut client: TcpStream,
     upstream: u16,
     manner: Manner,
-    counter: &AtomicUsize,
-    swaps: &AtomicUsize,
+    (counter, swaps): (&AtomicUsize, &AtomicUsize),
     turn: &Mutex<()>,
+    gate: &Gate,
 ) -> std::io::Result<()> {
     let Some((head, body)) = request(&mut client)? else { return Ok(()) };
     counter.fetch_add(1, Relaxed);
     let put = head.starts_with("PUT ");
+    let path = head.split(' ').nth(1).unwrap_or_default();
+    if manner == Manner::Gate && head.starts_with("GET ") && path.contains("/pack/") {
+        gate.pass();
+    }
     let lasting = !head.to_ascii_lowercase().contains("\r\nx-amz-security-token:");
     let no_role = manner == Manner::RolesOnly && lasting && !head.starts_with("POST ");
     if no_role || put && manner == Manner::RefusePut {
