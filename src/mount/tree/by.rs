@@ -4,14 +4,13 @@
 //! back to it, also where a name had to be escaped or shortened.
 
 use super::node::{ByKey, Name};
-use super::plan::tag_of;
 use crate::error::{Failure, Result};
 use crate::name::{self, Unescaped};
 use crate::render;
 use factfs_core::datom::{KeyRange, Order};
 use factfs_core::db::Db;
 use factfs_core::id::EntityId;
-use factfs_core::schema::Attribute;
+use factfs_core::schema::{Attribute, ValueType};
 use factfs_core::text::{parse_cell, write_json};
 use factfs_core::value::{Tag, Value};
 use std::collections::BTreeSet;
@@ -96,7 +95,7 @@ pub fn entities(db: &Db, key: &ByKey) -> Result<(bool, Vec<EntityId>)> {
 }
 
 fn value(db: &Db, attribute: &Attribute, components: &[Name]) -> Result<Option<Value>> {
-    let Some(tag) = attribute.value_type.and_then(tag_of) else {
+    let Some(tag) = attribute.value_type.and_then(ValueType::tag) else {
         return search(db, attribute, components);
     };
     let mut text = Vec::new();
@@ -198,7 +197,7 @@ fn values(db: &Db, components: &[Name], rest: &[Name]) -> Result<Vec<ByName>> {
 /// Whether a keyword value has this namespace folder: `:a` in `by/NS/ATTR/:a/b.edn`.
 pub fn is_keyword_folder(db: &Db, key: &ByKey) -> Result<bool> {
     let attribute = attribute(db, &key.components)?;
-    let keyword = attribute.value_type.and_then(tag_of) == Some(Tag::Keyword);
+    let keyword = attribute.value_type.and_then(ValueType::tag) == Some(Tag::Keyword);
     Ok(keyword
         && key.is_namespace()
         && !values(db, &key.components, &key.components[2..])?.is_empty())
