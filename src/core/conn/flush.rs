@@ -16,7 +16,9 @@ use crate::commit::{
 use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::db::{Layer, Trees};
 use crate::id::{AttrId, T, Tx};
-use crate::index::{Changes, Forest, NodeRef, PackId, PackWriter, Root, Shape, Tree, TreeError};
+use crate::index::{
+    self, Changes, Forest, NodeRef, PackId, PackWriter, Root, Shape, Tree, TreeError,
+};
 use crate::schema::Schema;
 use crate::store::{Expect, Swap};
 use bytes::Bytes;
@@ -274,6 +276,10 @@ impl Place {
     ) -> Result<Flushed, ConnError> {
         let mut packs = PackWriter::new(|| PackId(self.host.random()));
         let nodes = self.nodes.as_ref();
+        for order in [Order::Avet, Order::Aevt] {
+            let root = base.trees.current[order as usize].as_ref();
+            index::learn(nodes, (root, order), novelty.facts(order), &mut packs, sparse)?;
+        }
         let mut forest = Forest { nodes, packs: &mut packs, shape: Shape::default() };
         let (mut current, mut superseded) = (Vec::new(), Vec::new());
         for order in Order::ALL {

@@ -32,7 +32,7 @@ pub struct Forest<'a, 'p> {
 }
 
 impl Forest<'_, '_> {
-    /// The tree with facts added and removed. For every removed fact `removed` is given its key as
+    /// The tree with facts added and removed; long values that are added are written once. For every removed fact `removed` is given its key as
     /// it was in the tree and which row of [`Changes::remove`] removed it.
     pub fn merge(
         &mut self,
@@ -41,7 +41,8 @@ impl Forest<'_, '_> {
         changes: Changes<'_>,
         removed: &mut dyn FnMut(RowKey<'_>, usize),
     ) -> Result<Tree, TreeError> {
-        let edits = FactEdits::new(order, changes)?;
+        let add = super::blob::detach(changes.add, self.packs)?;
+        let edits = FactEdits::new(order, Changes { add: &add, ..changes })?;
         self.apply(root, order, edits, removed)
     }
 
@@ -59,7 +60,9 @@ impl Forest<'_, '_> {
                 if all.is_empty() { vec![] } else { all.cut(order, self.shape, Fill::Full) };
             return self.top(order, 0, parts.into_iter().map(Piece::Fresh).collect());
         };
-        let child = super::Child { node: root.node, count: root.count, span: root.span };
+        // A root is no child: how many long values it has is asked of its children.
+        let Root { node, count, span, .. } = *root;
+        let child = super::Child { node, count, long: 0, span };
         let entry = Entry { separator: Vec::new(), child };
         if edits.is_empty() {
             return Ok(Tree::kept(&entry, root.height));

@@ -13,6 +13,7 @@ use super::{NodeRef, PackId};
 use crate::codec::{CodecError, Reader, Writer, frame, words};
 use crate::hash::NodeHash;
 use bytes::Bytes;
+use hashbrown::HashMap;
 use std::fmt;
 
 /// Once a pack is this large, the next one begins.
@@ -46,12 +47,20 @@ pub struct PackWriter<'a> {
     current: Option<(PackId, Vec<u8>, Vec<Footed>)>,
     full: Vec<(PackId, Bytes)>,
     nodes: u64,
+    /// Long values that were pushed or are known, by the hash of the value.
+    blobs: HashMap<NodeHash, NodeRef>,
 }
 
 impl<'a> PackWriter<'a> {
     /// `fresh` gives names that were never used: random ones.
     pub fn new(fresh: impl FnMut() -> PackId + Send + 'a) -> Self {
-        Self { fresh: Box::new(fresh), current: None, full: Vec::new(), nodes: 0 }
+        Self {
+            fresh: Box::new(fresh),
+            current: None,
+            full: Vec::new(),
+            nodes: 0,
+            blobs: HashMap::new(),
+        }
     }
 
     /// Gives a node its place.
@@ -74,6 +83,23 @@ impl<'a> PackWriter<'a> {
         nodes.push(Footed { hash, offset, len, raw_len: node.raw_len });
         self.nodes += 1;
         NodeRef { hash, pack: *pack, offset, len }
+    }
+
+    /// The node of a long value that was pushed or is known, by the hash of the value.
+    pub fn blob(&self, digest: &NodeHash) -> Option<NodeRef> {
+        self.blobs.get(digest).copied()
+    }
+
+    /// A long value that is stored elsewhere: it is not pushed, then.
+    pub fn know_blob(&mut self, digest: NodeHash, node: NodeRef) {
+        self.blobs.entry(digest).or_insert(node);
+    }
+
+    /// Gives a long value its place.
+    pub fn push_blob(&mut self, digest: NodeHash, node: &Stored) -> NodeRef {
+        let node = self.push(node);
+        self.blobs.insert(digest, node);
+        node
     }
 
     /// The stored bytes of a node that was pushed, unless its pack was taken.

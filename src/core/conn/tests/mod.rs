@@ -3,6 +3,7 @@
 mod branch;
 mod claim;
 mod crash;
+mod long;
 mod pace;
 mod time;
 

@@ -8,6 +8,7 @@
 //! and counts, and still a bigint for functions and for the answer; where it meets the same long,
 //! the long is what stays.
 
+use crate::hash::NodeHash;
 use crate::id::EntityId;
 use crate::value::{Tag, ValRef, Value, key};
 use hashbrown::HashTable;
@@ -190,13 +191,14 @@ impl Pool {
         self.position(value, hash).unwrap_or_else(|| self.insert(value, hash))
     }
 
-    /// The cell of a value if the run has met it: for probing without growing.
+    /// The cell of a value if the run has met it: for probing without growing. A reference to a
+    /// long value is found by its hash.
     pub fn find(&self, value: ValRef<'_>, database: u16) -> Option<Cell> {
         match immediate(value, database) {
             Ok(cell) => Some(cell),
             Err(value) => {
                 let index = self.position(value, hash_of(value))?;
-                Some(Cell::pooled(value.tag(), index))
+                Some(Cell::pooled(value.tag().whole(), index))
             }
         }
     }
@@ -213,7 +215,7 @@ impl Pool {
     fn position(&self, value: ValRef<'_>, hash: u64) -> Option<u32> {
         let same = |i: &u32| {
             let known = self.values[*i as usize].as_ref();
-            known.tag() == value.tag() && known == value
+            known.tag() == value.tag().whole() && known == value
         };
         self.table.find(hash, same).copied()
     }
@@ -319,7 +321,12 @@ fn hash_of(value: ValRef<'_>) -> u64 {
         });
         hash_row(words.chain([Cell::long(bytes.len() as i64)]))
     };
+    let long = |digest: NodeHash| bytes(value.tag().whole(), &digest.0);
     match value {
+        ValRef::Blob(blob) => long(blob.digest()),
+        value if value.long_bytes().is_some() => {
+            long(NodeHash::of(value.long_bytes().unwrap_or_default()))
+        }
         ValRef::Str(x) | ValRef::Keyword(x) | ValRef::Symbol(x) | ValRef::Uri(x) => {
             bytes(value.tag(), x.as_bytes())
         }

@@ -51,7 +51,9 @@ pub fn run<'q>(
         return matcher.probe_hashed(run, &hashed, &probes, next);
     }
     if let [range] = probes.ranges.as_slice() {
-        for slice in db.chunks(probes.order, range.clone()) {
+        let chunks = db.chunks(probes.order, range.clone());
+        let chunks = if matcher.reads_values() { chunks } else { chunks.references() };
+        for slice in chunks {
             if !matcher.slice(run, &slice?, &probes, next)? {
                 return Ok(false);
             }
@@ -60,9 +62,17 @@ pub fn run<'q>(
     }
     let whole = dense(db, &probes)?;
     let ranges = whole.as_ref().map_or(probes.ranges.as_slice(), std::slice::from_ref);
-    for slice in db.scan(probes.order, ranges)?.iter().flatten() {
-        if !matcher.slice(run, slice, &probes, next)? {
-            return Ok(false);
+    for slice in db.scan_references(probes.order, ranges)?.into_iter().flatten() {
+        if !matcher.reads_values() {
+            if !matcher.slice(run, &slice, &probes, next)? {
+                return Ok(false);
+            }
+            continue;
+        }
+        for piece in db.pieces(slice) {
+            if !matcher.slice(run, &piece?, &probes, next)? {
+                return Ok(false);
+            }
         }
     }
     matcher.out.flush(run, next)
@@ -176,6 +186,14 @@ impl<'a> Matcher<'a> {
             exists: (width == 0).then(|| vec![false; batch.rows]),
             key: Vec::new(),
         }
+    }
+
+    /// Whether the bytes of long values are needed: whether one is equal to a known one is told by
+    /// its hash.
+    fn reads_values(&self) -> bool {
+        let is_v = |position: &Position| matches!(position, Position::V);
+        let same = self.m.same.iter().any(|(a, b)| is_v(a) || is_v(b));
+        self.m.v.is_new() || !self.m.bounds.is_empty() || same
     }
 
     fn slice<'q>(
