@@ -32,8 +32,9 @@ pub struct Forest<'a, 'p> {
 }
 
 impl Forest<'_, '_> {
-    /// The tree with facts added and removed; long values that are added are written once. For every removed fact `removed` is given its key as
-    /// it was in the tree and which row of [`Changes::remove`] removed it.
+    /// The tree with facts added and removed; long values that are added are written once. For
+    /// every removed fact `removed` is given its key as it was in the tree and which row of
+    /// [`Changes::remove`] removed it.
     pub fn merge(
         &mut self,
         root: Option<&Root>,

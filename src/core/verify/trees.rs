@@ -4,7 +4,7 @@
 //! many heads share it. What a branch node says of a child is what the child is.
 
 use super::Findings;
-use super::packs::{Packs, Summary};
+use super::packs::{Leaf, Packs, Summary};
 use super::sums::{ByAttribute, Sum};
 use crate::datom::Order;
 use crate::hash::NodeHash;
@@ -130,14 +130,9 @@ impl<'a> Trees<'a> {
             (Summary::Leaf(leaf), Kind::Facts { order, ended }) if height == 0 => {
                 let keys = leaf.keys[order as usize].clone();
                 let all_as_told = leaf.ended == if ended { leaf.count } else { 0 };
-                let is_there = |(node, said): &(NodeRef, NodeHash)| match packs.get(node) {
-                    Some(Summary::Blob { said: known }) => known == said,
-                    _ => false,
-                };
-                if let Some((value, _)) = leaf.blobs.iter().find(|x| !is_there(x)) {
+                if let Some(value) = self.lost(leaf) {
                     let key = crate::conn::pack_name(value.pack);
-                    let (hash, offset) = (value.hash, value.offset);
-                    found.add(&key, format!("node {hash} at {offset}: {LOST}"));
+                    found.add(&key, format!("node {} at {}: {LOST}", value.hash, value.offset));
                     return None;
                 }
                 let what = match (&keys, leaf.wrong) {
@@ -163,6 +158,17 @@ impl<'a> Trees<'a> {
                 None
             }
         }
+    }
+}
+
+impl Trees<'_> {
+    /// A node that a leaf refers to and that is not there, or holds another value.
+    fn lost<'l>(&self, leaf: &'l Leaf) -> Option<&'l NodeRef> {
+        let is_there = |(node, said): &&(NodeRef, NodeHash)| match self.packs.get(node) {
+            Some(Summary::Blob { said: known }) => known == said,
+            _ => false,
+        };
+        leaf.blobs.iter().find(|value| !is_there(value)).map(|(value, _)| value)
     }
 }
 

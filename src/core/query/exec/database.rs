@@ -117,8 +117,8 @@ impl Call<'_> {
         self.first_facts(run, arg, true)
     }
 
-    /// What `first_values` gives, or, where only that there is one is asked, any cell: one scan over
-    /// the sorted distinct entities.
+    /// What `first_values` gives, or, where only that there is one is asked, any cell: one scan
+    /// over the sorted distinct entities.
     fn first_facts(
         &self,
         run: &mut Run<'_>,
