@@ -132,7 +132,7 @@ fn small_store() -> (Place, Vec<(String, Vec<u8>)>) {
     let place = Place::with_database().set("FACTFS_FLUSH_ROWS", 1300);
     let mut random = Random(4);
     let mut form = |i: usize| {
-        let len = if i % 9 == 0 { 600 } else { 150 };
+        let len = if i.is_multiple_of(9) { 600 } else { 150 };
         let text: String = (0..len).map(|_| format!("{:09x}", random.below(1 << 36))).collect();
         let numbers: String = (0..20).map(|n| format!(" {{:w/n {}}}", i * 31 + n)).collect();
         format!("[{{:w/key \"k{}\" :w/n {i}}} {{:w/key \"{text}\"}} {numbers}]\n", i % 30)
