@@ -45,9 +45,28 @@ impl Db {
         Ok(index::whole(self.snapshot().nodes.as_ref(), slices)?)
     }
 
-    /// The facts of a slice with their long values, a piece of bounded size at a time.
-    pub fn pieces(&self, slice: Slice) -> Pieces<'_> {
-        Pieces { db: self, rest: slice }
+    /// The same, some of the groups after the other, as many as have long values of a bounded size.
+    pub fn whole_parts(
+        &self,
+        slices: Vec<Vec<Slice>>,
+    ) -> impl Iterator<Item = Result<Vec<Vec<Slice>>, DbError>> {
+        let mut rest = slices.into_iter().peekable();
+        std::iter::from_fn(move || {
+            let (mut part, mut bytes) = (Vec::new(), 0);
+            while let Some(group) = rest.next_if(|group| {
+                bytes += group.iter().map(index::long_bytes).sum::<u64>();
+                part.is_empty() || bytes <= index::PIECE_BYTES
+            }) {
+                part.push(group);
+            }
+            (!part.is_empty()).then(|| self.whole(part))
+        })
+    }
+
+    /// The facts of slices with their long values, of a bounded size at a time; each in one round.
+    pub fn pieces(&self, slices: impl IntoIterator<Item = Slice>) -> Pieces<'_> {
+        let rest = slices.into_iter().filter(|slice| !slice.is_empty()).collect();
+        Pieces { db: self, rest }
     }
 
     fn seeing(&self) -> Seeing<'_> {
@@ -79,8 +98,8 @@ impl Db {
         let ended = self.needs_ended().then(|| scan(&trees.superseded[order as usize]));
         let ended = Source::new(ended.unwrap_or_else(|| scan(&None)));
         let (db, from) = (self.clone(), Edge::Probe(range.from.clone()));
-        let (ready, whole) = (VecDeque::new(), true);
-        Chunks { db, order, from: Some(from), to: range.to, current, ended, ready, whole }
+        let (ready, made, whole) = (VecDeque::new(), VecDeque::new(), true);
+        Chunks { db, order, from: Some(from), to: range.to, current, ended, ready, made, whole }
     }
 
     /// About how many facts a range has, from branch nodes and what is in memory: no leaf is
@@ -190,6 +209,8 @@ pub struct Chunks {
     current: Source,
     ended: Source,
     ready: VecDeque<Slice>,
+    /// What was in front of that, with its long values.
+    made: VecDeque<Slice>,
     whole: bool,
 }
 
@@ -212,7 +233,7 @@ impl Chunks {
         };
         let layers: Vec<_> = self.db.snapshot().layers.iter().map(layered).collect();
         let merged = merge(self.order, self.db.seeing(), current, &ended, &layers);
-        self.ready = merged.into();
+        self.ready = merged.into_iter().filter(|slice| !slice.is_empty()).collect();
         self.from = (!last).then_some(until);
         Ok(true)
     }
@@ -225,32 +246,44 @@ impl Chunks {
     }
 }
 
-/// What [`Db::pieces`] gives. After an error the same piece comes again.
+/// What [`Db::pieces`] gives. After an error the same comes again.
 #[derive(Debug)]
 pub struct Pieces<'d> {
     db: &'d Db,
-    rest: Slice,
+    rest: VecDeque<Slice>,
 }
 
 impl Iterator for Pieces<'_> {
-    type Item = Result<Slice, DbError>;
+    type Item = Result<Vec<Slice>, DbError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        Some(first_piece(self.db, &mut self.rest))
+        (!self.rest.is_empty()).then(|| first_piece(self.db, &mut self.rest))
     }
 }
 
-/// Takes the first piece of a slice that is not empty.
-fn first_piece(db: &Db, rest: &mut Slice) -> Result<Slice, DbError> {
-    let rows = index::piece(rest);
-    let piece = Slice { facts: rest.facts.clone(), rows: rows.clone() };
-    let whole = db.whole(vec![vec![piece]])?.pop().and_then(|mut slices| slices.pop());
-    rest.rows.start = rows.end;
-    // A piece is one slice.
-    Ok(whole.unwrap_or_else(|| Slice { facts: rest.facts.clone(), rows: rows.end..rows.end }))
+/// Takes the first rows of slices that are not empty, as many as have long values of a bounded size.
+fn first_piece(db: &Db, rest: &mut VecDeque<Slice>) -> Result<Vec<Slice>, DbError> {
+    let (mut taken, mut bytes): (Vec<Slice>, u64) = (Vec::new(), 0);
+    for slice in rest.iter() {
+        let piece = Slice { facts: slice.facts.clone(), rows: index::piece(slice, bytes) };
+        bytes += index::long_bytes(&piece);
+        let is_all = piece.rows.end == slice.rows.end;
+        if !piece.is_empty() {
+            taken.push(piece);
+        }
+        if !is_all {
+            break;
+        }
+    }
+    let ends: Vec<usize> = taken.iter().map(|slice| slice.rows.end).collect();
+    let whole = db.whole(vec![taken])?.pop().unwrap_or_default();
+    for end in ends {
+        match rest.front_mut() {
+            Some(slice) if slice.rows.end > end => slice.rows.start = end,
+            _ => drop(rest.pop_front()),
+        }
+    }
+    Ok(whole)
 }
 
 impl Iterator for Chunks {
@@ -258,15 +291,18 @@ impl Iterator for Chunks {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(slice) = self.ready.front_mut() {
-                if self.whole && index::has_blobs(slice) {
-                    let piece = first_piece(&self.db, slice);
-                    if slice.is_empty() {
-                        self.ready.pop_front();
-                    }
-                    return Some(piece);
+            if let Some(slice) = self.made.pop_front() {
+                return Some(Ok(slice));
+            }
+            if let Some(slice) = self.ready.front() {
+                if !self.whole || !index::has_blobs(slice) {
+                    return self.ready.pop_front().map(Ok);
                 }
-                return self.ready.pop_front().map(Ok);
+                match first_piece(&self.db, &mut self.ready) {
+                    Ok(slices) => self.made = slices.into(),
+                    Err(error) => return Some(Err(error)),
+                }
+                continue;
             }
             match self.advance() {
                 Ok(true) => {}

@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// How many bytes of long values a piece of facts gets, but for one value.
-const PIECE_BYTES: u64 = 16 << 20;
+pub const PIECE_BYTES: u64 = 16 << 20;
 
 impl From<Place> for NodeRef {
     fn from(place: Place) -> Self {
@@ -140,10 +140,10 @@ pub(super) fn to_place(blob: Blob<'_>, node: NodeRef) -> (Tag, Vec<u8>) {
     (blob.tag(), moved(blob, node.into()))
 }
 
-/// The first rows of a slice whose long values are of a size that is good to hold: all of them
-/// where there are none.
-pub fn piece(slice: &Slice) -> Range<usize> {
-    let mut bytes = 0;
+/// The first rows of a slice whose long values are of a size that is good to hold, beside `held`
+/// bytes of others: all of them where there are none.
+pub fn piece(slice: &Slice, held: u64) -> Range<usize> {
+    let mut bytes = held;
     for (row, blob) in blobs(&slice.facts, slice.rows.clone()) {
         if bytes > 0 && bytes + blob.value_bytes() > PIECE_BYTES {
             return slice.rows.start..row;
@@ -151,6 +151,12 @@ pub fn piece(slice: &Slice) -> Range<usize> {
         bytes += blob.value_bytes();
     }
     slice.rows.clone()
+}
+
+/// How many bytes of long values some rows refer to.
+pub fn long_bytes(slice: &Slice) -> u64 {
+    let rows = blobs(&slice.facts, slice.rows.clone());
+    rows.map(|(_, blob)| blob.value_bytes()).sum()
 }
 
 /// Whether some rows refer to long values.
@@ -183,7 +189,7 @@ pub fn whole(nodes: &dyn Nodes, slices: Vec<Vec<Slice>>) -> Result<Vec<Vec<Slice
                 continue;
             }
             while !slice.is_empty() {
-                let rows = piece(&slice);
+                let rows = piece(&slice, 0);
                 slice.rows.start = rows.end;
                 out.push(Slice::all(Arc::new(filled(&slice.facts, rows, &read)?)));
             }

@@ -92,7 +92,7 @@ impl Forest<'_, '_> {
     }
 
     /// A leaf whose long values are not in the packs; `None` if that is so already.
-    fn leaf_without(
+    pub(super) fn leaf_without(
         &mut self,
         facts: &Facts,
         packs: &BTreeSet<PackId>,

@@ -4,7 +4,7 @@
 use super::time::{Said, Watched, check};
 use super::*;
 use crate::conn::{AsOf, Collection, MergeOptions, Retention};
-use crate::index::{Node, NodeRef, PackFooter};
+use crate::index::{Node, NodeRef, Nodes, NodesError, PackFooter};
 use crate::query::{CancelToken, Input, Limits, Query, run};
 use crate::store::Fetch;
 use crate::verify::verify;
@@ -237,6 +237,58 @@ fn who_does_not_look_at_a_value_does_not_read_it() {
     assert_eq!(asks(&q("?v", "[21 :text ?v]"), &found), 1);
     let link = format!("[[:db/add [:key {long:?}] :link #uri \"x:y\"]]");
     assert_eq!(reads(&|| drop(transact(&conn, &link).unwrap())), 0, "the index knows whose it is");
+}
+
+/// Nodes that count the rounds in which long values were read.
+#[derive(Debug)]
+struct Rounds(StoreNodes, std::sync::Mutex<Vec<usize>>);
+
+impl Nodes for Rounds {
+    fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError> {
+        let read = self.0.get(nodes)?;
+        let long = read.iter().filter(|node| matches!(node.as_ref(), Node::Blob(_))).count();
+        if long > 0 {
+            self.1.lock().unwrap().push(long);
+        }
+        Ok(read)
+    }
+
+    fn is_resident(&self, node: &NodeRef) -> bool {
+        self.0.is_resident(node)
+    }
+}
+
+#[test]
+fn values_of_many_facts_are_read_in_one_round() {
+    let (store, conn) = fresh(spilling());
+    transact(&conn, SCHEMA).unwrap();
+    let long = |n: u64| noise(5000, n);
+    let facts: String =
+        (0..90).map(|n| format!("[:db/add {} :text {:?}]", 20 + n, long(n))).collect();
+    transact(&conn, &format!("[{facts}]")).unwrap();
+    block_on(conn.flush()).unwrap();
+    // Others between them, that are in no tree.
+    let facts: String = (0..30).map(|n| format!("[:db/add {} :text \"x\"]", 21 + n * 3)).collect();
+    transact(&conn, &format!("[{facts}]")).unwrap();
+    let nodes = Arc::new(Rounds(StoreNodes(store.clone()), Default::default()));
+    let place = crate::conn::Place { nodes: nodes.clone(), ..place(&store) };
+    let db = block_on(Conn::open(place, None, spilling())).unwrap().db();
+    let ids: String = (0..90).map(|n| format!("[{}]", 20 + n)).collect();
+    for (query, expected) in [
+        ("[:find (count ?v) . :where [_ :text ?v]]".to_owned(), vec![60]),
+        (format!("[:find (count ?v) . :where [(ground [{ids}]) [[?e]]] [?e :text ?v]]"), vec![60]),
+        (
+            format!(
+                "[:find (count ?v) . :where [(ground [{ids}]) [[?e]]] [(get-else $ ?e :text 0) ?v]]"
+            ),
+            vec![60],
+        ),
+        ("[:find [(pull ?e [:text]) ...] :where [?e :text]]".to_owned(), vec![60]),
+    ] {
+        nodes.1.lock().unwrap().clear();
+        ask(&db, &query);
+        assert_eq!(*nodes.1.lock().unwrap(), expected, "{query}");
+    }
 }
 
 #[test]

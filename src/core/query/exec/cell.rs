@@ -13,6 +13,7 @@ use crate::id::EntityId;
 use crate::value::{Tag, ValRef, Value, key};
 use hashbrown::HashTable;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// Longest text that lies in the cell.
 const INLINE: usize = 14;
@@ -166,6 +167,8 @@ pub fn hash_row(row: impl IntoIterator<Item = Cell>) -> u64 {
 pub struct Pool {
     values: Vec<Value>,
     table: HashTable<u32>,
+    /// The hashes of long values, by their places.
+    digests: BTreeMap<u32, NodeHash>,
     bytes: usize,
 }
 
@@ -215,7 +218,11 @@ impl Pool {
     fn position(&self, value: ValRef<'_>, hash: u64) -> Option<u32> {
         let same = |i: &u32| {
             let known = self.values[*i as usize].as_ref();
-            known.tag() == value.tag().whole() && known == value
+            if let ValRef::Blob(blob) = value {
+                let is_it = self.digests.get(i) == Some(&blob.digest());
+                return is_it && known.tag() == value.tag().whole();
+            }
+            known.tag() == value.tag() && known == value
         };
         self.table.find(hash, same).copied()
     }
@@ -224,8 +231,12 @@ impl Pool {
         let index = self.values.len() as u32;
         self.bytes += 64 + weight(value);
         self.values.push(value.to_value());
-        let values = &self.values;
-        self.table.insert_unique(hash, index, |i| hash_of(values[*i as usize].as_ref()));
+        self.digests.extend(value.long_bytes().map(|bytes| (index, NodeHash::of(bytes))));
+        let (values, digests) = (&self.values, &self.digests);
+        self.table.insert_unique(hash, index, |i| {
+            let value = values[*i as usize].as_ref();
+            digests.get(i).map_or_else(|| hash_of(value), |digest| hash_long(value.tag(), *digest))
+        });
         index
     }
 
@@ -313,6 +324,23 @@ fn weight(value: ValRef<'_>) -> usize {
 }
 
 fn hash_of(value: ValRef<'_>) -> u64 {
+    match value {
+        ValRef::Blob(blob) => return hash_long(blob.tag().whole(), blob.digest()),
+        value => {
+            if let Some(bytes) = value.long_bytes() {
+                return hash_long(value.tag(), NodeHash::of(bytes));
+            }
+        }
+    }
+    hash_short(value)
+}
+
+/// Of a long value by its hash: so a reference to it is found.
+fn hash_long(tag: Tag, digest: NodeHash) -> u64 {
+    hash_short(ValRef::Bytes(&digest.0)) ^ tag as u64
+}
+
+fn hash_short(value: ValRef<'_>) -> u64 {
     let bytes = |tag: Tag, bytes: &[u8]| {
         let words = bytes.chunks(8).map(|chunk| {
             let mut word = [0; 8];
@@ -321,12 +349,7 @@ fn hash_of(value: ValRef<'_>) -> u64 {
         });
         hash_row(words.chain([Cell::long(bytes.len() as i64)]))
     };
-    let long = |digest: NodeHash| bytes(value.tag().whole(), &digest.0);
     match value {
-        ValRef::Blob(blob) => long(blob.digest()),
-        value if value.long_bytes().is_some() => {
-            long(NodeHash::of(value.long_bytes().unwrap_or_default()))
-        }
         ValRef::Str(x) | ValRef::Keyword(x) | ValRef::Symbol(x) | ValRef::Uri(x) => {
             bytes(value.tag(), x.as_bytes())
         }

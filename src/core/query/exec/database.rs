@@ -140,10 +140,16 @@ impl Call<'_> {
         found.iter_mut().for_each(|slices| slices.truncate(1));
         found.iter_mut().flatten().for_each(|slice| slice.rows.end = slice.rows.start + 1);
         let mut cells = Vec::with_capacity(keys.len());
-        for slices in if values { db.whole(found)? } else { found } {
-            let first = slices.first().map(|slice| slice.facts.v(slice.rows.start));
-            let cell = |value| if values { run.pool.cell(value, database) } else { Cell::NIL };
-            cells.push(first.map(cell));
+        if !values {
+            cells.extend(found.iter().map(|slices| slices.first().map(|_| Cell::NIL)));
+        } else {
+            for part in db.whole_parts(found) {
+                run.check(&self.step.place)?;
+                for slices in part? {
+                    let first = slices.first().map(|slice| slice.facts.v(slice.rows.start));
+                    cells.push(first.map(|value| run.pool.cell(value, database)));
+                }
+            }
         }
         let value = |key: Option<(EntityId, AttrId)>| cells[keys.binary_search(&key?).ok()?];
         Ok(wanted.into_iter().map(value).collect())
