@@ -5,6 +5,7 @@
 //! bits. All of a group are in one head or none is. New objects get names never used before at
 //! every attempt: nothing is found by its hash.
 
+use super::backfill::Backfilled;
 use super::queue::{Failure, Job};
 use super::{Conn, ConnError};
 use crate::commit::{
@@ -90,9 +91,15 @@ pub(super) struct Plan {
 }
 
 impl Conn {
-    /// Prepares transactions one on another, the first on `opened`.
-    pub(super) async fn prepare(&self, opened: &Opened, jobs: Vec<Box<dyn Job>>) -> Group {
-        let mut group = Group::default();
+    /// Prepares transactions one on another, the first on `opened`. What the next one reads of what
+    /// this one wrote is in the store, and found again in `known` if all are prepared again.
+    pub(super) async fn prepare(
+        &self,
+        opened: &Opened,
+        jobs: Vec<Box<dyn Job>>,
+        known: &mut Backfilled,
+    ) -> Group {
+        let (mut group, known) = (Group::default(), known.on(opened.head.gc_generation));
         let mut db = Db::new(opened.snapshot.clone());
         for mut job in jobs {
             let Some(prepared) = job.prepare(&db, self.now_ms()) else {
@@ -103,15 +110,7 @@ impl Conn {
                 group.known.push(Known { job, tx, db: db.clone() });
                 continue;
             }
-            let drafted = match self.draft(&db, &prepared) {
-                // What is prepared next reads what this one wrote.
-                Ok((snapshot, commit, frame, objects)) => {
-                    let put = self.put_all(&objects).await;
-                    put.map(|()| (snapshot, commit, frame)).map_err(ConnError::from)
-                }
-                Err(error) => Err(error),
-            };
-            match drafted {
+            match self.draft(&db, &prepared, known).await {
                 Ok((snapshot, commit, frame)) => {
                     let before = std::mem::replace(&mut db, Db::new(snapshot));
                     let after = db.clone();
@@ -123,11 +122,12 @@ impl Conn {
         group
     }
 
-    fn draft(
+    async fn draft(
         &self,
         db: &Db,
         p: &Prepared,
-    ) -> Result<(Snapshot, CommitId, Bytes, Objects), ConnError> {
+        known: &mut Backfilled,
+    ) -> Result<(Snapshot, CommitId, Bytes), ConnError> {
         let before = db.snapshot();
         check_fit(before, p)?;
         let frame = Frame {
@@ -142,8 +142,8 @@ impl Conn {
         let encoded = frame.encode().map_err(|e| ConnError::TooLarge(e.into()))?;
         let mut after = before.with(p.tx, p.instant_ms, &p.datoms, p.schema.clone(), p.next_entity);
         after.commit = Some(encoded.id);
-        let objects = self.inner.place.backfill(&before.schema, &mut after)?;
-        Ok((after, encoded.id, encoded.bytes, objects))
+        self.inner.place.backfill(&before.schema, &mut after, known).await?;
+        Ok((after, encoded.id, encoded.bytes))
     }
 
     /// The head with these transactions after `opened`.

@@ -5,6 +5,7 @@
 //! only where nothing of the transaction can be in the head, now or later. A refusal is made on a
 //! head that was just seen to be the newest, or on one that the swap of its group proved to be.
 
+use super::backfill::Backfilled;
 use super::build::{Draft, Group, Known, Plan};
 use super::queue::{Failure, Job};
 use super::settle::{Attempt, Settled, pause_ms};
@@ -20,6 +21,7 @@ impl Conn {
         let host = self.inner.place.host.as_ref();
         let begun = self.now_ms();
         let (mut tries, mut fresh, mut flushed) = (0, false, false);
+        let mut backfilled = Backfilled::default();
         if jobs.is_empty() {
             return;
         }
@@ -28,7 +30,7 @@ impl Conn {
             if seen.opened.head.closed {
                 return fail_all(jobs, &Failure::Failed(ConnError::Closed));
             }
-            let mut group = self.prepare(&seen.opened, jobs).await;
+            let mut group = self.prepare(&seen.opened, jobs, &mut backfilled).await;
             for (job, error) in std::mem::take(&mut group.failed) {
                 job.fail(Failure::Failed(error));
             }

@@ -98,10 +98,19 @@ pub enum ConnError {
     Nodes(#[from] NodesError),
     /// Making new trees failed.
     #[error(transparent)]
-    Trees(#[from] TreeError),
+    Trees(TreeError),
     /// Reading the database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<TreeError> for ConnError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Store(error) => Self::Store(error),
+            error => Self::Trees(error),
+        }
+    }
 }
 
 /// Why there is no report of a transaction.

@@ -50,7 +50,7 @@ pub use resolve::Moment;
 
 pub(crate) use commits::LogPlace;
 pub(crate) use commits::{key as commit_key, read as commit_of_row, value as commit_row};
-pub(crate) use flush::{Inlined, merge_order, pack_name};
+pub(crate) use flush::{Inlined, PACK_BYTES, merge_order, pack_name};
 
 use crate::commit::{Opened, TAIL_BYTES};
 use crate::db::{Db, Prepared, Snapshot, TxReport};

@@ -2,13 +2,15 @@
 //!
 //! **Invariant:** the tree keeps its shape and its facts: a node that lies in one of the packs is
 //! stored again, and so is every branch node above it; all others are shared. All branch nodes are
-//! read, and of the leaves only those that move. Cost: nothing where no pack is named.
+//! read, and of the leaves only those that move, which go out as packs fill. Cost: nothing where no
+//! pack is named.
 
 use super::branch::{Branch, Child};
 use super::build::{Top, Tree};
 use super::merge::Forest;
 use super::node::Node;
 use super::{NodeRef, NodesError, PackId, Root, TreeError};
+use crate::store::BoxFuture;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -17,7 +19,11 @@ const WINDOW: usize = 64;
 
 impl Forest<'_, '_> {
     /// The same tree without nodes in these packs.
-    pub fn repack(&mut self, tree: Tree, packs: &BTreeSet<PackId>) -> Result<Tree, TreeError> {
+    pub async fn repack(
+        &mut self,
+        tree: Tree,
+        packs: &BTreeSet<PackId>,
+    ) -> Result<Tree, TreeError> {
         if packs.is_empty() {
             return Ok(tree);
         }
@@ -39,7 +45,7 @@ impl Forest<'_, '_> {
             }
         };
         let Some(node) = node else { return Ok(tree) };
-        let moved = match self.without(&root.node, &node, root.height, packs)? {
+        let moved = match self.without(&root.node, &node, root.height, packs).await? {
             Some(branch) => branch.encode()?,
             None if packs.contains(&root.node.pack) => node.encode()?,
             None => return Ok(tree),
@@ -50,38 +56,41 @@ impl Forest<'_, '_> {
 
     /// A branch node whose children, and all below, are not in the packs; `None` if that is so
     /// already.
-    fn without(
-        &mut self,
-        name: &NodeRef,
-        node: &Node,
+    fn without<'s>(
+        &'s mut self,
+        name: &'s NodeRef,
+        node: &'s Node,
         height: u8,
-        packs: &BTreeSet<PackId>,
-    ) -> Result<Option<Node>, TreeError> {
-        if height == 0 {
-            return Ok(None);
-        }
-        let branch = node.branch(name, height)?;
-        let mut children: Vec<Child> = branch.children().to_vec();
-        let mut changed = false;
-        for window in children.chunks_mut(WINDOW) {
-            // Of leaves only those that move are read; of branch nodes all.
-            let wanted = |child: &&mut Child| height > 1 || packs.contains(&child.node.pack);
-            let mut wanted: Vec<&mut Child> = window.iter_mut().filter(wanted).collect();
-            let names: Vec<NodeRef> = wanted.iter().map(|child| child.node).collect();
-            for (child, node) in wanted.iter_mut().zip(self.read(&names)?) {
-                let below = self.without(&child.node, &node, height - 1, packs)?;
-                let stored = match below {
-                    Some(below) => below.encode()?,
-                    None if packs.contains(&child.node.pack) => node.encode()?,
-                    None => continue,
-                };
-                child.node = self.packs.push(&stored);
-                changed = true;
+        packs: &'s BTreeSet<PackId>,
+    ) -> BoxFuture<'s, Result<Option<Node>, TreeError>> {
+        Box::pin(async move {
+            if height == 0 {
+                return Ok(None);
             }
-        }
-        let separators = (0..children.len()).map(|i| branch.separator(i));
-        let entries = separators.zip(children);
-        Ok(changed.then(|| Node::Branch(Branch::new(height, entries))))
+            let branch = node.branch(name, height)?;
+            let mut children: Vec<Child> = branch.children().to_vec();
+            let mut changed = false;
+            for window in children.chunks_mut(WINDOW) {
+                // Of leaves only those that move are read; of branch nodes all.
+                let wanted = |child: &&mut Child| height > 1 || packs.contains(&child.node.pack);
+                let mut wanted: Vec<&mut Child> = window.iter_mut().filter(wanted).collect();
+                let names: Vec<NodeRef> = wanted.iter().map(|child| child.node).collect();
+                for (child, node) in wanted.iter_mut().zip(self.read(&names)?) {
+                    let below = self.without(&child.node, &node, height - 1, packs).await?;
+                    let stored = match below {
+                        Some(below) => below.encode()?,
+                        None if packs.contains(&child.node.pack) => node.encode()?,
+                        None => continue,
+                    };
+                    child.node = self.packs.push(&stored);
+                    changed = true;
+                    self.packs.relieve().await?;
+                }
+            }
+            let separators = (0..children.len()).map(|i| branch.separator(i));
+            let entries = separators.zip(children);
+            Ok(changed.then(|| Node::Branch(Branch::new(height, entries))))
+        })
     }
 
     /// Nodes, some of which may have been saved just now.

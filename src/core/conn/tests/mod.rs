@@ -1,5 +1,6 @@
 //! Connections over a store that does what it is told.
 
+mod backfill;
 mod branch;
 mod crash;
 mod pace;
