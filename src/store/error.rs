@@ -156,6 +156,7 @@ impl From<TransactError<TxError>> for Error {
         match error {
             TransactError::Refused(e) => e.into(),
             TransactError::Failed(e) => e.into(),
+            TransactError::Skipped => Self::from_source(Kind::Conflict, error),
             TransactError::Busy { .. } => Self::from_source(Kind::Busy, error),
             TransactError::Unknown { .. } | TransactError::Interrupted => {
                 Self::from_source(Kind::Timeout, error)
@@ -181,6 +182,7 @@ impl From<TransactError<MergeError>> for Error {
         match error {
             TransactError::Refused(e) => e.into(),
             TransactError::Failed(e) => e.into(),
+            TransactError::Skipped => Self::from_source(Kind::Conflict, error),
             TransactError::Busy { .. } => Self::from_source(Kind::Busy, error),
             TransactError::Unknown { .. } | TransactError::Interrupted => {
                 Self::from_source(Kind::Timeout, error)

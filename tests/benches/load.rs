@@ -13,6 +13,9 @@ use serde_json::json;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// How many transactions are given at once.
+const TOGETHER: usize = 8;
+
 fn main() {
     let (workload, rest) = Workload::from_args();
     let _ = std::fs::remove_dir_all(workload.folder.join("factfs"));
@@ -43,9 +46,13 @@ fn load(workload: &Workload, name: &str) {
     let none = TransactOptions::default();
     database.transact(&form(&workload.text(&format!("{name}.schema.edn"))), &none).expect("schema");
     let mut datoms = 0;
-    for line in workload.text(&format!("{name}.tx.edn")).lines() {
-        let report = database.transact(&form(line), &none).expect("transact");
-        datoms += report.datoms.len();
+    let text = workload.text(&format!("{name}.tx.edn"));
+    let lines: Vec<&str> = text.lines().collect();
+    for some in lines.chunks(TOGETHER) {
+        let txs = some.iter().map(|line| (form(line), none.clone()));
+        for report in database.transact_all(txs).expect("transact") {
+            datoms += report.expect("transact").datoms.len();
+        }
     }
     let cpu = (common::cpu() - begun.0).as_secs_f64();
     workload.print(json!({

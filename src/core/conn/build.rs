@@ -13,7 +13,7 @@ use crate::commit::{
     SegmentRef, TAIL_BYTES, TAIL_RAW_BYTES, Tip, log_name, novelty_name,
 };
 use crate::datom::{Datom, Order};
-use crate::db::{Db, Prepared, Snapshot};
+use crate::db::{Db, Layer, Prepared, Snapshot};
 use crate::hash::NodeHash;
 use crate::id::{CommitId, Tx};
 use crate::schema::builtin;
@@ -56,15 +56,16 @@ pub(super) struct Group {
     pub(super) drafts: Vec<Draft>,
     pub(super) known: Vec<Known>,
     pub(super) refused: Vec<Box<dyn Job>>,
-    pub(super) failed: Vec<(Box<dyn Job>, ConnError)>,
 }
 
 impl Group {
-    /// All transactions, to be prepared again.
+    /// All transactions in the order they came, to be prepared again.
     pub(super) fn into_jobs(self) -> Vec<Box<dyn Job>> {
         let drafts = self.drafts.into_iter().map(|draft| draft.job);
         let known = self.known.into_iter().map(|known| known.job);
-        drafts.chain(known).chain(self.refused).collect()
+        let mut jobs: Vec<_> = drafts.chain(known).chain(self.refused).collect();
+        jobs.sort_by_key(|job| job.number());
+        jobs
     }
 
     /// How many transactions.
@@ -116,7 +117,8 @@ impl Conn {
                     let after = db.clone();
                     group.drafts.push(Draft { job, before, after, prepared, commit, frame });
                 }
-                Err(error) => group.failed.push((job, error)),
+                // At once: what is to follow it in a sequence is not prepared.
+                Err(error) => job.fail(Failure::Failed(error)),
             }
         }
         group
@@ -195,9 +197,7 @@ fn spill(head: &mut Head, opened: &mut Opened, host: &dyn Host) -> Result<Object
         last,
     };
     let snapshot = &mut opened.snapshot;
-    let layers = std::mem::take(&mut snapshot.layers);
-    let merged = layers.into_iter().reduce(|below, above| Arc::new(below.stack(&above)));
-    let novelty = merged.unwrap_or_default();
+    let novelty = Layer::stack_all(std::mem::take(&mut snapshot.layers));
     snapshot.layers = vec![novelty.clone(), Arc::default()];
     let about = About { schema: snapshot.schema.clone(), counts: snapshot.counts.as_ref().clone() };
     opened.about = Arc::new(about);

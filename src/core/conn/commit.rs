@@ -3,7 +3,8 @@
 //!
 //! **Invariant:** `done` is answered after the swap is known to have happened; `refuse` and `Busy`
 //! only where nothing of the transaction can be in the head, now or later. A refusal is made on a
-//! head that was just seen to be the newest, or on one that the swap of its group proved to be.
+//! head that was just seen to be the newest, or on one that the swap of its group proved to be. What
+//! follows in a sequence is never committed without what comes before.
 
 use super::backfill::Backfilled;
 use super::build::{Draft, Group, Known, Plan};
@@ -30,10 +31,7 @@ impl Conn {
             if seen.opened.head.closed {
                 return fail_all(jobs, &Failure::Failed(ConnError::Closed));
             }
-            let mut group = self.prepare(&seen.opened, jobs, &mut backfilled).await;
-            for (job, error) in std::mem::take(&mut group.failed) {
-                job.fail(Failure::Failed(error));
-            }
+            let group = self.prepare(&seen.opened, jobs, &mut backfilled).await;
             if group.drafts.is_empty() {
                 if !group.refused.is_empty() && !fresh {
                     fresh = true;

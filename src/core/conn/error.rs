@@ -122,6 +122,9 @@ pub enum TransactError<E> {
     /// It could not be tried. Nothing was written.
     #[error(transparent)]
     Failed(ConnError),
+    /// One before it in its sequence was not committed. Nothing was written.
+    #[error("a transaction before it was not committed")]
+    Skipped,
     /// Other writers were faster until the limit. Nothing was written.
     #[error("other writers were faster for {waited_ms} ms: nothing was written, try again")]
     Busy {

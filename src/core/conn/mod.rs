@@ -179,11 +179,23 @@ impl Conn {
         F: FnMut(&Db, i64) -> Result<Prepared, E> + Send + 'static,
         E: Send + 'static,
     {
-        let slot = self.inner.queue.push(make);
-        loop {
-            if let Some(verdict) = slot.take() {
-                return verdict;
-            }
+        self.transact_all([make]).await.pop().unwrap_or(Err(TransactError::Interrupted))
+    }
+
+    /// Commits transactions in this order, one prepared on another, and each only if all before it
+    /// are committed: after one that is not, those that follow are [`TransactError::Skipped`]. As
+    /// many as fit share a swap. A verdict for each, in order.
+    pub async fn transact_all<F, E>(
+        &self,
+        makes: impl IntoIterator<Item = F>,
+    ) -> Vec<Result<TxReport, TransactError<E>>>
+    where
+        F: FnMut(&Db, i64) -> Result<Prepared, E> + Send + 'static,
+        E: Send + 'static,
+    {
+        let slots = self.inner.queue.push(makes);
+        let are_ready = || slots.iter().all(|slot| slot.is_ready());
+        while !are_ready() {
             self.hold_back().await;
             match self.inner.queue.lead() {
                 Some(lead) => {
@@ -196,9 +208,10 @@ impl Conn {
                         self.flush_due().await;
                     }
                 }
-                None => self.inner.queue.wait(|| slot.is_ready()).await,
+                None => self.inner.queue.wait(are_ready).await,
             }
         }
+        slots.iter().map(|slot| slot.take().unwrap_or(Err(TransactError::Interrupted))).collect()
     }
 
     fn seen(&self) -> Seen {
