@@ -1,6 +1,9 @@
 //! Loading: tx-data text into databases in local directories, then single durable transactions.
 //!
-//! `cargo bench -p factfs-store --bench load -- SIZE FOLDER [--updates] [--tx]`
+//! `cargo bench -p factfs-store --bench load -- SIZE FOLDER [--one-by-one] [--updates] [--tx]`
+//!
+//! A line of the workload is a transaction of a thousand entities. They are given eight at a time,
+//! as an import does; with `--one-by-one` each is durable before the next is given.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a bench ends so")]
 
@@ -19,12 +22,15 @@ const TOGETHER: usize = 8;
 fn main() {
     let (workload, rest) = Workload::from_args();
     let _ = std::fs::remove_dir_all(workload.folder.join("factfs"));
-    let ((), cpu, wall) = timed(|| DATABASES.iter().for_each(|name| load(&workload, name)));
+    let together = if rest.iter().any(|a| a == "--one-by-one") { 1 } else { TOGETHER };
+    let all = || DATABASES.iter().for_each(|name| load(&workload, name, together));
+    let ((), cpu, wall) = timed(all);
     let datoms = workload.params["datoms"].as_u64().unwrap_or_default();
     let (bytes, files) = disk(&workload.folder.join("factfs"));
     workload.print(json!({
         "q": "load", "cpu": cpu.as_secs_f64(), "wall": wall.as_secs_f64(), "datoms": datoms,
         "per_cpu_second": (datoms as f64 / cpu.as_secs_f64()) as u64,
+        "per_second": (datoms as f64 / wall.as_secs_f64()) as u64, "memory": common::most_memory(),
         "bytes": bytes, "files": files, "bytes_per_datom": bytes as f64 / datoms as f64,
     }));
     if rest.iter().any(|a| a == "--updates") {
@@ -38,7 +44,7 @@ fn main() {
     }
 }
 
-fn load(workload: &Workload, name: &str) {
+fn load(workload: &Workload, name: &str, together: usize) {
     let begun = (common::cpu(), Instant::now());
     let options = CreateOptions::default();
     let url = workload.url(name);
@@ -48,7 +54,7 @@ fn load(workload: &Workload, name: &str) {
     let mut datoms = 0;
     let text = workload.text(&format!("{name}.tx.edn"));
     let lines: Vec<&str> = text.lines().collect();
-    for some in lines.chunks(TOGETHER) {
+    for some in lines.chunks(together) {
         let txs = some.iter().map(|line| (form(line), none.clone()));
         for report in database.transact_all(txs).expect("transact") {
             datoms += report.expect("transact").datoms.len();
