@@ -55,7 +55,7 @@ pub fn write(facts: &Facts, w: &mut Writer) -> Result<(), CodecError> {
     let flag = |empty: bool, bit| if empty { 0 } else { bit };
     w.u8(flag(ends.is_empty(), ENDS) | flag(retractions.is_empty(), RETRACTIONS));
     w.varint(rows as u64);
-    (0..rows).for_each(|row| w.u8(values.tag(row) as u8));
+    w.each((0..rows).map(|row| values.tag(row) as u8));
     for column in [facts.entities(), facts.attributes(), facts.transactions(), ends] {
         words::write(column, w);
     }

@@ -38,7 +38,7 @@ pub use edit::Changes;
 pub use memory::MemoryNodes;
 pub use merge::Forest;
 pub use node::{Node, Stored};
-pub use pack::{Footed, PackFooter, PackWriter};
+pub use pack::{Footed, Outlet, PackFooter, PackWriter};
 pub use rows::Rows;
 pub use scan::Scan;
 pub use shape::Shape;
@@ -119,6 +119,9 @@ pub enum TreeError {
     /// A node of the old tree could not be had.
     #[error(transparent)]
     Nodes(#[from] NodesError),
+    /// A pack could not be written on the way.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A node would be too large to be stored.
     #[error("a node cannot be stored: {0}")]
     Codec(#[from] CodecError),

@@ -3,7 +3,7 @@
 //! **Invariant:** the tree keeps its shape and its facts: a node that lies in one of the packs is
 //! stored again, long values too (each once for all trees), and so is every node that says where it
 //! is; all others are shared. All branch nodes are read, and of the leaves only those that move or
-//! refer to long values. Cost: nothing where no pack is named.
+//! refer to long values; what is new goes out as packs fill. Cost: nothing where no pack is named.
 
 use super::branch::{Branch, Child};
 use super::build::{Top, Tree};
@@ -12,6 +12,7 @@ use super::node::Node;
 use super::{NodeRef, NodesError, PackId, Root, TreeError, blob};
 use crate::datom::Facts;
 use crate::hash::NodeHash;
+use crate::store::BoxFuture;
 use crate::value::{Blob, ValRef};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,7 +24,11 @@ const WINDOW_BYTES: u64 = 8 << 20;
 
 impl Forest<'_, '_> {
     /// The same tree without nodes in these packs.
-    pub fn repack(&mut self, tree: Tree, packs: &BTreeSet<PackId>) -> Result<Tree, TreeError> {
+    pub async fn repack(
+        &mut self,
+        tree: Tree,
+        packs: &BTreeSet<PackId>,
+    ) -> Result<Tree, TreeError> {
         if packs.is_empty() {
             return Ok(tree);
         }
@@ -40,7 +45,7 @@ impl Forest<'_, '_> {
             }
         };
         let Some(node) = node else { return Ok(tree) };
-        let moved = match self.without(&root.node, &node, root.height, packs)? {
+        let moved = match self.without(&root.node, &node, root.height, packs).await? {
             Some(moved) => moved.encode()?,
             None if packs.contains(&root.node.pack) => node.encode()?,
             None => return Ok(tree),
@@ -51,48 +56,51 @@ impl Forest<'_, '_> {
 
     /// The node with all that is below it, long values too, not in the packs; `None` if that is so
     /// already.
-    fn without(
-        &mut self,
-        name: &NodeRef,
-        node: &Node,
+    fn without<'s>(
+        &'s mut self,
+        name: &'s NodeRef,
+        node: &'s Node,
         height: u8,
-        packs: &BTreeSet<PackId>,
-    ) -> Result<Option<Node>, TreeError> {
-        if height == 0 {
-            return match node {
-                Node::Leaf(facts) => self.leaf_without(facts, packs),
-                _ => Ok(None),
-            };
-        }
-        let branch = node.branch(name, height)?;
-        let mut children: Vec<Child> = branch.children().to_vec();
-        let mut changed = false;
-        for window in children.chunks_mut(WINDOW) {
-            // Of leaves only those that move, or may refer to what moves, are read; of branch nodes
-            // all.
-            let wanted = |child: &&mut Child| {
-                height > 1 || child.long > 0 || packs.contains(&child.node.pack)
-            };
-            let mut wanted: Vec<&mut Child> = window.iter_mut().filter(wanted).collect();
-            let names: Vec<NodeRef> = wanted.iter().map(|child| child.node).collect();
-            for (child, node) in wanted.iter_mut().zip(self.read(&names)?) {
-                let below = self.without(&child.node, &node, height - 1, packs)?;
-                let stored = match below {
-                    Some(below) => below.encode()?,
-                    None if packs.contains(&child.node.pack) => node.encode()?,
-                    None => continue,
+        packs: &'s BTreeSet<PackId>,
+    ) -> BoxFuture<'s, Result<Option<Node>, TreeError>> {
+        Box::pin(async move {
+            if height == 0 {
+                return match node {
+                    Node::Leaf(facts) => self.leaf_without(facts, packs).await,
+                    _ => Ok(None),
                 };
-                child.node = self.packs.push(&stored);
-                changed = true;
             }
-        }
-        let separators = (0..children.len()).map(|i| branch.separator(i));
-        let entries = separators.zip(children);
-        Ok(changed.then(|| Node::Branch(Branch::new(height, entries))))
+            let branch = node.branch(name, height)?;
+            let mut children: Vec<Child> = branch.children().to_vec();
+            let mut changed = false;
+            for window in children.chunks_mut(WINDOW) {
+                // Of leaves only those that move, or may refer to what moves, are read; of branch
+                // nodes all.
+                let wanted = |child: &&mut Child| {
+                    height > 1 || child.long > 0 || packs.contains(&child.node.pack)
+                };
+                let mut wanted: Vec<&mut Child> = window.iter_mut().filter(wanted).collect();
+                let names: Vec<NodeRef> = wanted.iter().map(|child| child.node).collect();
+                for (child, node) in wanted.iter_mut().zip(self.read(&names)?) {
+                    let below = self.without(&child.node, &node, height - 1, packs).await?;
+                    let stored = match below {
+                        Some(below) => below.encode()?,
+                        None if packs.contains(&child.node.pack) => node.encode()?,
+                        None => continue,
+                    };
+                    child.node = self.packs.push(&stored);
+                    changed = true;
+                    self.packs.relieve().await?;
+                }
+            }
+            let separators = (0..children.len()).map(|i| branch.separator(i));
+            let entries = separators.zip(children);
+            Ok(changed.then(|| Node::Branch(Branch::new(height, entries))))
+        })
     }
 
     /// A leaf whose long values are not in the packs; `None` if that is so already.
-    pub(super) fn leaf_without(
+    pub(super) async fn leaf_without(
         &mut self,
         facts: &Facts,
         packs: &BTreeSet<PackId>,
@@ -114,6 +122,7 @@ impl Forest<'_, '_> {
                 node.blob(name)?;
                 self.packs.push_blob(*digest, &node.encode()?);
             }
+            self.packs.relieve().await?;
         }
         let facts = blob::replace(facts, |v| match v {
             ValRef::Blob(blob) if of_pack(&blob) => {

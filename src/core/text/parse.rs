@@ -182,7 +182,11 @@ fn floating(text: &str, wanted: Tag, parsed: Option<Value>) -> Result<Value, Cel
     let integer = text.strip_prefix(['+', '-']).is_some_and(digits) || digits(text);
     let exact = !integer
         || text.parse::<BigInt>().is_ok_and(|n| cmp_exact(&Value::from(n), &value).is_eq());
-    let finite = rational(&value).is_some();
+    let finite = match value {
+        Value::Double(x) => x.is_finite(),
+        Value::Float(x) => x.is_finite(),
+        _ => false,
+    };
     if exact && finite {
         Ok(value)
     } else {

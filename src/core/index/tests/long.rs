@@ -5,8 +5,8 @@ use super::super::blob::detach;
 use super::super::{
     Changes, Forest, MemoryNodes, Node, NodesError, Root, Shape, blobs, seek, whole, whole_facts,
 };
-use super::{build, datom, facts, order, packs};
-use crate::datom::{Datom, Facts, KeyRange, Order, Slice};
+use super::{at_once, build, datom, facts, order, packs};
+use crate::datom::{Datom, Facts, KeyRange, Order, RowKey, Slice};
 use crate::hash::NodeHash;
 use crate::value::{LONG_BYTES, Value};
 use proptest::collection::vec;
@@ -59,7 +59,8 @@ proptest! {
         let mut packs = packs(2);
         let mut forest = Forest { nodes: &nodes, packs: &mut packs, shape: SMALL };
         let changes = Changes { add: &add, remove: &remove };
-        let tree = forest.merge(root.as_ref(), order, changes, &mut |_, _| ()).unwrap();
+        let mut removed = |_: RowKey<'_>, _: usize| ();
+        let tree = at_once(forest.merge(root.as_ref(), order, changes, &mut removed)).unwrap();
         let root = tree.place(&mut packs);
         nodes.write(packs);
         let mut left: Vec<Datom> = one.into_iter().chain(new).collect();
