@@ -156,6 +156,7 @@ impl<E: Into<Self> + std::error::Error + Send + Sync + 'static> From<TransactErr
         match error {
             TransactError::Refused(e) => e.into(),
             TransactError::Failed(e) => e.into(),
+            TransactError::Skipped => Self::from_source(Kind::Conflict, error),
             TransactError::Busy { .. } => Self::from_source(Kind::Busy, error),
             TransactError::Unknown { .. } | TransactError::Interrupted => {
                 Self::from_source(Kind::Timeout, error)

@@ -4,7 +4,9 @@ mod again;
 mod clone;
 mod credentials;
 mod damage;
+mod golden;
 mod kill;
+mod long;
 mod power;
 #[cfg(feature = "aws")]
 mod profiles;

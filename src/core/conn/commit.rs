@@ -3,8 +3,10 @@
 //!
 //! **Invariant:** `done` is answered after the swap is known to have happened; `refuse` and `Busy`
 //! only where nothing of the transaction can be in the head, now or later. A refusal is made on a
-//! head that was just seen to be the newest, or on one that the swap of its group proved to be.
+//! head that was just seen to be the newest, or on one that the swap of its group proved to be. What
+//! follows in a sequence is never committed without what comes before.
 
+use super::backfill::Backfilled;
 use super::build::{Draft, Group, Known, Plan};
 use super::queue::{Failure, Job};
 use super::settle::{Attempt, Settled, pause_ms};
@@ -20,6 +22,7 @@ impl Conn {
         let host = self.inner.place.host.as_ref();
         let begun = self.now_ms();
         let (mut tries, mut fresh, mut flushed) = (0, false, false);
+        let mut backfilled = Backfilled::default();
         if jobs.is_empty() {
             return;
         }
@@ -28,10 +31,7 @@ impl Conn {
             if let Err(error) = self.check_open(&seen.opened.head) {
                 return fail_all(jobs, &Failure::Failed(error));
             }
-            let mut group = self.prepare(&seen.opened, jobs).await;
-            for (job, error) in std::mem::take(&mut group.failed) {
-                job.fail(Failure::Failed(error));
-            }
+            let group = self.prepare(&seen.opened, jobs, &mut backfilled).await;
             if group.drafts.is_empty() {
                 if !group.refused.is_empty() && !fresh {
                     fresh = true;

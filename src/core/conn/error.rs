@@ -106,10 +106,19 @@ pub enum ConnError {
     Nodes(#[from] NodesError),
     /// Making new trees failed.
     #[error(transparent)]
-    Trees(#[from] TreeError),
+    Trees(TreeError),
     /// Reading the database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<TreeError> for ConnError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::Store(error) => Self::Store(error),
+            error => Self::Trees(error),
+        }
+    }
 }
 
 /// Why there is no report of a transaction.
@@ -121,6 +130,9 @@ pub enum TransactError<E> {
     /// It could not be tried. Nothing was written.
     #[error(transparent)]
     Failed(ConnError),
+    /// One before it in its sequence was not committed. Nothing was written.
+    #[error("a transaction before it was not committed")]
+    Skipped,
     /// Other writers were faster until the limit. Nothing was written.
     #[error("other writers were faster for {waited_ms} ms: nothing was written, try again")]
     Busy {

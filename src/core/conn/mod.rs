@@ -51,7 +51,7 @@ pub use resolve::{Found, Moment};
 
 pub(crate) use commits::LogPlace;
 pub(crate) use commits::{key as commit_key, read as commit_of_row, value as commit_row};
-pub(crate) use flush::{Inlined, merge_order, pack_name};
+pub(crate) use flush::{Inlined, PACK_BYTES, merge_order, pack_name};
 
 use crate::commit::{Opened, TAIL_BYTES, Writer};
 use crate::db::{Db, Prepared, Snapshot, TxReport};
@@ -182,11 +182,23 @@ impl Conn {
         F: FnMut(&Db, i64) -> Result<Prepared, E> + Send + 'static,
         E: Send + 'static,
     {
-        let slot = self.inner.queue.push(make);
-        loop {
-            if let Some(verdict) = slot.take() {
-                return verdict;
-            }
+        self.transact_all([make]).await.pop().unwrap_or(Err(TransactError::Interrupted))
+    }
+
+    /// Commits transactions in this order, one prepared on another, and each only if all before it
+    /// are committed: after one that is not, those that follow are [`TransactError::Skipped`]. As
+    /// many as fit share a swap. A verdict for each, in order.
+    pub async fn transact_all<F, E>(
+        &self,
+        makes: impl IntoIterator<Item = F>,
+    ) -> Vec<Result<TxReport, TransactError<E>>>
+    where
+        F: FnMut(&Db, i64) -> Result<Prepared, E> + Send + 'static,
+        E: Send + 'static,
+    {
+        let slots = self.inner.queue.push(makes);
+        let are_ready = || slots.iter().all(|slot| slot.is_ready());
+        while !are_ready() {
             self.hold_back().await;
             match self.inner.queue.lead() {
                 Some(lead) => {
@@ -199,9 +211,10 @@ impl Conn {
                         self.flush_due().await;
                     }
                 }
-                None => self.inner.queue.wait(|| slot.is_ready()).await,
+                None => self.inner.queue.wait(are_ready).await,
             }
         }
+        slots.iter().map(|slot| slot.take().unwrap_or(Err(TransactError::Interrupted))).collect()
     }
 
     fn seen(&self) -> Seen {

@@ -89,8 +89,9 @@ pub fn entities(db: &Db, key: &ByKey) -> Result<(bool, Vec<EntityId>)> {
         None => return Ok((attribute.unique.is_some(), Vec::new())),
     };
     let range = KeyRange::prefix(None, Some(attribute.id), Some(value));
-    let slices = db.scan(Order::Avet, &[range])?;
-    let ids = slices.iter().flatten().flat_map(|slice| slice.datoms().map(|datom| datom.e));
+    let slices = db.scan_references(Order::Avet, &[range])?;
+    let ids =
+        slices.iter().flatten().flat_map(|slice| slice.rows.clone().map(|row| slice.facts.e(row)));
     Ok((attribute.unique.is_some(), ids.collect()))
 }
 

@@ -1,9 +1,12 @@
 //! Connections over a store that does what it is told.
 
+mod backfill;
 mod branch;
 mod claim;
 mod crash;
+mod long;
 mod pace;
+mod sequence;
 mod time;
 
 use super::testing::*;
@@ -309,7 +312,7 @@ fn what_waits_shares_a_swap() {
         let (conn, gate) = (conn.clone(), gate.clone());
         all.push(Box::pin(async move {
             let words = Say::new(&format!("g/{i}"));
-            let slot = conn.inner.queue.push(move |db: &Db, now| words.prepare(db, now));
+            let slot = conn.inner.queue.push([move |db: &Db, now| words.prepare(db, now)]);
             poll_fn(|_| match gate.load(std::sync::atomic::Ordering::Relaxed) {
                 true => Poll::Ready(()),
                 false => Poll::Pending,
@@ -318,7 +321,7 @@ fn what_waits_shares_a_swap() {
             if let Some(lead) = conn.inner.queue.lead() {
                 conn.commit_group(lead.jobs()).await;
             }
-            slot.take()
+            slot[0].take()
         }));
     }
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());

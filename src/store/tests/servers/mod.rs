@@ -6,6 +6,7 @@
 pub mod azurite;
 pub mod gcs;
 pub mod moto;
+pub mod once;
 pub mod postgres;
 pub mod proxy;
 pub mod s3rver;
