@@ -39,7 +39,6 @@ mod locator;
 mod readonly;
 mod retry;
 mod settings;
-mod shown;
 
 // floor 1: the places, and what is known of them
 mod local;
@@ -83,13 +82,13 @@ pub use fault::{Fault, FaultPlan, Faulty, Operation};
 pub use host::SystemHost;
 pub use kind::{Kind, TABLE};
 pub use local::LocalStore;
-pub use locator::Locator;
+pub use locator::{Locator, shown};
 pub use nodes::StoreNodes;
 pub use object::ObjectStore;
 pub use opening::runtime;
 pub use readonly::ReadOnly;
 pub use retry::Retried;
 pub use settings::Settings;
-pub use shown::shown;
+
 pub use upkeep::{Copying, repair, verify};
 pub use url::{canonical_url, open};

@@ -3,7 +3,10 @@
 //! **Invariant:** the marks count only after the last `/`, and a path that exists wins over any
 //! reading of its name. What is displayed is for people: it has no password.
 
-use crate::shown::shown;
+mod shown;
+
+pub use shown::shown;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
