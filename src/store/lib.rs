@@ -39,6 +39,7 @@ mod locator;
 mod readonly;
 mod retry;
 mod settings;
+mod shown;
 
 // floor 1: the places, and what is known of them
 mod local;
@@ -61,8 +62,9 @@ mod error;
 // floor 5: a store that is open
 mod opening;
 
-// floor 6: what is done beside transactions
+// floor 6: what is done beside transactions, and for readers
 mod flusher;
+mod renewing;
 
 // floor 7: a database for callers that wait
 mod database;
@@ -88,5 +90,6 @@ pub use opening::runtime;
 pub use readonly::ReadOnly;
 pub use retry::Retried;
 pub use settings::Settings;
+pub use shown::shown;
 pub use upkeep::{Copying, repair, verify};
 pub use url::{canonical_url, open};

@@ -20,6 +20,7 @@ mod places;
 mod pull;
 mod query;
 mod readme;
+mod secrets;
 mod status;
 mod tag;
 mod transact;
