@@ -25,7 +25,7 @@ mod when;
 #[cfg(test)]
 mod tests;
 
-pub use frame::{Encoded, Frame};
+pub use frame::{Encoded, Frame, Purged};
 pub use garbage::Garbage;
 pub use head::{
     Base, HEAD_BYTES, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, ObjectRef, SegmentRef, TAIL_BYTES,

@@ -26,6 +26,7 @@ mod log;
 mod merge;
 mod open;
 mod past;
+mod purge;
 mod queue;
 mod refs;
 mod replay;
@@ -46,6 +47,7 @@ pub use error::{ConnError, TransactError};
 pub use gc::{Collected, Collection, Retention, RetentionError, Total, span_ms};
 pub use log::{CommitEntry, LogReader};
 pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
+pub use purge::{Erase, Erased, ErasedHead, Purge, PurgeError};
 pub use resolve::Moment;
 
 pub(crate) use commits::LogPlace;

@@ -90,7 +90,8 @@ impl Named {
         let Some(recent) = logs.recent(&base.log, found).await? else { return Ok(None) };
         let mut state = State::clone(&flushed);
         let mut datoms: Vec<Datom> = Vec::new();
-        for (id, frame) in &recent {
+        // The first segment may begin before: what the trees have is not said again.
+        for (id, frame) in recent.iter().filter(|(id, _)| id.t > base.flushed) {
             if let Err(error) = state.say(*id, frame) {
                 self.wrong(found, format!("the log: {error}"));
                 return Ok(None);

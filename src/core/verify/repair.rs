@@ -181,7 +181,7 @@ impl Rebuilt<'_> {
             let frame = segment.frames.get(logged.index).ok_or_else(lost)?;
             let range = segment.places().swap_remove(logged.index);
             let (_, frame) = Frame::decode(frame).map_err(|_| lost())?;
-            let row = commit_row(*id, &frame, &LogPlace { segment: logged.segment, range });
+            let row = commit_row(*id, &frame, &LogPlace::new(logged.segment, range, &frame));
             rows.push((commit_key(id.t).to_vec(), Some(row)));
             for datom in frame.datoms() {
                 let count = self.counts.entry(datom.a).or_default();

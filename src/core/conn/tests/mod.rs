@@ -3,7 +3,7 @@
 mod branch;
 mod crash;
 mod pace;
-mod time;
+pub(super) mod time;
 
 use super::testing::*;
 use super::{Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};
