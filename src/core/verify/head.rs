@@ -207,7 +207,7 @@ impl Named {
 }
 
 fn name(schema: &Schema, attribute: AttrId) -> String {
-    let known = schema.get(attribute).map(|a| format!(":{}", a.ident));
+    let known = schema.get(attribute).map(|a| a.ident.to_string());
     known.unwrap_or_else(|| format!("attribute {attribute}"))
 }
 

@@ -18,7 +18,7 @@ pub enum PurgeError {
     Conn(#[from] ConnError),
     /// An attribute is defined by this entity.
     #[error(
-        "entity {entity} defines :{ident}, and a definition cannot be erased: \
+        "entity {entity} defines {ident}, and a definition cannot be erased: \
          erase what the attribute says"
     )]
     Definition {
@@ -28,7 +28,7 @@ pub enum PurgeError {
         ident: Keyword,
     },
     /// Facts of a built-in attribute, which databases are made of.
-    #[error(":{0} cannot be erased: the database is made of it")]
+    #[error("{0} cannot be erased: the database is made of it")]
     BuiltIn(Keyword),
 }
 

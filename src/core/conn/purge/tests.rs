@@ -1,8 +1,10 @@
 //! Erasing, against a model: every branch and every tag is afterwards what a replay of its log
 //! without the erased facts is, and no object has anything of them.
 
+mod large;
 mod model;
 mod objects;
+mod stops;
 
 use super::super::testing::*;
 use super::super::tests::time::{Said, check};

@@ -1,7 +1,7 @@
 //! Connections over a store that does what it is told.
 
 mod branch;
-mod crash;
+pub(super) mod crash;
 mod pace;
 pub(super) mod time;
 
