@@ -1,8 +1,8 @@
 //! The head as bytes.
 //!
 //! Layout, inside the envelope: database, revision, nonce, collection generation, erasure
-//! generation, flags (1 closed, 2 a writer), writer, block, tip, base, tail, sparse packs (16 bytes each). Numbers are varints;
-//! lists begin with their length.
+//! generation, flags (1 closed, 2 a writer), writer, block, tip, base, tail, sparse packs (16 bytes
+//! each). Numbers are varints; lists begin with their length.
 //!
 //! **Invariant:** equal heads have equal bytes, and nothing over 64 KiB is written or read.
 

@@ -67,7 +67,10 @@ impl Conn {
         };
         let Some(snapshot) = found else { return Ok(filtered) };
         let snapshot = under(snapshot, &opened.snapshot.schema);
-        self.keep_past(snapshot.clone());
+        // Facts may have been erased since that head was read.
+        if opened.snapshot.purges == self.opened().snapshot.purges {
+            self.keep_past(snapshot.clone());
+        }
         Ok(Db::new(snapshot).as_of(t))
     }
 
@@ -91,8 +94,9 @@ impl Conn {
     fn known_past(&self, opened: &Opened, t: T) -> Option<Snapshot> {
         let kept = self.inner.past.lock().unwrap_or_else(PoisonError::into_inner);
         let schema = &opened.snapshot.schema;
-        // The history of a branch only grows: its commit at `t` is the same for ever.
-        kept.iter().find(|s| s.basis.t() == t && s.schema == *schema).cloned()
+        // The history of a branch only grows, but for what is erased of it.
+        let purges = opened.snapshot.purges;
+        kept.iter().find(|s| s.basis.t() == t && s.schema == *schema && s.purges == purges).cloned()
     }
 
     fn keep_past(&self, snapshot: Snapshot) {

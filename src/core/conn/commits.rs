@@ -2,8 +2,8 @@
 //!
 //! A row: `t`, 8 bytes big endian; then hash (32 bytes), instant (zigzag), segment (16 bytes),
 //! offset and length of the frame (varints), the merged parents (their number, then `t` and hash
-//! each); and, where datoms of it were erased, how many (varint) and the blake3 of the raw frame. The
-//! first parent is the row before.
+//! each); and, where datoms of it were erased, how many (varint) and the blake3 of the raw frame.
+//! The first parent is the row before.
 //!
 //! **Invariant:** there is a row for each `t` from 1 to the head's `flushed`.
 

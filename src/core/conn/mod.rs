@@ -210,9 +210,15 @@ impl Conn {
     /// Remembers a head, unless a newer one is known.
     fn remember(&self, seen: &Seen) {
         let mut known = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.opened.head.revision >= known.opened.head.revision {
-            *known = seen.clone();
+        let (head, before) = (&seen.opened.head, &known.opened.head);
+        if head.revision < before.revision {
+            return;
         }
+        if head.purge_generation > before.purge_generation {
+            self.inner.place.nodes.purged(head.database, head.purge_generation);
+            self.inner.past.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        *known = seen.clone();
     }
 
     /// Waits until the store takes another swap of the head.

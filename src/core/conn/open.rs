@@ -26,7 +26,9 @@ impl Conn {
                 _ => return Err(ConnError::NoBranch(name.to_owned())),
             },
         };
-        let seen = Mutex::new(place.open_newest(&head, None).await?);
+        let seen = place.open_newest(&head, None).await?;
+        place.nodes.purged(seen.opened.head.database, seen.opened.head.purge_generation);
+        let seen = Mutex::new(seen);
         let (branch, queue) = (branch.map(str::to_owned), Queue::default());
         let (flushing, flush_error) = (Flushing::default(), Mutex::default());
         let (past, swapped_ms) = (Mutex::default(), AtomicI64::new(0));

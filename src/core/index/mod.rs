@@ -50,6 +50,7 @@ use crate::datom::Datom;
 use crate::hash::NodeHash;
 use crate::id::T;
 use crate::store::StoreError;
+use crate::value::Uuid;
 use bytes::Bytes;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -147,5 +148,11 @@ pub trait Nodes: Debug + Send + Sync {
     /// ignored. They are verified like all others.
     fn offer(&self, nodes: &[(NodeRef, Bytes)]) {
         let _ = nodes;
+    }
+
+    /// Facts of this database were erased so many times, as a head says that is about to be read:
+    /// what was kept of before an erasure is dropped.
+    fn purged(&self, database: Uuid, generation: u64) {
+        let _ = (database, generation);
     }
 }

@@ -92,6 +92,7 @@ impl Named {
         let mut datoms: Vec<Datom> = Vec::new();
         // The first segment may begin before: what the trees have is not said again.
         for (id, frame) in recent.iter().filter(|(id, _)| id.t > base.flushed) {
+            logs.note(frame);
             if let Err(error) = state.say(*id, frame) {
                 self.wrong(found, format!("the log: {error}"));
                 return Ok(None);
@@ -104,7 +105,10 @@ impl Named {
         }
         self.check_base(&state, &datoms, found);
         for bytes in &head.tail {
-            let said = Frame::decode(bytes).and_then(|(id, frame)| state.say(id, &frame));
+            let said = Frame::decode(bytes).and_then(|(id, frame)| {
+                logs.note(&frame);
+                state.say(id, &frame)
+            });
             if let Err(error) = said {
                 self.wrong(found, format!("its tail: {error}"));
                 return Ok(None);

@@ -9,7 +9,7 @@ use super::sums::{ByAttribute, Sum};
 use crate::commit::{FormatError, Frame, Segment, SegmentRef, log_name};
 use crate::conn::{LogPlace, Place, commit_of_row, commit_row};
 use crate::hash::NodeHash;
-use crate::id::{AttrId, CommitId, T};
+use crate::id::{AttrId, CommitId, T, Tx};
 use crate::index::{Direction, NodesError, Row, RowScan};
 use crate::schema::Schema;
 use crate::store::{BoxFuture, Fetch, StoreError, join_all};
@@ -76,6 +76,8 @@ pub(super) struct Logs<'a> {
     pub(super) whole: BTreeMap<u128, (NodeHash, u64)>,
     /// All that were referred to.
     pub(super) reached: BTreeSet<u128>,
+    /// Transactions of which datoms were erased, and how many.
+    pub(super) purged: BTreeMap<Tx, u64>,
     /// Transactions that were read.
     pub(super) commits: u64,
     /// Bytes that were read.
@@ -88,8 +90,8 @@ type Rows = (u128, Vec<(T, Vec<u8>)>);
 impl<'a> Logs<'a> {
     pub(super) fn new(place: &'a Place, databases: &'a [Uuid]) -> Self {
         let (wanted, saved, whole) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        let reached = BTreeSet::new();
-        Self { place, databases, wanted, saved, whole, reached, commits: 0, bytes: 0 }
+        let (reached, purged) = (BTreeSet::new(), BTreeMap::new());
+        Self { place, databases, wanted, saved, whole, reached, purged, commits: 0, bytes: 0 }
     }
 
     /// What the log says up to where the trees of a head end; `rows` is what its COMMITS holds.
@@ -209,6 +211,7 @@ impl<'a> Logs<'a> {
         if expected != *row {
             return Err(another(id.to_string(), format!("what COMMITS has for t {t}")));
         }
+        self.note(&frame);
         state.say(id, &frame)?;
         state.rows += Sum::of(&[&crate::conn::commit_key(*t), row]);
         self.commits += 1;
@@ -216,6 +219,13 @@ impl<'a> Logs<'a> {
             self.saved.insert(id, Arc::new(state.clone()));
         }
         Ok(())
+    }
+
+    /// Counts what was erased of a transaction.
+    pub(super) fn note(&mut self, frame: &Frame) {
+        if let Some(purged) = &frame.purged {
+            self.purged.insert(frame.tx, purged.datoms);
+        }
     }
 
     /// The transactions that a head has in segments and in no tree: as many as its novelty has, and

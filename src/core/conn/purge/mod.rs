@@ -105,8 +105,8 @@ type Progress<'a> = dyn FnMut(u64, &'static str) + Send + 'a;
 
 impl Place {
     /// Erases facts. `progress` is told how many objects were looked at, rewritten or deleted, and
-    /// what is being done. Cost: all packs and all of the log are read once; what holds the facts is
-    /// written anew.
+    /// what is being done. Cost: all packs and all of the log are read once; what holds the facts
+    /// is written anew.
     pub async fn purge(
         &self,
         asked: &Purge,
