@@ -11,7 +11,7 @@ use crate::{DiskCache, Error, Locator, Settings};
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
 use factfs_core::conn::{
     Collected, Collection, Conn, ConnError, CreateOptions, Erase, Erased, MergeOptions, MergePlan,
-    Merged, Moment, Purge, create,
+    Merged, Moment, Purge, TransactError, create,
 };
 use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
@@ -194,18 +194,29 @@ impl Database {
     /// Commits a transaction. When another writer came first it is prepared again on the newer
     /// value.
     pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
+        let tx = (Arc::new(tx.clone()), options.clone());
+        self.transact_all([tx])?
+            .pop()
+            .unwrap_or(Err(TransactError::<transact::TxError>::Interrupted.into()))
+    }
+
+    /// Commits transactions in this order, as many at once as fit: faster than one by one. After one
+    /// that is not committed none that follows is. A verdict for each, in order.
+    pub fn transact_all(
+        &self,
+        txs: impl IntoIterator<Item = (Arc<Form>, TransactOptions)>,
+    ) -> Result<Vec<Result<TxReport, Error>>, Error> {
         self.opening.require_writable(Some(self.uuid()))?;
-        let (tx, tx_id) = (tx.clone(), options.tx_id.clone());
-        let make = move |db: &Db, now_ms: i64| {
-            transact::prepare(
-                db,
-                &tx,
-                &TxOptions { now_ms, tx_id: tx_id.clone(), ..TxOptions::default() },
-            )
+        let make = |(tx, TransactOptions { tx_id }): (Arc<Form>, TransactOptions)| {
+            move |db: &Db, now_ms: i64| {
+                let options = TxOptions { now_ms, tx_id: tx_id.clone(), ..TxOptions::default() };
+                transact::prepare(db, &tx, &options)
+            }
         };
-        let report = wait(self.conn.transact(make))??;
+        let makes: Vec<_> = txs.into_iter().map(make).collect();
+        let verdicts = wait(self.conn.transact_all(makes))?;
         self.flusher.begin(&self.conn);
-        Ok(report)
+        Ok(verdicts.into_iter().map(|verdict| verdict.map_err(Error::from)).collect())
     }
 
     /// One transaction of this branch.
@@ -317,11 +328,14 @@ impl Database {
 
     fn point(&self, at: Option<&str>) -> Result<(Opened, T), Error> {
         self.opening.require_writable(Some(self.uuid()))?;
-        let db = match at {
-            None => self.db()?,
-            Some(when) => self.at(when)?.db,
+        self.db()?;
+        let Some(when) = at else {
+            let opened = self.conn.opened();
+            let t = opened.head.tip.t();
+            return Ok((opened, t));
         };
-        Ok((self.conn.opened(), db.basis_t()))
+        let found = wait(self.conn.find(when))??;
+        Ok((found.opened, found.t))
     }
 
     /// What is wrong here though every transaction is committed: a flush that does not succeed.

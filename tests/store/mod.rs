@@ -3,6 +3,7 @@
 mod clone;
 mod damage;
 mod kill;
+mod long;
 mod power;
 mod race;
 mod s3;

@@ -1,21 +1,21 @@
 //! `factfs import`: rows of csv, tsv, JSON or EDN into a database, many to a transaction.
 //!
 //! **Invariant:** a batch is committed whole or not at all, batches are committed in order, and an
-//! error says how far it came. With `--tx-id` a batch that was committed before is not again.
+//! error says how far it came: everything before it is committed. With `--tx-id` a batch that was
+//! committed before is not again.
 
 use crate::cli::args::{DATABASE_HELP, DatabaseArgs, FormatArgs, WhichArgs};
 use crate::cli::exit::Problem;
 use crate::cli::forms::{Forms, Source};
-use crate::cli::import::{Builder, Entity, Item, Naming, Row, Rows, infer};
+use crate::cli::import::{
+    Batch, Builder, Committer, Entity, Item, Naming, Row, Rows, Writer, infer,
+};
+use crate::cli::open;
 use crate::cli::progress::Progress;
-use crate::cli::{open, report};
 use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use factfs_core::edn::{Form, FormKind};
-use factfs_core::hash::NodeHash;
+use factfs_core::edn::Form;
 use factfs_core::text::Format;
-use factfs_core::value::Value;
-use factfs_store::{Database, Error, TransactOptions};
 use std::collections::VecDeque;
 
 /// Import rows of csv, tsv, JSON or EDN
@@ -105,14 +105,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let source = if args.file == "-" { Source::Stdin } else { Source::File(args.file.clone()) };
     let mut rows = Rows::open(source, format)?;
     let database = open::write(&named.locator()?)?;
-    let mut import = Import {
-        database,
-        tx_id: args.tx_id.clone(),
-        batch: Batch::default(),
-        done: Done::default(),
-    };
+    let mut writer = Writer::new(database, args.tx_id.clone());
     if let Some(schema) = &args.schema {
-        import.schema(schema)?;
+        begin_with(&mut writer, schema)?;
     }
     let naming = Naming {
         namespace: args.namespace.clone(),
@@ -123,42 +118,60 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         args.identity.iter().map(|i| i.trim_start_matches(':').to_owned()).collect();
     let mut waiting = VecDeque::new();
     if args.infer {
-        waiting = import.infer(&mut rows, &naming, &identities, args.infer_rows)?;
+        waiting = infer_schema(&mut writer, &mut rows, &naming, &identities, args.infer_rows)?;
     }
-    let schema = import.database.db()?.schema().clone();
+    let schema = writer.database().db()?.schema().clone();
     let mut builder = Builder::new(schema, naming, args.create_refs);
     identities.iter().try_for_each(|identity| builder.check_identity(identity))?;
     let progress = Progress::of_bytes(size);
+    let committer = Committer::begin(writer)?;
     let limit = usize::try_from(args.batch)?;
+    let read = read(&mut rows, waiting, &mut builder, &committer, limit, &progress);
+    // What was read before an error is committed, unless that fails: then that came first.
+    let (done, written) = committer.end();
+    drop(progress);
+    written.and(read).with_context(|| done.how_far(rows.name()))?;
+    let report = args.report.as_deref().and_then(Format::from_extension);
+    Ok(FormatArgs { format: report }.output().lines().line(done.fields())?)
+}
+
+/// Reads all rows, and gives them to the committer; ends early if that does not take more.
+fn read(
+    rows: &mut Rows,
+    mut waiting: VecDeque<Item>,
+    builder: &mut Builder,
+    committer: &Committer,
+    limit: usize,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let mut batch = Batch::default();
     loop {
         let next = match waiting.pop_front() {
             Some(item) => Some(item),
-            None => rows.next_item().with_context(|| import.how_far(rows.name()))?,
+            None => rows.next_item()?,
         };
         let Some(item) = next else { break };
+        let mut goes_on = true;
         match item {
-            Item::Row(row) => {
-                let entity = builder.entity(&row).with_context(|| import.how_far(rows.name()))?;
-                import.batch.add(row.line, entity);
-            }
+            Item::Row(row) => batch.add(row.line, builder.entity(&row)?),
             Item::Entity(form) => {
                 let line = u64::from(form.span.line);
-                import.batch.add(line, Entity { form: Some(form), retracts: vec![] });
+                batch.add(line, Entity { form: Some(form), retracts: vec![] });
             }
             Item::Transaction(form) => {
-                import.commit(rows.name())?;
-                import.transact(&form).with_context(|| import.how_far(rows.name()))?;
+                goes_on = committer.batch(std::mem::take(&mut batch)) && committer.form(form);
             }
         }
-        if import.batch.entities.len() >= limit {
-            import.commit(rows.name())?;
-            progress.at(rows.consumed(), format!("{} rows", import.done.rows));
+        if batch.entities.len() >= limit {
+            goes_on = committer.batch(std::mem::take(&mut batch));
+            progress.at(rows.consumed(), format!("{} rows", committer.rows()));
+        }
+        if !goes_on {
+            return Ok(());
         }
     }
-    import.commit(rows.name())?;
-    drop(progress);
-    let report = args.report.as_deref().and_then(Format::from_extension);
-    Ok(FormatArgs { format: report }.output().lines().line(import.done.fields())?)
+    committer.batch(batch);
+    Ok(())
 }
 
 fn format(args: &Args) -> anyhow::Result<Format> {
@@ -169,146 +182,35 @@ fn format(args: &Args) -> anyhow::Result<Format> {
     })
 }
 
-/// An import under way.
-struct Import {
-    database: Database,
-    tx_id: Option<String>,
-    batch: Batch,
-    done: Done,
+/// Commits the transactions of `--schema`.
+fn begin_with(writer: &mut Writer, argument: &str) -> anyhow::Result<()> {
+    let mut forms = Forms::open(Source::of(argument))?;
+    while let Some(form) = forms.next_form()? {
+        writer.transact(form).with_context(|| "--schema".to_owned())?;
+    }
+    Ok(())
 }
 
-/// Rows that are not committed yet.
-#[derive(Default)]
-struct Batch {
-    entities: Vec<Entity>,
-    last_line: u64,
-}
-
-impl Batch {
-    fn add(&mut self, line: u64, entity: Entity) {
-        self.last_line = line;
-        self.entities.push(entity);
-    }
-}
-
-/// What is committed.
-#[derive(Default)]
-struct Done {
-    rows: u64,
-    transactions: u64,
-    already: u64,
-    datoms: u64,
-    last_line: u64,
-    t: u64,
-}
-
-impl Done {
-    fn fields(&self) -> Vec<(&'static str, Value)> {
-        vec![
-            ("rows", report::count(self.rows)),
-            ("transactions", report::count(self.transactions)),
-            ("already", report::count(self.already)),
-            ("datoms", report::count(self.datoms)),
-            ("t", report::count(self.t)),
-        ]
-    }
-}
-
-impl Import {
-    fn schema(&mut self, argument: &str) -> anyhow::Result<()> {
-        let mut forms = Forms::open(Source::of(argument))?;
-        while let Some(form) = forms.next_form()? {
-            self.transact(&form).with_context(|| "--schema".to_owned())?;
+/// States the attributes that the first rows suggest; gives those rows back.
+fn infer_schema(
+    writer: &mut Writer,
+    rows: &mut Rows,
+    naming: &Naming,
+    identities: &[String],
+    limit: usize,
+) -> anyhow::Result<VecDeque<Item>> {
+    let mut items = VecDeque::new();
+    let mut sample: Vec<Row> = Vec::new();
+    while items.len() < limit {
+        let Some(item) = rows.next_item()? else { break };
+        if let Item::Row(row) = &item {
+            sample.push(row.clone());
         }
-        Ok(())
+        items.push_back(item);
     }
-
-    /// States the attributes that the first rows suggest; gives those rows back.
-    fn infer(
-        &mut self,
-        rows: &mut Rows,
-        naming: &Naming,
-        identities: &[String],
-        limit: usize,
-    ) -> anyhow::Result<VecDeque<Item>> {
-        let mut items = VecDeque::new();
-        let mut sample: Vec<Row> = Vec::new();
-        while items.len() < limit {
-            let Some(item) = rows.next_item()? else { break };
-            if let Item::Row(row) = &item {
-                sample.push(row.clone());
-            }
-            items.push_back(item);
-        }
-        let db = self.database.db()?;
-        if let Some(schema) = infer(&sample, naming, db.schema(), identities)? {
-            self.transact(&Form::from(schema)).with_context(|| "--infer")?;
-        }
-        Ok(items)
+    let db = writer.database().db()?;
+    if let Some(schema) = infer(&sample, naming, db.schema(), identities)? {
+        writer.transact(Form::from(schema)).with_context(|| "--infer")?;
     }
-
-    /// Commits what is gathered.
-    fn commit(&mut self, name: &str) -> anyhow::Result<()> {
-        let batch = std::mem::take(&mut self.batch);
-        if batch.entities.is_empty() {
-            return Ok(());
-        }
-        let rows = batch.entities.len() as u64;
-        let last = batch.last_line;
-        let form = self.form(batch).with_context(|| self.how_far(name))?;
-        self.transact(&form).with_context(|| self.how_far(name))?;
-        self.done.rows += rows;
-        self.done.last_line = last;
-        Ok(())
-    }
-
-    /// The transaction of a batch. What an entity takes back that is not there is left out.
-    fn form(&self, batch: Batch) -> anyhow::Result<Form> {
-        let retracts = batch.entities.iter().flat_map(|entity| &entity.retracts);
-        let who: Vec<_> = retracts.map(|retract| retract.entity.clone()).collect();
-        let found = if who.is_empty() {
-            vec![]
-        } else {
-            self.database.db()?.entids(&who).map_err(Error::from)?
-        };
-        let mut found = found.into_iter();
-        let mut forms = Vec::new();
-        for Entity { form, retracts } in batch.entities {
-            forms.extend(form);
-            for retract in retracts {
-                if found.next().flatten().is_some() {
-                    forms.push(retract.form);
-                }
-            }
-        }
-        Ok(Form { kind: FormKind::Vector(forms), span: Default::default() })
-    }
-
-    fn transact(&mut self, form: &Form) -> anyhow::Result<()> {
-        // The id holds what is said, so that a changed input is not taken for the one before.
-        let number = self.done.transactions + 1;
-        let tx_id = self.tx_id.as_ref().map(|prefix| {
-            let hash = NodeHash::of(form.to_string().as_bytes()).to_string();
-            format!("{prefix}/{number}/{}", &hash[..16])
-        });
-        let report = self.database.transact(form, &TransactOptions { tx_id })?;
-        self.done.transactions += 1;
-        if report.already {
-            self.done.already += 1;
-        } else {
-            self.done.datoms += report.datoms.len() as u64;
-        }
-        self.done.t = report.tx.t().0;
-        Ok(())
-    }
-
-    /// What to say with an error: where, and how much of the input is in the database.
-    fn how_far(&self, name: &str) -> String {
-        match self.done.rows {
-            0 => format!("{name}\nhint: no row was imported"),
-            n => {
-                format!("{name}\nhint: {n} rows, up to line {}, are imported", self.done.last_line)
-            }
-        }
-    }
+    Ok(items)
 }

@@ -72,6 +72,11 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
+    /// Bytes, one by one, whose number the reader knows.
+    pub fn each(&mut self, bytes: impl ExactSizeIterator<Item = u8>) {
+        self.0.extend(bytes);
+    }
+
     /// Bytes after their number.
     pub fn sized(&mut self, bytes: &[u8]) {
         self.varint(bytes.len() as u64);

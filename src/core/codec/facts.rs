@@ -14,7 +14,7 @@
 //! | ... long, instant | numbers, with the highest bit flipped |
 //! | ... boolean, ref, char, float | numbers; a float as its bits |
 //! | ... double | scale (1 byte); 255: 8 bytes little endian each; 0 to 4: numbers, see below |
-//! | ... all others | strings: the heap form |
+//! | ... all others | strings: the heap form; of long values in leaves that of a reference |
 //!
 //! Doubles of a scale are integers (with the highest bit flipped) to be divided by 10^scale; they
 //! are written so where that gives each back bit for bit.
@@ -55,7 +55,7 @@ pub fn write(facts: &Facts, w: &mut Writer) -> Result<(), CodecError> {
     let flag = |empty: bool, bit| if empty { 0 } else { bit };
     w.u8(flag(ends.is_empty(), ENDS) | flag(retractions.is_empty(), RETRACTIONS));
     w.varint(rows as u64);
-    (0..rows).for_each(|row| w.u8(values.tag(row) as u8));
+    w.each((0..rows).map(|row| values.tag(row) as u8));
     for column in [facts.entities(), facts.attributes(), facts.transactions(), ends] {
         words::write(column, w);
     }
@@ -70,6 +70,13 @@ pub fn decode(bytes: &[u8]) -> Result<Facts, CodecError> {
     let mut r = Reader::new(bytes);
     let facts = read(&mut r)?;
     r.finish()?;
+    Ok(facts)
+}
+
+/// Reads facts that are there whole: no leaf, but what a transaction said.
+pub fn read_whole(r: &mut Reader<'_>) -> Result<Facts, CodecError> {
+    let facts = read(r)?;
+    r.check(!facts.values().has_blobs(0..facts.len()), "a reference where a value must be")?;
     Ok(facts)
 }
 

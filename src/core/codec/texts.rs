@@ -13,6 +13,7 @@
 //! [`MAX_RAW`]. Whether the bytes are text is for the caller to check.
 
 use super::{CodecError, MAX_RAW, Reader, Writer, words};
+use hashbrown::HashMap;
 
 const PLAIN: u8 = 0;
 const PREFIXES: u8 = 1;
@@ -23,24 +24,51 @@ pub fn write(texts: &[&[u8]], w: &mut Writer) {
     if texts.is_empty() {
         return;
     }
-    let mut table = texts.to_vec();
-    table.sort_unstable();
-    table.dedup();
-    if table.len() * 2 > texts.len() {
-        return write_flat(texts, w);
-    }
+    let Some((table, indexes)) = table(texts) else { return write_flat(texts, w) };
     w.u8(TABLE);
     w.varint(table.len() as u64);
     write_flat(&table, w);
-    let index = |text: &&[u8]| table.partition_point(|x| x < text) as u64;
-    words::write(&texts.iter().map(index).collect::<Vec<_>>(), w);
+    words::write(&indexes, w);
+}
+
+/// The different strings, ascending, and which of them each row is; `None` if they are more than
+/// half as many as the rows.
+fn table<'a>(texts: &[&'a [u8]]) -> Option<(Vec<&'a [u8]>, Vec<u64>)> {
+    let most = texts.len() / 2;
+    let mut numbers: HashMap<&[u8], u32> = HashMap::new();
+    let (mut different, mut indexes): (Vec<&[u8]>, Vec<u64>) =
+        (Vec::new(), Vec::with_capacity(texts.len()));
+    for text in texts {
+        // By value, equal strings follow each other.
+        let same = indexes.last().filter(|last| different[**last as usize] == *text).copied();
+        let number = same.unwrap_or_else(|| {
+            let fresh = different.len() as u32;
+            let number = *numbers.entry(text).or_insert(fresh);
+            if number == fresh {
+                different.push(text);
+            }
+            u64::from(number)
+        });
+        if different.len() > most {
+            return None;
+        }
+        indexes.push(number);
+    }
+    let mut order: Vec<u32> = (0..different.len() as u32).collect();
+    order.sort_unstable_by_key(|number| different[*number as usize]);
+    let mut places = vec![0; order.len()];
+    for (place, number) in order.iter().enumerate() {
+        places[*number as usize] = place as u64;
+    }
+    indexes.iter_mut().for_each(|index| *index = places[*index as usize]);
+    Some((order.iter().map(|number| different[*number as usize]).collect(), indexes))
 }
 
 fn write_flat(texts: &[&[u8]], w: &mut Writer) {
     let mut before: &[u8] = &[];
     let mut shared = Vec::with_capacity(texts.len());
     for text in texts {
-        shared.push(text.iter().zip(before).take_while(|(x, y)| x == y).count() as u64);
+        shared.push(common(text, before) as u64);
         before = text;
     }
     let total: usize = texts.iter().map(|x| x.len()).sum();
@@ -55,6 +83,13 @@ fn write_flat(texts: &[&[u8]], w: &mut Writer) {
     let rest = || texts.iter().zip(&shared).map(|(text, shared)| &text[*shared as usize..]);
     words::write(&rest().map(|x| x.len() as u64).collect::<Vec<_>>(), w);
     rest().for_each(|x| w.fixed(x));
+}
+
+/// How many bytes two strings begin with in common.
+fn common(x: &[u8], y: &[u8]) -> usize {
+    let words = x.chunks_exact(8).zip(y.chunks_exact(8));
+    let whole = words.take_while(|(x, y)| x == y).count() * 8;
+    whole + x[whole..].iter().zip(&y[whole..]).take_while(|(x, y)| x == y).count()
 }
 
 /// Reads a column of so many rows, appending to a heap: where in it each row is, as offset (high 32

@@ -105,7 +105,7 @@ fn write_planes(words: &[u64], shape: &Shape, w: &mut Writer) {
     w.varint(shape.min);
     w.u8(shape.width() as u8);
     for plane in 0..shape.width() {
-        words.iter().for_each(|x| w.u8(((x - shape.min) >> (8 * plane)) as u8));
+        w.each(words.iter().map(|x| ((x - shape.min) >> (8 * plane)) as u8));
     }
 }
 
@@ -126,9 +126,13 @@ fn write_table(words: &[u64], table: &[u64], w: &mut Writer) {
         w.varint(x - before);
         before = x;
     }
-    for x in words {
-        w.u8(table.partition_point(|y| y < x) as u8);
-    }
+    let (mut last, mut index) = (table[0], 0);
+    w.each(words.iter().map(|x| {
+        if *x != last {
+            (last, index) = (*x, table.partition_point(|y| y < x) as u8);
+        }
+        index
+    }));
 }
 
 /// Reads a column of so many rows. The caller answers for `rows`: it is what is allocated.

@@ -159,7 +159,7 @@ impl Frame {
         let schema = Some(r.sized()?.to_vec()).filter(|changes| !changes.is_empty());
         let (header, rest) = raw.split_at(r.at());
         let salt = if purged.is_some() { 0 } else { r.u64()? };
-        let datoms = facts::read(&mut r)?;
+        let datoms = facts::read_whole(&mut r)?;
         r.check(datoms.transactions().iter().all(|x| *x == tx.0), "a datom of another commit")?;
         r.finish()?;
         let said = purged.map_or_else(|| NodeHash::of(rest), |purged| purged.said);

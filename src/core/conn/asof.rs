@@ -69,7 +69,7 @@ impl Conn {
         let snapshot = under(snapshot, &opened.snapshot.schema);
         // Facts may have been erased since that head was read.
         if opened.snapshot.purges == self.opened().snapshot.purges {
-            self.keep_past(snapshot.clone());
+            self.keep_past(opened, snapshot.clone());
         }
         Ok(Db::new(snapshot).as_of(t))
     }
@@ -94,18 +94,23 @@ impl Conn {
     fn known_past(&self, opened: &Opened, t: T) -> Option<Snapshot> {
         let kept = self.inner.past.lock().unwrap_or_else(PoisonError::into_inner);
         let schema = &opened.snapshot.schema;
-        // The history of a branch only grows, but for what is erased of it.
+        // The history of a branch only grows, but for what is erased of it: its commit at `t` is
+        // the same for ever. Another branch, whose ids are of another block, may have another
+        // commit there.
         let purges = opened.snapshot.purges;
-        kept.iter().find(|s| s.basis.t() == t && s.schema == *schema && s.purges == purges).cloned()
+        let is_it = |s: &Snapshot| s.basis.t() == t && s.schema == *schema && s.purges == purges;
+        let line = opened.head.block;
+        kept.iter().find(|(of, s)| *of == line && is_it(s)).map(|(_, s)| s.clone())
     }
 
-    fn keep_past(&self, snapshot: Snapshot) {
+    fn keep_past(&self, opened: &Opened, snapshot: Snapshot) {
         let mut kept = self.inner.past.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|known| known.basis != snapshot.basis);
+        let line = opened.head.block;
+        kept.retain(|(of, known)| *of != line || known.basis != snapshot.basis);
         if kept.len() == KEPT {
             kept.remove(0);
         }
-        kept.push(snapshot);
+        kept.push((line, snapshot));
     }
 }
 

@@ -5,6 +5,7 @@
 //! bits. All of a group are in one head or none is. New objects get names never used before at
 //! every attempt: nothing is found by its hash.
 
+use super::backfill::Backfilled;
 use super::queue::{Failure, Job};
 use super::{Conn, ConnError};
 use crate::commit::{
@@ -12,7 +13,7 @@ use crate::commit::{
     SegmentRef, TAIL_BYTES, TAIL_RAW_BYTES, Tip, log_name, novelty_name,
 };
 use crate::datom::{Datom, Order};
-use crate::db::{Db, Prepared, Snapshot};
+use crate::db::{Db, Layer, Prepared, Snapshot};
 use crate::hash::NodeHash;
 use crate::id::{CommitId, Tx};
 use crate::schema::builtin;
@@ -55,15 +56,16 @@ pub(super) struct Group {
     pub(super) drafts: Vec<Draft>,
     pub(super) known: Vec<Known>,
     pub(super) refused: Vec<Box<dyn Job>>,
-    pub(super) failed: Vec<(Box<dyn Job>, ConnError)>,
 }
 
 impl Group {
-    /// All transactions, to be prepared again.
+    /// All transactions in the order they came, to be prepared again.
     pub(super) fn into_jobs(self) -> Vec<Box<dyn Job>> {
         let drafts = self.drafts.into_iter().map(|draft| draft.job);
         let known = self.known.into_iter().map(|known| known.job);
-        drafts.chain(known).chain(self.refused).collect()
+        let mut jobs: Vec<_> = drafts.chain(known).chain(self.refused).collect();
+        jobs.sort_by_key(|job| job.number());
+        jobs
     }
 
     /// How many transactions.
@@ -90,9 +92,15 @@ pub(super) struct Plan {
 }
 
 impl Conn {
-    /// Prepares transactions one on another, the first on `opened`.
-    pub(super) async fn prepare(&self, opened: &Opened, jobs: Vec<Box<dyn Job>>) -> Group {
-        let mut group = Group::default();
+    /// Prepares transactions one on another, the first on `opened`. What the next one reads of what
+    /// this one wrote is in the store, and found again in `known` if all are prepared again.
+    pub(super) async fn prepare(
+        &self,
+        opened: &Opened,
+        jobs: Vec<Box<dyn Job>>,
+        known: &mut Backfilled,
+    ) -> Group {
+        let (mut group, known) = (Group::default(), known.on(opened.head.gc_generation));
         let mut db = Db::new(opened.snapshot.clone());
         for mut job in jobs {
             let Some(prepared) = job.prepare(&db, self.now_ms()) else {
@@ -103,31 +111,25 @@ impl Conn {
                 group.known.push(Known { job, tx, db: db.clone() });
                 continue;
             }
-            let drafted = match self.draft(&db, &prepared) {
-                // What is prepared next reads what this one wrote.
-                Ok((snapshot, commit, frame, objects)) => {
-                    let put = self.put_all(&objects).await;
-                    put.map(|()| (snapshot, commit, frame)).map_err(ConnError::from)
-                }
-                Err(error) => Err(error),
-            };
-            match drafted {
+            match self.draft(&db, &prepared, known).await {
                 Ok((snapshot, commit, frame)) => {
                     let before = std::mem::replace(&mut db, Db::new(snapshot));
                     let after = db.clone();
                     group.drafts.push(Draft { job, before, after, prepared, commit, frame });
                 }
-                Err(error) => group.failed.push((job, error)),
+                // At once: what is to follow it in a sequence is not prepared.
+                Err(error) => job.fail(Failure::Failed(error)),
             }
         }
         group
     }
 
-    fn draft(
+    async fn draft(
         &self,
         db: &Db,
         p: &Prepared,
-    ) -> Result<(Snapshot, CommitId, Bytes, Objects), ConnError> {
+        known: &mut Backfilled,
+    ) -> Result<(Snapshot, CommitId, Bytes), ConnError> {
         let before = db.snapshot();
         check_fit(before, p)?;
         let frame = Frame {
@@ -143,8 +145,8 @@ impl Conn {
         let encoded = frame.encode().map_err(|e| ConnError::TooLarge(e.into()))?;
         let mut after = before.with(p.tx, p.instant_ms, &p.datoms, p.schema.clone(), p.next_entity);
         after.commit = Some(encoded.id);
-        let objects = self.inner.place.backfill(&before.schema, &mut after)?;
-        Ok((after, encoded.id, encoded.bytes, objects))
+        self.inner.place.backfill(&before.schema, &mut after, known).await?;
+        Ok((after, encoded.id, encoded.bytes))
     }
 
     /// The head with these transactions after `opened`.
@@ -200,9 +202,7 @@ pub(super) fn spill(
         last,
     };
     let snapshot = &mut opened.snapshot;
-    let layers = std::mem::take(&mut snapshot.layers);
-    let merged = layers.into_iter().reduce(|below, above| Arc::new(below.stack(&above)));
-    let novelty = merged.unwrap_or_default();
+    let novelty = Layer::stack_all(std::mem::take(&mut snapshot.layers));
     snapshot.layers = vec![novelty.clone(), Arc::default()];
     let about = About { schema: snapshot.schema.clone(), counts: snapshot.counts.as_ref().clone() };
     opened.about = Arc::new(about);

@@ -3,8 +3,10 @@
 //!
 //! **Invariant:** `done` is answered after the swap is known to have happened; `refuse` and `Busy`
 //! only where nothing of the transaction can be in the head, now or later. A refusal is made on a
-//! head that was just seen to be the newest, or on one that the swap of its group proved to be.
+//! head that was just seen to be the newest, or on one that the swap of its group proved to be. What
+//! follows in a sequence is never committed without what comes before.
 
+use super::backfill::Backfilled;
 use super::build::{Draft, Group, Known, Plan};
 use super::queue::{Failure, Job};
 use super::settle::{Attempt, Settled, pause_ms};
@@ -20,18 +22,16 @@ impl Conn {
         let host = self.inner.place.host.as_ref();
         let begun = self.now_ms();
         let (mut tries, mut fresh, mut flushed) = (0, false, false);
+        let mut backfilled = Backfilled::default();
         if jobs.is_empty() {
             return;
         }
         loop {
             let seen = self.seen();
-            if seen.opened.head.closed {
-                return fail_all(jobs, &Failure::Failed(ConnError::Closed));
+            if let Err(error) = self.check_open(&seen.opened.head) {
+                return fail_all(jobs, &Failure::Failed(error));
             }
-            let mut group = self.prepare(&seen.opened, jobs).await;
-            for (job, error) in std::mem::take(&mut group.failed) {
-                job.fail(Failure::Failed(error));
-            }
+            let group = self.prepare(&seen.opened, jobs, &mut backfilled).await;
             if group.drafts.is_empty() {
                 if !group.refused.is_empty() && !fresh {
                     fresh = true;
@@ -50,16 +50,15 @@ impl Conn {
                 Ok(plan) => plan,
                 // Together they are too much for one head: one by one they may not be.
                 Err(ConnError::TooLarge(_)) if group.size() > 1 => {
-                    for job in group.into_jobs() {
-                        Box::pin(self.commit_group(vec![job])).await;
-                    }
-                    return;
+                    return self.commit_one_by_one(group).await;
                 }
                 // Alone it may be too much beside the novelty that is there.
                 Err(ConnError::TooLarge(_))
                     if !flushed && self.inner.options.flush != Flush::Asked =>
                 {
                     flushed = true;
+                    // One that runs elsewhere makes room, too, and never waits for a group.
+                    self.inner.flushing.ended().await;
                     match self.flush().await {
                         Ok(_) => {
                             jobs = group.into_jobs();
@@ -83,6 +82,12 @@ impl Conn {
             (fresh, tries, jobs) = (true, tries + 1, group.into_jobs());
             host.sleep(pause_ms(host, tries)).await;
             self.pace().await;
+        }
+    }
+
+    async fn commit_one_by_one(&self, group: Group) {
+        for job in group.into_jobs() {
+            Box::pin(self.commit_group(vec![job])).await;
         }
     }
 

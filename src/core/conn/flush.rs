@@ -3,7 +3,8 @@
 //! **Invariant:** a flush is made from one head: "roots R and novelty up to t0 become roots R'". It
 //! applies to any later head that still has R, the same collection generation and the same
 //! attributes in AVET; what came after t0 stays novelty. No transaction is part of it; of two
-//! flushes at once one wins, and what the other wrote is referred to by nothing.
+//! flushes at once one wins, and what the other wrote is referred to by nothing. Packs are written
+//! as they fill: memory follows the novelty, not what a flush writes.
 
 use super::build::{Objects, write_novelty};
 use super::commits::{self, LogPlace};
@@ -16,9 +17,11 @@ use crate::commit::{
 use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::db::{Layer, Trees};
 use crate::id::{AttrId, T, Tx};
-use crate::index::{Changes, Forest, NodeRef, PackId, PackWriter, Root, Shape, Tree, TreeError};
+use crate::index::{
+    self, Changes, Forest, NodeRef, Outlet, PackId, PackWriter, Root, Shape, Tree, TreeError,
+};
 use crate::schema::Schema;
-use crate::store::{Expect, Swap};
+use crate::store::{BoxFuture, Expect, StoreError, Swap};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,6 +35,9 @@ const NOVELTY_RAW_BYTES: u64 = 16 << 20;
 /// Log segments from which a flush is due: the head has some fifty bytes for each.
 const SEGMENTS: u64 = 128;
 
+/// About how large packs are; small in tests, so that one flush writes several.
+pub(crate) const PACK_BYTES: usize = if cfg!(test) { 2 << 10 } else { 8 << 20 };
+
 /// The name of a pack.
 pub(crate) fn pack_name(pack: PackId) -> String {
     format!("pack/{:032x}", pack.0)
@@ -42,6 +48,7 @@ pub(super) struct Flushed {
     pub(super) trees: Trees,
     pub(super) commits: Option<Root>,
     pub(super) inlined: Vec<(NodeRef, Bytes)>,
+    /// The last packs, to be written: those before are.
     pub(super) packs: Objects,
 }
 
@@ -123,10 +130,10 @@ impl Conn {
         // The layer as the newest schema has it: an attribute may have come into AVET since.
         let novelty = from.snapshot.layers.first().cloned().unwrap_or_default();
         let sparse = from.head.sparse.iter().copied().collect();
-        let flushed = place.merge(base, &novelty, &from.snapshot.schema, &rows, &sparse)?;
+        let flushed = place.merge(base, &novelty, &from.snapshot.schema, &rows, &sparse).await?;
         place.put_all(&flushed.packs).await?;
         place.nodes.offer(&flushed.inlined);
-        running.iter().for_each(|running| running.swap());
+        let _swapping = running.map(Running::swap);
         self.swap_trees(from, &flushed).await
     }
 
@@ -264,7 +271,7 @@ impl Place {
 
     /// The trees of a base with what is in none of them; rows of COMMITS for it. What they have in
     /// sparse packs is written again.
-    pub(super) fn merge(
+    pub(super) async fn merge(
         &self,
         base: &Base,
         novelty: &Layer,
@@ -272,19 +279,26 @@ impl Place {
         rows: &[(Vec<u8>, Option<Vec<u8>>)],
         sparse: &BTreeSet<PackId>,
     ) -> Result<Flushed, ConnError> {
-        let mut packs = PackWriter::new(|| PackId(self.host.random()));
+        let mut packs =
+            PackWriter::new(|| PackId(self.host.random())).into_outlet(self, PACK_BYTES);
         let nodes = self.nodes.as_ref();
+        for order in [Order::Avet, Order::Aevt] {
+            let root = base.trees.current[order as usize].as_ref();
+            index::learn(nodes, (root, order), novelty.facts(order), &mut packs, sparse)?;
+        }
         let mut forest = Forest { nodes, packs: &mut packs, shape: Shape::default() };
         let (mut current, mut superseded) = (Vec::new(), Vec::new());
         for order in Order::ALL {
             let facts = novelty.facts(order);
-            let (now, past) = merge_order(&mut forest, base, order, facts, schema)?;
+            let (now, past) = merge_order(&mut forest, base, order, facts, schema).await?;
             current.push(now);
             superseded.push(past);
         }
-        let commits = forest.put_rows(base.commits.as_ref(), rows)?;
-        let trees = current.into_iter().chain(superseded).chain([commits]);
-        let trees = trees.map(|tree| forest.repack(tree, sparse)).collect::<Result<Vec<_>, _>>()?;
+        let commits = forest.put_rows(base.commits.as_ref(), rows).await?;
+        let mut trees = Vec::new();
+        for tree in current.into_iter().chain(superseded).chain([commits]) {
+            trees.push(forest.repack(tree, sparse).await?);
+        }
         let mut inlined = Inlined::new(base);
         let place = |tree| inlined.place(tree, &mut packs);
         let mut roots = trees.into_iter().map(place).collect::<Vec<_>>();
@@ -295,6 +309,15 @@ impl Place {
         let packs = packs.finish().into_iter();
         let packs = packs.map(|(pack, bytes)| (pack_name(pack), bytes)).collect();
         Ok(Flushed { trees, commits, inlined: inlined.nodes, packs })
+    }
+}
+
+impl Outlet for Place {
+    fn put(&self, packs: Vec<(PackId, Bytes)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let named = packs.into_iter().map(|(pack, bytes)| (pack_name(pack), bytes));
+            self.put_all(&named.collect::<Objects>()).await
+        })
     }
 }
 
@@ -312,7 +335,7 @@ fn applies(from: &Opened, now: &Opened) -> bool {
 }
 
 /// The two trees of one order with the novelty in them.
-pub(crate) fn merge_order(
+pub(crate) async fn merge_order(
     forest: &mut Forest<'_, '_>,
     base: &Base,
     order: Order,
@@ -343,11 +366,12 @@ pub(crate) fn merge_order(
         }
     };
     let root = |roots: &[Option<Root>; 3]| roots[order as usize].clone();
-    let current = forest.merge(root(&base.trees.current).as_ref(), order, changes, &mut removed)?;
+    let root_now = root(&base.trees.current);
+    let current = forest.merge(root_now.as_ref(), order, changes, &mut removed).await?;
     let (past, none) = (past.finish().sorted(order), Facts::default());
     let changes = Changes { add: &past, remove: &none };
-    let superseded =
-        forest.merge(root(&base.trees.superseded).as_ref(), order, changes, &mut |_, _| ())?;
+    let root_past = root(&base.trees.superseded);
+    let superseded = forest.merge(root_past.as_ref(), order, changes, &mut |_, _| ()).await?;
     Ok((current, superseded))
 }
 

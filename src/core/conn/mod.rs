@@ -14,6 +14,7 @@ mod asof;
 mod backfill;
 mod branch;
 mod build;
+mod claim;
 mod commit;
 mod commits;
 mod create;
@@ -48,13 +49,13 @@ pub use gc::{Collected, Collection, Retention, RetentionError, Total, span_ms};
 pub use log::{CommitEntry, LogReader};
 pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
 pub use purge::{Erase, Erased, ErasedHead, Purge, PurgeError};
-pub use resolve::Moment;
+pub use resolve::{Found, Moment};
 
 pub(crate) use commits::LogPlace;
 pub(crate) use commits::{key as commit_key, read as commit_of_row, value as commit_row};
-pub(crate) use flush::{Inlined, merge_order, pack_name};
+pub(crate) use flush::{Inlined, PACK_BYTES, merge_order, pack_name};
 
-use crate::commit::{Opened, TAIL_BYTES};
+use crate::commit::{Opened, TAIL_BYTES, Writer};
 use crate::db::{Db, Prepared, Snapshot, TxReport};
 use crate::index::Nodes;
 use crate::store::{Host, Store, Version};
@@ -142,7 +143,9 @@ struct Inner {
     /// When the head was swapped last from here.
     swapped_ms: AtomicI64,
     /// Databases of the past that were opened last.
-    past: Mutex<Vec<Snapshot>>,
+    past: Mutex<Vec<(u64, Snapshot)>>,
+    /// By which a transactor took the branch over.
+    claim: Mutex<Option<Writer>>,
 }
 
 impl Conn {
@@ -181,11 +184,23 @@ impl Conn {
         F: FnMut(&Db, i64) -> Result<Prepared, E> + Send + 'static,
         E: Send + 'static,
     {
-        let slot = self.inner.queue.push(make);
-        loop {
-            if let Some(verdict) = slot.take() {
-                return verdict;
-            }
+        self.transact_all([make]).await.pop().unwrap_or(Err(TransactError::Interrupted))
+    }
+
+    /// Commits transactions in this order, one prepared on another, and each only if all before it
+    /// are committed: after one that is not, those that follow are [`TransactError::Skipped`]. As
+    /// many as fit share a swap. A verdict for each, in order.
+    pub async fn transact_all<F, E>(
+        &self,
+        makes: impl IntoIterator<Item = F>,
+    ) -> Vec<Result<TxReport, TransactError<E>>>
+    where
+        F: FnMut(&Db, i64) -> Result<Prepared, E> + Send + 'static,
+        E: Send + 'static,
+    {
+        let slots = self.inner.queue.push(makes);
+        let are_ready = || slots.iter().all(|slot| slot.is_ready());
+        while !are_ready() {
             self.hold_back().await;
             match self.inner.queue.lead() {
                 Some(lead) => {
@@ -198,9 +213,10 @@ impl Conn {
                         self.flush_due().await;
                     }
                 }
-                None => self.inner.queue.wait(|| slot.is_ready()).await,
+                None => self.inner.queue.wait(are_ready).await,
             }
         }
+        slots.iter().map(|slot| slot.take().unwrap_or(Err(TransactError::Interrupted))).collect()
     }
 
     fn seen(&self) -> Seen {

@@ -2,13 +2,15 @@
 //!
 //! **Invariant:** one task leads at a time. It takes all that wait, and when it ends (also by being
 //! dropped) all waiters are woken: each finds its verdict, or one of them leads. A job that is
-//! dropped without a verdict gets `Interrupted`.
+//! dropped without a verdict gets `Interrupted`. Jobs of one sequence are committed in its order,
+//! and none after one that was not.
 
 use super::{ConnError, TransactError};
 use crate::db::{Db, Prepared, TxReport};
 use crate::id::CommitId;
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 
@@ -22,6 +24,8 @@ pub(super) enum Failure {
 
 /// A transaction, whatever its errors are.
 pub(super) trait Job: Send {
+    /// How many came before it.
+    fn number(&self) -> u64;
     /// Whether somebody still waits for it.
     fn is_wanted(&self) -> bool;
     /// Prepares it; `None` if it is refused: it keeps the reason.
@@ -50,11 +54,39 @@ impl<E> Slot<E> {
 }
 
 struct Waiting<F, E> {
+    number: u64,
     make: F,
+    place: InSequence,
     refused: Option<E>,
     slot: Weak<Slot<E>>,
     answered: bool,
 }
+
+/// Where in a sequence a transaction is.
+struct InSequence {
+    index: usize,
+    /// Which of the sequence may be prepared next.
+    next: Arc<AtomicUsize>,
+}
+
+impl InSequence {
+    /// Whether all before it are prepared, or committed. The first one begins anew.
+    fn is_next(&self) -> bool {
+        let next = self.next.load(Ordering::Relaxed);
+        next == self.index || self.index == 0 && next != ENDED
+    }
+
+    fn prepared(&self, is_prepared: bool) {
+        self.next.store(self.index + usize::from(is_prepared), Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.next.store(ENDED, Ordering::Relaxed);
+    }
+}
+
+/// No other of the sequence may be prepared.
+const ENDED: usize = usize::MAX;
 
 impl<F, E> Waiting<F, E> {
     fn answer(&mut self, verdict: Verdict<E>) {
@@ -82,8 +114,18 @@ where
         self.slot.strong_count() > 0
     }
 
+    fn number(&self) -> u64 {
+        self.number
+    }
+
     fn prepare(&mut self, db: &Db, now_ms: i64) -> Option<Prepared> {
-        match (self.make)(db, now_ms) {
+        self.refused = None;
+        if !self.place.is_next() {
+            return None;
+        }
+        let made = (self.make)(db, now_ms);
+        self.place.prepared(made.is_ok());
+        match made {
             Ok(prepared) => Some(prepared),
             Err(reason) => {
                 self.refused = Some(reason);
@@ -93,12 +135,13 @@ where
     }
 
     fn refuse(mut self: Box<Self>) {
-        if let Some(reason) = self.refused.take() {
-            self.answer(Err(TransactError::Refused(reason)));
-        }
+        self.place.end();
+        let reason = self.refused.take();
+        self.answer(Err(reason.map_or(TransactError::Skipped, TransactError::Refused)));
     }
 
     fn fail(mut self: Box<Self>, failure: Failure) {
+        self.place.end();
         self.answer(Err(match failure {
             Failure::Failed(error) => TransactError::Failed(error),
             Failure::Busy { waited_ms } => TransactError::Busy { waited_ms },
@@ -118,6 +161,7 @@ pub(super) struct Queue(Mutex<State>);
 #[derive(Default)]
 struct State {
     jobs: Vec<Box<dyn Job>>,
+    pushed: u64,
     led: bool,
     wakers: Vec<Waker>,
 }
@@ -130,16 +174,23 @@ impl fmt::Debug for Queue {
 }
 
 impl Queue {
-    /// Adds a transaction; its verdict will be in the slot.
-    pub(super) fn push<F, E>(&self, make: F) -> Arc<Slot<E>>
+    /// Adds a sequence of transactions; their verdicts will be in the slots.
+    pub(super) fn push<F, E>(&self, makes: impl IntoIterator<Item = F>) -> Vec<Arc<Slot<E>>>
     where
         F: FnMut(&Db, i64) -> Result<Prepared, E> + Send + 'static,
         E: Send + 'static,
     {
-        let slot = Arc::new(Slot(Mutex::new(None)));
-        let job = Waiting { make, refused: None, slot: Arc::downgrade(&slot), answered: false };
-        locked(&self.0).jobs.push(Box::new(job));
-        slot
+        let (next, mut state) = (Arc::new(AtomicUsize::new(0)), locked(&self.0));
+        let push = |(index, make)| {
+            let slot = Arc::new(Slot(Mutex::new(None)));
+            let (number, place) = (state.pushed, InSequence { index, next: next.clone() });
+            state.pushed += 1;
+            let job = Arc::downgrade(&slot);
+            let job = Waiting { number, make, place, refused: None, slot: job, answered: false };
+            state.jobs.push(Box::new(job));
+            slot
+        };
+        makes.into_iter().enumerate().map(push).collect()
     }
 
     /// Leads, if nobody does.

@@ -4,6 +4,7 @@
 //! before it. After each stretch the snapshot equals the branch at its last frame; the head's log
 //! lists every frame that is in no COMMITS tree of it, and none after.
 
+use super::backfill::Backfilled;
 use super::build::Objects;
 use super::commits::{self, LogPlace};
 use super::flush::Flushed;
@@ -187,9 +188,8 @@ impl Replay {
         snapshot.schema = schema;
         snapshot.counts = Arc::new(crate::commit::count(&snapshot.counts, &datoms));
         self.done = self.done.max(self.head.tip.t());
-        let objects = place.backfill(&before, snapshot)?;
+        place.backfill(&before, snapshot, &mut Backfilled::default()).await?;
         self.head.base.trees = snapshot.trees.clone();
-        place.put_all(&objects).await?;
         if snapshot.layers.iter().map(|layer| layer.len()).sum::<usize>() >= ROWS {
             self.flush().await?;
         }
@@ -205,8 +205,8 @@ impl Replay {
         rows.append(&mut self.rows);
         let base = &self.head.base;
         let none = BTreeSet::new();
-        let flushed =
-            self.place.merge(base, &all.unwrap_or_default(), &snapshot.schema, &rows, &none)?;
+        let all = all.unwrap_or_default();
+        let flushed = self.place.merge(base, &all, &snapshot.schema, &rows, &none).await?;
         let Flushed { trees, commits, inlined, packs } = flushed;
         let packs: Objects = packs;
         self.place.put_all(&packs).await?;

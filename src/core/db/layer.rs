@@ -74,7 +74,7 @@ impl Layer {
         sorted.sort_by_key(|datom| datom.a);
         let aevt = join(Order::Aevt, aevt, &sorted);
         sorted.retain(|datom| next.indexed.contains(&datom.a));
-        sorted.sort_by(|x, y| x.a.cmp(&y.a).then_with(|| x.v.as_ref().cmp(&y.v.as_ref())));
+        sorted.sort_by(|x, y| x.a.cmp(&y.a).then_with(|| x.v.as_ref().cmp_in_index(y.v.as_ref())));
         let avet = join(Order::Avet, avet, &sorted);
         Self { by_attribute: OnceLock::from([Arc::new(aevt), Arc::new(avet)]), ..next }
     }
@@ -83,6 +83,19 @@ impl Layer {
     #[must_use]
     pub fn indexed(&self, schema: &Schema) -> Self {
         Self::of(self.eavt.clone(), Arc::new(in_avet(schema)))
+    }
+
+    /// Layers, the oldest first, as one. Small neighbours are put together first: so each row is
+    /// copied a few times, however many layers there are.
+    #[must_use]
+    pub fn stack_all(mut layers: Vec<Arc<Self>>) -> Arc<Self> {
+        while layers.len() > 1 {
+            let pair = |at: &usize| layers[*at].len() + layers[at + 1].len();
+            let at = (0..layers.len() - 1).min_by_key(pair).unwrap_or(0);
+            let newer = layers.remove(at + 1);
+            layers[at] = Arc::new(layers[at].stack(&newer));
+        }
+        layers.pop().unwrap_or_default()
     }
 
     /// This layer with a newer one on top, as one. Cost: linear in both.
@@ -119,7 +132,7 @@ fn by_attribute(eavt: &Facts, indexed: &BTreeSet<AttrId>) -> [Arc<Facts>; 2] {
         rows.iter().for_each(|row| aevt.push_row(eavt, *row));
         if indexed.contains(&a) {
             // Rows of one value stay by entity, then by time.
-            rows.sort_by(|x, y| eavt.v(*x).cmp(&eavt.v(*y)));
+            rows.sort_by(|x, y| eavt.v(*x).cmp_in_index(eavt.v(*y)));
             rows.iter().for_each(|row| avet.push_row(eavt, *row));
         }
     }
@@ -136,6 +149,10 @@ pub(super) fn comes_into_avet(schema: &Schema, before: &Schema) -> bool {
 type Interval = (Tx, Option<Tx>);
 
 fn push_group(out: &mut FactsBuilder, key: RowKey<'_>, group: &mut Vec<Interval>) {
+    if let [(tx, end)] = group[..] {
+        out.push(RowKey { tx, ..key }, end);
+        return group.clear();
+    }
     group.sort_by_key(|(tx, _)| *tx);
     for (tx, end) in group.drain(..) {
         out.push(RowKey { tx, ..key }, end);
@@ -166,15 +183,14 @@ fn join(order: Order, base: &Facts, datoms: &[&Datom]) -> Facts {
             row += 1;
         }
         while let Some((datom, after)) = rest.split_first() {
-            if datom.key().cmp_fact(order, &key) != Ordering::Equal {
-                break;
-            }
-            if datom.added {
-                group.push((datom.tx, None))
-            } else {
-                end_open(&mut group, datom.tx)
+            match datom.added {
+                true => group.push((datom.tx, None)),
+                false => end_open(&mut group, datom.tx),
             }
             rest = after;
+            if rest.first().is_none_or(|x| x.key().cmp_fact(order, &key) != Ordering::Equal) {
+                break;
+            }
         }
         push_group(&mut out, key, &mut group);
     }
@@ -191,11 +207,20 @@ fn stack(order: Order, base: &Facts, newer: &Facts) -> Facts {
         let untouched = row..base.seek_near(row..base.len(), before);
         row = untouched.end;
         out.push_rows(base, untouched);
-        while row < base.len() && base.key(row).cmp_fact(order, &key) == Ordering::Equal {
+        let same = |facts: &Facts, row: usize| {
+            row < facts.len() && facts.key(row).cmp_fact(order, &key) == Ordering::Equal
+        };
+        if !same(base, row) && !same(newer, top + 1) {
+            // What most facts are: said once.
+            out.push_row(newer, top);
+            top += 1;
+            continue;
+        }
+        while same(base, row) {
             group.push((base.tx(row), base.end(row)));
             row += 1;
         }
-        while top < newer.len() && newer.key(top).cmp_fact(order, &key) == Ordering::Equal {
+        while same(newer, top) {
             match (newer.tx(top), newer.end(top)) {
                 (Tx(0), Some(end)) => end_open(&mut group, end),
                 fact => group.push(fact),

@@ -17,7 +17,7 @@ mod tests;
 pub use entid::EntityRef;
 pub use layer::Layer;
 pub use prepared::{Prepared, TxReport};
-pub use scan::Chunks;
+pub use scan::{Chunks, Pieces};
 pub use view::View;
 
 use crate::datom::Datom;
@@ -59,6 +59,11 @@ pub enum DbError {
 fn suggestion(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|known| format!(" (did you mean :{known}?)")).unwrap_or_default()
 }
+
+/// Rows from which a transaction is a layer of its own, above one that has as many.
+const LARGE: usize = if cfg!(test) { 12 } else { 2 << 10 };
+/// The most layers that come about so: each is looked into by every read.
+const LAYERS: usize = 16;
 
 /// The roots of the six trees, by [`crate::datom::Order`]; `None` is an empty tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,7 +141,8 @@ impl Snapshot {
     }
 
     /// The snapshot after a transaction: `datoms` are what it really changed (no re-assertion, each
-    /// retraction of a fact that holds). They join the newest layer. Cost: the size of that layer.
+    /// retraction of a fact that holds). They join the newest layer; where both are large they are a
+    /// layer of their own. Cost: the size of the layer that they are in.
     #[must_use]
     pub fn with(
         &self,
@@ -147,7 +153,11 @@ impl Snapshot {
         next_entity: EntityId,
     ) -> Self {
         let mut next = self.clone();
-        let newest = next.layers.pop().unwrap_or_default();
+        let is_large = next.layers.last().is_some_and(|layer| layer.len() >= LARGE);
+        let newest = match is_large && datoms.len() >= LARGE && next.layers.len() < LAYERS {
+            true => Arc::default(),
+            false => next.layers.pop().unwrap_or_default(),
+        };
         if layer::comes_into_avet(&schema, &self.schema) {
             for older in &mut next.layers {
                 *older = Arc::new(older.indexed(&schema));

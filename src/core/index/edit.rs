@@ -24,8 +24,12 @@ pub struct Changes<'a> {
     pub remove: &'a Facts,
 }
 
+/// Who is told of every fact that is removed: its key as it was in the tree, and which row of
+/// [`Changes::remove`] removed it.
+pub(super) type Removed<'a> = dyn FnMut(RowKey<'_>, usize) + Send + 'a;
+
 /// A sorted batch of changes that leaves can be given their part of.
-pub(super) trait Edits: Copy {
+pub(super) trait Edits: Copy + Send {
     /// Whether nothing is to be done.
     fn is_empty(&self) -> bool;
     /// The key of the first change.
@@ -36,7 +40,7 @@ pub(super) trait Edits: Copy {
     fn apply(
         self,
         leaf: Option<(&NodeRef, &Node)>,
-        removed: &mut dyn FnMut(RowKey<'_>, usize),
+        removed: &mut Removed<'_>,
     ) -> Result<Content, TreeError>;
 }
 
@@ -102,7 +106,7 @@ impl Edits for FactEdits<'_> {
     fn apply(
         self,
         leaf: Option<(&NodeRef, &Node)>,
-        removed: &mut dyn FnMut(RowKey<'_>, usize),
+        removed: &mut Removed<'_>,
     ) -> Result<Content, TreeError> {
         let empty = Facts::default();
         let leaf = match leaf {
@@ -114,11 +118,7 @@ impl Edits for FactEdits<'_> {
 }
 
 impl FactEdits<'_> {
-    fn merge(
-        self,
-        leaf: &Facts,
-        removed: &mut dyn FnMut(RowKey<'_>, usize),
-    ) -> Result<Facts, TreeError> {
+    fn merge(self, leaf: &Facts, removed: &mut Removed<'_>) -> Result<Facts, TreeError> {
         let (add, remove) = (self.changes.add, self.changes.remove);
         let (mut row, (mut i, i_end), (mut k, k_end)) = (0, self.add, self.remove);
         let mut out = FactsBuilder::with_capacity(leaf.len() + i_end - i);
@@ -210,7 +210,7 @@ impl Edits for RowEdits<'_> {
     fn apply(
         self,
         leaf: Option<(&NodeRef, &Node)>,
-        _removed: &mut dyn FnMut(RowKey<'_>, usize),
+        _removed: &mut Removed<'_>,
     ) -> Result<Content, TreeError> {
         let empty = Rows::default();
         let leaf = match leaf {

@@ -3,17 +3,18 @@
 //! **Invariant:** the cost follows the change: only leaves that a change falls into are rewritten,
 //! and the branch nodes above them (a leaf that becomes too small takes a neighbour with it). Trees
 //! stay balanced and no higher than needed. Branch nodes are read in one round a level, leaves in
-//! rounds of 64. An error leaves nodes in the pack writer that nothing refers to: the caller drops
-//! it.
+//! rounds of 64. Memory: the branch nodes and one round of leaves, since a leaf is saved as soon as
+//! its neighbour is settled, and packs go out as they fill. An error leaves nodes that nothing
+//! refers to: in the pack writer, and in packs that are out already.
 
 use super::build::Tree;
 use super::content::{Content, Entry, Fresh, entries};
-use super::edit::{Changes, Edits, FactEdits};
+use super::edit::{Changes, Edits, FactEdits, Removed};
 use super::node::Node;
 use super::pack::PackWriter;
 use super::shape::{Fill, Shape};
 use super::{NodeRef, Nodes, NodesError, Root, TreeError};
-use crate::datom::{Order, RowKey};
+use crate::datom::Order;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -32,25 +33,29 @@ pub struct Forest<'a, 'p> {
 }
 
 impl Forest<'_, '_> {
-    /// The tree with facts added and removed. For every removed fact `removed` is given its key as
-    /// it was in the tree and which row of [`Changes::remove`] removed it.
-    pub fn merge(
+    /// The tree with facts added and removed; long values that are added are written once. For
+    /// every removed fact `removed` is given its key as it was in the tree and which row of
+    /// [`Changes::remove`] removed it. It reads on the calling thread, and waits for nothing but
+    /// the outlet of the packs.
+    pub async fn merge(
         &mut self,
         root: Option<&Root>,
         order: Order,
         changes: Changes<'_>,
-        removed: &mut dyn FnMut(RowKey<'_>, usize),
+        removed: &mut Removed<'_>,
     ) -> Result<Tree, TreeError> {
-        let edits = FactEdits::new(order, changes)?;
-        self.apply(root, order, edits, removed)
+        let add = super::blob::detach(changes.add, self.packs)?;
+        self.packs.relieve().await?;
+        let edits = FactEdits::new(order, Changes { add: &add, ..changes })?;
+        self.apply(root, order, edits, removed).await
     }
 
-    pub(super) fn apply<E: Edits>(
+    pub(super) async fn apply<E: Edits>(
         &mut self,
         root: Option<&Root>,
         order: Order,
         edits: E,
-        removed: &mut dyn FnMut(RowKey<'_>, usize),
+        removed: &mut Removed<'_>,
     ) -> Result<Tree, TreeError> {
         let Some(root) = root else {
             let content = edits.apply(None, removed)?;
@@ -59,7 +64,9 @@ impl Forest<'_, '_> {
                 if all.is_empty() { vec![] } else { all.cut(order, self.shape, Fill::Full) };
             return self.top(order, 0, parts.into_iter().map(Piece::Fresh).collect());
         };
-        let child = super::Child { node: root.node, count: root.count, span: root.span };
+        // A root is no child: how many long values it has is asked of its children.
+        let Root { node, count, span, .. } = *root;
+        let child = super::Child { node, count, long: 0, span };
         let entry = Entry { separator: Vec::new(), child };
         if edits.is_empty() {
             return Ok(Tree::kept(&entry, root.height));
@@ -70,18 +77,18 @@ impl Forest<'_, '_> {
         let mut below: VecDeque<Vec<Piece>> = VecDeque::new();
         for (level, height) in levels.into_iter().rev().zip(1..) {
             let mut done = VecDeque::with_capacity(level.len());
-            for slots in level {
-                let mut pieces = Vec::with_capacity(slots.slots.len());
-                for slot in slots.slots {
-                    match slot {
-                        Slot::Kept(entry) => pieces.push(Piece::Kept(entry)),
-                        Slot::Touched if height == 1 => {
-                            pieces.extend(self.leaf(order, &mut leaves, removed)?);
-                        }
-                        Slot::Touched => pieces.extend(below.pop_front().unwrap_or_default()),
-                    }
+            for Slots { slots, last } in level {
+                let (mut settled, count) = (Vec::with_capacity(slots.len()), slots.len());
+                for (i, slot) in slots.into_iter().enumerate() {
+                    let pieces = match slot {
+                        Slot::Kept(entry) => vec![Piece::Kept(entry)],
+                        Slot::Touched if height == 1 => self.leaf(order, &mut leaves, removed)?,
+                        Slot::Touched => below.pop_front().unwrap_or_default(),
+                    };
+                    self.settle(order, height - 1, &mut settled, pieces, last && i + 1 == count)?;
+                    self.packs.relieve().await?;
                 }
-                done.push_back(self.branch(order, height, pieces, slots.last)?);
+                done.push_back(self.branch(order, height, settled, last)?);
             }
             below = done;
         }
@@ -132,7 +139,7 @@ impl Forest<'_, '_> {
         &self,
         order: Order,
         leaves: &mut Leaves<E>,
-        removed: &mut dyn FnMut(RowKey<'_>, usize),
+        removed: &mut Removed<'_>,
     ) -> Result<Vec<Piece>, TreeError> {
         let Some((touched, node)) = leaves.next(self.nodes)? else { return Ok(Vec::new()) };
         let content = touched.edits.apply(Some((&touched.entry.child.node, &node)), removed)?;
@@ -140,28 +147,31 @@ impl Forest<'_, '_> {
         Ok(self.cut(order, leaf, touched.last))
     }
 
-    /// What a branch node becomes whose children are these. An only child that is small is passed
-    /// up as it is, to be joined where it has neighbours.
+    /// What a branch node becomes whose children are these, settled. An only child that is small is
+    /// passed up as it is, to be joined where it has neighbours.
     fn branch(
         &mut self,
         order: Order,
         height: u8,
-        children: Vec<Piece>,
+        mut children: Vec<Piece>,
         last: bool,
     ) -> Result<Vec<Piece>, TreeError> {
-        let mut settled = self.settle(order, height - 1, children, last)?;
-        if let [Piece::Fresh(only)] = &settled[..]
+        if let [Piece::Fresh(only)] = &children[..]
             && (only.height < height - 1 || only.is_small(self.shape, false))
         {
-            return Ok(settled);
+            return Ok(children);
         }
-        let save = |piece| match piece {
-            Piece::Kept(entry) => Ok(entry),
-            Piece::Fresh(fresh) => fresh.save(self.packs),
-        };
-        let entries = settled.drain(..).map(save).collect::<Result<Vec<Entry>, TreeError>>()?;
+        let saved = children.drain(..).map(|piece| self.save(piece));
+        let entries = saved.collect::<Result<Vec<Entry>, TreeError>>()?;
         let separator = entries.first().map(|x| x.separator.clone()).unwrap_or_default();
         Ok(self.cut(order, Fresh { separator, height, content: Content::Branch(entries) }, last))
+    }
+
+    fn save(&mut self, piece: Piece) -> Result<Entry, TreeError> {
+        match piece {
+            Piece::Kept(entry) => Ok(entry),
+            Piece::Fresh(fresh) => fresh.save(self.packs),
+        }
     }
 
     /// Cuts content that may have grown; the last of its level is where a tree grows that is
@@ -174,15 +184,18 @@ impl Forest<'_, '_> {
         content.cut(order, self.shape, fill).into_iter().map(Piece::Fresh).collect()
     }
 
-    /// Joins what became too small with a neighbour.
+    /// Puts pieces after their settled siblings: what became too small is joined with a neighbour,
+    /// and all but the last, which may yet be joined, are saved. `last`: the last piece is the last
+    /// of its level.
     fn settle(
         &mut self,
         order: Order,
         height: u8,
+        settled: &mut Vec<Piece>,
         pieces: Vec<Piece>,
         last: bool,
-    ) -> Result<Vec<Piece>, TreeError> {
-        let (mut settled, count) = (Vec::with_capacity(pieces.len()), pieces.len());
+    ) -> Result<(), TreeError> {
+        let count = pieces.len();
         for (i, piece) in pieces.into_iter().enumerate() {
             let last = last && i + 1 == count;
             match settled.pop() {
@@ -194,8 +207,14 @@ impl Forest<'_, '_> {
                 }
                 before => settled.extend(before.into_iter().chain([piece])),
             }
+            let newest = settled.pop();
+            let kept = settled.iter().rposition(|x| matches!(x, Piece::Kept(_)));
+            for piece in settled.split_off(kept.map_or(0, |at| at + 1)) {
+                settled.push(Piece::Kept(self.save(piece)?));
+            }
+            settled.extend(newest);
         }
-        Ok(settled)
+        Ok(())
     }
 
     fn is_small(&self, piece: &Piece, height: u8, last: bool) -> bool {
@@ -226,9 +245,10 @@ impl Forest<'_, '_> {
             }
             _ => vec![Piece::Fresh(fresh)],
         };
-        let mut all = children(before);
+        let (mut settled, mut all) = (Vec::new(), children(before));
         all.extend(children(after));
-        self.branch(order, height, all, last)
+        self.settle(order, height - 1, &mut settled, all, last)?;
+        self.branch(order, height, settled, last)
     }
 
     fn load(&self, piece: Piece, height: u8) -> Result<Fresh, TreeError> {
@@ -266,8 +286,10 @@ impl Forest<'_, '_> {
                 },
                 (_, Some(last)) => pieces.push(last),
             }
+            let mut settled = Vec::new();
+            self.settle(order, height, &mut settled, pieces, true)?;
             height += 1;
-            pieces = self.branch(order, height, pieces, true)?;
+            pieces = self.branch(order, height, settled, true)?;
         }
     }
 }

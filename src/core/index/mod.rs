@@ -5,6 +5,7 @@
 //! transaction; so the size of any range is known without reading a leaf. Reading never blocks on
 //! one node: what is missing is asked for together.
 
+mod blob;
 mod branch;
 mod build;
 mod content;
@@ -28,6 +29,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use blob::{PIECE_BYTES, blobs, has_blobs, learn, long_bytes, piece, whole, whole_facts};
 pub use branch::{Branch, Child};
 pub use build::{Tree, TreeBuilder};
 pub use count::{Estimate, count, estimate};
@@ -37,7 +39,7 @@ pub use edit::Changes;
 pub use memory::MemoryNodes;
 pub use merge::Forest;
 pub use node::{Node, Stored};
-pub use pack::{Footed, PackFooter, PackWriter};
+pub use pack::{Footed, Outlet, PackFooter, PackWriter};
 pub use rewrite::{Rewrite, Rewritten};
 pub use rows::Rows;
 pub use scan::Scan;
@@ -120,6 +122,9 @@ pub enum TreeError {
     /// A node of the old tree could not be had.
     #[error(transparent)]
     Nodes(#[from] NodesError),
+    /// A pack could not be written on the way.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A node would be too large to be stored.
     #[error("a node cannot be stored: {0}")]
     Codec(#[from] CodecError),

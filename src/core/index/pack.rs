@@ -6,17 +6,23 @@
 //! (32), length of the footer (4, little endian), `FFPACK00`.
 //!
 //! **Invariant:** a node has its place as soon as it is pushed; nodes that are pushed last
-//! ([`PackWriter::push_last`]) lie together in one pack.
+//! ([`PackWriter::push_last`]) lie together in one pack. With an [`Outlet`], and a writer that is
+//! relieved on the way, memory holds [`UNDER_WAY`] packs and the one being filled, however many
+//! there are in all.
 
 use super::node::Stored;
 use super::{NodeRef, PackId};
 use crate::codec::{CodecError, Reader, Writer, frame, words};
 use crate::hash::NodeHash;
+use crate::store::{BoxFuture, StoreError};
 use bytes::Bytes;
+use hashbrown::HashMap;
 use std::fmt;
 
 /// Once a pack is this large, the next one begins.
 const TARGET: usize = 8 << 20;
+/// How many packs are written at once while more are made.
+const UNDER_WAY: usize = 2;
 const MAGIC: &[u8; 8] = b"FFPACK00";
 const TRAILER: usize = 32 + 4 + 8;
 
@@ -40,23 +46,47 @@ pub struct PackFooter {
     pub nodes: Vec<Footed>,
 }
 
+/// Where packs go that are complete, while more are made.
+pub trait Outlet: Send + Sync {
+    /// Keeps packs, durably. Once it is done their nodes can be read from where trees are read.
+    fn put(&self, packs: Vec<(PackId, Bytes)>) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
 /// Collects new nodes into packs.
 pub struct PackWriter<'a> {
     fresh: Box<dyn FnMut() -> PackId + Send + 'a>,
+    outlet: Option<&'a dyn Outlet>,
+    target: usize,
     current: Option<(PackId, Vec<u8>, Vec<Footed>)>,
     full: Vec<(PackId, Bytes)>,
     nodes: u64,
+    /// Long values that were pushed or are known, by the hash of the value.
+    blobs: HashMap<NodeHash, NodeRef>,
 }
 
 impl<'a> PackWriter<'a> {
     /// `fresh` gives names that were never used: random ones.
     pub fn new(fresh: impl FnMut() -> PackId + Send + 'a) -> Self {
-        Self { fresh: Box::new(fresh), current: None, full: Vec::new(), nodes: 0 }
+        Self {
+            fresh: Box::new(fresh),
+            outlet: None,
+            target: TARGET,
+            current: None,
+            full: Vec::new(),
+            nodes: 0,
+            blobs: HashMap::new(),
+        }
+    }
+
+    /// Packs of about `target` bytes, which go to an outlet as they fill.
+    #[must_use]
+    pub fn into_outlet(self, outlet: &'a dyn Outlet, target: usize) -> Self {
+        Self { outlet: Some(outlet), target, ..self }
     }
 
     /// Gives a node its place.
     pub fn push(&mut self, node: &Stored) -> NodeRef {
-        if self.current.as_ref().is_some_and(|(_, bytes, _)| bytes.len() >= TARGET) {
+        if self.current.as_ref().is_some_and(|(_, bytes, _)| bytes.len() >= self.target) {
             self.close();
         }
         self.push_last(node)
@@ -76,7 +106,24 @@ impl<'a> PackWriter<'a> {
         NodeRef { hash, pack: *pack, offset, len }
     }
 
-    /// The stored bytes of a node that was pushed, unless its pack was taken.
+    /// The node of a long value that was pushed or is known, by the hash of the value.
+    pub fn blob(&self, digest: &NodeHash) -> Option<NodeRef> {
+        self.blobs.get(digest).copied()
+    }
+
+    /// A long value that is stored elsewhere: it is not pushed, then.
+    pub fn know_blob(&mut self, digest: NodeHash, node: NodeRef) {
+        self.blobs.entry(digest).or_insert(node);
+    }
+
+    /// Gives a long value its place.
+    pub fn push_blob(&mut self, digest: NodeHash, node: &Stored) -> NodeRef {
+        let node = self.push(node);
+        self.blobs.insert(digest, node);
+        node
+    }
+
+    /// The stored bytes of a node that was pushed, unless its pack is out already.
     pub fn read(&self, node: &NodeRef) -> Option<&[u8]> {
         let current = self.current.as_ref().map(|(pack, bytes, _)| (*pack, &bytes[..]));
         let full = self.full.iter().map(|(pack, bytes)| (*pack, &bytes[..]));
@@ -89,12 +136,17 @@ impl<'a> PackWriter<'a> {
         self.nodes
     }
 
-    /// The packs that are complete so far: a large load sends them off while it goes on.
-    pub fn take_full(&mut self) -> Vec<(PackId, Bytes)> {
-        std::mem::take(&mut self.full)
+    /// Sends off what is complete, if that is enough, and waits for it.
+    pub async fn relieve(&mut self) -> Result<(), StoreError> {
+        match self.outlet {
+            Some(outlet) if self.full.len() >= UNDER_WAY => {
+                outlet.put(std::mem::take(&mut self.full)).await
+            }
+            _ => Ok(()),
+        }
     }
 
-    /// All packs that were not taken yet.
+    /// All packs that are not out yet.
     pub fn finish(mut self) -> Vec<(PackId, Bytes)> {
         self.close();
         self.full

@@ -15,6 +15,7 @@ use super::merge::Forest;
 use super::node::Node;
 use super::{NodeRef, PackId, Root, TreeError};
 use crate::datom::Order;
+use crate::store::BoxFuture;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use std::sync::Arc;
 const WINDOW: usize = 64;
 
 /// What is to be changed in trees of one order.
-pub trait Rewrite {
+pub trait Rewrite: Send + Sync {
     /// Whether a leaf may change whose keys are at or after `from` and before `to` (`None`: to the
     /// end).
     fn touches(&self, from: &[u8], to: Option<&[u8]>) -> bool;
@@ -31,7 +32,7 @@ pub trait Rewrite {
     fn tells(&self, separator: &[u8]) -> bool;
 
     /// The leaf as it is to be; `None` if it stays as it is. Leaves without rows vanish.
-    fn leaf(&mut self, leaf: &Node) -> Result<Option<Node>, TreeError>;
+    fn leaf(&self, leaf: &Node) -> Result<Option<Node>, TreeError>;
 }
 
 /// What became of nodes, in all trees of one order.
@@ -48,7 +49,7 @@ enum Became {
 /// What is being done.
 struct Job<'a> {
     order: Order,
-    rewrite: &'a mut dyn Rewrite,
+    rewrite: &'a dyn Rewrite,
     leave: &'a BTreeSet<PackId>,
     done: &'a mut Rewritten,
 }
@@ -62,12 +63,12 @@ struct Place<'a> {
 }
 
 impl Forest<'_, '_> {
-    /// The tree with leaves rewritten and without nodes in some packs.
-    pub fn rewrite(
+    /// The tree with leaves rewritten and without nodes, long values too, in some packs.
+    pub async fn rewrite(
         &mut self,
         root: &Root,
         order: Order,
-        rewrite: &mut dyn Rewrite,
+        rewrite: &dyn Rewrite,
         leave: &BTreeSet<PackId>,
         done: &mut Rewritten,
     ) -> Result<Tree, TreeError> {
@@ -75,14 +76,14 @@ impl Forest<'_, '_> {
         let Some(node) = self.read(&[root.node])?.pop() else { return Ok(Tree::empty()) };
         let is_left = job.leave.contains(&root.node.pack);
         if root.height == 0 {
-            return match job.rewrite.leaf(&node)? {
-                Some(leaf) => whole(leaf),
-                None if is_left => whole(Node::clone(&node)),
+            return match self.leaf_rewritten(&node, &job).await? {
+                Some(leaf) => whole(&leaf),
+                None if is_left => whole(&node),
                 None => Ok(Tree(Top::Kept(root.clone()))),
             };
         }
         let place = Place { name: root.node, height: root.height, from: &[], to: None };
-        match self.entries(&place, &node, &mut job)? {
+        match self.entries(&place, &node, &mut job).await? {
             Some(entries) => self.above(entries, root.height),
             None if is_left => {
                 let (height, count, span) = (root.height, root.count, root.span);
@@ -90,6 +91,20 @@ impl Forest<'_, '_> {
             }
             None => Ok(Tree(Top::Kept(root.clone()))),
         }
+    }
+
+    /// A leaf as it is to be, with its long values not in packs that are left; `None` if it is so.
+    async fn leaf_rewritten(
+        &mut self,
+        leaf: &Node,
+        job: &Job<'_>,
+    ) -> Result<Option<Node>, TreeError> {
+        let new = job.rewrite.leaf(leaf)?;
+        let moved = match new.as_ref().unwrap_or(leaf) {
+            Node::Leaf(facts) => self.leaf_without(facts, job.leave).await?,
+            _ => None,
+        };
+        Ok(moved.or(new))
     }
 
     /// The tree of these children: no higher than needed.
@@ -117,36 +132,42 @@ impl Forest<'_, '_> {
     }
 
     /// The children that a branch node is to have; `None` if they stay as they are.
-    fn entries(
-        &mut self,
-        place: &Place<'_>,
-        node: &Node,
-        job: &mut Job<'_>,
-    ) -> Result<Option<Vec<Entry>>, TreeError> {
-        let branch = node.branch(&place.name, place.height)?;
-        let mut became = vec![Became::Same; branch.children().len()];
-        let all: Vec<usize> = (0..branch.children().len()).collect();
-        for window in all.chunks(WINDOW) {
-            let mut wanted = Vec::new();
-            for i in window {
-                let child = &branch.children()[*i].node;
-                match job.done.0.get(child) {
-                    Some(known) => became[*i] = *known,
-                    None if place.height > 1 || job.concerns(place, branch, *i) => wanted.push(*i),
-                    None => {}
+    fn entries<'s>(
+        &'s mut self,
+        place: &'s Place<'s>,
+        node: &'s Node,
+        job: &'s mut Job<'_>,
+    ) -> BoxFuture<'s, Result<Option<Vec<Entry>>, TreeError>> {
+        Box::pin(async move {
+            let branch = node.branch(&place.name, place.height)?;
+            let mut became = vec![Became::Same; branch.children().len()];
+            let all: Vec<usize> = (0..branch.children().len()).collect();
+            for window in all.chunks(WINDOW) {
+                let mut wanted = Vec::new();
+                for i in window {
+                    let child = &branch.children()[*i].node;
+                    match job.done.0.get(child) {
+                        Some(known) => became[*i] = *known,
+                        None if place.height > 1 || job.concerns(place, branch, *i) => {
+                            wanted.push(*i);
+                        }
+                        None => {}
+                    }
+                }
+                let names: Vec<NodeRef> =
+                    wanted.iter().map(|i| branch.children()[*i].node).collect();
+                for (i, node) in wanted.into_iter().zip(self.read(&names)?) {
+                    became[i] = self.child(place, branch, i, &node, job).await?;
+                    job.done.0.insert(branch.children()[i].node, became[i]);
+                    self.packs.relieve().await?;
                 }
             }
-            let names: Vec<NodeRef> = wanted.iter().map(|i| branch.children()[*i].node).collect();
-            for (i, node) in wanted.into_iter().zip(self.read(&names)?) {
-                became[i] = self.child(place, branch, i, &node, job)?;
-                job.done.0.insert(branch.children()[i].node, became[i]);
-            }
-        }
-        self.children(branch, &became, job)
+            self.children(branch, &became, job)
+        })
     }
 
     /// What becomes of one child.
-    fn child(
+    async fn child(
         &mut self,
         place: &Place<'_>,
         branch: &Branch,
@@ -156,19 +177,16 @@ impl Forest<'_, '_> {
     ) -> Result<Became, TreeError> {
         let old = branch.children()[i];
         let height = place.height - 1;
-        let fresh = if height == 0 {
-            job.rewrite.leaf(node)?.map(|leaf| fresh(&leaf)).transpose()?
+        let new = if height == 0 {
+            self.leaf_rewritten(node, job).await?.map(|leaf| fresh(&leaf))
         } else {
             let (from, to) = ends(place, branch, i);
             let below = Place { name: old.node, height, from, to };
-            let entries = self.entries(&below, node, job)?;
-            entries.map(|entries| Fresh {
-                separator: Vec::new(),
-                height,
-                content: Content::Branch(entries),
-            })
+            let entries = self.entries(&below, node, job).await?;
+            let content = entries.map(Content::Branch);
+            content.map(|content| Fresh { separator: Vec::new(), height, content })
         };
-        Ok(match fresh {
+        Ok(match new {
             Some(fresh) if fresh.is_empty() => Became::Gone,
             Some(fresh) => Became::Other(fresh.save(self.packs)?.child),
             None if job.leave.contains(&old.node.pack) => {
@@ -243,8 +261,9 @@ impl Forest<'_, '_> {
 impl Job<'_> {
     /// Whether a leaf has to be read.
     fn concerns(&self, place: &Place<'_>, branch: &Branch, i: usize) -> bool {
-        let (from, to) = ends(place, branch, i);
-        self.leave.contains(&branch.children()[i].node.pack) || self.rewrite.touches(from, to)
+        let ((from, to), child) = (ends(place, branch, i), &branch.children()[i]);
+        let may_move = child.long > 0 && !self.leave.is_empty();
+        may_move || self.leave.contains(&child.node.pack) || self.rewrite.touches(from, to)
     }
 }
 
@@ -255,17 +274,17 @@ fn ends<'a>(place: &Place<'a>, branch: &'a Branch, i: usize) -> (&'a [u8], Optio
     (from, next.or(place.to))
 }
 
-fn fresh(leaf: &Node) -> Result<Fresh, TreeError> {
+fn fresh(leaf: &Node) -> Fresh {
     let content = match leaf {
         Node::Leaf(facts) => Content::Leaf(facts.as_ref().clone()),
         Node::Rows(rows) => Content::Rows(rows.clone()),
         Node::Branch(_) | Node::Blob(_) => Content::Branch(Vec::new()),
     };
-    Ok(Fresh { separator: Vec::new(), height: 0, content })
+    Fresh { separator: Vec::new(), height: 0, content }
 }
 
 /// A tree of one leaf.
-fn whole(leaf: Node) -> Result<Tree, TreeError> {
-    let fresh = fresh(&leaf)?;
+fn whole(leaf: &Node) -> Result<Tree, TreeError> {
+    let fresh = fresh(leaf);
     if fresh.is_empty() { Ok(Tree::empty()) } else { Tree::new(fresh) }
 }

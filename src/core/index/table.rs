@@ -19,7 +19,7 @@ impl Forest<'_, '_> {
     /// The table with rows put (`Some`: new, or instead of the one there) and removed (`None`: no
     /// error if it is not there), by strictly ascending keys. What is appended at the end fills
     /// leaves wholly.
-    pub fn put_rows(
+    pub async fn put_rows(
         &mut self,
         root: Option<&Root>,
         rows: &[(Vec<u8>, Option<Vec<u8>>)],
@@ -27,7 +27,7 @@ impl Forest<'_, '_> {
         if let Some(pair) = rows.windows(2).find(|pair| pair[0].0 >= pair[1].0) {
             return Err(TreeError::Unsorted(format!("{:02x?}", pair[1].0)));
         }
-        self.apply(root, Order::Eavt, RowEdits(rows), &mut |_, _| ())
+        self.apply(root, Order::Eavt, RowEdits(rows), &mut |_, _| ()).await
     }
 }
 

@@ -11,7 +11,7 @@ use crate::commit::{
     novelty_name,
 };
 use crate::conn::{
-    ConnError, Inlined, LogPlace, Place, commit_key, commit_row, merge_order, pack_name,
+    ConnError, Inlined, LogPlace, PACK_BYTES, Place, commit_key, commit_row, merge_order, pack_name,
 };
 use crate::datom::{Datom, Facts, Order};
 use crate::db::Layer;
@@ -214,18 +214,19 @@ impl Rebuilt<'_> {
         let place = self.place;
         let layer = Layer::default().apply(datoms, self.schema, self.schema);
         let packs = {
-            let mut packs = PackWriter::new(|| PackId(place.host.random()));
+            let packs = PackWriter::new(|| PackId(place.host.random()));
+            let mut packs = packs.into_outlet(place, PACK_BYTES);
             let nodes = place.nodes.as_ref();
             let mut forest = Forest { nodes, packs: &mut packs, shape: Shape::default() };
             let (mut current, mut past) = (Vec::new(), Vec::new());
             for order in Order::ALL {
                 let facts: &Facts = layer.facts(order);
-                let merged = merge_order(&mut forest, &self.base, order, facts, self.schema);
+                let merged = merge_order(&mut forest, &self.base, order, facts, self.schema).await;
                 let (now, ended) = merged.map_err(ConnError::from)?;
                 current.push(now);
                 past.push(ended);
             }
-            let commits = forest.put_rows(self.base.commits.as_ref(), rows);
+            let commits = forest.put_rows(self.base.commits.as_ref(), rows).await;
             let commits = commits.map_err(ConnError::from)?;
             let before = self.base.clone();
             let mut inlined = Inlined::new(&before);

@@ -1,140 +1,186 @@
-//! What a reader pays who has nothing in memory: GETs, rounds and bytes over a million datoms, with
-//! the tail and the novelty in use.
+//! What is asked of a store: GETs, rounds and bytes of whoever has nothing in memory, PUTs and bytes
+//! of a transaction, over a million datoms with the tail and the novelty full.
+//!
+//! `FACTFS_ENTITIES=1667000 cargo test --release -p factfs-store --test cold -- --nocapture` does
+//! it over ten million, and prints the figures.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test ends so")]
 
-use factfs_core::conn::CreateOptions;
-use factfs_core::datom::Order;
+mod catalog;
+#[path = "../../../tests/benches/common/sizes.rs"]
+mod sizes;
+
+use catalog::{Catalog, connect, sku};
+use factfs_core::commit::{HEAD_BYTES, TAIL_BYTES};
+use factfs_core::datom::{KeyRange, Order};
 use factfs_core::edn::read_one;
-use factfs_core::id::EntityId;
 use factfs_core::query::{CancelToken, Input, Limits, Query, run};
 use factfs_core::value::Value;
 use factfs_store::{Counts, Database, Settings, TransactOptions};
-use std::fmt::Write;
-
-const PRODUCTS: usize = 167_000;
-const BATCH: usize = 42_000;
-
-const SCHEMA: &str = "[
-  {:db/ident :product/sku :db/valueType :db.type/string :db/cardinality :db.cardinality/one
-   :db/unique :db.unique/identity}
-  {:db/ident :product/name :db/valueType :db.type/string :db/cardinality :db.cardinality/one}
-  {:db/ident :product/price :db/valueType :db.type/long :db/cardinality :db.cardinality/one
-   :db/index true}
-  {:db/ident :product/category :db/valueType :db.type/string :db/cardinality :db.cardinality/one
-   :db/index true}
-  {:db/ident :product/tag :db/valueType :db.type/string :db/cardinality :db.cardinality/many
-   :db/index true}]";
-
-fn sku(n: usize) -> String {
-    // Not in the order of the entities.
-    format!("SKU-{:08}", n * 7_919 % 1_000_003)
-}
-
-fn product(n: usize, text: &mut String) {
-    let _ = write!(
-        text,
-        "{{:product/sku \"{}\" :product/name \"thing {} of {}\" :product/price {} \
-         :product/category \"cat-{:03}\" :product/tag [\"tag-{:05}\" \"tag-{:05}\"]}}",
-        sku(n),
-        n * 31 % 1000,
-        n,
-        n * 13 % 99_991,
-        n % 80,
-        n % 3_600,
-        n * 17 % 3_600 + 3_600,
-    );
-}
-
-fn transact(database: &Database, text: &str) {
-    database.transact(&read_one(text).unwrap(), &TransactOptions::default()).unwrap();
-}
-
-/// A database of a million datoms, of which some are in no tree and some in the tail alone.
-fn fill(url: &str) -> Database {
-    let database = Database::create(url, &CreateOptions::default(), &Settings::default()).unwrap();
-    transact(&database, SCHEMA);
-    for first in (0..PRODUCTS).step_by(BATCH) {
-        let mut text = String::from("[");
-        (first..(first + BATCH).min(PRODUCTS)).for_each(|n| product(n, &mut text));
-        transact(&database, &(text + "]"));
-    }
-    // Prices that change: what they were is novelty, and then small transactions fill the tail.
-    let change = |products: std::ops::Range<usize>, price: usize| {
-        let mut text = String::from("[");
-        for n in products {
-            let _ = write!(text, "{{:product/sku \"{}\" :product/price {price}}}", sku(n));
-        }
-        transact(&database, &(text + "]"));
-    };
-    change(0..8_000, 1);
-    (0..100).for_each(|n| change(n * 50..n * 50 + 5, n + 2));
-    database
-}
-
-/// What is asked of the store by `f`.
-fn counted<T>(database: &Database, f: impl FnOnce() -> T) -> (T, Counts) {
-    let before = database.counts();
-    let answer = f();
-    let after = database.counts();
-    let counts = Counts {
-        gets: after.gets - before.gets,
-        refs: after.refs - before.refs,
-        rounds: after.rounds - before.rounds,
-        bytes_in: after.bytes_in - before.bytes_in,
-        ..Counts::default()
-    };
-    (answer, counts)
-}
+use sizes::Sizes;
 
 fn open(url: &str) -> Database {
     Database::open(&url.parse().unwrap(), &Settings::default()).unwrap()
 }
 
+/// Some products, all over.
+fn some(catalog: &Catalog) -> impl Iterator<Item = usize> {
+    (0..catalog.products).step_by(catalog.products / 7)
+}
+
+/// What was asked since.
+fn since(database: &Database, before: Counts) -> Counts {
+    let now = database.counts();
+    Counts {
+        gets: now.gets - before.gets,
+        refs: now.refs - before.refs,
+        puts: now.puts - before.puts,
+        cas: now.cas - before.cas,
+        lists: now.lists - before.lists,
+        deletes: now.deletes - before.deletes,
+        rounds: now.rounds - before.rounds,
+        bytes_in: now.bytes_in - before.bytes_in,
+        bytes_out: now.bytes_out - before.bytes_out,
+    }
+}
+
 #[track_caller]
-fn check(counts: Counts, gets: u64, rounds: u64) {
+fn check_reads(what: &str, counts: Counts, gets: u64, rounds: u64) {
+    println!(
+        "{what}: {} GETs, {} rounds, {} bytes",
+        counts.gets + counts.refs,
+        counts.rounds,
+        counts.bytes_in
+    );
     assert!(counts.gets + counts.refs <= gets, "more than {gets} GETs: {counts:?}");
     assert!(counts.rounds <= rounds, "more than {rounds} rounds: {counts:?}");
     assert!(counts.bytes_in <= 1 << 20, "more than a mebibyte: {counts:?}");
 }
 
+/// Whether there are so many facts that trees are a level higher.
+fn is_huge(catalog: &Catalog) -> bool {
+    catalog.products > 1_000_000
+}
+
 #[test]
-fn a_cold_reader_of_a_million_datoms_waits_for_few_rounds() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = folder.path().join("db").to_string_lossy().into_owned();
-    let writer = fill(&url);
-    let snapshot = writer.cached_db().snapshot().clone();
-    assert!(snapshot.counts.values().sum::<u64>() > 990_000, "{:?}", snapshot.counts);
-    assert!(snapshot.layers.iter().all(|layer| !layer.is_empty()), "novelty and tail in use");
-    let products = || (0..PRODUCTS).step_by(PRODUCTS / 7);
-    for n in products() {
-        by_entity(&writer, &url, n);
-        by_unique_value(&url, n);
+fn tail_and_novelty_are_full() {
+    let catalog = Catalog::shared();
+    let (conn, _) = connect(&catalog.url(), &Settings::default());
+    let opened = conn.opened();
+    let counted: u64 = opened.snapshot.counts.values().sum();
+    assert!(counted >= 6 * catalog.products as u64);
+    assert!(opened.novelty.len() > 60_000, "{} rows of novelty", opened.novelty.len());
+    assert!(opened.head.tail_bytes() > TAIL_BYTES - 500, "{}", opened.head.tail_bytes());
+    let (head, novelty) = (catalog.bytes("head"), opened.head.base.novelty.unwrap().len);
+    println!("{counted} datoms; head {head} bytes, novelty {novelty} bytes");
+    assert!(head <= HEAD_BYTES as u64 && novelty <= 512 << 10, "{head} {novelty}");
+}
+
+#[test]
+fn an_entity_is_read_in_four_gets() {
+    let catalog = Catalog::shared();
+    for n in some(catalog) {
+        let reader = open(&catalog.url());
+        let facts = reader.cached_db().datoms(Order::Eavt, Some(catalog.entity(n)), None, None);
+        assert_eq!(facts.unwrap().len(), 6);
+        check_reads("by entity", reader.counts(), 4, 3 + u64::from(is_huge(catalog)));
     }
-    let reader = open(&url);
-    let (_, counts) = counted(&reader, || reader.db().unwrap());
-    assert_eq!((counts.gets, counts.refs, counts.rounds), (0, 1, 1), "an unchanged head");
-    assert_eq!(counts.bytes_in, 0, "an unchanged head has no body");
 }
 
-fn by_entity(writer: &Database, url: &str, n: usize) {
-    let db = writer.cached_db();
-    let attribute = db.attribute("product/sku").unwrap().id;
-    let (order, key) = (Order::Avet, Value::str(&sku(n)));
-    let e: EntityId = db.datoms(order, None, Some(attribute), Some(key)).unwrap()[0].e;
-    let reader = open(url);
-    let db = reader.cached_db();
-    assert_eq!(db.datoms(Order::Eavt, Some(e), None, None).unwrap().len(), 6);
-    check(reader.counts(), 4, 3);
-}
-
-fn by_unique_value(url: &str, n: usize) {
+#[test]
+fn a_query_by_a_unique_value_is_read_in_five_gets() {
+    let catalog = Catalog::shared();
     let text = "[:find ?n ?r :in $ ?k :where [?e :product/sku ?k] [?e :product/name ?n] \
                 [?e :product/price ?r]]";
-    let reader = open(url);
-    let inputs = [Input::Db(reader.cached_db()), Input::Value(Value::str(&sku(n)))];
     let query = Query::parse(text).unwrap();
-    let answer = run(&query, &inputs, &Limits::default(), &CancelToken::default()).unwrap();
-    assert_eq!(answer.rows.len(), 1);
-    check(reader.counts(), 5, 4);
+    for n in some(catalog) {
+        let reader = open(&catalog.url());
+        let inputs = [Input::Db(reader.cached_db()), Input::Value(Value::str(&sku(n)))];
+        let answer = run(&query, &inputs, &Limits::default(), &CancelToken::default()).unwrap();
+        assert_eq!(answer.rows.len(), 1);
+        let more = u64::from(is_huge(catalog));
+        check_reads("by unique value", reader.counts(), 5 + more, 4 + 2 * more);
+    }
+}
+
+#[test]
+fn an_unchanged_head_is_one_request_without_a_body() {
+    let reader = open(&Catalog::shared().url());
+    let before = reader.counts();
+    reader.db().unwrap();
+    let expected = Counts { refs: 1, rounds: 1, ..Counts::default() };
+    assert_eq!(since(&reader, before), expected);
+}
+
+#[test]
+fn a_scan_fetches_each_node_once() {
+    let catalog = Catalog::shared();
+    // So little memory that a leaf that is wanted again is fetched again.
+    let settings = Settings { cache_bytes: 8 << 20, ..Settings::default() };
+    for order in Order::ALL {
+        let (conn, counted) = connect(&catalog.url(), &settings);
+        let expected = Sizes::current(&conn.db())[order as usize];
+        let (conn, counted) = (drop((conn, counted)), connect(&catalog.url(), &settings)).1;
+        counted.take();
+        let chunks = conn.db().chunks(order, KeyRange::all());
+        let rows: usize = chunks.map(|slice| slice.unwrap().rows.len()).sum();
+        assert!(rows >= 5 * catalog.products, "{rows} rows");
+        let counts = counted.take();
+        println!("scan {order:?}: {expected:?} {counts:?}");
+        // The root came with the head.
+        assert_eq!(counts.gets, expected.leaves + expected.branches - 1, "{order:?}");
+        assert!(counts.bytes_in <= expected.bytes, "{counts:?}");
+        assert!(counts.rounds <= expected.leaves / 8, "one by one: {counts:?}");
+    }
+}
+
+/// Commits one price.
+fn change(database: &Database, n: usize, price: usize) {
+    let text = format!("[{{:product/sku \"{}\" :product/price {price}}}]", sku(n));
+    database.transact(&read_one(&text).unwrap(), &TransactOptions::default()).unwrap();
+}
+
+#[test]
+fn a_transaction_is_one_object_and_a_spilling_one_three() {
+    let (_folder, url) = Catalog::shared().copy();
+    let (mut spills, mut small) = (0, 0);
+    let database = open(&url);
+    for n in 0..2_000 {
+        let before = database.counts();
+        change(&database, n * 31, n + 7);
+        let counts = since(&database, before);
+        let Counts { puts, cas, bytes_out, .. } = counts;
+        match (puts, cas) {
+            (0, 1) => {
+                assert!(bytes_out <= 64 << 10, "{counts:?}");
+                small += 1;
+            }
+            (2, 1) => {
+                println!("a spill: {bytes_out} bytes");
+                assert!(bytes_out <= 700 << 10, "{counts:?}");
+                spills += 1;
+            }
+            _ => panic!("{counts:?}"),
+        }
+        if spills == 3 {
+            break;
+        }
+    }
+    println!("{small} transactions beside {spills} spills");
+    assert!(spills == 3 && small > 150 * (spills - 1), "{small} beside {spills} spills");
+}
+
+#[test]
+fn facts_take_few_bytes() {
+    let catalog = Catalog::shared();
+    let (conn, _) = connect(&catalog.url(), &Settings::default());
+    let current = Sizes::current(&conn.db());
+    let bytes: u64 = current.iter().map(|tree| tree.bytes).sum();
+    let each = bytes as f64 / current[0].facts as f64;
+    println!("{each:.2} bytes a datom in three indexes: {current:?}");
+    // Made-up data like this is easier than what people have, which may take twenty.
+    assert!(each <= 14.0, "{each}");
+    let log = catalog.bytes("log/") as f64 / current[0].facts as f64;
+    println!("{log:.2} bytes of log a datom");
+    assert!(log <= 8.0, "{log}");
 }

@@ -14,6 +14,7 @@ use factfs_core::store::contract::{Trust, check, probe};
 use factfs_core::store::{Expect, Fetch, RefRead, Store, StoreErrorKind, Swap};
 use factfs_store::{Counted, Settings, SystemHost, open};
 use servers::moto::{self, Moto};
+use servers::once::OneObject;
 use servers::proxy::{Manner, Proxy};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -221,4 +222,19 @@ async fn a_web_server_can_be_read() {
     let error = web.cas_ref("head", Expect::Version(version), Bytes::new()).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::ReadOnly);
     assert_eq!(web.list("").await.unwrap_err().kind, StoreErrorKind::Invalid);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unchanged_head_is_one_conditional_get_answered_304() {
+    let server = OneObject::start();
+    let store = Counted::new(store(server.port, "s3://bucket/db"));
+    let RefRead::Found { version, .. } = store.read_ref("head", None).await.unwrap() else {
+        panic!("there is a head");
+    };
+    store.take();
+    assert_eq!(store.read_ref("head", Some(&version)).await.unwrap(), RefRead::Unchanged);
+    let request = "GET /bucket/db/head".to_owned();
+    assert_eq!(server.asked(), [(request.clone(), 200), (request, 304)]);
+    let counts = store.take();
+    assert_eq!((counts.refs, counts.rounds, counts.bytes_in), (1, 1, 0));
 }

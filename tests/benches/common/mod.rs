@@ -5,8 +5,11 @@
 
 #![allow(dead_code)]
 
+pub mod sizes;
+
+use factfs_core::conn::{Conn, Flush, Options, Place};
 use factfs_core::edn::{self, Form};
-use factfs_store::{Database, Locator, Settings};
+use factfs_store::{Database, Locator, Settings, StoreNodes, SystemHost};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -100,4 +103,43 @@ pub fn disk(folder: &Path) -> (u64, u64) {
         (bytes, files) = (bytes + b, files + f);
     }
     (bytes, files)
+}
+
+/// Moves all that is committed into the trees; what is in the tail alone stays there.
+pub fn flush(url: &str) {
+    let settings = Settings::default();
+    let runtime = factfs_store::runtime().expect("a runtime");
+    let store = factfs_store::open(url, &settings).expect("a store");
+    let nodes = StoreNodes::new(store.clone(), settings.cache_bytes, runtime.handle().clone());
+    let place = Place { store, host: Arc::new(SystemHost), nodes: Arc::new(nodes) };
+    // So little room for frames that the next transaction spills them.
+    let options = Options { flush: Flush::Asked, tail_bytes: 1, ..Options::default() };
+    let conn = runtime.block_on(Conn::open(place, None, options)).expect("a database");
+    let empty = edn::read_one("[]").expect("EDN");
+    let make = move |db: &factfs_core::db::Db, now_ms: i64| {
+        let options = factfs_core::transact::TxOptions { now_ms, ..Default::default() };
+        factfs_core::transact::prepare(db, &empty, &options)
+    };
+    runtime.block_on(conn.transact(make)).expect("an empty transaction");
+    runtime.block_on(conn.flush()).expect("a flush");
+}
+
+/// Copies a folder.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("a new folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        let target = to.join(entry.file_name());
+        match entry.metadata().expect("metadata").is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).expect("a copy")),
+        }
+    }
+}
+
+/// The most memory this process ever held, in bytes.
+pub fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    number.unwrap_or_default() << 10
 }

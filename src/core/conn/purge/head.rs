@@ -6,7 +6,7 @@
 //! has nothing of what is erased is left as it is.
 
 use super::super::build::{Objects, spill, write_novelty};
-use super::super::flush::{Flushed, Inlined, pack_name};
+use super::super::flush::{Flushed, Inlined, PACK_BYTES, pack_name};
 use super::super::{ConnError, Place, commits};
 use super::survey::Survey;
 use super::target::parts;
@@ -55,7 +55,7 @@ impl Place {
         self.replace_segments(survey, written).await?;
         let opened = self.open_head(object, head.clone()).await?;
         let mut next = head.clone();
-        let flushed = self.erased_trees(head, survey, written)?;
+        let flushed = self.erased_trees(head, survey, written).await?;
         written.packs += flushed.packs.len() as u64;
         self.put_all(&flushed.packs).await?;
         self.nodes.offer(&flushed.inlined);
@@ -144,32 +144,33 @@ impl Place {
     }
 
     /// The trees of a head without erased facts, and without nodes in packs that have some.
-    fn erased_trees(
+    async fn erased_trees(
         &self,
         head: &Head,
         survey: &Survey,
         written: &mut Written,
     ) -> Result<Flushed, ConnError> {
         let base = &head.base;
-        let mut packs = PackWriter::new(|| PackId(self.host.random()));
+        let mut packs =
+            PackWriter::new(|| PackId(self.host.random())).into_outlet(self, PACK_BYTES);
         let nodes = self.nodes.as_ref();
         let mut forest = Forest { nodes, packs: &mut packs, shape: Shape::default() };
-        let mut trees: Vec<Option<Tree>> = Vec::new();
+        let (mut trees, leave): (Vec<Option<Tree>>, _) = (Vec::new(), &survey.leave);
         for roots in [&base.trees.current, &base.trees.superseded] {
             for order in Order::ALL {
-                let (done, leave) = (&mut written.trees[order as usize], &survey.leave);
-                let mut erasing = Erasing { order, survey };
-                let mut tree = |root: &Root| forest.rewrite(root, order, &mut erasing, leave, done);
-                trees.push(roots[order as usize].as_ref().map(&mut tree).transpose()?);
+                let done = &mut written.trees[order as usize];
+                let erasing = Erasing { order, survey };
+                trees.push(match &roots[order as usize] {
+                    Some(root) => Some(forest.rewrite(root, order, &erasing, leave, done).await?),
+                    None => None,
+                });
             }
         }
-        let mut moving = Moving(&written.segments);
-        let (done, leave) = (&mut written.commits, &survey.leave);
-        let commits = base
-            .commits
-            .as_ref()
-            .map(|root| forest.rewrite(root, Order::Eavt, &mut moving, leave, done));
-        trees.push(commits.transpose()?);
+        let (moving, done) = (Moving(&written.segments), &mut written.commits);
+        trees.push(match &base.commits {
+            Some(root) => Some(forest.rewrite(root, Order::Eavt, &moving, leave, done).await?),
+            None => None,
+        });
         let mut inlined = Inlined::new(base);
         let place = |tree: Option<Tree>| tree.and_then(|tree| inlined.place(tree, &mut packs));
         let mut roots: Vec<Option<Root>> = trees.into_iter().map(place).collect();
@@ -249,7 +250,7 @@ impl Rewrite for Erasing<'_> {
         self.survey.spoiled.tells(self.order, separator)
     }
 
-    fn leaf(&mut self, leaf: &Node) -> Result<Option<Node>, TreeError> {
+    fn leaf(&self, leaf: &Node) -> Result<Option<Node>, TreeError> {
         let Node::Leaf(facts) = leaf else { return Ok(None) };
         Ok(self.survey.target.left(facts).map(|facts| Node::Leaf(Arc::new(facts))))
     }
@@ -267,7 +268,7 @@ impl Rewrite for Moving<'_> {
         false
     }
 
-    fn leaf(&mut self, leaf: &Node) -> Result<Option<Node>, TreeError> {
+    fn leaf(&self, leaf: &Node) -> Result<Option<Node>, TreeError> {
         let Node::Rows(rows) = leaf else { return Ok(None) };
         let moved = rows.with_values(|key, value| {
             let t = commits::t_of(key);

@@ -3,7 +3,7 @@
 //!
 //! The log says all that was ever said, so the keys of what is erased are found there; a pack also
 //! holds nodes that no head reaches any more, and is left wholly if any of its nodes holds an
-//! erased fact, or a separator that may tell of one.
+//! erased fact, its long value, or a separator that may tell of one.
 //!
 //! **Invariant:** what several heads share is read once. What is found only grows, and nothing that
 //! was looked at can hold something that is found later: a fact is in the log before it is in a
@@ -14,10 +14,12 @@ use super::super::flush::pack_name;
 use super::super::{ConnError, Place, commits};
 use super::target::{Spoiled, Target, fact_key};
 use crate::commit::{Frame, Head, Segment, log_name};
-use crate::datom::Order;
+use crate::datom::{Facts, Order};
+use crate::hash::NodeHash;
 use crate::id::{T, Tx};
-use crate::index::{Node, NodeRef, NodesError, PackFooter, PackId, Root};
+use crate::index::{Child, Node, NodeRef, NodesError, PackFooter, PackId, Root, blobs};
 use crate::store::{Fetch, StoreError};
+use crate::value::ValRef;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -44,6 +46,10 @@ pub(super) struct Survey {
     /// Packs, and whether they hold an erased fact.
     packs: BTreeMap<PackId, bool>,
     separators: Vec<(PackId, Vec<u8>)>,
+    /// Long values, by their hashes, and where they are.
+    long: Vec<(PackId, NodeHash)>,
+    /// Of erased long values.
+    digests: BTreeSet<NodeHash>,
     nodes: HashSet<NodeRef>,
     /// What follows from all that.
     pub(super) spoiled: Spoiled,
@@ -54,9 +60,22 @@ pub(super) struct Survey {
 impl Survey {
     pub(super) fn new(target: Target) -> Self {
         let (keys, segments, packs) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        let (separators, nodes) = (Vec::new(), HashSet::new());
+        let (separators, long, nodes) = (Vec::new(), Vec::new(), HashSet::new());
+        let digests = BTreeSet::new();
         let (spoiled, leave, judged) = (Spoiled::default(), BTreeSet::new(), None);
-        Self { target, keys, segments, packs, separators, nodes, spoiled, leave, judged }
+        Self {
+            target,
+            keys,
+            segments,
+            packs,
+            separators,
+            long,
+            digests,
+            nodes,
+            spoiled,
+            leave,
+            judged,
+        }
     }
 
     /// Whether nothing of it is anywhere.
@@ -99,7 +118,8 @@ impl Survey {
         Ok(())
     }
 
-    /// Walks over branch nodes that were not met before; of COMMITS over its leaves, too.
+    /// Walks over branch nodes that were not met before, and leaves that refer to long values; of
+    /// COMMITS over all leaves.
     fn tree(
         &mut self,
         place: &Place,
@@ -107,24 +127,28 @@ impl Survey {
         packs: &mut BTreeSet<PackId>,
         mut reached: Option<&mut BTreeMap<u128, T>>,
     ) -> Result<(), ConnError> {
-        packs.insert(root.node.pack);
-        let (mut level, mut height) = (vec![root.node], root.height);
+        let is_commits = reached.is_some();
+        let (mut level, mut height) = (vec![(root.node, true)], root.height);
         loop {
-            level.retain(|node| self.nodes.insert(*node));
-            if level.is_empty() || height == 0 && reached.is_none() {
-                return Ok(());
-            }
+            packs.extend(level.iter().map(|(node, _)| node.pack));
+            level.retain(|(node, is_read)| *is_read && self.nodes.insert(*node));
+            let read: Vec<NodeRef> = level.iter().map(|(node, _)| *node).collect();
             let mut below = Vec::new();
-            for window in level.chunks(WINDOW) {
+            for window in read.chunks(WINDOW) {
                 for (name, node) in window.iter().zip(place.nodes.get(window)?) {
                     match node.as_ref() {
                         Node::Branch(branch) if branch.height() == height => {
-                            packs.extend(branch.children().iter().map(|child| child.node.pack));
-                            below.extend(branch.children().iter().map(|child| child.node));
+                            let is_read =
+                                |child: &Child| height > 1 || is_commits || child.long > 0;
+                            let children = branch.children().iter();
+                            below.extend(children.map(|child| (child.node, is_read(child))));
+                        }
+                        Node::Leaf(facts) if height == 0 && !is_commits => {
+                            let long = blobs(facts, 0..facts.len());
+                            packs.extend(long.map(|(_, blob)| PackId(blob.place().pack)));
                         }
                         Node::Rows(rows) if height == 0 => {
-                            let reached = reached.as_deref_mut();
-                            read_rows(place, name, rows, reached)?;
+                            read_rows(place, name, rows, reached.as_deref_mut())?;
                         }
                         _ => {
                             let reason = "a node of another kind or height".to_owned();
@@ -133,7 +157,10 @@ impl Survey {
                     }
                 }
             }
-            (level, height) = (below, height.saturating_sub(1));
+            if height == 0 {
+                return Ok(());
+            }
+            (level, height) = (below, height - 1);
         }
     }
 
@@ -174,10 +201,19 @@ impl Survey {
         let rows = (0..frame.datoms.len()).filter(|row| erased.get(*row) == Some(&true));
         let mut count = 0;
         for row in rows {
-            self.keys.insert(fact_key(&frame.datoms.key(row)));
+            self.note(&frame.datoms, row);
             count += 1;
         }
         count
+    }
+
+    /// Notes an erased fact.
+    fn note(&mut self, facts: &Facts, row: usize) {
+        self.keys.insert(fact_key(&facts.key(row)));
+        self.digests.extend(match facts.v(row) {
+            ValRef::Blob(blob) => Some(blob.digest()),
+            v => v.long_bytes().map(NodeHash::of),
+        });
     }
 
     async fn read_packs(
@@ -205,8 +241,10 @@ impl Survey {
         for (_, stored) in PackFooter::nodes_of(bytes)? {
             match Node::decode_unverified(stored)? {
                 Node::Leaf(facts) => {
-                    for row in (0..facts.len()).filter(|row| self.target.fact(&facts, *row)) {
-                        self.keys.insert(fact_key(&facts.key(row)));
+                    let erased = |row: &usize| self.target.fact(&facts, *row);
+                    let rows: Vec<usize> = (0..facts.len()).filter(erased).collect();
+                    for row in rows {
+                        self.note(&facts, row);
                         is_dirty = true;
                     }
                 }
@@ -216,7 +254,8 @@ impl Survey {
                     let long = separators.filter(|separator| separator.len() > 8);
                     self.separators.extend(long.map(|separator| (pack, separator.to_vec())));
                 }
-                Node::Rows(_) | Node::Blob(_) => {}
+                Node::Blob(bytes) => self.long.push((pack, NodeHash::of(&bytes))),
+                Node::Rows(_) => {}
             }
         }
         Ok(is_dirty)
@@ -233,7 +272,9 @@ impl Survey {
             |separator: &[u8]| Order::ALL.iter().any(|order| self.spoiled.tells(*order, separator));
         let dirty = self.packs.iter().filter(|(_, is_dirty)| **is_dirty).map(|(pack, _)| *pack);
         let told = self.separators.iter().filter(|(_, separator)| tells(separator));
-        self.leave = dirty.chain(told.map(|(pack, _)| *pack)).collect();
+        let long = self.long.iter().filter(|(_, digest)| self.digests.contains(digest));
+        let others = told.map(|(pack, _)| *pack).chain(long.map(|(pack, _)| *pack));
+        self.leave = dirty.chain(others).collect();
     }
 }
 

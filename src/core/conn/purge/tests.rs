@@ -41,7 +41,8 @@ fn random_tx(dice: &mut Dice) -> String {
         let a = ["key", "n", "name", "tags", "to", "part", "last"][dice.below(7) as usize];
         let v = match a {
             "to" | "part" => (20 + dice.below(6)).to_string(),
-            "name" => format!("\"secret {e} {v}\""),
+            // Some are long values.
+            "name" => format!("\"secret {e} {v} {}\"", "x".repeat([0, 5000][v as usize % 2])),
             _ => v.to_string(),
         };
         forms.push(match dice.below(13) {

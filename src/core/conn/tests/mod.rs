@@ -1,12 +1,16 @@
 //! Connections over a store that does what it is told.
 
+mod backfill;
 mod branch;
+mod claim;
 pub(super) mod crash;
+mod long;
 mod pace;
+mod sequence;
 pub(super) mod time;
 
 use super::testing::*;
-use super::{Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};
+use super::{Collection, Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};
 use crate::commit::TAIL_BYTES;
 use crate::datom::Order;
 use crate::db::{Db, DbError, Prepared};
@@ -308,7 +312,7 @@ fn what_waits_shares_a_swap() {
         let (conn, gate) = (conn.clone(), gate.clone());
         all.push(Box::pin(async move {
             let words = Say::new(&format!("g/{i}"));
-            let slot = conn.inner.queue.push(move |db: &Db, now| words.prepare(db, now));
+            let slot = conn.inner.queue.push([move |db: &Db, now| words.prepare(db, now)]);
             poll_fn(|_| match gate.load(std::sync::atomic::Ordering::Relaxed) {
                 true => Poll::Ready(()),
                 false => Poll::Pending,
@@ -317,7 +321,7 @@ fn what_waits_shares_a_swap() {
             if let Some(lead) = conn.inner.queue.lead() {
                 conn.commit_group(lead.jobs()).await;
             }
-            slot.take()
+            slot[0].take()
         }));
     }
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());

@@ -123,10 +123,17 @@ pub(in crate::conn) fn check(db: &Db, expected: &BTreeSet<Datom3>, what: &str) {
             found.retain(there);
             expected.retain(there);
         }
-        let missing: Vec<_> = expected.difference(&found).collect();
-        let extra: Vec<_> = found.difference(&expected).collect();
-        assert!(found == expected, "{what}, {order:?}: missing {missing:?}, extra {extra:?}");
+        if found != expected {
+            let missing: Vec<_> = expected.difference(&found).map(shown).collect();
+            let extra: Vec<_> = found.difference(&expected).map(shown).collect();
+            panic!("{what}, {order:?}: missing {missing:?}, extra {extra:?}");
+        }
     }
+}
+
+/// A datom in few words.
+fn shown(datom: &Datom3) -> String {
+    format!("{datom:?}").chars().take(200).collect()
 }
 
 /// Random transactions, with flushes and spills wherever; what was said.
@@ -289,7 +296,7 @@ fn what_keeps_no_history_is_gone_when_it_ends() {
 
 /// Nodes that remember what was read.
 #[derive(Debug)]
-struct Watched(StoreNodes, std::sync::Mutex<Vec<NodeHash>>);
+pub(super) struct Watched(pub(super) StoreNodes, pub(super) std::sync::Mutex<Vec<NodeHash>>);
 
 impl Nodes for Watched {
     fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError> {

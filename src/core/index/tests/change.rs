@@ -3,7 +3,7 @@
 use super::super::{
     Changes, Child, Forest, MemoryNodes, Nodes, Root, Shape, Tree, TreeError, seek,
 };
-use super::{SMALL, build, datom, facts, order, packs, some_datom};
+use super::{SMALL, at_once, build, datom, facts, order, packs, some_datom};
 use crate::datom::{Datom, Facts, KeyRange, Order, Slice};
 use crate::hash::NodeHash;
 use crate::id::{T, Tx};
@@ -25,7 +25,7 @@ fn merge(
         gone.push(Datom { e: key.e, a: key.a, v: key.v.to_value(), tx: key.tx, added: true });
     };
     let mut forest = Forest { nodes, packs: &mut packs, shape: SMALL };
-    let tree: Tree = forest.merge(root, order, changes, &mut removed)?;
+    let tree: Tree = at_once(forest.merge(root, order, changes, &mut removed))?;
     let root = tree.place(&mut packs);
     let written = packs.nodes();
     nodes.write(packs);
@@ -79,7 +79,7 @@ fn check(
 fn check_tree(nodes: &MemoryNodes, order: Order, root: Option<&Root>) -> BTreeSet<NodeHash> {
     let mut names = BTreeSet::new();
     if let Some(root) = root {
-        let child = Child { node: root.node, count: root.count, span: root.span };
+        let child = Child { node: root.node, count: root.count, long: 0, span: root.span };
         check(nodes, order, &child, root.height, true, &mut names);
     }
     names
@@ -194,7 +194,8 @@ fn one_fact_in_a_hundred_thousand_rewrites_one_path() {
         let mut forest = Forest { nodes: &nodes, packs: &mut packs, shape };
         let changes = Changes { add: &add, remove: &Facts::default() };
         nodes.reset_counters();
-        let tree = forest.merge(Some(&root), Order::Eavt, changes, &mut |_, _| ()).unwrap();
+        let tree =
+            at_once(forest.merge(Some(&root), Order::Eavt, changes, &mut |_, _| ())).unwrap();
         assert_eq!(nodes.counters().0, u64::from(root.height) + 1);
         let new = tree.place(&mut packs).unwrap();
         // A full node becomes two, each time.
@@ -219,7 +220,7 @@ fn a_fact_where_there_is_room_rewrites_as_many_nodes_as_the_tree_is_high() {
     let mut packs = packs(2);
     let mut forest = Forest { nodes: &nodes, packs: &mut packs, shape };
     let changes = Changes { add: &add, remove: &remove };
-    let tree = forest.merge(Some(&root), Order::Eavt, changes, &mut |_, _| ()).unwrap();
+    let tree = at_once(forest.merge(Some(&root), Order::Eavt, changes, &mut |_, _| ())).unwrap();
     tree.place(&mut packs).unwrap();
     assert_eq!(packs.nodes(), u64::from(root.height) + 1);
 }
@@ -234,7 +235,7 @@ fn check_names(nodes: &MemoryNodes, root: &Root) -> BTreeSet<NodeHash> {
         }
     }
     let mut names = BTreeSet::new();
-    let child = Child { node: root.node, count: root.count, span: root.span };
+    let child = Child { node: root.node, count: root.count, long: 0, span: root.span };
     walk(nodes, &child, root.height, &mut names);
     names
 }

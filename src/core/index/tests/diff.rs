@@ -1,7 +1,7 @@
 //! The difference of two trees is that of two sets, and costs what changed.
 
 use super::super::{Changes, Forest, MemoryNodes, Shape, diff};
-use super::{SMALL, build, datom, facts, order, packs, some_datom};
+use super::{SMALL, at_once, build, datom, facts, order, packs, some_datom};
 use crate::datom::{Datom, Facts, Order};
 use crate::id::{T, Tx};
 use proptest::collection::vec;
@@ -26,7 +26,7 @@ proptest! {
             let mut packs = packs(2);
             let mut forest = Forest { nodes: &nodes, packs: &mut packs, shape: SMALL };
             let changes = Changes { add: &other, remove: &Facts::default() };
-            let tree = forest.merge(None, order, changes, &mut |_, _| ()).unwrap();
+            let tree = at_once(forest.merge(None, order, changes, &mut |_, _| ())).unwrap();
             let root = tree.place(&mut packs);
             nodes.write(packs);
             root
@@ -53,7 +53,7 @@ fn what_is_shared_is_not_read() {
     let mut packs = packs(2);
     let mut forest = Forest { nodes: &nodes, packs: &mut packs, shape };
     let changes = Changes { add: &add, remove: &remove };
-    let tree = forest.merge(Some(&root), Order::Eavt, changes, &mut |_, _| ()).unwrap();
+    let tree = at_once(forest.merge(Some(&root), Order::Eavt, changes, &mut |_, _| ())).unwrap();
     let new = tree.place(&mut packs).unwrap();
     let written = packs.nodes();
     nodes.write(packs);

@@ -2,6 +2,7 @@
 
 mod change;
 mod diff;
+mod long;
 mod node;
 mod pack;
 mod read;
@@ -12,6 +13,8 @@ use crate::datom::{Datom, Facts, FactsBuilder, KeyRange, Order, Probe, Side};
 use crate::id::{AttrId, EntityId, Tx};
 use crate::value::Value;
 use proptest::prelude::*;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 pub(super) const SMALL: Shape = Shape { leaf_bytes: 24 * 6, branch_bytes: 80 * 4 };
 
@@ -21,6 +24,14 @@ pub(super) fn packs(first: u128) -> PackWriter<'static> {
         next += 1;
         PackId(next)
     })
+}
+
+/// What a future comes to that waits for nothing.
+pub(super) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it waits, with no outlet"),
+    }
 }
 
 pub(super) fn datom(e: u64, a: u64, v: impl Into<Value>, tx: u64) -> Datom {

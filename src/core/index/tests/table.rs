@@ -1,7 +1,7 @@
 //! Tables against a sorted map.
 
 use super::super::{Direction, Forest, MemoryNodes, Root, Row, RowScan, TreeBuilder, rows_get};
-use super::{SMALL, packs};
+use super::{SMALL, at_once, packs};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ fn put(nodes: &mut MemoryNodes, number: u128, root: Option<&Root>, batch: &Batch
     let mut packs = packs(number);
     let rows: Vec<_> = batch.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
     let mut forest = Forest { nodes, packs: &mut packs, shape: SMALL };
-    let root = forest.put_rows(root, &rows).unwrap().place(&mut packs);
+    let root = at_once(forest.put_rows(root, &rows)).unwrap().place(&mut packs);
     nodes.write(packs);
     root
 }
@@ -80,5 +80,5 @@ fn rows_out_of_order_are_refused() {
     let (nodes, mut packs) = (MemoryNodes::new(), packs(1));
     let mut forest = Forest { nodes: &nodes, packs: &mut packs, shape: SMALL };
     let rows = [(vec![2], Some(vec![])), (vec![1], Some(vec![]))];
-    assert!(forest.put_rows(None, &rows).is_err());
+    assert!(at_once(forest.put_rows(None, &rows)).is_err());
 }

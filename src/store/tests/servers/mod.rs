@@ -5,6 +5,7 @@
 
 pub mod azurite;
 pub mod moto;
+pub mod once;
 pub mod postgres;
 pub mod proxy;
 pub mod s3rver;

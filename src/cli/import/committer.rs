@@ -1,0 +1,238 @@
+//! Commits batches while the next ones are read.
+//!
+//! **Invariant:** batches are committed in the order they were given, and none after one that was
+//! not. At most [`QUEUED`] wait: whoever gives more waits. What waits when the committer is free is
+//! committed together, each batch as a transaction of its own; so a slow input is committed batch
+//! by batch, and a fast one pays for fewer swaps. What was committed is known when it ends.
+
+use super::entity::Entity;
+use crate::cli::report;
+use anyhow::Context;
+use factfs_core::edn::{Form, FormKind};
+use factfs_core::hash::NodeHash;
+use factfs_core::value::Value;
+use factfs_store::{Database, Error, TransactOptions};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
+
+/// How many batches wait at most.
+const QUEUED: usize = 8;
+
+/// Rows that are a transaction.
+#[derive(Default)]
+pub struct Batch {
+    /// What they say.
+    pub entities: Vec<Entity>,
+    /// Where the last of them is.
+    pub last_line: u64,
+}
+
+impl Batch {
+    /// Appends a row.
+    pub fn add(&mut self, line: u64, entity: Entity) {
+        self.last_line = line;
+        self.entities.push(entity);
+    }
+}
+
+/// What becomes a transaction.
+enum Work {
+    Batch(Batch),
+    /// A transaction as it was written.
+    Form(Form),
+}
+
+/// What is committed.
+#[derive(Debug, Default)]
+pub struct Done {
+    rows: u64,
+    transactions: u64,
+    already: u64,
+    datoms: u64,
+    last_line: u64,
+    t: u64,
+}
+
+impl Done {
+    /// For the report.
+    pub fn fields(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("rows", report::count(self.rows)),
+            ("transactions", report::count(self.transactions)),
+            ("already", report::count(self.already)),
+            ("datoms", report::count(self.datoms)),
+            ("t", report::count(self.t)),
+        ]
+    }
+
+    /// What to say with an error: where, and how much of the input is in the database.
+    pub fn how_far(&self, name: &str) -> String {
+        match self.rows {
+            0 => format!("{name}\nhint: no row was imported"),
+            n => format!("{name}\nhint: {n} rows, up to line {}, are imported", self.last_line),
+        }
+    }
+}
+
+/// Commits one transaction after the other.
+pub struct Writer {
+    database: Database,
+    /// Batches get ids that begin like this.
+    tx_id: Option<String>,
+    /// What was committed.
+    pub done: Done,
+    rows: Arc<AtomicU64>,
+}
+
+/// A transaction to be, and of which rows.
+struct Draft {
+    form: Arc<Form>,
+    rows: u64,
+    last_line: u64,
+}
+
+impl Writer {
+    /// Into a database.
+    pub fn new(database: Database, tx_id: Option<String>) -> Self {
+        Self { database, tx_id, done: Done::default(), rows: Arc::default() }
+    }
+
+    /// Where it writes.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Commits one transaction.
+    pub fn transact(&mut self, form: Form) -> anyhow::Result<()> {
+        self.commit(vec![Draft { form: Arc::new(form), rows: 0, last_line: 0 }])
+    }
+
+    fn write(&mut self, work: Vec<Work>) -> anyhow::Result<()> {
+        let mut drafts = Vec::new();
+        for work in work {
+            let draft = match work {
+                Work::Form(form) => Draft { form: Arc::new(form), rows: 0, last_line: 0 },
+                Work::Batch(batch) => {
+                    if batch.entities.iter().any(|entity| !entity.retracts.is_empty()) {
+                        // Whether they are there depends on what comes before.
+                        self.commit(std::mem::take(&mut drafts))?;
+                    }
+                    let (rows, last_line) = (batch.entities.len() as u64, batch.last_line);
+                    Draft { form: Arc::new(self.form(batch)?), rows, last_line }
+                }
+            };
+            drafts.push(draft);
+        }
+        self.commit(drafts)
+    }
+
+    /// The transaction of a batch. What an entity takes back that is not there is left out.
+    fn form(&self, batch: Batch) -> anyhow::Result<Form> {
+        let retracts = batch.entities.iter().flat_map(|entity| &entity.retracts);
+        let who: Vec<_> = retracts.map(|retract| retract.entity.clone()).collect();
+        let found = if who.is_empty() {
+            vec![]
+        } else {
+            self.database.db()?.entids(&who).map_err(Error::from)?
+        };
+        let mut found = found.into_iter();
+        let mut forms = Vec::with_capacity(batch.entities.len());
+        for Entity { form, retracts } in batch.entities {
+            forms.extend(form);
+            for retract in retracts {
+                if found.next().flatten().is_some() {
+                    forms.push(retract.form);
+                }
+            }
+        }
+        Ok(Form { kind: FormKind::Vector(forms), span: Default::default() })
+    }
+
+    fn commit(&mut self, drafts: Vec<Draft>) -> anyhow::Result<()> {
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        let numbered = (self.done.transactions + 1..).zip(&drafts);
+        let txs: Vec<_> = numbered
+            .map(|(number, draft)| {
+                // The id holds what is said, so that a changed input is not taken for the one
+                // before.
+                let tx_id = self.tx_id.as_ref().map(|prefix| {
+                    let hash = NodeHash::of(draft.form.to_string().as_bytes()).to_string();
+                    format!("{prefix}/{number}/{}", &hash[..16])
+                });
+                (draft.form.clone(), TransactOptions { tx_id })
+            })
+            .collect();
+        for (draft, report) in drafts.iter().zip(self.database.transact_all(txs)?) {
+            let (report, done) = (report?, &mut self.done);
+            done.transactions += 1;
+            if report.already {
+                done.already += 1;
+            } else {
+                done.datoms += report.datoms.len() as u64;
+            }
+            done.t = report.tx.t().0;
+            if draft.rows > 0 {
+                (done.rows, done.last_line) = (done.rows + draft.rows, draft.last_line);
+            }
+            self.rows.store(done.rows, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// A [`Writer`] on a thread of its own.
+pub struct Committer {
+    work: SyncSender<Work>,
+    rows: Arc<AtomicU64>,
+    thread: JoinHandle<(Writer, anyhow::Result<()>)>,
+}
+
+impl Committer {
+    /// Begins.
+    pub fn begin(mut writer: Writer) -> anyhow::Result<Self> {
+        let (work, queue) = sync_channel(QUEUED);
+        let rows = writer.rows.clone();
+        let run = move || {
+            let written = write_all(&mut writer, &queue);
+            (writer, written)
+        };
+        let thread = Builder::new().name("commit".to_owned()).spawn(run);
+        Ok(Self { work, rows, thread: thread.context("no thread to commit on")? })
+    }
+
+    /// Gives a batch; `false` if the writer failed: [`Committer::end`] says why.
+    pub fn batch(&self, batch: Batch) -> bool {
+        batch.entities.is_empty() || self.work.send(Work::Batch(batch)).is_ok()
+    }
+
+    /// Gives a transaction of its own.
+    pub fn form(&self, form: Form) -> bool {
+        self.work.send(Work::Form(form)).is_ok()
+    }
+
+    /// How many rows are committed by now.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Waits for all that was given. What was committed, and why no more was, if so.
+    pub fn end(self) -> (Done, anyhow::Result<()>) {
+        drop(self.work);
+        match self.thread.join() {
+            Ok((writer, written)) => (writer.done, written),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn write_all(writer: &mut Writer, queue: &Receiver<Work>) -> anyhow::Result<()> {
+    while let Ok(first) = queue.recv() {
+        let more = queue.try_iter().take(QUEUED - 1);
+        writer.write(std::iter::once(first).chain(more).collect())?;
+    }
+    Ok(())
+}
