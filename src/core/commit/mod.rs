@@ -6,8 +6,8 @@
 //! and back; it neither reads nor writes a store.
 //!
 //! A commit is one transaction: its [`Frame`] goes into the tail of the [`Head`], later verbatim
-//! into a log [`Segment`]. The hash of a frame is the id of the commit and holds the ids of its
-//! parents: a chain that anyone can verify.
+//! into a log [`Segment`]. The id of the commit is a hash of its frame and holds the ids of its
+//! parents: a chain that anyone can verify, also where facts were erased.
 
 mod envelope;
 mod frame;

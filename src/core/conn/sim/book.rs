@@ -6,7 +6,7 @@
 
 use super::network::{Change, Network};
 use crate::commit::{Head, Opened, REFS, Refs};
-use crate::conn::{Conn, ConnError, Place, TransactError, TxReport};
+use crate::conn::{Conn, ConnError, Erase, Place, TransactError, TxReport};
 use crate::datom::{Datom, Order};
 use crate::db::{Db, DbError};
 use crate::hash::NodeHash;
@@ -36,6 +36,8 @@ pub(super) struct Pages {
     maybe_visits: usize,
     pub(super) wrong: Vec<String>,
     pub(super) figures: Figures,
+    /// Erasures that were begun.
+    pub(super) purges: Vec<Erase>,
     /// Branches whose deletion was answered.
     pub(super) deleted: BTreeSet<String>,
     next: usize,
@@ -56,6 +58,9 @@ pub(super) struct Figures {
     pub(super) branches: usize,
     pub(super) flushes: usize,
     pub(super) collections: usize,
+    pub(super) purges: usize,
+    /// Datoms that they erased.
+    pub(super) erased: usize,
     pub(super) superseded: usize,
     pub(super) deleted: usize,
 }
@@ -73,6 +78,8 @@ impl Figures {
         self.branches += other.branches;
         self.flushes += other.flushes;
         self.collections += other.collections;
+        self.purges += other.purges;
+        self.erased += other.erased;
         self.superseded += other.superseded;
         self.deleted += other.deleted;
     }

@@ -149,3 +149,18 @@ fn a_transaction_keeps_its_instant() {
     // The same id again is a new transaction: nothing knows of the first.
     assert!(!say(&conn, Say::new("x/z").id("tx secret")).unwrap().already);
 }
+
+#[test]
+fn a_merge_does_not_bring_back_what_was_erased() {
+    let (store, conn) = prepared();
+    let source = block_on(conn.source("exp")).unwrap();
+    block_on(conn.place().purge(&purge(10_000), &mut |_, _| ())).unwrap();
+    let merged = block_on(conn.merge(&source, &Default::default()));
+    let error = merged.unwrap_err().to_string();
+    assert!(error.contains("read the head again"), "{error}");
+    let source = block_on(conn.source("exp")).unwrap();
+    block_on(conn.merge(&source, &Default::default())).unwrap();
+    let asked = Collection { grace_ms: 0, keep: Retention::everything() };
+    block_on(conn.place().collect(&asked, &mut |_, _| ())).unwrap();
+    assert_eq!(holders(&store, SECRET), Vec::<String>::new());
+}
