@@ -2,6 +2,7 @@
 
 mod clone;
 mod damage;
+mod golden;
 mod kill;
 mod long;
 mod power;

@@ -261,7 +261,8 @@ impl Iterator for Pieces<'_> {
     }
 }
 
-/// Takes the first rows of slices that are not empty, as many as have long values of a bounded size.
+/// Takes the first rows of slices that are not empty, as many as have long values of a bounded
+/// size.
 fn first_piece(db: &Db, rest: &mut VecDeque<Slice>) -> Result<Vec<Slice>, DbError> {
     let (mut taken, mut bytes): (Vec<Slice>, u64) = (Vec::new(), 0);
     for slice in rest.iter() {
