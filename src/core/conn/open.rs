@@ -1,7 +1,7 @@
 //! Opening a branch, and looking for a newer head.
 //!
-//! **Invariant:** opening writes nothing. A head older than one seen before is refused, and one that
-//! belongs to another database, or to another branch of this one.
+//! **Invariant:** opening writes nothing. A head older than one seen before is refused, and one
+//! that belongs to another database, or to another branch of this one.
 
 use super::flushing::Flushing;
 use super::queue::Queue;
@@ -68,8 +68,8 @@ impl Place {
 }
 
 impl Conn {
-    /// Opens a branch; `None` is the default one. Two rounds: the head (and beside it `format`), then
-    /// novelty and roots together; a named branch takes one more, for `refs`.
+    /// Opens a branch; `None` is the default one. Two rounds: the head (and beside it `format`),
+    /// then novelty and roots together; a named branch takes one more, for `refs`.
     pub async fn open(
         place: Place,
         branch: Option<&str>,
@@ -86,6 +86,7 @@ impl Conn {
                 (branch.head.clone(), seen)
             }
         };
+        place.nodes.purged(seen.opened.head.database, seen.opened.head.purge_generation);
         let seen = Mutex::new(seen);
         let (branch, queue) = (branch.map(str::to_owned), Queue::default());
         let (flushing, flush_error) = (Flushing::default(), Mutex::default());

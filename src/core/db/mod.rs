@@ -106,6 +106,8 @@ pub struct Snapshot {
     pub counts: Arc<BTreeMap<AttrId, u64>>,
     /// The trees hold what was said up to here.
     pub flushed: T,
+    /// How often facts had been erased when it was read: one commit may be less than it was.
+    pub purges: u64,
 }
 
 /// A source for a database whose every fact is in memory: it has no nodes.
@@ -138,6 +140,7 @@ impl Snapshot {
             next_entity: EntityId(1),
             counts: Arc::default(),
             flushed: T(0),
+            purges: 0,
         }
     }
 
