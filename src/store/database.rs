@@ -11,8 +11,8 @@ use crate::renewing::Renewing;
 use crate::{DiskCache, Error, Locator, Settings};
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
 use factfs_core::conn::{
-    Collected, Collection, Conn, ConnError, CreateOptions, MergeOptions, MergePlan, Merged, Moment,
-    TransactError, create,
+    Collected, Collection, Conn, ConnError, CreateOptions, Erase, Erased, MergeOptions, MergePlan,
+    Merged, Moment, Purge, TransactError, create,
 };
 use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
@@ -67,14 +67,17 @@ pub struct LogEntry {
     pub instant_ms: i64,
     /// The transaction.
     pub tx: Tx,
-    /// What it changed.
+    /// What it changed, but for what was erased of that.
     pub datoms: Vec<Datom>,
+    /// How many datoms of it were erased.
+    pub purged: u64,
 }
 
 impl LogEntry {
     fn new(commit: CommitId, frame: &Frame) -> Self {
         let (parents, datoms) = (frame.parents.clone(), frame.datoms().collect());
-        Self { commit, parents, instant_ms: frame.instant_ms, tx: frame.tx, datoms }
+        let purged = frame.purged.map_or(0, |purged| purged.datoms);
+        Self { commit, parents, instant_ms: frame.instant_ms, tx: frame.tx, datoms, purged }
     }
 }
 
@@ -386,6 +389,29 @@ impl Database {
     /// What a collection would do; writes nothing.
     pub fn collect_dry(&self, asked: &Collection) -> Result<Collected, Error> {
         Ok(wait(self.opening.place.collect_dry(asked))??)
+    }
+
+    /// Erases facts from every branch and tag, and then from every object; temporary files are
+    /// swept as in a collection. `progress` is told as there.
+    pub fn purge(
+        &self,
+        asked: &Purge,
+        progress: &mut (dyn FnMut(u64, &'static str) + Send),
+    ) -> Result<Erased, Error> {
+        self.opening.require_writable(Some(self.uuid()))?;
+        let erased = wait(self.opening.place.purge(asked, progress))??;
+        crate::url::sweep(&self.opening.url, asked.grace_ms)?;
+        self.db()?;
+        Ok(erased)
+    }
+
+    /// What a purge would erase; writes nothing.
+    pub fn purge_dry(
+        &self,
+        erase: &Erase,
+        progress: &mut (dyn FnMut(u64, &'static str) + Send),
+    ) -> Result<Erased, Error> {
+        Ok(wait(self.opening.place.purge_dry(erase, progress))??)
     }
 
     /// The same value for a reader whose objects a collection deleted: seen from the newest head.

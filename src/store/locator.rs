@@ -3,10 +3,7 @@
 //! **Invariant:** the marks count only after the last `/`, and a path that exists wins over any
 //! reading of its name. What is displayed is for people: it has no password.
 
-mod shown;
-
-pub use shown::shown;
-
+use crate::shown::shown;
 use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;

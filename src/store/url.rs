@@ -6,11 +6,11 @@
 
 use crate::host::SystemHost;
 use crate::local::LocalStore;
-use crate::locator::shown;
 use crate::object::{self, Scheme};
 #[cfg(feature = "postgres")]
 use crate::retry::Retried;
 use crate::settings::Settings;
+use crate::shown::shown;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 use crate::sql;
 use ::url::Url;

@@ -18,6 +18,7 @@ mod log;
 mod mount;
 mod places;
 mod pull;
+mod purge;
 mod query;
 mod readme;
 mod secrets;

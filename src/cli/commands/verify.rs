@@ -108,6 +108,8 @@ fn properties(
         ("commits", count(report.commits)),
         ("datoms", count(report.datoms)),
         ("facts", count(report.facts)),
+        ("purged-commits", count(report.purged_commits)),
+        ("purged-datoms", count(report.purged_datoms)),
         ("nodes", count(report.nodes)),
         ("packs", count(report.packs)),
         ("segments", count(report.segments)),

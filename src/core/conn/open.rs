@@ -86,6 +86,7 @@ impl Conn {
                 (branch.head.clone(), seen)
             }
         };
+        place.nodes.purged(seen.opened.head.database, seen.opened.head.purge_generation);
         let seen = Mutex::new(seen);
         let (branch, queue) = (branch.map(str::to_owned), Queue::default());
         let (flushing, flush_error) = (Flushing::default(), Mutex::default());

@@ -11,6 +11,7 @@ mod prepared;
 mod renew;
 mod scan;
 mod view;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -19,8 +20,9 @@ pub use entid::EntityRef;
 pub use layer::Layer;
 pub use prepared::{Prepared, TxReport};
 pub use renew::Renew;
-pub use scan::{Chunks, Pieces};
+pub use scan::Chunks;
 pub use view::View;
+pub use whole::Pieces;
 
 use crate::datom::Datom;
 use crate::id::{AttrId, BLOCK, CommitId, EntityId, T, Tx};
@@ -104,6 +106,8 @@ pub struct Snapshot {
     pub counts: Arc<BTreeMap<AttrId, u64>>,
     /// The trees hold what was said up to here.
     pub flushed: T,
+    /// How often facts had been erased when it was read: one commit may be less than it was.
+    pub purges: u64,
 }
 
 /// A source for a database whose every fact is in memory: it has no nodes.
@@ -136,6 +140,7 @@ impl Snapshot {
             next_entity: EntityId(1),
             counts: Arc::default(),
             flushed: T(0),
+            purges: 0,
         }
     }
 

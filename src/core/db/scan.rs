@@ -6,11 +6,12 @@
 
 use super::merge::{Seeing, merge, slice_of};
 use super::renew::TIMES;
+use super::whole::take_piece;
 use super::{Db, DbError, Layer};
 use crate::datom::{Datom, Facts, KeyRange, Order, Probe, Side, Slice};
 use crate::id::{AttrId, EntityId};
 use crate::index::{self, Direction, Root, Scan};
-use crate::value::{ValRef, Value};
+use crate::value::Value;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -31,7 +32,11 @@ impl Db {
         self.reading(|db| db.scan_here(order, ranges))
     }
 
-    fn scan_here(&self, order: Order, ranges: &[KeyRange]) -> Result<Vec<Vec<Slice>>, DbError> {
+    pub(super) fn scan_here(
+        &self,
+        order: Order,
+        ranges: &[KeyRange],
+    ) -> Result<Vec<Vec<Slice>>, DbError> {
         let trees = &self.snapshot().trees;
         let current = self.seek(trees.current[order as usize].as_ref(), order, ranges)?;
         let ended = if self.needs_ended() {
@@ -43,35 +48,6 @@ impl Db {
             merge(order, self.seeing(), current, &ended, &self.layered(order, range))
         });
         Ok(merged.collect())
-    }
-
-    /// The same facts with their long values, fetched in one round.
-    pub fn whole(&self, slices: Vec<Vec<Slice>>) -> Result<Vec<Vec<Slice>>, DbError> {
-        Ok(index::whole(self.snapshot().nodes.as_ref(), slices)?)
-    }
-
-    /// The same, some of the groups after the other, as many as have long values of a bounded size.
-    pub fn whole_parts(
-        &self,
-        slices: Vec<Vec<Slice>>,
-    ) -> impl Iterator<Item = Result<Vec<Vec<Slice>>, DbError>> {
-        let mut rest = slices.into_iter().peekable();
-        std::iter::from_fn(move || {
-            let (mut part, mut bytes) = (Vec::new(), 0);
-            while let Some(group) = rest.next_if(|group| {
-                bytes += group.iter().map(index::long_bytes).sum::<u64>();
-                part.is_empty() || bytes <= index::PIECE_BYTES
-            }) {
-                part.push(group);
-            }
-            (!part.is_empty()).then(|| self.whole(part))
-        })
-    }
-
-    /// The facts of slices with their long values, of a bounded size at a time; each in one round.
-    pub fn pieces(&self, slices: impl IntoIterator<Item = Slice>) -> Pieces<'_> {
-        let rest = slices.into_iter().filter(|slice| !slice.is_empty()).collect();
-        Pieces { db: self, rest }
     }
 
     fn seeing(&self) -> Seeing<'_> {
@@ -168,20 +144,18 @@ impl Edge {
         }
     }
 
-    /// A place that is not after it, to look for it in another tree.
+    /// A place that is not after it, said by components: a long value is none.
     fn before(&self, order: Order) -> Probe {
-        let (facts, row) = match self {
-            Self::Probe(probe) => return probe.clone(),
-            Self::After(facts, row) => (facts, *row),
-        };
-        let key = facts.key(row);
-        // A long value is no more than a reference here.
-        let v = match key.v {
-            ValRef::Blob(_) => None,
-            v => Some(v.to_value()),
-        };
-        let e = (v.is_some() || order != Order::Avet).then_some(key.e);
-        Probe { e, a: Some(key.a), v, side: Side::Before }
+        match self {
+            Self::Probe(probe) => probe.clone(),
+            Self::After(of, row) => {
+                let key = of.key(*row);
+                let v = (!key.v.tag().is_blob()).then(|| key.v.to_value());
+                // By value, an entity without a value says nothing.
+                let e = (v.is_some() || order != Order::Avet).then_some(key.e);
+                Probe { e, a: Some(key.a), v, side: Side::Before }
+            }
+        }
     }
 
     /// The nearer of two places that are after rows.
@@ -199,21 +173,27 @@ impl Edge {
 struct Source {
     scan: Scan,
     slice: Option<Slice>,
+    /// What lies before is passed over.
+    from: Option<Edge>,
 }
 
 impl Source {
     fn new(scan: Scan) -> Self {
-        Self { scan, slice: None }
+        Self { scan, slice: None, from: None }
     }
 
-    /// Makes sure that the next slice is there, unless the tree has no more: with nothing in it
-    /// that lies before `from`.
-    fn fill_after(&mut self, db: &Db, order: Order, from: &Edge) -> Result<(), DbError> {
+    /// Makes sure that the next slice is there, unless the tree has no more.
+    fn fill(&mut self, db: &Db, order: Order) -> Result<(), DbError> {
         while self.slice.as_ref().is_none_or(Slice::is_empty) {
-            self.slice = self.scan.next(db.snapshot().nodes.as_ref())?;
-            let Some(slice) = &mut self.slice else { return Ok(()) };
-            let start = from.position(order, &slice.facts);
-            slice.rows.start = start.clamp(slice.rows.start, slice.rows.end);
+            let Some(mut slice) = self.scan.next(db.snapshot().nodes.as_ref())? else {
+                self.slice = None;
+                break;
+            };
+            if let Some(from) = &self.from {
+                let start = from.position(order, &slice.facts);
+                slice.rows.start = start.clamp(slice.rows.start, slice.rows.end);
+            }
+            self.slice = Some(slice);
         }
         Ok(())
     }
@@ -254,23 +234,23 @@ impl Chunks {
     /// Has the next slice of both trees at hand; of a newer head from here on, where something of
     /// this one is gone.
     fn fill(&mut self) -> Result<(), DbError> {
-        for _ in 0..TIMES {
-            let Err(error) = self.fill_here() else { return Ok(()) };
-            let (Some(newer), Some(from)) = (self.db.renewed(&error), self.from.clone()) else {
-                return Err(error);
-            };
+        for _ in 0..=TIMES {
+            let filled = self.fill_here();
+            let Err(error) = filled else { return Ok(()) };
+            let Some(newer) = self.db.renewed(&error) else { return Err(error) };
+            // Nothing from here on was handed out yet.
+            let Some(from) = self.from.take() else { return Ok(()) };
             let rest = KeyRange { from: from.before(self.order), to: self.to.clone() };
-            let whole = self.whole;
-            let newer = newer.chunks_here(self.order, rest);
-            *self = Self { from: Some(from), whole, ..newer };
+            *self = Self { whole: self.whole, ..newer.chunks_here(self.order, rest) };
+            (self.current.from, self.ended.from) = (Some(from.clone()), Some(from.clone()));
+            self.from = Some(from);
         }
         self.fill_here()
     }
 
     fn fill_here(&mut self) -> Result<(), DbError> {
-        let Some(from) = &self.from else { return Ok(()) };
-        self.current.fill_after(&self.db, self.order, from)?;
-        self.ended.fill_after(&self.db, self.order, from)
+        self.current.fill(&self.db, self.order)?;
+        self.ended.fill(&self.db, self.order)
     }
 
     /// Merges up to the nearest end of what is at hand; `false` when the range is used up.
@@ -303,47 +283,6 @@ impl Chunks {
     }
 }
 
-/// What [`Db::pieces`] gives. After an error the same comes again.
-#[derive(Debug)]
-pub struct Pieces<'d> {
-    db: &'d Db,
-    rest: VecDeque<Slice>,
-}
-
-impl Iterator for Pieces<'_> {
-    type Item = Result<Vec<Slice>, DbError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        (!self.rest.is_empty()).then(|| first_piece(self.db, &mut self.rest))
-    }
-}
-
-/// Takes the first rows of slices that are not empty, as many as have long values of a bounded
-/// size.
-fn first_piece(db: &Db, rest: &mut VecDeque<Slice>) -> Result<Vec<Slice>, DbError> {
-    let (mut taken, mut bytes): (Vec<Slice>, u64) = (Vec::new(), 0);
-    for slice in rest.iter() {
-        let piece = Slice { facts: slice.facts.clone(), rows: index::piece(slice, bytes) };
-        bytes += index::long_bytes(&piece);
-        let is_all = piece.rows.end == slice.rows.end;
-        if !piece.is_empty() {
-            taken.push(piece);
-        }
-        if !is_all {
-            break;
-        }
-    }
-    let ends: Vec<usize> = taken.iter().map(|slice| slice.rows.end).collect();
-    let whole = db.whole(vec![taken])?.pop().unwrap_or_default();
-    for end in ends {
-        match rest.front_mut() {
-            Some(slice) if slice.rows.end > end => slice.rows.start = end,
-            _ => drop(rest.pop_front()),
-        }
-    }
-    Ok(whole)
-}
-
 impl Iterator for Chunks {
     type Item = Result<Slice, DbError>;
 
@@ -356,7 +295,7 @@ impl Iterator for Chunks {
                 if !self.whole || !index::has_blobs(slice) {
                     return self.ready.pop_front().map(Ok);
                 }
-                match first_piece(&self.db, &mut self.ready) {
+                match take_piece(&self.db, &mut self.ready) {
                     Ok(slices) => self.made = slices.into(),
                     Err(error) => return Some(Err(error)),
                 }

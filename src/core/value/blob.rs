@@ -199,8 +199,11 @@ impl<'a> ValRef<'a> {
 
     /// Compares as indexes are ordered. Cost: a hash of a long value, where only that tells.
     pub fn cmp_in_index(self, other: ValRef<'_>) -> Ordering {
-        match self {
-            Self::Str(_) | Self::Uri(_) | Self::Bytes(_) | Self::Blob(_) => {}
+        match (self, other) {
+            (Self::Str(a), ValRef::Str(b)) if a.len().max(b.len()) <= LONG_BYTES => {
+                return a.cmp(b);
+            }
+            (Self::Str(_) | Self::Uri(_) | Self::Bytes(_) | Self::Blob(_), _) => {}
             _ => return self.cmp(&other),
         }
         let ranks = rank(self.tag()).cmp(&rank(other.tag()));

@@ -257,7 +257,11 @@ impl Place {
     }
 
     /// A newer collection may have deleted what this one was about to read.
-    async fn why_stopped(&self, error: ConnError, generation: u64) -> ConnError {
+    pub(in super::super) async fn why_stopped(
+        &self,
+        error: ConnError,
+        generation: u64,
+    ) -> ConnError {
         let gone = match &error {
             ConnError::Store(e) | ConnError::Nodes(NodesError::Store(e)) => {
                 e.kind == StoreErrorKind::NotFound

@@ -6,7 +6,7 @@
 
 use super::network::{Change, Network};
 use crate::commit::{Head, Opened, REFS, Refs};
-use crate::conn::{Conn, ConnError, Place, TransactError, TxReport};
+use crate::conn::{Conn, ConnError, Erase, Place, TransactError, TxReport};
 use crate::datom::{Datom, Order};
 use crate::db::Db;
 use crate::hash::NodeHash;
@@ -36,6 +36,8 @@ pub(super) struct Pages {
     maybe_visits: usize,
     pub(super) wrong: Vec<String>,
     pub(super) figures: Figures,
+    /// Erasures that were begun.
+    pub(super) purges: Vec<Erase>,
     /// Branches whose deletion was answered.
     pub(super) deleted: BTreeSet<String>,
     /// What was acknowledged on branches.
@@ -60,6 +62,9 @@ pub(super) struct Figures {
     pub(super) merges: usize,
     pub(super) flushes: usize,
     pub(super) collections: usize,
+    pub(super) purges: usize,
+    /// Datoms that they erased.
+    pub(super) erased: usize,
     pub(super) superseded: usize,
     pub(super) deleted: usize,
 }
@@ -78,6 +83,8 @@ impl Figures {
         self.merges += other.merges;
         self.flushes += other.flushes;
         self.collections += other.collections;
+        self.purges += other.purges;
+        self.erased += other.erased;
         self.superseded += other.superseded;
         self.deleted += other.deleted;
     }
