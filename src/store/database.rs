@@ -6,7 +6,8 @@
 
 use crate::flusher::Flusher;
 use crate::newest;
-use crate::opening::{Opening, wait};
+use crate::opening::{Opening, runtime, wait};
+use crate::renewing::Renewing;
 use crate::{DiskCache, Error, Locator, Settings};
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
 use factfs_core::conn::{
@@ -28,6 +29,8 @@ pub struct Database {
     conn: Conn,
     identity: Identity,
     flusher: Arc<Flusher>,
+    /// For values whose trees are collected while they are read.
+    renewing: Arc<Renewing>,
 }
 
 #[derive(Clone, Debug)]
@@ -135,7 +138,8 @@ impl Database {
         newest::see(opening.place.store.as_ref(), &conn)?;
         let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
         let identity = Identity { uuid, branch, names: Arc::default() };
-        Ok(Self { opening, conn, identity, flusher: Arc::default() })
+        let renewing = Arc::new(Renewing::new(conn.clone(), runtime()?.handle().clone()));
+        Ok(Self { opening, conn, identity, flusher: Arc::default(), renewing })
     }
 
     /// Another branch of the same store.
@@ -178,12 +182,17 @@ impl Database {
     pub fn db(&self) -> Result<Db, Error> {
         let db = wait(self.conn.refresh())??;
         newest::see(self.opening.place.store.as_ref(), &self.conn)?;
-        Ok(db)
+        Ok(self.held(db))
+    }
+
+    /// A value as readers get it: it goes on when a collection deletes its trees.
+    fn held(&self, db: Db) -> Db {
+        db.renewed_by(self.renewing.clone())
     }
 
     /// The value as last seen here. No request.
     pub fn cached_db(&self) -> Db {
-        self.conn.db()
+        self.held(self.conn.db())
     }
 
     /// Branches and tags as stored.
@@ -200,8 +209,8 @@ impl Database {
             .unwrap_or(Err(TransactError::<transact::TxError>::Interrupted.into()))
     }
 
-    /// Commits transactions in this order, as many at once as fit: faster than one by one. After one
-    /// that is not committed none that follows is. A verdict for each, in order.
+    /// Commits transactions in this order, as many at once as fit: faster than one by one. After
+    /// one that is not committed none that follows is. A verdict for each, in order.
     pub fn transact_all(
         &self,
         txs: impl IntoIterator<Item = (Arc<Form>, TransactOptions)>,
@@ -252,7 +261,8 @@ impl Database {
     /// The value at a moment, as users write it: a `t`, an age, a time, a tag, a branch, a commit.
     pub fn at(&self, when: &str) -> Result<Moment, Error> {
         self.db()?;
-        Ok(wait(self.conn.at(when))??)
+        let moment = wait(self.conn.at(when))??;
+        Ok(Moment { db: self.held(moment.db.clone()), ..moment })
     }
 
     /// All branches, by name.

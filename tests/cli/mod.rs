@@ -21,6 +21,7 @@ mod pull;
 mod purge;
 mod query;
 mod readme;
+mod secrets;
 mod status;
 mod tag;
 mod transact;

@@ -8,7 +8,7 @@ use super::network::{Change, Network};
 use crate::commit::{Head, Opened, REFS, Refs};
 use crate::conn::{Conn, ConnError, Erase, Place, TransactError, TxReport};
 use crate::datom::{Datom, Order};
-use crate::db::{Db, DbError};
+use crate::db::Db;
 use crate::hash::NodeHash;
 use crate::id::{CommitId, T};
 use crate::schema::builtin;
@@ -40,6 +40,8 @@ pub(super) struct Pages {
     pub(super) purges: Vec<Erase>,
     /// Branches whose deletion was answered.
     pub(super) deleted: BTreeSet<String>,
+    /// What was acknowledged on branches.
+    pub(super) on_branches: BTreeMap<String, BTreeSet<String>>,
     next: usize,
 }
 
@@ -56,6 +58,8 @@ pub(super) struct Figures {
     pub(super) holds: usize,
     pub(super) again: usize,
     pub(super) branches: usize,
+    /// Branches that were merged.
+    pub(super) merges: usize,
     pub(super) flushes: usize,
     pub(super) collections: usize,
     pub(super) purges: usize,
@@ -76,6 +80,7 @@ impl Figures {
         self.holds += other.holds;
         self.again += other.again;
         self.branches += other.branches;
+        self.merges += other.merges;
         self.flushes += other.flushes;
         self.collections += other.collections;
         self.purges += other.purges;
@@ -115,7 +120,7 @@ impl Attempt {
     }
 
     /// Writes down what the client was told.
-    pub(super) fn told(mut self, verdict: &Result<TxReport, TransactError<DbError>>) {
+    pub(super) fn told<E>(mut self, verdict: &Result<TxReport, TransactError<E>>) {
         self.told = true;
         match verdict {
             Ok(TxReport { commit: Some(commit), .. }) => self.acked(*commit),
@@ -181,6 +186,20 @@ impl Book {
         };
         drop(pages);
         Attempt { book: self.clone(), id, told: false }
+    }
+
+    /// An attempt of a new transaction.
+    pub(super) fn begin_new(&self) -> Attempt {
+        let mut pages = self.pages();
+        pages.next += 1;
+        let id = Some(format!("op-{}", pages.next));
+        drop(pages);
+        Attempt { book: self.clone(), id, told: false }
+    }
+
+    /// Something was acknowledged on a branch.
+    pub(super) fn said_on(&self, branch: &str, said: String) {
+        self.pages().on_branches.entry(branch.to_owned()).or_default().insert(said);
     }
 
     /// The transactions that are acknowledged now.

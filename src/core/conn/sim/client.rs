@@ -7,7 +7,8 @@ use super::book::{Attempt, Book};
 use super::network::Network;
 use crate::conn::testing::Say;
 use crate::conn::{
-    Collection, Conn, ConnError, Erase, Flush, Options, Place, Purge, PurgeError, Retention,
+    Collection, Conn, ConnError, Erase, Flush, MergeError, MergeOptions, Merged, Options, Place,
+    Purge, PurgeError, Retention, TransactError,
 };
 use crate::datom::{Datom, Order};
 use crate::db::{Db, DbError};
@@ -15,7 +16,7 @@ use crate::index::{Node, NodeRef, Nodes, NodesError};
 use crate::schema::builtin;
 use crate::store::{BoxFuture, Fetch, Host, StoreErrorKind};
 use crate::value::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Groups of transactions that a writer makes.
@@ -351,7 +352,8 @@ impl Client {
         }
         let writing = Box::pin(self.write_branch(&branch, name)) as BoxFuture<'_, _>;
         let ending = Box::pin(self.end_branch(name, tag)) as BoxFuture<'_, _>;
-        let results = crate::conn::join::join_all(vec![writing, ending]).await;
+        let merging = Box::pin(self.merge_branch(conn, &branch, name)) as BoxFuture<'_, _>;
+        let results = crate::conn::join::join_all(vec![writing, ending, merging]).await;
         results.into_iter().collect()
     }
 
@@ -359,10 +361,12 @@ impl Client {
     async fn write_branch(&self, branch: &Conn, name: &str) -> Result<(), ConnError> {
         for n in 0..4 {
             let gone = self.book.pages().deleted.contains(name);
-            let words = Say::new(&format!("{name}-{n}"));
+            let said = format!("{name}-{n}");
+            let words = Say::new(&said);
             match branch.transact(move |db, now| words.prepare(db, now)).await {
                 Ok(_) if gone => self.book.wrong(format!("a commit on {name}, which is deleted")),
                 Ok(report) => {
+                    self.book.said_on(name, said);
                     let entry = branch.place().entry(&branch.opened(), report.tx.t()).await;
                     if entry.is_ok_and(|entry| Some(entry.id) != report.commit) {
                         self.book.wrong("a commit that is not on its branch");
@@ -373,6 +377,66 @@ impl Client {
             self.network.sleep(self.network.dice(120)).await;
         }
         Ok(())
+    }
+
+    /// What was acknowledged on a branch is in what it is merged into, also when the branch is
+    /// deleted meanwhile.
+    async fn merge_branch(&self, into: &Conn, branch: &Conn, name: &str) -> Result<(), ConnError> {
+        self.network.sleep(self.network.dice(250)).await;
+        let expected = self.book.pages().on_branches.get(name).cloned().unwrap_or_default();
+        let since = self.network.now();
+        match branch.refresh().await {
+            Ok(_) => {}
+            // Deleted, and collected.
+            Err(ConnError::Closed) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let attempt = self.book.begin_new();
+        let options = MergeOptions { tx_id: attempt.id.clone() };
+        let verdict = match into.merge(&branch.opened(), &options).await {
+            Ok(Merged { report: Some(report), .. }) => Ok(report),
+            // It has nothing new.
+            Ok(Merged { report: None, .. }) => return Ok(()),
+            Err(error) => Err(error),
+        };
+        match &verdict {
+            Ok(report) => {
+                self.book.pages().figures.merges += 1;
+                self.check_merged(&report.datoms, &expected);
+            }
+            Err(TransactError::Refused(MergeError::Conn(error))) => {
+                let gone = self.is_gone(error) && self.network.now() - since >= GRACE_MS;
+                if !gone {
+                    self.book.check_error("merge", error);
+                }
+            }
+            Err(TransactError::Refused(MergeError::Empty)) => {}
+            Err(TransactError::Refused(error)) => self.book.wrong(format!("merge: {error}")),
+            Err(_) => {}
+        }
+        attempt.told(&verdict);
+        Ok(())
+    }
+
+    fn is_gone(&self, error: &ConnError) -> bool {
+        match error {
+            ConnError::Store(e)
+            | ConnError::Nodes(NodesError::Store(e))
+            | ConnError::Db(DbError::Nodes(NodesError::Store(e))) => {
+                e.kind == StoreErrorKind::NotFound
+            }
+            _ => false,
+        }
+    }
+
+    fn check_merged(&self, datoms: &[Datom], expected: &BTreeSet<String>) {
+        let is_there = |said: &&String| {
+            let value = Value::keyword(said);
+            datoms.iter().any(|datom| datom.added && datom.v == value)
+        };
+        if let Some(lost) = expected.iter().find(|said| !is_there(said)) {
+            self.book.wrong(format!("{lost} was acknowledged on a branch and is not merged"));
+        }
     }
 
     async fn end_branch(&self, name: &str, tag: &str) -> Result<(), ConnError> {

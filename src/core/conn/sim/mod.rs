@@ -2,7 +2,8 @@
 //! chance from a seed.
 //!
 //! Three writers that rebase and retry, spills and flushes, a flusher, two collectors, readers,
-//! readers that hold old heads, somebody who makes and deletes branches and tags; requests that are
+//! readers that hold old heads, somebody who makes,
+//! writes, merges and deletes branches and tags; requests that are
 //! late, lost, or answered wrongly; clients that die at any await, or stand still for a long time
 //! and go on. Afterwards the book of what everybody was told is compared with the store. And each
 //! rule of the protocol is switched off, which must be noticed.
@@ -84,7 +85,10 @@ fn nothing_is_lost_or_done_twice() {
     // What never happens proves nothing.
     assert!(all.acks > 2_000 && all.crashes > 100 && all.pauses > 100, "{all:?}");
     assert!(all.reads > 200 && all.holds > 200 && all.again > 5, "{all:?}");
-    assert!(all.flushes > 200 && all.branches > 50 && all.deleted > 1_000, "{all:?}");
+    assert!(
+        all.merges > 50 && all.flushes > 200 && all.branches > 50 && all.deleted > 1_000,
+        "{all:?}"
+    );
     assert!(all.collections > 200 && all.superseded > 10, "{all:?}");
 }
 
