@@ -197,8 +197,8 @@ impl Database {
             .unwrap_or(Err(TransactError::<transact::TxError>::Interrupted.into()))
     }
 
-    /// Commits transactions in this order, as many at once as fit: faster than one by one. After one
-    /// that is not committed none that follows is. A verdict for each, in order.
+    /// Commits transactions in this order, as many at once as fit: faster than one by one. After
+    /// one that is not committed none that follows is. A verdict for each, in order.
     pub fn transact_all(
         &self,
         txs: impl IntoIterator<Item = (Arc<Form>, TransactOptions)>,

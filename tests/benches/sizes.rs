@@ -1,5 +1,5 @@
-//! Bytes a datom: of the trees, of the log, and of everything on disk once what nothing refers to is
-//! deleted; for the facts that hold, and again after the twenty updates of the workload.
+//! Bytes a datom: of the trees, of the log, and of everything on disk once what nothing refers to
+//! is deleted; for the facts that hold, and again after the twenty updates of the workload.
 //!
 //! `cargo bench -p factfs-store --bench sizes -- SIZE FOLDER`, after the bench `load` has loaded
 //! that workload, without `--updates`.

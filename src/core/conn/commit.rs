@@ -3,8 +3,8 @@
 //!
 //! **Invariant:** `done` is answered after the swap is known to have happened; `refuse` and `Busy`
 //! only where nothing of the transaction can be in the head, now or later. A refusal is made on a
-//! head that was just seen to be the newest, or on one that the swap of its group proved to be. What
-//! follows in a sequence is never committed without what comes before.
+//! head that was just seen to be the newest, or on one that the swap of its group proved to be.
+//! What follows in a sequence is never committed without what comes before.
 
 use super::backfill::Backfilled;
 use super::build::{Draft, Group, Known, Plan};

@@ -138,8 +138,8 @@ impl Snapshot {
     }
 
     /// The snapshot after a transaction: `datoms` are what it really changed (no re-assertion, each
-    /// retraction of a fact that holds). They join the newest layer; where both are large they are a
-    /// layer of their own. Cost: the size of the layer that they are in.
+    /// retraction of a fact that holds). They join the newest layer; where both are large they are
+    /// a layer of their own. Cost: the size of the layer that they are in.
     #[must_use]
     pub fn with(
         &self,

@@ -10,8 +10,8 @@ pub(super) const ROW: usize = 24;
 /// What a child weighs in a branch node beside its separator.
 pub(super) const CHILD: usize = 64;
 
-/// How many times as much as another branch node a root weighs at most. It comes with the head, in one
-/// round, while a level more is a round more for every read.
+/// How many times as much as another branch node a root weighs at most. It comes with the head, in
+/// one round, while a level more is a round more for every read.
 const ROOT: usize = 5;
 
 /// How large the nodes of a tree become. Sizes are weights: before compression, and about what a

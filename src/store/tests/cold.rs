@@ -1,5 +1,5 @@
-//! What is asked of a store: GETs, rounds and bytes of whoever has nothing in memory, PUTs and bytes
-//! of a transaction, over a million datoms with the tail and the novelty full.
+//! What is asked of a store: GETs, rounds and bytes of whoever has nothing in memory, PUTs and
+//! bytes of a transaction, over a million datoms with the tail and the novelty full.
 //!
 //! `FACTFS_ENTITIES=1667000 cargo test --release -p factfs-store --test cold -- --nocapture` does
 //! it over ten million, and prints the figures.
