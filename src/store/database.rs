@@ -325,11 +325,14 @@ impl Database {
 
     fn point(&self, at: Option<&str>) -> Result<(Opened, T), Error> {
         self.opening.require_writable(Some(self.uuid()))?;
-        let db = match at {
-            None => self.db()?,
-            Some(when) => self.at(when)?.db,
+        self.db()?;
+        let Some(when) = at else {
+            let opened = self.conn.opened();
+            let t = opened.head.tip.t();
+            return Ok((opened, t));
         };
-        Ok((self.conn.opened(), db.basis_t()))
+        let found = wait(self.conn.find(when))??;
+        Ok((found.opened, found.t))
     }
 
     /// What is wrong here though every transaction is committed: a flush that does not succeed.

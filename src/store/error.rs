@@ -94,7 +94,7 @@ fn conn(error: &ConnError) -> Kind {
         | ConnError::NoTag(_)
         | ConnError::NoCommit(_) => Kind::NotFound,
         ConnError::Exists { .. } | ConnError::NameTaken(_) => Kind::Exists,
-        ConnError::Stale { .. } | ConnError::Closed => Kind::Stale,
+        ConnError::Stale { .. } | ConnError::Closed | ConnError::Claimed { .. } => Kind::Stale,
         ConnError::BadName(_)
         | ConnError::DefaultBranch(_)
         | ConnError::Ambiguous(_)
@@ -151,8 +151,8 @@ impl From<TxError> for Error {
     }
 }
 
-impl From<TransactError<TxError>> for Error {
-    fn from(error: TransactError<TxError>) -> Self {
+impl<E: Into<Self> + std::error::Error + Send + Sync + 'static> From<TransactError<E>> for Error {
+    fn from(error: TransactError<E>) -> Self {
         match error {
             TransactError::Refused(e) => e.into(),
             TransactError::Failed(e) => e.into(),
@@ -173,20 +173,6 @@ impl From<MergeError> for Error {
             MergeError::Foreign | MergeError::Empty => Self::from_source(Kind::Invalid, error),
             MergeError::Moved => Self::from_source(Kind::Busy, error),
             MergeError::Conflicts(_) => Self::from_source(Kind::Conflict, error),
-        }
-    }
-}
-
-impl From<TransactError<MergeError>> for Error {
-    fn from(error: TransactError<MergeError>) -> Self {
-        match error {
-            TransactError::Refused(e) => e.into(),
-            TransactError::Failed(e) => e.into(),
-            TransactError::Skipped => Self::from_source(Kind::Conflict, error),
-            TransactError::Busy { .. } => Self::from_source(Kind::Busy, error),
-            TransactError::Unknown { .. } | TransactError::Interrupted => {
-                Self::from_source(Kind::Timeout, error)
-            }
         }
     }
 }

@@ -108,7 +108,7 @@ fn offline(error: NodesError, missing: &[NodeRef], wanted: usize) -> NodesError 
 /// The range of a pack that holds a node.
 pub(crate) fn fetch(node: &NodeRef) -> Fetch {
     let key = format!("pack/{:032x}", node.pack.0);
-    Fetch { key, range: Some(node.offset..node.offset + u64::from(node.len)) }
+    Fetch { key, range: Some(node.offset..node.offset.saturating_add(u64::from(node.len))) }
 }
 
 fn loaded(node: &NodeRef, bytes: &Bytes) -> Result<Loaded<Node>, NodesError> {

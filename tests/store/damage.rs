@@ -127,12 +127,13 @@ fn swap_nodes(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A small store with all kinds of objects, and those that something refers to. Few facts with long
-/// strings: they fill heads, and are quickly looked through.
+/// strings, some of them nodes of their own: they fill heads, and are quickly looked through.
 fn small_store() -> (Place, Vec<(String, Vec<u8>)>) {
     let place = Place::with_database().set("FACTFS_FLUSH_ROWS", 1300);
     let mut random = Random(4);
     let mut form = |i: usize| {
-        let text: String = (0..150).map(|_| format!("{:09x}", random.below(1 << 36))).collect();
+        let len = if i.is_multiple_of(9) { 600 } else { 150 };
+        let text: String = (0..len).map(|_| format!("{:09x}", random.below(1 << 36))).collect();
         let numbers: String = (0..20).map(|n| format!(" {{:w/n {}}}", i * 31 + n)).collect();
         format!("[{{:w/key \"k{}\" :w/n {i}}} {{:w/key \"{text}\"}} {numbers}]\n", i % 30)
     };

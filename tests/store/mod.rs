@@ -2,7 +2,9 @@
 
 mod clone;
 mod damage;
+mod golden;
 mod kill;
+mod long;
 mod power;
 mod race;
 mod s3;

@@ -165,22 +165,6 @@ fn number(text: &str) -> Result<Value, Problem> {
 }
 
 /// What a cell of this type is read as.
-pub fn tag(of: ValueType) -> Tag {
-    match of {
-        ValueType::String => Tag::Str,
-        ValueType::Long | ValueType::Number => Tag::Long,
-        ValueType::Double => Tag::Double,
-        ValueType::Float => Tag::Float,
-        ValueType::BigInt => Tag::BigInt,
-        ValueType::BigDec => Tag::BigDec,
-        ValueType::Boolean => Tag::Bool,
-        ValueType::Keyword => Tag::Keyword,
-        ValueType::Symbol => Tag::Symbol,
-        ValueType::Uuid => Tag::Uuid,
-        ValueType::Instant => Tag::Inst,
-        ValueType::Uri => Tag::Uri,
-        ValueType::Bytes => Tag::Bytes,
-        ValueType::Ref => Tag::Ref,
-        ValueType::Tuple => Tag::Vector,
-    }
+fn tag(of: ValueType) -> Tag {
+    of.tag().unwrap_or(Tag::Long)
 }

@@ -14,7 +14,7 @@
 //! | ... long, instant | numbers, with the highest bit flipped |
 //! | ... boolean, ref, char, float | numbers; a float as its bits |
 //! | ... double | scale (1 byte); 255: 8 bytes little endian each; 0 to 4: numbers, see below |
-//! | ... all others | strings: the heap form |
+//! | ... all others | strings: the heap form; of long values in leaves that of a reference |
 //!
 //! Doubles of a scale are integers (with the highest bit flipped) to be divided by 10^scale; they
 //! are written so where that gives each back bit for bit.
@@ -70,6 +70,13 @@ pub fn decode(bytes: &[u8]) -> Result<Facts, CodecError> {
     let mut r = Reader::new(bytes);
     let facts = read(&mut r)?;
     r.finish()?;
+    Ok(facts)
+}
+
+/// Reads facts that are there whole: no leaf, but what a transaction said.
+pub fn read_whole(r: &mut Reader<'_>) -> Result<Facts, CodecError> {
+    let facts = read(r)?;
+    r.check(!facts.values().has_blobs(0..facts.len()), "a reference where a value must be")?;
     Ok(facts)
 }
 

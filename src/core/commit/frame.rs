@@ -103,7 +103,7 @@ impl Frame {
         let (instant_ms, next_entity) = (r.zigzag()?, EntityId(r.varint()?));
         let salt = r.u64()?;
         let schema = Some(r.sized()?.to_vec()).filter(|changes| !changes.is_empty());
-        let datoms = facts::read(&mut r)?;
+        let datoms = facts::read_whole(&mut r)?;
         r.check(datoms.transactions().iter().all(|x| *x == tx.0), "a datom of another commit")?;
         r.finish()?;
         let id = CommitId { t: tx.t(), hash: NodeHash::of(&raw).0 };

@@ -34,7 +34,7 @@ pub const INLINE_TOTAL_BYTES: usize = 16 << 10;
 pub struct Writer {
     /// Which one.
     pub id: u128,
-    /// Where to reach it.
+    /// Where to reach it; empty if it gave its claim back.
     pub url: String,
     /// How often the branch was claimed, this time included.
     pub epoch: u64,

@@ -88,7 +88,7 @@ impl Novelty {
         let mut r = Reader::new(&raw);
         let about = Some(r.sized()?).filter(|bytes| !bytes.is_empty());
         let about = about.map(Bytes::copy_from_slice);
-        let facts = facts::read(&mut r)?;
+        let facts = facts::read_whole(&mut r)?;
         r.finish()?;
         Ok(Self { about, facts })
     }

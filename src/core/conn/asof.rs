@@ -67,7 +67,7 @@ impl Conn {
         };
         let Some(snapshot) = found else { return Ok(filtered) };
         let snapshot = under(snapshot, &opened.snapshot.schema);
-        self.keep_past(snapshot.clone());
+        self.keep_past(opened, snapshot.clone());
         Ok(Db::new(snapshot).as_of(t))
     }
 
@@ -91,17 +91,21 @@ impl Conn {
     fn known_past(&self, opened: &Opened, t: T) -> Option<Snapshot> {
         let kept = self.inner.past.lock().unwrap_or_else(PoisonError::into_inner);
         let schema = &opened.snapshot.schema;
-        // The history of a branch only grows: its commit at `t` is the same for ever.
-        kept.iter().find(|s| s.basis.t() == t && s.schema == *schema).cloned()
+        // The history of a branch only grows: its commit at `t` is the same for ever. Another
+        // branch, whose ids are of another block, may have another commit there.
+        let is_it = |s: &Snapshot| s.basis.t() == t && s.schema == *schema;
+        let line = opened.head.block;
+        kept.iter().find(|(of, s)| *of == line && is_it(s)).map(|(_, s)| s.clone())
     }
 
-    fn keep_past(&self, snapshot: Snapshot) {
+    fn keep_past(&self, opened: &Opened, snapshot: Snapshot) {
         let mut kept = self.inner.past.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|known| known.basis != snapshot.basis);
+        let line = opened.head.block;
+        kept.retain(|(of, known)| *of != line || known.basis != snapshot.basis);
         if kept.len() == KEPT {
             kept.remove(0);
         }
-        kept.push(snapshot);
+        kept.push((line, snapshot));
     }
 }
 

@@ -28,8 +28,8 @@ impl Conn {
         }
         loop {
             let seen = self.seen();
-            if seen.opened.head.closed {
-                return fail_all(jobs, &Failure::Failed(ConnError::Closed));
+            if let Err(error) = self.check_open(&seen.opened.head) {
+                return fail_all(jobs, &Failure::Failed(error));
             }
             let group = self.prepare(&seen.opened, jobs, &mut backfilled).await;
             if group.drafts.is_empty() {
@@ -50,16 +50,15 @@ impl Conn {
                 Ok(plan) => plan,
                 // Together they are too much for one head: one by one they may not be.
                 Err(ConnError::TooLarge(_)) if group.size() > 1 => {
-                    for job in group.into_jobs() {
-                        Box::pin(self.commit_group(vec![job])).await;
-                    }
-                    return;
+                    return self.commit_one_by_one(group).await;
                 }
                 // Alone it may be too much beside the novelty that is there.
                 Err(ConnError::TooLarge(_))
                     if !flushed && self.inner.options.flush != Flush::Asked =>
                 {
                     flushed = true;
+                    // One that runs elsewhere makes room, too, and never waits for a group.
+                    self.inner.flushing.ended().await;
                     match self.flush().await {
                         Ok(_) => {
                             jobs = group.into_jobs();
@@ -83,6 +82,12 @@ impl Conn {
             (fresh, tries, jobs) = (true, tries + 1, group.into_jobs());
             host.sleep(pause_ms(host, tries)).await;
             self.pace().await;
+        }
+    }
+
+    async fn commit_one_by_one(&self, group: Group) {
+        for job in group.into_jobs() {
+            Box::pin(self.commit_group(vec![job])).await;
         }
     }
 

@@ -66,6 +66,14 @@ pub enum ConnError {
     /// The branch was deleted.
     #[error("the branch was deleted")]
     Closed,
+    /// Another transactor serves the branch now: this one accepts nothing any more.
+    #[error("the branch was claimed {}: nothing is accepted here any more", by(url, epoch))]
+    Claimed {
+        /// Where it takes writes; empty if it gave its claim back.
+        url: String,
+        /// Its claim.
+        epoch: u64,
+    },
     /// Nothing is known by this name or number.
     #[error("{0}: no such commit, tag or branch")]
     NoCommit(String),
@@ -145,6 +153,13 @@ pub enum TransactError<E> {
     /// The task that was committing it was dropped: it may have been committed.
     #[error("it is not known whether the transaction happened: its commit was interrupted")]
     Interrupted,
+}
+
+fn by(url: &str, epoch: &u64) -> String {
+    match url {
+        "" => format!("by another transactor, which is gone (epoch {epoch})"),
+        url => format!("by {url} (epoch {epoch})"),
+    }
 }
 
 fn retry_hint(id: &Option<String>) -> String {

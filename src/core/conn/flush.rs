@@ -18,7 +18,7 @@ use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::db::{Layer, Trees};
 use crate::id::{AttrId, T, Tx};
 use crate::index::{
-    Changes, Forest, NodeRef, Outlet, PackId, PackWriter, Root, Shape, Tree, TreeError,
+    self, Changes, Forest, NodeRef, Outlet, PackId, PackWriter, Root, Shape, Tree, TreeError,
 };
 use crate::schema::Schema;
 use crate::store::{BoxFuture, Expect, StoreError, Swap};
@@ -133,7 +133,7 @@ impl Conn {
         let flushed = place.merge(base, &novelty, &from.snapshot.schema, &rows, &sparse).await?;
         place.put_all(&flushed.packs).await?;
         place.nodes.offer(&flushed.inlined);
-        running.iter().for_each(|running| running.swap());
+        let _swapping = running.map(Running::swap);
         self.swap_trees(from, &flushed).await
     }
 
@@ -282,6 +282,10 @@ impl Place {
         let mut packs =
             PackWriter::new(|| PackId(self.host.random())).into_outlet(self, PACK_BYTES);
         let nodes = self.nodes.as_ref();
+        for order in [Order::Avet, Order::Aevt] {
+            let root = base.trees.current[order as usize].as_ref();
+            index::learn(nodes, (root, order), novelty.facts(order), &mut packs, sparse)?;
+        }
         let mut forest = Forest { nodes, packs: &mut packs, shape: Shape::default() };
         let (mut current, mut superseded) = (Vec::new(), Vec::new());
         for order in Order::ALL {

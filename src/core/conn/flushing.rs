@@ -71,14 +71,24 @@ impl Flushing {
 pub(super) struct Running<'a>(&'a Flushing);
 
 impl Running<'_> {
-    /// From here on transactions stand back, until this is dropped.
-    pub(super) fn swap(&self) {
+    /// From here on transactions stand back, until what is given is dropped.
+    pub(super) fn swap(&self) -> Swapping<'_> {
         self.0.change(|state| state.swapping = true);
+        Swapping(self.0)
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.change(|state| (state.running, state.swapping) = (false, false));
+        self.0.change(|state| state.running = false);
+    }
+}
+
+/// While trees are swapped in. Ends when dropped.
+pub(super) struct Swapping<'a>(&'a Flushing);
+
+impl Drop for Swapping<'_> {
+    fn drop(&mut self) {
+        self.0.change(|state| state.swapping = false);
     }
 }

@@ -14,6 +14,7 @@ mod asof;
 mod backfill;
 mod branch;
 mod build;
+mod claim;
 mod commit;
 mod commits;
 mod create;
@@ -46,13 +47,13 @@ pub use error::{ConnError, TransactError};
 pub use gc::{Collected, Collection, Retention, RetentionError, Total, span_ms};
 pub use log::{CommitEntry, LogReader};
 pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
-pub use resolve::Moment;
+pub use resolve::{Found, Moment};
 
 pub(crate) use commits::LogPlace;
 pub(crate) use commits::{key as commit_key, read as commit_of_row, value as commit_row};
 pub(crate) use flush::{Inlined, PACK_BYTES, merge_order, pack_name};
 
-use crate::commit::{Opened, TAIL_BYTES};
+use crate::commit::{Opened, TAIL_BYTES, Writer};
 use crate::db::{Db, Prepared, Snapshot, TxReport};
 use crate::index::Nodes;
 use crate::store::{Host, Store, Version};
@@ -140,7 +141,9 @@ struct Inner {
     /// When the head was swapped last from here.
     swapped_ms: AtomicI64,
     /// Databases of the past that were opened last.
-    past: Mutex<Vec<Snapshot>>,
+    past: Mutex<Vec<(u64, Snapshot)>>,
+    /// By which a transactor took the branch over.
+    claim: Mutex<Option<Writer>>,
 }
 
 impl Conn {

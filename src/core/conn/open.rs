@@ -29,7 +29,7 @@ impl Conn {
         let seen = Mutex::new(place.open_newest(&head, None).await?);
         let (branch, queue) = (branch.map(str::to_owned), Queue::default());
         let (flushing, flush_error) = (Flushing::default(), Mutex::default());
-        let (past, swapped_ms) = (Mutex::default(), AtomicI64::new(0));
+        let (past, claim, swapped_ms) = (Mutex::default(), Mutex::default(), AtomicI64::new(0));
         let inner = Inner {
             place,
             options,
@@ -41,6 +41,7 @@ impl Conn {
             flush_error,
             swapped_ms,
             past,
+            claim,
         };
         Ok(Self { inner: Arc::new(inner) })
     }

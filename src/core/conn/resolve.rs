@@ -10,6 +10,7 @@ use crate::commit::{Opened, Refs, When};
 use crate::db::Db;
 use crate::id::{CommitId, CommitPrefix, T};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A moment that was found.
 #[derive(Clone, Debug)]
@@ -26,6 +27,19 @@ pub struct Moment {
     pub fixed: bool,
 }
 
+/// Where a moment is.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// A head in whose history it is.
+    pub opened: Opened,
+    /// Which commit of that history.
+    pub t: T,
+    /// The branch or tag that it is known by.
+    pub name: Option<String>,
+    /// Whether the words mean this commit for ever.
+    pub fixed: bool,
+}
+
 /// Hex digits from which a name can be a commit.
 const LEAST_HEX: usize = 8;
 
@@ -33,55 +47,59 @@ impl Conn {
     /// The database at a WHEN, as seen from the newest known head of this branch; ages count back
     /// from the host's clock.
     pub async fn at(&self, text: &str) -> Result<Moment, ConnError> {
-        let opened = self.opened();
-        match When::parse(text, self.now_ms())? {
-            When::T(t) => self.at_t(&opened, t, true).await,
-            When::Before(ms) => {
-                let t = self.t_before(&opened, ms).await?;
-                let fixed = opened.head.tip.instant_ms.is_some_and(|last| last >= ms);
-                self.at_t(&opened, t, fixed).await
-            }
-            When::Name(name) => self.at_name(&opened, &name).await,
+        let Found { opened, t, name, fixed } = self.find(text).await?;
+        let (now, tip) = (db_of(&opened), &opened.head.tip);
+        if t == tip.t() {
+            let (commit, instant_ms) = (tip.commit, tip.instant_ms);
+            return Ok(Moment { db: now, commit, instant_ms, name, fixed });
         }
-    }
-
-    /// The database at `t`.
-    async fn at_t(&self, opened: &Opened, t: T, fixed: bool) -> Result<Moment, ConnError> {
-        let (name, now) = (None, db_of(opened));
         if t == T(0) {
-            let db = now.as_of(t);
-            return Ok(Moment { db, commit: None, instant_ms: None, name, fixed });
+            return Ok(Moment { db: now.as_of(t), commit: None, instant_ms: None, name, fixed });
         }
-        let entry = self.inner.place.entry(opened, t).await?;
-        let db = match t == opened.head.tip.t() {
-            true => now,
-            false => self.as_of_head(opened, t, AsOf::Cheapest).await?,
-        };
+        let entry = self.inner.place.entry(&opened, t).await?;
+        let db = self.as_of_head(&opened, t, AsOf::Cheapest).await?;
         let (commit, instant_ms) = (Some(entry.id), Some(entry.instant_ms));
         Ok(Moment { db, commit, instant_ms, name, fixed })
     }
 
-    async fn at_name(&self, opened: &Opened, text: &str) -> Result<Moment, ConnError> {
+    /// Where a WHEN leads: a head, and the `t` of its history that is meant. Whatever begins at a
+    /// moment begins in that history, which may be another branch's.
+    pub async fn find(&self, text: &str) -> Result<Found, ConnError> {
+        let opened = self.opened();
+        let found = |opened: Opened, t, fixed| Found { opened, t, name: None, fixed };
+        match When::parse(text, self.now_ms())? {
+            When::T(t) if t > opened.head.tip.t() => Err(ConnError::NoCommit(t.to_string())),
+            When::T(t) => Ok(found(opened, t, true)),
+            When::Before(ms) => {
+                let t = self.t_before(&opened, ms).await?;
+                let fixed = opened.head.tip.instant_ms.is_some_and(|last| last >= ms);
+                Ok(found(opened, t, fixed))
+            }
+            When::Name(name) => self.find_name(opened, &name).await,
+        }
+    }
+
+    async fn find_name(&self, opened: Opened, text: &str) -> Result<Found, ConnError> {
         let refs = self.inner.place.refs().await?;
-        let named = |opened: &Opened, fixed| Moment {
-            db: db_of(opened),
-            commit: opened.head.tip.commit,
-            instant_ms: opened.head.tip.instant_ms,
-            name: Some(text.to_owned()),
-            fixed,
+        let named = |opened: Opened| {
+            let t = opened.head.tip.t();
+            Found { opened, t, name: Some(text.to_owned()), fixed: false }
         };
         if let Some(tag) = refs.tags.get(text) {
-            return Ok(named(&self.inner.place.open_tag(tag).await?, false));
+            let mut opened = self.inner.place.open_tag(tag).await?;
+            // What `refs` list is there, however old: it has outlived each collection until now.
+            let head = Arc::make_mut(&mut opened.head);
+            head.gc_generation = head.gc_generation.max(refs.gc_marked);
+            return Ok(named(opened));
         }
-        if let Some(branch) = refs.branches.get(text) {
-            let seen = self.inner.place.open_newest(&branch.head, None).await?;
-            return Ok(named(&seen.opened, false));
+        if let Some(branch) = refs.branches.get(text).filter(|branch| !branch.closed) {
+            return Ok(named(self.inner.place.open_newest(&branch.head, None).await?.opened));
         }
         let prefix = CommitPrefix::from_str(text).ok();
         let prefix = prefix.filter(|p| p.t.is_some() || p.hex.len() >= LEAST_HEX);
         match prefix {
-            Some(prefix) => match self.t_of(opened, &prefix, text).await {
-                Ok(t) => self.at_t(opened, t, true).await,
+            Some(prefix) => match self.t_of(&opened, &prefix, text).await {
+                Ok(t) => Ok(Found { opened, t, name: None, fixed: true }),
                 Err(ConnError::NoCommit(_)) => self.on_another_branch(&refs, &prefix, text).await,
                 Err(error) => Err(error),
             },
@@ -96,22 +114,22 @@ impl Conn {
         refs: &Refs,
         prefix: &CommitPrefix,
         text: &str,
-    ) -> Result<Moment, ConnError> {
-        let mut found: Option<Moment> = None;
-        let others = refs.branches.values().filter(|branch| branch.head != self.inner.head);
-        for branch in others {
+    ) -> Result<Found, ConnError> {
+        let mut found: Option<(CommitId, Found)> = None;
+        let open = refs.branches.values().filter(|branch| !branch.closed);
+        for branch in open.filter(|branch| branch.head != self.inner.head) {
             let seen = self.inner.place.open_newest(&branch.head, None).await?;
             let t = match self.t_of(&seen.opened, prefix, text).await {
                 Err(ConnError::NoCommit(_)) => continue,
                 found => found?,
             };
-            let moment = self.at_t(&seen.opened, t, true).await?;
-            if found.as_ref().is_some_and(|found| found.commit != moment.commit) {
+            let id = self.inner.place.entry(&seen.opened, t).await?.id;
+            if found.as_ref().is_some_and(|(known, _)| *known != id) {
                 return Err(ConnError::Ambiguous(text.to_owned()));
             }
-            found.get_or_insert(moment);
+            found.get_or_insert((id, Found { opened: seen.opened, t, name: None, fixed: true }));
         }
-        found.ok_or_else(|| ConnError::NoCommit(text.to_owned()))
+        found.map(|(_, found)| found).ok_or_else(|| ConnError::NoCommit(text.to_owned()))
     }
 
     /// The newest `t` whose instant is before `ms`; 0 if there is none. Instants rise along a

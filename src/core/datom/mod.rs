@@ -12,7 +12,7 @@ pub use facts::{Facts, FactsBuilder, Slice};
 pub use probe::{KeyRange, Probe, Side};
 
 use crate::id::{AttrId, EntityId, Tx};
-use crate::value::{ValRef, Value};
+use crate::value::{ValRef, Value, encode_in_index};
 use std::cmp::Ordering;
 
 /// The order of an index: which component is compared first.
@@ -69,9 +69,9 @@ impl<'a> RowKey<'a> {
     pub fn cmp_fact(&self, order: Order, other: &RowKey<'_>) -> Ordering {
         let (e, a) = (self.e.cmp(&other.e), self.a.cmp(&other.a));
         match order {
-            Order::Eavt => e.then(a).then_with(|| self.v.cmp(&other.v)),
-            Order::Aevt => a.then(e).then_with(|| self.v.cmp(&other.v)),
-            Order::Avet => a.then_with(|| self.v.cmp(&other.v)).then(e),
+            Order::Eavt => e.then(a).then_with(|| self.v.cmp_in_index(other.v)),
+            Order::Aevt => a.then(e).then_with(|| self.v.cmp_in_index(other.v)),
+            Order::Avet => a.then_with(|| self.v.cmp_in_index(other.v)).then(e),
         }
     }
 
@@ -82,16 +82,16 @@ impl<'a> RowKey<'a> {
             Order::Eavt => {
                 out.extend(e);
                 out.extend(a);
-                crate::value::key::encode(self.v, out);
+                encode_in_index(self.v, out);
             }
             Order::Aevt => {
                 out.extend(a);
                 out.extend(e);
-                crate::value::key::encode(self.v, out);
+                encode_in_index(self.v, out);
             }
             Order::Avet => {
                 out.extend(a);
-                crate::value::key::encode(self.v, out);
+                encode_in_index(self.v, out);
                 out.extend(e);
             }
         }

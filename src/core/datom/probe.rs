@@ -4,8 +4,9 @@
 //! give the same answer.
 
 use super::{Facts, Order, RowKey};
+use crate::hash::NodeHash;
 use crate::id::{AttrId, EntityId};
-use crate::value::{Value, key};
+use crate::value::{Blob, Place, ValRef, Value, encode_in_index, form_of};
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -37,7 +38,7 @@ impl Probe {
     pub fn cmp_row(&self, order: Order, row: &RowKey<'_>) -> Ordering {
         let e = || self.e.map(|e| row.e.cmp(&e));
         let a = || self.a.map(|a| row.a.cmp(&a));
-        let v = || self.v.as_ref().map(|v| row.v.cmp(&v.as_ref()));
+        let v = || self.v.as_ref().map(|v| row.v.cmp_in_index(v.as_ref()));
         let steps: [&dyn Fn() -> Option<Ordering>; 3] = match order {
             Order::Eavt => [&e, &a, &v],
             Order::Aevt => [&a, &e, &v],
@@ -61,7 +62,7 @@ impl Probe {
         let mut out = Vec::new();
         let e = |out: &mut Vec<u8>| self.e.map(|e| out.extend(e.0.to_be_bytes()));
         let a = |out: &mut Vec<u8>| self.a.map(|a| out.extend(a.0.to_be_bytes()));
-        let v = |out: &mut Vec<u8>| self.v.as_ref().map(|v| key::encode(v.as_ref(), out));
+        let v = |out: &mut Vec<u8>| self.v.as_ref().map(|v| encode_in_index(v.as_ref(), out));
         // `and_then` stops at the first component that is not set.
         let _ = match order {
             Order::Eavt => e(&mut out).and_then(|()| a(&mut out)).and_then(|()| v(&mut out)),
@@ -100,11 +101,7 @@ impl Probe {
             let narrowed = match component {
                 Component::E => self.e.map(|e| equal(facts.entities(), &rows, e.0)),
                 Component::A => self.a.map(|a| equal(facts.attributes(), &rows, a.0)),
-                Component::V => self.v.as_ref().map(|v| {
-                    let v = v.as_ref();
-                    let low = facts.seek(rows.clone(), |row| facts.v(row) < v);
-                    low..facts.seek_near(low..rows.end, |row| facts.v(row) == v)
-                }),
+                Component::V => self.v.as_ref().map(|v| valued(facts, &rows, v.as_ref())),
             };
             match narrowed {
                 Some(narrowed) => rows = narrowed,
@@ -126,6 +123,20 @@ enum Component {
     E,
     A,
     V,
+}
+
+/// The rows of a range that have this value, where they are sorted by it.
+fn valued(facts: &Facts, rows: &Range<usize>, v: ValRef<'_>) -> Range<usize> {
+    let tag = v.tag().blob().filter(|_| !rows.is_empty());
+    // The hash of a long value is computed once, not at each comparison.
+    let form = v.long_bytes().filter(|_| tag.is_some()).and_then(|bytes| {
+        let nowhere = Place { hash: NodeHash([0; 32]), pack: 0, offset: 0, len: 0 };
+        form_of(bytes, NodeHash::of(bytes), nowhere)
+    });
+    let blob = tag.zip(form.as_deref()).and_then(|(tag, form)| Blob::of_form(tag, form));
+    let v = blob.map_or(v, ValRef::Blob);
+    let low = facts.seek(rows.clone(), |row| facts.v(row).cmp_in_index(v).is_lt());
+    low..facts.seek_near(low..rows.end, |row| facts.v(row).cmp_in_index(v).is_eq())
 }
 
 /// The rows of a range that have this id, in a column that is sorted there.

@@ -33,7 +33,7 @@ impl Db {
         let keys: Vec<_> = refs.iter().map(key).collect();
         let range = |(a, v): (AttrId, Value)| KeyRange::prefix(None, Some(a), Some(v));
         let ranges: Vec<_> = keys.iter().flatten().cloned().map(range).collect();
-        let mut found = self.scan(Order::Avet, &ranges)?.into_iter();
+        let mut found = self.scan_references(Order::Avet, &ranges)?.into_iter();
         let mut resolve = |r: &EntityRef| match r {
             EntityRef::Id(e) => Some(*e),
             _ => found.next().and_then(|slices| slices.first().map(|s| s.facts.e(s.rows.start))),

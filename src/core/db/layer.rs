@@ -74,7 +74,7 @@ impl Layer {
         sorted.sort_by_key(|datom| datom.a);
         let aevt = join(Order::Aevt, aevt, &sorted);
         sorted.retain(|datom| next.indexed.contains(&datom.a));
-        sorted.sort_by(|x, y| x.a.cmp(&y.a).then_with(|| x.v.as_ref().cmp(&y.v.as_ref())));
+        sorted.sort_by(|x, y| x.a.cmp(&y.a).then_with(|| x.v.as_ref().cmp_in_index(y.v.as_ref())));
         let avet = join(Order::Avet, avet, &sorted);
         Self { by_attribute: OnceLock::from([Arc::new(aevt), Arc::new(avet)]), ..next }
     }
@@ -132,7 +132,7 @@ fn by_attribute(eavt: &Facts, indexed: &BTreeSet<AttrId>) -> [Arc<Facts>; 2] {
         rows.iter().for_each(|row| aevt.push_row(eavt, *row));
         if indexed.contains(&a) {
             // Rows of one value stay by entity, then by time.
-            rows.sort_by(|x, y| eavt.v(*x).cmp(&eavt.v(*y)));
+            rows.sort_by(|x, y| eavt.v(*x).cmp_in_index(eavt.v(*y)));
             rows.iter().for_each(|row| avet.push_row(eavt, *row));
         }
     }

@@ -17,7 +17,7 @@ mod tests;
 pub use entid::EntityRef;
 pub use layer::Layer;
 pub use prepared::{Prepared, TxReport};
-pub use scan::Chunks;
+pub use scan::{Chunks, Pieces};
 pub use view::View;
 
 use crate::datom::Datom;

@@ -9,6 +9,7 @@
 //! | packs | varint, then 16 bytes little endian each: the packs of the children, by first use |
 //! | pack, offset, length | numbers: index into the packs, place in the pack, stored bytes |
 //! | count | numbers: facts (or rows) below |
+//! | long | numbers: those of the facts below whose values are long |
 //! | first t, t span | numbers: the first transaction of the facts below, and the last less it |
 //! | hashes | 32 bytes each |
 //! | separators | strings: the first empty; each next after the keys before, not after its own |
@@ -31,6 +32,8 @@ pub struct Child {
     pub node: NodeRef,
     /// Facts, or rows, below.
     pub count: u64,
+    /// Those of them that refer to long values: who looks for those passes by the others.
+    pub long: u64,
     /// The first and the last transaction that added one of the facts below; zeros where it holds
     /// rows.
     pub span: (T, T),
@@ -110,6 +113,7 @@ impl Branch {
         column(&|child| child.node.offset);
         column(&|child| u64::from(child.node.len));
         column(&|child| child.count);
+        column(&|child| child.long);
         column(&|child| child.span.0.0);
         column(&|child| child.span.1.0.wrapping_sub(child.span.0.0));
         children.iter().for_each(|child| w.fixed(&child.node.hash.0));
@@ -124,7 +128,8 @@ impl Branch {
         let packs = (0..r.count(16)?).map(|_| r.u128()).collect::<Result<Vec<_>, _>>()?;
         let mut column = || words::read(r, rows);
         let (index, offset, len) = (column()?, column()?, column()?);
-        let (count, first, span) = (column()?, column()?, column()?);
+        let (count, long) = (column()?, column()?);
+        let (first, span) = (column()?, column()?);
         let mut children = Vec::with_capacity(rows);
         for i in 0..rows {
             let pack = usize::try_from(index[i]).ok().and_then(|i| packs.get(i));
@@ -135,10 +140,13 @@ impl Branch {
             };
             let hash = NodeHash(r.array()?);
             let node = NodeRef { hash, pack: PackId(*pack), offset: offset[i], len };
-            children.push(Child { node, count: count[i], span: (T(first[i]), T(last)) });
+            let span = (T(first[i]), T(last));
+            children.push(Child { node, count: count[i], long: long[i], span });
         }
         let total = count.iter().try_fold(0u64, |sum, x| sum.checked_add(*x));
         r.check(total.is_some(), "counts that overflow")?;
+        let within = long.iter().zip(&count).all(|(long, count)| long <= count);
+        r.check(within, "more long values than facts")?;
         let separators = Keys::read(r, rows)?;
         let ordered = separators.get(0).is_empty() && separators.is_ascending();
         r.check(ordered, "separators out of order")?;

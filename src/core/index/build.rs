@@ -96,6 +96,7 @@ impl TreeBuilder {
 
     /// Appends facts, in order, all after those before.
     pub fn push(&mut self, facts: &Facts, packs: &mut PackWriter<'_>) -> Result<(), TreeError> {
+        let facts = &*super::blob::detach(facts, packs)?;
         let mut key = Vec::new();
         for row in 0..facts.len() {
             let sorted = if row > 0 {

@@ -138,6 +138,15 @@ impl Fresh {
         self
     }
 
+    /// How many facts below refer to long values.
+    fn long(&self) -> u64 {
+        match &self.content {
+            Content::Leaf(facts) => super::blob::count(facts),
+            Content::Rows(_) => 0,
+            Content::Branch(entries) => entries.iter().map(|x| x.child.long).sum(),
+        }
+    }
+
     /// The node, what a branch node says of it, and what is still missing: its place.
     pub fn node(self) -> (Node, u64, (T, T)) {
         match self.content {
@@ -162,10 +171,10 @@ impl Fresh {
 
     /// Saves it.
     pub fn save(self, packs: &mut PackWriter<'_>) -> Result<Entry, TreeError> {
-        let separator = self.separator.clone();
+        let (separator, long) = (self.separator.clone(), self.long());
         let (node, count, span) = self.node();
         let node = packs.push(&node.encode()?);
-        Ok(Entry { separator, child: Child { node, count, span } })
+        Ok(Entry { separator, child: Child { node, count, long, span } })
     }
 }
 

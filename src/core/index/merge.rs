@@ -33,9 +33,10 @@ pub struct Forest<'a, 'p> {
 }
 
 impl Forest<'_, '_> {
-    /// The tree with facts added and removed. For every removed fact `removed` is given its key as
-    /// it was in the tree and which row of [`Changes::remove`] removed it. It reads on the calling
-    /// thread, and waits for nothing but the outlet of the packs.
+    /// The tree with facts added and removed; long values that are added are written once. For
+    /// every removed fact `removed` is given its key as it was in the tree and which row of
+    /// [`Changes::remove`] removed it. It reads on the calling thread, and waits for nothing but
+    /// the outlet of the packs.
     pub async fn merge(
         &mut self,
         root: Option<&Root>,
@@ -43,7 +44,9 @@ impl Forest<'_, '_> {
         changes: Changes<'_>,
         removed: &mut Removed<'_>,
     ) -> Result<Tree, TreeError> {
-        let edits = FactEdits::new(order, changes)?;
+        let add = super::blob::detach(changes.add, self.packs)?;
+        self.packs.relieve().await?;
+        let edits = FactEdits::new(order, Changes { add: &add, ..changes })?;
         self.apply(root, order, edits, removed).await
     }
 
@@ -61,7 +64,9 @@ impl Forest<'_, '_> {
                 if all.is_empty() { vec![] } else { all.cut(order, self.shape, Fill::Full) };
             return self.top(order, 0, parts.into_iter().map(Piece::Fresh).collect());
         };
-        let child = super::Child { node: root.node, count: root.count, span: root.span };
+        // A root is no child: how many long values it has is asked of its children.
+        let Root { node, count, span, .. } = *root;
+        let child = super::Child { node, count, long: 0, span };
         let entry = Entry { separator: Vec::new(), child };
         if edits.is_empty() {
             return Ok(Tree::kept(&entry, root.height));

@@ -5,6 +5,7 @@
 //! transaction; so the size of any range is known without reading a leaf. Reading never blocks on
 //! one node: what is missing is asked for together.
 
+mod blob;
 mod branch;
 mod build;
 mod content;
@@ -27,6 +28,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use blob::{PIECE_BYTES, blobs, has_blobs, learn, long_bytes, piece, whole, whole_facts};
 pub use branch::{Branch, Child};
 pub use build::{Tree, TreeBuilder};
 pub use count::{Estimate, count, estimate};

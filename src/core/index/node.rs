@@ -149,6 +149,17 @@ impl Node {
         }
     }
 
+    /// The bytes that it must be.
+    pub(super) fn blob(&self, node: &NodeRef) -> Result<&Bytes, NodesError> {
+        match self {
+            Self::Blob(bytes) => Ok(bytes),
+            other => {
+                let reason = format!("{} where a long value is", other.kind());
+                Err(NodesError::corrupt(node, reason))
+            }
+        }
+    }
+
     /// The rows that it must be.
     pub(super) fn rows(&self, node: &NodeRef) -> Result<&Rows, NodesError> {
         match self {

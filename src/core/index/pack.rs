@@ -16,6 +16,7 @@ use crate::codec::{CodecError, Reader, Writer, frame, words};
 use crate::hash::NodeHash;
 use crate::store::{BoxFuture, StoreError};
 use bytes::Bytes;
+use hashbrown::HashMap;
 use std::fmt;
 
 /// Once a pack is this large, the next one begins.
@@ -59,13 +60,22 @@ pub struct PackWriter<'a> {
     current: Option<(PackId, Vec<u8>, Vec<Footed>)>,
     full: Vec<(PackId, Bytes)>,
     nodes: u64,
+    /// Long values that were pushed or are known, by the hash of the value.
+    blobs: HashMap<NodeHash, NodeRef>,
 }
 
 impl<'a> PackWriter<'a> {
     /// `fresh` gives names that were never used: random ones.
     pub fn new(fresh: impl FnMut() -> PackId + Send + 'a) -> Self {
-        let (outlet, target) = (None, TARGET);
-        Self { fresh: Box::new(fresh), outlet, target, current: None, full: Vec::new(), nodes: 0 }
+        Self {
+            fresh: Box::new(fresh),
+            outlet: None,
+            target: TARGET,
+            current: None,
+            full: Vec::new(),
+            nodes: 0,
+            blobs: HashMap::new(),
+        }
     }
 
     /// Packs of about `target` bytes, which go to an outlet as they fill.
@@ -94,6 +104,23 @@ impl<'a> PackWriter<'a> {
         nodes.push(Footed { hash, offset, len, raw_len: node.raw_len });
         self.nodes += 1;
         NodeRef { hash, pack: *pack, offset, len }
+    }
+
+    /// The node of a long value that was pushed or is known, by the hash of the value.
+    pub fn blob(&self, digest: &NodeHash) -> Option<NodeRef> {
+        self.blobs.get(digest).copied()
+    }
+
+    /// A long value that is stored elsewhere: it is not pushed, then.
+    pub fn know_blob(&mut self, digest: NodeHash, node: NodeRef) {
+        self.blobs.entry(digest).or_insert(node);
+    }
+
+    /// Gives a long value its place.
+    pub fn push_blob(&mut self, digest: NodeHash, node: &Stored) -> NodeRef {
+        let node = self.push(node);
+        self.blobs.insert(digest, node);
+        node
     }
 
     /// The stored bytes of a node that was pushed, unless its pack is out already.

@@ -1,21 +1,26 @@
 //! Moving nodes out of packs that are mostly garbage.
 //!
 //! **Invariant:** the tree keeps its shape and its facts: a node that lies in one of the packs is
-//! stored again, and so is every branch node above it; all others are shared. All branch nodes are
-//! read, and of the leaves only those that move, which go out as packs fill. Cost: nothing where no
-//! pack is named.
+//! stored again, long values too (each once for all trees), and so is every node that says where it
+//! is; all others are shared. All branch nodes are read, and of the leaves only those that move or
+//! refer to long values; what is new goes out as packs fill. Cost: nothing where no pack is named.
 
 use super::branch::{Branch, Child};
 use super::build::{Top, Tree};
 use super::merge::Forest;
 use super::node::Node;
-use super::{NodeRef, NodesError, PackId, Root, TreeError};
+use super::{NodeRef, NodesError, PackId, Root, TreeError, blob};
+use crate::datom::Facts;
+use crate::hash::NodeHash;
 use crate::store::BoxFuture;
+use crate::value::{Blob, ValRef};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Nodes read in one round.
 const WINDOW: usize = 64;
+/// Stored bytes of long values that are read in one round, but for one of them.
+const WINDOW_BYTES: u64 = 8 << 20;
 
 impl Forest<'_, '_> {
     /// The same tree without nodes in these packs.
@@ -30,23 +35,18 @@ impl Forest<'_, '_> {
         let (root, node) = match &tree.0 {
             Top::Empty => return Ok(tree),
             Top::Kept(root) => (root.clone(), self.read(&[root.node])?.pop()),
-            Top::New { height: 0, .. } => return Ok(tree),
             Top::New { node, height, count, span } => {
                 let fresh = Node::decode_unverified(&node.bytes)?;
                 // It has no place yet; it is not read through its reference.
-                let nowhere = NodeRef {
-                    hash: crate::hash::NodeHash::of(&node.bytes),
-                    pack: PackId(0),
-                    offset: 0,
-                    len: 0,
-                };
+                let nowhere =
+                    NodeRef { hash: NodeHash::of(&node.bytes), pack: PackId(0), offset: 0, len: 0 };
                 let root = Root { node: nowhere, height: *height, count: *count, span: *span };
                 (root, Some(Arc::new(fresh)))
             }
         };
         let Some(node) = node else { return Ok(tree) };
         let moved = match self.without(&root.node, &node, root.height, packs).await? {
-            Some(branch) => branch.encode()?,
+            Some(moved) => moved.encode()?,
             None if packs.contains(&root.node.pack) => node.encode()?,
             None => return Ok(tree),
         };
@@ -63,7 +63,7 @@ impl Forest<'_, '_> {
         Ok(Tree(Top::New { node: node.encode()?, height, count, span }))
     }
 
-    /// A branch node whose children, and all below, are not in the packs; `None` if that is so
+    /// The node with all that is below it, long values too, not in the packs; `None` if that is so
     /// already.
     fn without<'s>(
         &'s mut self,
@@ -74,14 +74,20 @@ impl Forest<'_, '_> {
     ) -> BoxFuture<'s, Result<Option<Node>, TreeError>> {
         Box::pin(async move {
             if height == 0 {
-                return Ok(None);
+                return match node {
+                    Node::Leaf(facts) => self.leaf_without(facts, packs).await,
+                    _ => Ok(None),
+                };
             }
             let branch = node.branch(name, height)?;
             let mut children: Vec<Child> = branch.children().to_vec();
             let mut changed = false;
             for window in children.chunks_mut(WINDOW) {
-                // Of leaves only those that move are read; of branch nodes all.
-                let wanted = |child: &&mut Child| height > 1 || packs.contains(&child.node.pack);
+                // Of leaves only those that move, or may refer to what moves, are read; of branch
+                // nodes all.
+                let wanted = |child: &&mut Child| {
+                    height > 1 || child.long > 0 || packs.contains(&child.node.pack)
+                };
                 let mut wanted: Vec<&mut Child> = window.iter_mut().filter(wanted).collect();
                 let names: Vec<NodeRef> = wanted.iter().map(|child| child.node).collect();
                 for (child, node) in wanted.iter_mut().zip(self.read(&names)?) {
@@ -102,6 +108,41 @@ impl Forest<'_, '_> {
         })
     }
 
+    /// A leaf whose long values are not in the packs; `None` if that is so already.
+    pub(super) async fn leaf_without(
+        &mut self,
+        facts: &Facts,
+        packs: &BTreeSet<PackId>,
+    ) -> Result<Option<Node>, TreeError> {
+        let of_pack = |blob: &Blob<'_>| packs.contains(&PackId(blob.place().pack));
+        let moving = || blob::blobs(facts, 0..facts.len()).map(|(_, x)| x).filter(of_pack);
+        if moving().next().is_none() {
+            return Ok(None);
+        }
+        let mut wanted: Vec<(NodeHash, NodeRef)> = Vec::new();
+        for blob in moving().filter(|blob| self.packs.blob(&blob.digest()).is_none()) {
+            wanted.push((blob.digest(), blob.place().into()));
+        }
+        wanted.sort_by_key(|(digest, _)| *digest);
+        wanted.dedup_by_key(|(digest, _)| *digest);
+        for window in windows(&wanted) {
+            let names: Vec<NodeRef> = window.iter().map(|(_, name)| *name).collect();
+            for ((digest, name), node) in window.iter().zip(self.read(&names)?) {
+                node.blob(name)?;
+                self.packs.push_blob(*digest, &node.encode()?);
+            }
+            self.packs.relieve().await?;
+        }
+        let facts = blob::replace(facts, |v| match v {
+            ValRef::Blob(blob) if of_pack(&blob) => {
+                let node = self.packs.blob(&blob.digest());
+                Ok(node.map(|node| blob::to_place(blob, node)))
+            }
+            _ => Ok::<_, TreeError>(None),
+        })?;
+        Ok(Some(Node::Leaf(Arc::new(facts))))
+    }
+
     /// Nodes, some of which may have been saved just now.
     fn read(&self, names: &[NodeRef]) -> Result<Vec<Arc<Node>>, TreeError> {
         let saved = |name: &NodeRef| self.packs.read(name).map(|bytes| Node::decode(name, bytes));
@@ -119,4 +160,20 @@ impl Forest<'_, '_> {
         };
         Ok(names.iter().zip(&mut saved).map(node).collect::<Result<_, _>>()?)
     }
+}
+
+/// Long values in groups that are read together.
+fn windows(mut nodes: &[(NodeHash, NodeRef)]) -> impl Iterator<Item = &[(NodeHash, NodeRef)]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |(_, node): &&(NodeHash, NodeRef)| {
+            let first = bytes == 0;
+            bytes += u64::from(node.len);
+            first || bytes <= WINDOW_BYTES
+        };
+        let count = nodes.iter().take(WINDOW).take_while(fits).count();
+        let (window, rest) = nodes.split_at(count);
+        nodes = rest;
+        (!window.is_empty()).then_some(window)
+    })
 }

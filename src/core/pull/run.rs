@@ -286,7 +286,7 @@ impl Run<'_> {
         // Of an entity without facts nothing is known, not even that there is such an id.
         let whole = |node: &usize| KeyRange::prefix(Some(self.nodes[*node].e), None, None);
         let ranges: Vec<_> = bare.iter().map(whole).collect();
-        for (node, found) in bare.iter().zip(self.db.scan(Order::Eavt, &ranges)?) {
+        for (node, found) in bare.iter().zip(self.db.scan_references(Order::Eavt, &ranges)?) {
             if found.is_empty() {
                 built[*node] = None;
             }

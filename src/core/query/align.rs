@@ -8,7 +8,8 @@ use super::functions::Comparison;
 use crate::datom::{KeyRange, Probe, Side};
 use crate::id::EntityId;
 use crate::schema::{Attribute, ValueType};
-use crate::value::{BigInt, Value};
+use crate::value::{BigInt, LONG_BYTES, PREFIX_BYTES, Value};
+use std::sync::Arc;
 
 /// An integer as an attribute of this type stores it; anything else as it is.
 pub fn typed(value: Value, value_type: Option<ValueType>) -> Value {
@@ -56,7 +57,7 @@ pub fn range(attr: &Attribute, bounds: &[(Comparison, Value)]) -> Option<KeyRang
 /// written: then the range is open there.
 fn edge(value: &Value, side: Side) -> Option<Value> {
     if !value.is_number() {
-        return Some(value.clone());
+        return text_edge(value, side);
     }
     let whole = match value {
         Value::Long(x) => Some(*x),
@@ -72,5 +73,55 @@ fn edge(value: &Value, side: Side) -> Option<Value> {
             Value::Double(x) if x.is_finite() && side == Side::After => Some(Value::Double(*x)),
             _ => None,
         },
+    }
+}
+
+/// Long values that begin with the same bytes are not sorted further by them in an index: there
+/// the range holds all that begin so.
+fn text_edge(value: &Value, side: Side) -> Option<Value> {
+    let bytes = match value {
+        Value::Str(x) | Value::Uri(x) => x.as_bytes(),
+        Value::Bytes(x) => x,
+        _ => return Some(value.clone()),
+    };
+    match side {
+        Side::Before if bytes.len() > PREFIX_BYTES => Some(first_of(value)),
+        Side::After if bytes.len() > LONG_BYTES => after(&first_of(value)),
+        _ => Some(value.clone()),
+    }
+}
+
+/// A value that is not long, is not after the given one, and that it begins with.
+fn first_of(value: &Value) -> Value {
+    let text = |x: &str| -> Arc<str> {
+        let at = (0..=PREFIX_BYTES).rev().find(|at| x.is_char_boundary(*at));
+        x[..at.unwrap_or_default()].into()
+    };
+    match value {
+        Value::Str(x) => Value::Str(text(x)),
+        Value::Uri(x) => Value::Uri(text(x)),
+        Value::Bytes(x) => Value::Bytes(x.get(..PREFIX_BYTES).unwrap_or(x).into()),
+        other => other.clone(),
+    }
+}
+
+/// A value after all that begin with the given one; `None` if there is none.
+fn after(value: &Value) -> Option<Value> {
+    let text = |x: &str| {
+        let rest = x.trim_end_matches(char::MAX);
+        let last = rest.chars().next_back()?;
+        let next = (last..).nth(1)?;
+        let kept = &rest[..rest.len() - last.len_utf8()];
+        Some(Arc::from(format!("{kept}{next}")))
+    };
+    match value {
+        Value::Str(x) => text(x).map(Value::Str),
+        Value::Uri(x) => text(x).map(Value::Uri),
+        Value::Bytes(x) => {
+            let len = x.iter().rposition(|byte| *byte != u8::MAX)?;
+            let next = [&x[..len], &[x[len] + 1]].concat();
+            Some(Value::Bytes(next.into()))
+        }
+        other => Some(other.clone()),
     }
 }

@@ -14,7 +14,7 @@ pub use apply::{About, Change, Condition, SchemaError};
 
 use crate::id::{ATTR_BASE, ATTR_USER, AttrId, BLOCK, EntityId, T};
 use crate::nearest::distance;
-use crate::value::{Keyword, Value};
+use crate::value::{Keyword, Tag, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -65,6 +65,28 @@ impl ValueType {
     /// The type with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(n, _)| *n == name).map(|(_, t)| *t)
+    }
+
+    /// What its values are; `None` where they can be of several kinds.
+    pub fn tag(self) -> Option<Tag> {
+        Some(match self {
+            ValueType::String => Tag::Str,
+            ValueType::Long => Tag::Long,
+            ValueType::Double => Tag::Double,
+            ValueType::Float => Tag::Float,
+            ValueType::BigInt => Tag::BigInt,
+            ValueType::BigDec => Tag::BigDec,
+            ValueType::Boolean => Tag::Bool,
+            ValueType::Keyword => Tag::Keyword,
+            ValueType::Symbol => Tag::Symbol,
+            ValueType::Uuid => Tag::Uuid,
+            ValueType::Instant => Tag::Inst,
+            ValueType::Uri => Tag::Uri,
+            ValueType::Bytes => Tag::Bytes,
+            ValueType::Ref => Tag::Ref,
+            ValueType::Tuple => Tag::Vector,
+            ValueType::Number => return None,
+        })
     }
 
     /// Its name after `:db.type/`.

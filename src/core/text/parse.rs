@@ -61,6 +61,7 @@ fn name(tag: Tag) -> &'static str {
         Tag::Vector | Tag::List | Tag::Set => "JSON array",
         Tag::Map => "JSON object",
         Tag::Tagged => "tagged value",
+        Tag::StrBlob | Tag::UriBlob | Tag::BytesBlob => "long value",
     }
 }
 
@@ -91,7 +92,7 @@ pub fn parse_cell(text: &str, tag: Tag) -> Result<Value, CellError> {
         Tag::Uuid => Uuid::try_parse(text).ok().filter(|_| text.len() == 36).map(Value::Uuid),
         Tag::Bytes => decode_base64(text).map(|bytes| Value::Bytes(bytes.into())),
         Tag::Vector | Tag::List | Tag::Set | Tag::Map => return collection(text, tag),
-        Tag::Tagged => None,
+        Tag::Tagged | Tag::StrBlob | Tag::UriBlob | Tag::BytesBlob => None,
     };
     found.ok_or_else(mismatch)
 }

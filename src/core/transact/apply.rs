@@ -296,7 +296,8 @@ fn change_schema(
 }
 
 fn has_facts(db: &Db, a: AttrId) -> Result<bool, DbError> {
-    let chunk = db.chunks(Order::Aevt, KeyRange::prefix(None, Some(a), None)).next();
+    let range = KeyRange::prefix(None, Some(a), None);
+    let chunk = db.chunks(Order::Aevt, range).references().next();
     Ok(chunk.transpose()?.is_some_and(|slice| !slice.is_empty()))
 }
 
@@ -330,7 +331,8 @@ fn conditions_hold(db: &Db, all: &[Condition], prepared: &Prepared) -> Result<()
 
 fn several_values(db: &Db, a: AttrId) -> Result<bool, DbError> {
     let mut last = None;
-    for slice in db.chunks(Order::Aevt, KeyRange::prefix(None, Some(a), None)) {
+    let range = KeyRange::prefix(None, Some(a), None);
+    for slice in db.chunks(Order::Aevt, range).references() {
         let slice = slice?;
         for row in slice.rows.clone() {
             let e = slice.facts.e(row);

@@ -98,11 +98,15 @@ impl Reads {
             .partition(|q| matches!(q, Question::Incoming(..)));
         let range = |e, a, v| KeyRange::prefix(e, a, v);
         let by_value = owners.iter().map(|(a, v)| range(None, Some(*a), Some(v.clone())));
-        let mut avet = scan(db, Order::Avet, by_value.chain(incoming.iter().map(Question::range)))?;
+        let by_value = by_value.chain(incoming.iter().map(Question::range));
+        let mut avet = scan(db, Order::Avet, by_value)?.into_iter();
         let by_entity = ones.iter().map(|(e, a)| range(Some(*e), Some(*a), None));
         let by_fact = facts.iter().map(|(e, a, v)| range(Some(*e), Some(*a), Some(v.clone())));
         let by_entity = by_entity.chain(by_fact).chain(entities.iter().map(Question::range));
         let mut eavt = scan(db, Order::Eavt, by_entity)?;
+        // Whether a fact is there needs no long value.
+        let known: Vec<_> = eavt.splice(ones.len()..ones.len() + facts.len(), []).collect();
+        let mut eavt = db.whole(eavt)?.into_iter();
         for key in owners {
             let found = avet.next().unwrap_or_default();
             self.owners.insert(key, found.first().map(|s| s.facts.e(s.rows.start)));
@@ -111,8 +115,8 @@ impl Reads {
             let found = eavt.next().unwrap_or_default();
             self.ones.insert(key, found.first().map(|s| s.facts.v(s.rows.start).to_value()));
         }
-        for key in facts {
-            self.facts.insert(key, eavt.next().is_some_and(|found| !found.is_empty()));
+        for (key, found) in facts.into_iter().zip(known) {
+            self.facts.insert(key, !found.is_empty());
         }
         for (questions, answers) in [(incoming, &mut avet), (entities, &mut eavt)] {
             for question in questions {
@@ -139,8 +143,7 @@ fn scan(
     db: &Db,
     order: Order,
     ranges: impl Iterator<Item = KeyRange>,
-) -> Result<std::vec::IntoIter<Vec<Slice>>, DbError> {
+) -> Result<Vec<Vec<Slice>>, DbError> {
     let ranges: Vec<_> = ranges.collect();
-    let found = if ranges.is_empty() { Vec::new() } else { db.scan(order, &ranges)? };
-    Ok(found.into_iter())
+    if ranges.is_empty() { Ok(Vec::new()) } else { db.scan_references(order, &ranges) }
 }

@@ -5,7 +5,7 @@
 //! [`ColumnBuilder`], which checks. Texts have a heap of their own, a string, so that reading one
 //! does not check its UTF-8 again.
 
-use super::{DecodeError, Tag, ValRef, Value, decode, encode};
+use super::{Blob, DecodeError, LONG_BYTES, Tag, ValRef, Value, decode, encode};
 use crate::id::EntityId;
 use uuid::Uuid;
 
@@ -63,6 +63,19 @@ impl Column {
         &self.text[start..end]
     }
 
+    /// Whether some of these rows are references to long values.
+    pub fn has_blobs(&self, rows: std::ops::Range<usize>) -> bool {
+        self.tags[rows].iter().any(|tag| tag.is_blob())
+    }
+
+    /// Whether some row is a long value that is there whole.
+    pub fn has_long(&self) -> bool {
+        let long = |(tag, bits): (&Tag, &u64)| {
+            (*bits & 0xffff_ffff) as usize > LONG_BYTES && tag.blob().is_some()
+        };
+        self.tags.iter().zip(&self.bits).any(long)
+    }
+
     /// The value of a row.
     pub fn get(&self, row: usize) -> ValRef<'_> {
         let bits = self.bits[row];
@@ -81,7 +94,10 @@ impl Column {
             Tag::Uri => ValRef::Uri(self.text(row)),
             Tag::Bytes => ValRef::Bytes(self.slice(row)),
             Tag::Uuid => ValRef::Uuid(Uuid::from_slice(self.slice(row)).unwrap_or_default()),
-            tag => ValRef::Encoded(tag, self.slice(row)),
+            tag => {
+                let bytes = self.slice(row);
+                Blob::of_form(tag, bytes).map_or(ValRef::Encoded(tag, bytes), ValRef::Blob)
+            }
         }
     }
 }
@@ -102,6 +118,7 @@ fn valid_heap(tag: Tag, bytes: &[u8]) -> bool {
         Tag::Bytes => true,
         Tag::Uuid => bytes.len() == 16,
         tag if tag.is_inline() => false,
+        tag if tag.is_blob() => Blob::of_form(tag, bytes).is_some(),
         tag => decode(tag, bytes).is_ok(),
     }
 }
@@ -178,6 +195,7 @@ impl ColumnBuilder {
                 self.text(x)
             }
             ValRef::Bytes(x) | ValRef::Encoded(_, x) => self.heap(x),
+            ValRef::Blob(x) => self.heap(x.form()),
             ValRef::Uuid(x) => self.heap(x.as_bytes()),
             ValRef::Owned(x) => {
                 let start = self.0.heap.len();

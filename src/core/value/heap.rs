@@ -107,6 +107,8 @@ fn at_depth(tag: Tag, bytes: &[u8], depth: usize) -> Option<Value> {
             let pairs = flat.chunks(2).map(|p| Some((p[0].clone(), p.get(1)?.clone())));
             Value::map(pairs.collect::<Option<_>>()?)
         }
+        // A reference is no value.
+        Tag::StrBlob | Tag::UriBlob | Tag::BytesBlob => None?,
         Tag::Tagged => {
             let (name, mut rest) = take_sized(bytes)?;
             let value = take_nested(&mut rest, depth)?;

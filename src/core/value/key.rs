@@ -16,10 +16,16 @@ use num_integer::Integer;
 use num_rational::BigRational;
 use num_traits::{Signed, ToPrimitive, Zero};
 
-/// Appends the key of a value.
+/// What the first byte of a key has beside the rank.
+pub(super) const RANK: u8 = 0x10;
+
+/// Appends the key of a value. That of a reference is its key in an index.
 pub fn encode(value: ValRef<'_>, out: &mut Vec<u8>) {
+    if let ValRef::Blob(_) = value {
+        return super::encode_in_index(value, out);
+    }
     let tag = value.tag();
-    out.push(0x10 + rank(tag));
+    out.push(RANK + rank(tag));
     match value {
         ValRef::Nil => {}
         ValRef::Bool(x) => out.push(u8::from(x)),
@@ -73,13 +79,18 @@ fn owned(value: &Value, out: &mut Vec<u8>) {
 
 /// Zero bytes are escaped, and the end is a zero that no escape follows.
 fn text(bytes: &[u8], out: &mut Vec<u8>) {
+    escaped(bytes, out);
+    out.extend([0, 0]);
+}
+
+/// Bytes of a text, not its end.
+pub(super) fn escaped(bytes: &[u8], out: &mut Vec<u8>) {
     for &b in bytes {
         out.push(b);
         if b == 0 {
             out.push(0xff);
         }
     }
-    out.extend([0, 0]);
 }
 
 const NAN: u8 = 1;

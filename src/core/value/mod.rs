@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod blob;
 mod column;
 mod heap;
 pub mod key;
@@ -18,6 +19,7 @@ mod num;
 mod order;
 mod refs;
 
+pub use blob::{Blob, LONG_BYTES, PREFIX_BYTES, Place, encode_in_index, form_of, moved};
 pub use column::{Column, ColumnBuilder};
 pub use heap::{DecodeError, MAX_DEPTH, decode, encode};
 pub use num::{BigDec, MAX_SCALE, cmp_exact, rational};

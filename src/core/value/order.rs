@@ -23,13 +23,13 @@ pub(super) fn rank(tag: Tag) -> u8 {
         | Tag::Double
         | Tag::Ref => NUMBER,
         Tag::Char => 3,
-        Tag::Str => 4,
+        Tag::Str | Tag::StrBlob => 4,
         Tag::Keyword => 5,
         Tag::Symbol => 6,
         Tag::Inst => 7,
         Tag::Uuid => 8,
-        Tag::Uri => 9,
-        Tag::Bytes => 10,
+        Tag::Uri | Tag::UriBlob => 9,
+        Tag::Bytes | Tag::BytesBlob => 10,
         Tag::Vector => 11,
         Tag::List => 12,
         Tag::Set => 13,
@@ -74,6 +74,10 @@ impl Ord for ValRef<'_> {
             (Uuid(a), Uuid(b)) => a.cmp(&b),
             (Char(a), Char(b)) => a.cmp(&b),
             (ValRef::Bool(a), ValRef::Bool(b)) => a.cmp(&b),
+            (ValRef::Blob(_), _) | (_, ValRef::Blob(_)) => match rank(self.tag()) {
+                rank if rank == self::rank(other.tag()) => self.cmp_in_index(*other),
+                rank => rank.cmp(&self::rank(other.tag())),
+            },
             (a, b) => rank(a.tag()).cmp(&rank(b.tag())).then_with(|| cmp_same_rank(a, b)),
         }
     }

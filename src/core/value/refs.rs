@@ -3,11 +3,12 @@
 //! **Invariant:** `ValRef` of a value has the same order, the same equality and the same key bytes
 //! as the value.
 
-use super::{BigDec, BigInt, BigRational, Keyword, Symbol, Uuid, Value, decode};
+use super::{BigDec, BigInt, BigRational, Blob, Keyword, Symbol, Uuid, Value, decode};
 use crate::id::EntityId;
 use std::sync::Arc;
 
 /// The type of a value as one byte, as stored. Numbers are part of the format: never reuse one.
+/// Those that end in `Blob` are references to long values, which only leaves of facts have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "each is the variant of Value with that name")]
@@ -34,15 +35,18 @@ pub enum Tag {
     Set = 19,
     Map = 20,
     Tagged = 21,
+    StrBlob = 22,
+    UriBlob = 23,
+    BytesBlob = 24,
 }
 
 impl Tag {
     /// All tags, by their number.
-    pub const ALL: [Tag; 22] = {
+    pub const ALL: [Tag; 25] = {
         use Tag::*;
         [
             Nil, Bool, Long, BigInt, Ratio, BigDec, Float, Double, Ref, Char, Str, Keyword, Symbol,
-            Inst, Uuid, Uri, Bytes, Vector, List, Set, Map, Tagged,
+            Inst, Uuid, Uri, Bytes, Vector, List, Set, Map, Tagged, StrBlob, UriBlob, BytesBlob,
         ]
     };
 
@@ -54,6 +58,31 @@ impl Tag {
     /// Whether a value of this type is text with a sigil or none.
     pub fn is_text(self) -> bool {
         matches!(self, Tag::Str | Tag::Keyword | Tag::Symbol | Tag::Uri)
+    }
+
+    /// Whether it is a reference to a long value.
+    pub fn is_blob(self) -> bool {
+        matches!(self, Tag::StrBlob | Tag::UriBlob | Tag::BytesBlob)
+    }
+
+    /// The reference to a long value of this type; `None` where even long ones are kept whole.
+    pub fn blob(self) -> Option<Self> {
+        match self {
+            Tag::Str => Some(Tag::StrBlob),
+            Tag::Uri => Some(Tag::UriBlob),
+            Tag::Bytes => Some(Tag::BytesBlob),
+            _ => None,
+        }
+    }
+
+    /// The type of the value that this is, or refers to.
+    pub fn whole(self) -> Self {
+        match self {
+            Tag::StrBlob => Tag::Str,
+            Tag::UriBlob => Tag::Uri,
+            Tag::BytesBlob => Tag::Bytes,
+            whole => whole,
+        }
     }
 
     /// Whether a value of this type fits in 64 bits of a column; the others live in its heap.
@@ -83,6 +112,8 @@ pub enum ValRef<'a> {
     Bytes(&'a [u8]),
     /// Heap form of a type whose comparison needs it decoded: big numbers and collections.
     Encoded(Tag, &'a [u8]),
+    /// A reference to a long value.
+    Blob(Blob<'a>),
     /// A big number or a collection that is there as a value.
     Owned(&'a Value),
 }
@@ -106,12 +137,15 @@ impl<'a> ValRef<'a> {
             Self::Uri(_) => Tag::Uri,
             Self::Bytes(_) => Tag::Bytes,
             Self::Encoded(tag, _) => tag,
+            Self::Blob(blob) => blob.tag(),
             Self::Owned(value) => value.tag(),
         }
     }
 
     /// The value itself. Cost: an allocation for what is not inline. A heap form that does not
-    /// decode is `Nil`: columns check what they hold when they are read from storage.
+    /// decode is `Nil`: columns check what they hold when they are read from storage. Of a
+    /// reference only what is known here can be told: it becomes a tagged form that no attribute
+    /// takes. Whoever reads trees fetches the value first.
     pub fn to_value(self) -> Value {
         match self {
             Self::Nil => Value::Nil,
@@ -129,6 +163,7 @@ impl<'a> ValRef<'a> {
             Self::Uri(x) => Value::Uri(x.into()),
             Self::Bytes(x) => Value::Bytes(x.into()),
             Self::Encoded(tag, bytes) => decode(tag, bytes).unwrap_or(Value::Nil),
+            Self::Blob(blob) => unread(blob),
             Self::Owned(value) => value.clone(),
         }
     }
@@ -197,4 +232,13 @@ impl From<BigDec> for Value {
 
 fn integer(x: BigInt) -> Value {
     i64::try_from(&x).map_or_else(|_| Value::BigInt(Arc::new(x)), Value::Long)
+}
+
+/// What is known of a long value without its bytes: its length, and its hash.
+fn unread(blob: Blob<'_>) -> Value {
+    let known = [
+        Value::Long(i64::try_from(blob.value_bytes()).unwrap_or(i64::MAX)),
+        Value::str(&blob.digest().to_string()),
+    ];
+    Value::Tagged(Arc::new((Symbol::new("factfs/unread"), Value::Vector(known.into()))))
 }

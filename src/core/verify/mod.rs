@@ -187,7 +187,7 @@ pub async fn verify(
     let heads = Heads::read(place, &databases, &mut found).await?;
     let mut report = Report { database: databases.first().copied(), ..Report::default() };
     let mut packs = Packs::default();
-    let roots = heads.all.values().flat_map(|(head, _)| head.base.roots()).map(|r| r.node.pack);
+    let roots = heads.all.values().flat_map(|(head, _)| head.base.roots()).map(|root| root.node);
     packs.read(place, roots.collect::<Vec<_>>().into_iter(), &mut found).await?;
     let mut logs = Logs::new(place, &databases);
     heads.check(place, &packs, &mut logs, &mut report, &mut found).await?;

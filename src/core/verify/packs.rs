@@ -2,8 +2,9 @@
 //! themselves are not kept.
 //!
 //! **Invariant:** memory is one pack for each request under way (at most [`AHEAD`]) and a summary
-//! of a few hundred bytes for each node, never the facts. A pack is read because a node that was
-//! read refers to it, or a head: no listing is needed.
+//! of a few hundred bytes for each node and for each long value that a leaf refers to, never the
+//! facts. A pack is read because a node that is reached from a head refers to it: no listing is
+//! needed.
 
 use super::Findings;
 use super::sums::{ByAttribute, Sum};
@@ -12,11 +13,12 @@ use crate::conn::Place;
 use crate::datom::{Facts, Order};
 use crate::hash::NodeHash;
 use crate::id::{T, Tx};
-use crate::index::{Branch, Child, Footed, Node, NodeRef, PackFooter, PackId};
+use crate::index::{Branch, Child, Footed, Node, NodeRef, PackFooter, PackId, blobs};
 use crate::store::{BoxFuture, Fetch, StoreError, join_all};
+use crate::value::{Blob, PREFIX_BYTES};
 use bytes::Bytes;
-use hashbrown::HashMap;
-use std::collections::BTreeSet;
+use hashbrown::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many packs are read at once.
 const AHEAD: usize = 4;
@@ -25,9 +27,19 @@ const AHEAD: usize = 4;
 #[derive(Debug)]
 pub(super) enum Summary {
     Leaf(Box<Leaf>),
-    Branch { height: u8, children: Vec<(Vec<u8>, Child)> },
-    Rows { count: u64, ends: Option<(Vec<u8>, Vec<u8>)>, sum: Sum },
-    Blob,
+    Branch {
+        height: u8,
+        children: Vec<(Vec<u8>, Child)>,
+    },
+    Rows {
+        count: u64,
+        ends: Option<(Vec<u8>, Vec<u8>)>,
+        sum: Sum,
+    },
+    /// What its references must say of it.
+    Blob {
+        said: NodeHash,
+    },
 }
 
 /// What is kept of a leaf of facts.
@@ -41,6 +53,10 @@ pub(super) struct Leaf {
     pub(super) ended: u64,
     /// What no tree may hold, if it holds it.
     pub(super) wrong: Option<&'static str>,
+    /// Rows that refer to long values.
+    pub(super) long: u64,
+    /// The nodes that they refer to, each once, with what they say of them.
+    pub(super) blobs: Vec<(NodeRef, NodeHash)>,
     pub(super) sums: ByAttribute,
 }
 
@@ -70,16 +86,23 @@ impl Packs {
         self.read.iter()
     }
 
-    /// Reads the packs of these nodes and of all that their packs refer to.
+    /// Reads the packs of these nodes and of all that is reached from them. Of a pack all nodes are
+    /// looked at, also those that are reached no more: what these refer to may be gone.
     pub(super) async fn read(
         &mut self,
         place: &Place,
-        roots: impl Iterator<Item = PackId>,
+        roots: impl Iterator<Item = NodeRef>,
         findings: &mut Findings<'_>,
     ) -> Result<(), StoreError> {
-        let mut wanted: BTreeSet<PackId> = roots.collect();
+        let mut reached = Reached::default();
+        roots.for_each(|root| reached.add(&root));
         loop {
-            let next: Vec<PackId> = wanted.iter().take(AHEAD).copied().collect();
+            while let Some((pack, offset)) = reached.next_in(&self.read) {
+                if let Some((_, _, summary)) = self.nodes.get(&(pack, offset)) {
+                    summary.references(|node| reached.add(node));
+                }
+            }
+            let next = reached.packs();
             if next.is_empty() {
                 return Ok(());
             }
@@ -90,16 +113,11 @@ impl Packs {
             let gets: Vec<BoxFuture<'_, _>> =
                 fetches.iter().map(|fetch| place.store.get(fetch)).collect();
             for ((pack, fetch), read) in next.iter().zip(&fetches).zip(join_all(gets).await) {
-                wanted.remove(pack);
                 self.read.insert(*pack);
                 match read {
                     Ok(bytes) => {
                         self.bytes += bytes.len() as u64;
-                        for other in self.sum_up(*pack, &bytes, findings) {
-                            if !self.read.contains(&other) {
-                                wanted.insert(other);
-                            }
-                        }
+                        self.sum_up(*pack, &bytes, findings);
                     }
                     Err(error) => findings.unreadable(&fetch.key, error)?,
                 }
@@ -108,16 +126,12 @@ impl Packs {
         }
     }
 
-    /// Sums up the nodes of a pack; the packs that they refer to.
-    fn sum_up(&mut self, pack: PackId, bytes: &Bytes, found: &mut Findings<'_>) -> Vec<PackId> {
-        let mut others = BTreeSet::new();
+    /// Sums up the nodes of a pack.
+    fn sum_up(&mut self, pack: PackId, bytes: &Bytes, found: &mut Findings<'_>) {
         let key = crate::conn::pack_name(pack);
         let nodes = match PackFooter::nodes_of(bytes) {
             Ok(nodes) => nodes,
-            Err(error) => {
-                found.add(&key, error.to_string());
-                return Vec::new();
-            }
+            Err(error) => return found.add(&key, error.to_string()),
         };
         for (footed, stored) in nodes {
             let wrong = |what: String| format!("node {} at {}: {what}", footed.hash, footed.offset);
@@ -127,16 +141,61 @@ impl Packs {
             }
             match summary(stored, &footed) {
                 Ok(summary) => {
-                    if let Summary::Branch { children, .. } = &summary {
-                        others.extend(children.iter().map(|(_, child)| child.node.pack));
-                    }
                     let node = (footed.hash, footed.len, summary);
                     self.nodes.insert((pack, footed.offset), node);
                 }
                 Err(error) => found.add(&key, wrong(error.to_string())),
             }
         }
-        others.into_iter().collect()
+    }
+}
+
+/// Nodes that are referred to, and those of them that are still to be followed.
+#[derive(Debug, Default)]
+struct Reached {
+    all: HashSet<(PackId, u64)>,
+    next: Vec<(PackId, u64)>,
+    /// Those whose packs were not read when their turn came.
+    waiting: BTreeMap<PackId, Vec<u64>>,
+}
+
+impl Reached {
+    fn add(&mut self, node: &NodeRef) {
+        if self.all.insert((node.pack, node.offset)) {
+            self.next.push((node.pack, node.offset));
+        }
+    }
+
+    /// The next node in one of these packs.
+    fn next_in(&mut self, packs: &BTreeSet<PackId>) -> Option<(PackId, u64)> {
+        while let Some((pack, offset)) = self.next.pop() {
+            if packs.contains(&pack) {
+                return Some((pack, offset));
+            }
+            self.waiting.entry(pack).or_default().push(offset);
+        }
+        None
+    }
+
+    /// Some packs that are to be read next: what waits for them has its turn then.
+    fn packs(&mut self) -> Vec<PackId> {
+        let packs: Vec<PackId> = self.waiting.keys().take(AHEAD).copied().collect();
+        for pack in &packs {
+            let offsets = self.waiting.remove(pack).unwrap_or_default();
+            self.next.extend(offsets.into_iter().map(|offset| (*pack, offset)));
+        }
+        packs
+    }
+}
+
+impl Summary {
+    /// The nodes that a node refers to.
+    fn references(&self, mut each: impl FnMut(&NodeRef)) {
+        match self {
+            Self::Branch { children, .. } => children.iter().for_each(|(_, x)| each(&x.node)),
+            Self::Leaf(leaf) => leaf.blobs.iter().for_each(|(node, _)| each(node)),
+            Self::Rows { .. } | Self::Blob { .. } => {}
+        }
     }
 }
 
@@ -158,8 +217,16 @@ fn summary(stored: &[u8], footed: &Footed) -> Result<Summary, CodecError> {
             let ends = last.map(|last| (rows.key(0).to_vec(), rows.key(last).to_vec()));
             Summary::Rows { count: rows.len() as u64, ends, sum }
         }
-        Node::Blob(_) => Summary::Blob,
+        Node::Blob(bytes) => {
+            let prefix = bytes.get(..PREFIX_BYTES).unwrap_or(&bytes);
+            Summary::Blob { said: said(prefix, bytes.len() as u64, NodeHash::of(&bytes)) }
+        }
     })
+}
+
+/// All that a reference says of a long value.
+fn said(prefix: &[u8], value_bytes: u64, digest: NodeHash) -> NodeHash {
+    NodeHash::of(&[prefix, &value_bytes.to_le_bytes(), &digest.0].concat())
 }
 
 fn children(branch: &Branch) -> Vec<(Vec<u8>, Child)> {
@@ -185,9 +252,20 @@ fn leaf(facts: &Facts) -> Leaf {
     let wrong = match () {
         () if facts.retractions().iter().any(|retraction| *retraction) => Some("a retraction"),
         () if (0..facts.len()).any(backward) => Some("a fact that ended before it began"),
+        () if facts.values().has_long() => Some("a long value that is no node of its own"),
         () => None,
     };
+    let referred = |(_, blob): (usize, Blob<'_>)| {
+        let said = said(blob.prefix(), blob.value_bytes(), blob.digest());
+        (NodeRef::from(blob.place()), said)
+    };
+    let mut all: Vec<_> = blobs(facts, 0..facts.len()).map(referred).collect();
+    let long = all.len() as u64;
+    all.sort_by_key(|(node, said)| (node.hash, node.pack, node.offset, *said));
+    all.dedup();
     Leaf {
+        long,
+        blobs: all,
         span: (ts().min().unwrap_or_default(), ts().max().unwrap_or_default()),
         count: facts.len() as u64,
         keys,

@@ -153,6 +153,6 @@ impl ByAttribute {
 
 fn fact(key: &RowKey<'_>) -> Sum {
     let mut value = Vec::with_capacity(16);
-    crate::value::key::encode(key.v, &mut value);
+    crate::value::encode_in_index(key.v, &mut value);
     Sum::of(&[&key.e.0.to_le_bytes(), &key.a.0.to_le_bytes(), &value])
 }

@@ -4,13 +4,17 @@
 //! many heads share it. What a branch node says of a child is what the child is.
 
 use super::Findings;
-use super::packs::{Packs, Summary};
+use super::packs::{Leaf, Packs, Summary};
 use super::sums::{ByAttribute, Sum};
 use crate::datom::Order;
+use crate::hash::NodeHash;
 use crate::id::T;
 use crate::index::{NodeRef, Root};
 use hashbrown::HashMap;
 use std::sync::Arc;
+
+/// Of a node that a fact refers to.
+const LOST: &str = "it is not in the pack, or not the long value that a fact refers to";
 
 /// What a tree is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +29,7 @@ pub(super) enum Kind {
 #[derive(Debug, Default)]
 pub(super) struct Total {
     count: u64,
+    long: u64,
     span: (T, T),
     ends: Option<(Vec<u8>, Vec<u8>)>,
     /// Of facts.
@@ -107,7 +112,8 @@ impl<'a> Trees<'a> {
                 let mut sum = Total::default();
                 for (i, (separator, child)) in children.iter().enumerate() {
                     let total = self.node(&child.node, height - 1, kind, found)?;
-                    if total.count != child.count || total.span != child.span {
+                    let seen = (total.count, total.long, total.span);
+                    if seen != (child.count, child.long, child.span) {
                         wrong(found, "it has wrong counts of a child");
                         return None;
                     }
@@ -124,6 +130,11 @@ impl<'a> Trees<'a> {
             (Summary::Leaf(leaf), Kind::Facts { order, ended }) if height == 0 => {
                 let keys = leaf.keys[order as usize].clone();
                 let all_as_told = leaf.ended == if ended { leaf.count } else { 0 };
+                if let Some(value) = self.lost(leaf) {
+                    let key = crate::conn::pack_name(value.pack);
+                    found.add(&key, format!("node {} at {}: {LOST}", value.hash, value.offset));
+                    return None;
+                }
                 let what = match (&keys, leaf.wrong) {
                     (_, Some(what)) => what,
                     (None, _) => "rows that are not in order",
@@ -134,8 +145,9 @@ impl<'a> Trees<'a> {
                     wrong(found, what);
                     return None;
                 }
-                let (count, span, sums) = (leaf.count, leaf.span, leaf.sums.clone());
-                Some(Total { count, span, ends: keys, sums, rows: Sum::default() })
+                let (count, long, span) = (leaf.count, leaf.long, leaf.span);
+                let (sums, rows) = (leaf.sums.clone(), Sum::default());
+                Some(Total { count, long, span, ends: keys, sums, rows })
             }
             (Summary::Rows { count, ends, sum }, Kind::Commits) if height == 0 => {
                 let (count, ends, rows) = (*count, ends.clone(), *sum);
@@ -146,6 +158,17 @@ impl<'a> Trees<'a> {
                 None
             }
         }
+    }
+}
+
+impl Trees<'_> {
+    /// A node that a leaf refers to and that is not there, or holds another value.
+    fn lost<'l>(&self, leaf: &'l Leaf) -> Option<&'l NodeRef> {
+        let is_there = |(node, said): &&(NodeRef, NodeHash)| match self.packs.get(node) {
+            Some(Summary::Blob { said: known }) => known == said,
+            _ => false,
+        };
+        leaf.blobs.iter().find(|value| !is_there(value)).map(|(value, _)| value)
     }
 }
 
@@ -161,6 +184,7 @@ impl Total {
             (own, other) => own.or_else(|| other.clone()),
         };
         self.count += child.count;
+        self.long += child.long;
         self.sums.add(&child.sums);
         self.rows += child.rows;
     }

@@ -4,14 +4,13 @@
 //! back to it, also where a name had to be escaped or shortened.
 
 use super::node::{ByKey, Name};
-use super::plan::tag_of;
 use crate::error::{Failure, Result};
 use crate::name::{self, Unescaped};
 use crate::render;
 use factfs_core::datom::{KeyRange, Order};
 use factfs_core::db::Db;
 use factfs_core::id::EntityId;
-use factfs_core::schema::Attribute;
+use factfs_core::schema::{Attribute, ValueType};
 use factfs_core::text::{parse_cell, write_json};
 use factfs_core::value::{Tag, Value};
 use std::collections::BTreeSet;
@@ -90,13 +89,14 @@ pub fn entities(db: &Db, key: &ByKey) -> Result<(bool, Vec<EntityId>)> {
         None => return Ok((attribute.unique.is_some(), Vec::new())),
     };
     let range = KeyRange::prefix(None, Some(attribute.id), Some(value));
-    let slices = db.scan(Order::Avet, &[range])?;
-    let ids = slices.iter().flatten().flat_map(|slice| slice.datoms().map(|datom| datom.e));
+    let slices = db.scan_references(Order::Avet, &[range])?;
+    let ids =
+        slices.iter().flatten().flat_map(|slice| slice.rows.clone().map(|row| slice.facts.e(row)));
     Ok((attribute.unique.is_some(), ids.collect()))
 }
 
 fn value(db: &Db, attribute: &Attribute, components: &[Name]) -> Result<Option<Value>> {
-    let Some(tag) = attribute.value_type.and_then(tag_of) else {
+    let Some(tag) = attribute.value_type.and_then(ValueType::tag) else {
         return search(db, attribute, components);
     };
     let mut text = Vec::new();
@@ -198,7 +198,7 @@ fn values(db: &Db, components: &[Name], rest: &[Name]) -> Result<Vec<ByName>> {
 /// Whether a keyword value has this namespace folder: `:a` in `by/NS/ATTR/:a/b.edn`.
 pub fn is_keyword_folder(db: &Db, key: &ByKey) -> Result<bool> {
     let attribute = attribute(db, &key.components)?;
-    let keyword = attribute.value_type.and_then(tag_of) == Some(Tag::Keyword);
+    let keyword = attribute.value_type.and_then(ValueType::tag) == Some(Tag::Keyword);
     Ok(keyword
         && key.is_namespace()
         && !values(db, &key.components, &key.components[2..])?.is_empty())

@@ -17,7 +17,7 @@ use factfs_core::hash::NodeHash;
 use factfs_core::query::{Input, InputKind, InputSpec};
 use factfs_core::schema::ValueType;
 use factfs_core::text::parse_cell;
-use factfs_core::value::{Tag, Value};
+use factfs_core::value::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -331,7 +331,7 @@ impl Binding<'_> {
         let pinned = self.sources.iter().find(|pinned| pinned.symbol == *source);
         let schema = pinned.or(self.sources.first()).map(|pinned| pinned.moment.db.schema());
         let found = schema.and_then(|schema| schema.attr(attribute)).and_then(|a| a.value_type);
-        let Some(tag) = found.and_then(tag_of) else { return Ok(untyped(&text)) };
+        let Some(tag) = found.and_then(ValueType::tag) else { return Ok(untyped(&text)) };
         parse_cell(&text, tag)
             .map_err(|error| Failure::new(Kind::Invalid, format!("{symbol}: {error}")))
     }
@@ -362,26 +362,4 @@ fn untyped(text: &str) -> Value {
         Some(Value::Symbol(_)) | None => Value::str(text),
         Some(value) => value.clone(),
     }
-}
-
-/// The type of values of an attribute's type.
-pub(super) fn tag_of(value_type: ValueType) -> Option<Tag> {
-    Some(match value_type {
-        ValueType::String => Tag::Str,
-        ValueType::Long => Tag::Long,
-        ValueType::Double => Tag::Double,
-        ValueType::Float => Tag::Float,
-        ValueType::BigInt => Tag::BigInt,
-        ValueType::BigDec => Tag::BigDec,
-        ValueType::Boolean => Tag::Bool,
-        ValueType::Keyword => Tag::Keyword,
-        ValueType::Symbol => Tag::Symbol,
-        ValueType::Uuid => Tag::Uuid,
-        ValueType::Instant => Tag::Inst,
-        ValueType::Uri => Tag::Uri,
-        ValueType::Bytes => Tag::Bytes,
-        ValueType::Ref => Tag::Ref,
-        ValueType::Tuple => Tag::Vector,
-        ValueType::Number => return None,
-    })
 }

@@ -339,7 +339,7 @@ impl Tree {
 }
 
 fn check_entity(db: &Db, e: EntityId) -> Result<()> {
-    let facts = db.scan(Order::Eavt, &[KeyRange::prefix(Some(e), None, None)])?;
+    let facts = db.scan_references(Order::Eavt, &[KeyRange::prefix(Some(e), None, None)])?;
     if facts.iter().flatten().all(|slice| slice.is_empty()) {
         return Err(Failure::not_found(format!("entity {e} has no facts here")));
     }

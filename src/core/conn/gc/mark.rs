@@ -1,15 +1,16 @@
 //! Marking: all objects that a head reaches.
 //!
 //! **Invariant:** what is marked from a head is all that is needed to read it and its whole
-//! history: novelty, log segments that it lists, packs of all its nodes, and the segments that its
-//! COMMITS tree names. Branch nodes know the place of their children, so leaves of facts are never
+//! history: novelty, log segments that it lists, packs of all its nodes, long values among them,
+//! and the segments that its COMMITS tree names. Branch nodes know the place of their children and
+//! whether there are long values below, so of the leaves of facts only those that refer to some are
 //! read; a node that several heads share is visited once.
 
 use super::super::commits;
 use super::super::flush::pack_name;
 use super::super::{ConnError, Place};
 use crate::commit::{Head, Refs, Tag, log_name, novelty_name};
-use crate::index::{Node, NodeRef, NodesError, PackId, Root};
+use crate::index::{Child, Node, NodeRef, NodesError, PackId, Root, blobs};
 use crate::store::Fetch;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -64,20 +65,27 @@ impl Marks {
 
     /// Marks the nodes below a root; of COMMITS also what its rows name.
     fn tree(&mut self, place: &Place, root: &Root, is_commits: bool) -> Result<(), ConnError> {
-        let (mut level, mut height) = (vec![root.node], root.height);
+        let (mut level, mut height) = (vec![(root.node, true)], root.height);
         loop {
-            level.retain(|node| self.node(node));
-            if level.is_empty() || height == 0 && !is_commits {
-                return Ok(());
-            }
+            level.retain(|(node, _)| self.node(node));
+            let read = level.iter().filter(|(_, is_read)| *is_read).map(|(node, _)| *node);
+            let read: Vec<NodeRef> = read.collect();
             let mut below = Vec::new();
-            for window in level.chunks(WINDOW) {
+            for window in read.chunks(WINDOW) {
                 for (name, node) in window.iter().zip(place.nodes.get(window)?) {
                     match node.as_ref() {
                         Node::Branch(branch) if branch.height() == height => {
-                            below.extend(branch.children().iter().map(|child| child.node));
+                            let is_read =
+                                |child: &Child| height > 1 || is_commits || child.long > 0;
+                            let children = branch.children().iter();
+                            below.extend(children.map(|child| (child.node, is_read(child))));
                         }
-                        Node::Rows(rows) if height == 0 => {
+                        Node::Leaf(facts) if height == 0 && !is_commits => {
+                            for (_, blob) in blobs(facts, 0..facts.len()) {
+                                self.node(&blob.place().into());
+                            }
+                        }
+                        Node::Rows(rows) if height == 0 && is_commits => {
                             for row in 0..rows.len() {
                                 let segment = commits::segment(rows.value(row));
                                 let wrong = |e| place.damaged(&pack_name(name.pack), e);
@@ -91,7 +99,10 @@ impl Marks {
                     }
                 }
             }
-            (level, height) = (below, height.saturating_sub(1));
+            if height == 0 {
+                return Ok(());
+            }
+            (level, height) = (below, height - 1);
         }
     }
 

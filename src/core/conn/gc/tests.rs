@@ -4,7 +4,9 @@ use super::super::testing::*;
 use super::super::{Conn, ConnError, Options, Retention, create};
 use super::*;
 use crate::conn::Flush;
-use crate::store::{Host, MemoryStore};
+use crate::schema::builtin;
+use crate::store::{Host, MemoryStore, Store};
+use crate::value::Value;
 use std::sync::Arc;
 
 fn options() -> Options {
@@ -131,4 +133,22 @@ fn a_damaged_note_is_named_and_nothing_is_deleted() {
     let error = collect(&conn, 0).unwrap_err().to_string();
     assert!(error.contains(&note), "{error}");
     assert_eq!(store.names(), before);
+}
+
+#[test]
+fn long_values_are_in_use_where_a_fact_refers_to_them() {
+    let (store, _, conn) = timed();
+    let mut dice = Dice(3);
+    let long: String = (0..60_000).map(|_| char::from(b'!' + dice.below(90) as u8)).collect();
+    say(&conn, Say { new: vec![(builtin::DOC, Value::str(&long))], ..Say::default() }).unwrap();
+    assert!(block_on(conn.flush()).unwrap());
+    collect(&conn, 0).unwrap();
+    let mut marks = Marks::default();
+    marks.head(conn.place(), &conn.opened().head).unwrap();
+    let listed = block_on(store.list("pack/")).unwrap();
+    let sizes = listed.iter().map(|pack| (pack.key.as_str(), pack.size_bytes)).collect();
+    // The packs are mostly this value; were it not counted, they would be called sparse.
+    assert_eq!(marks.sparse(&sizes), []);
+    assert!(listed.iter().all(|pack| marks.has(&pack.key)));
+    assert!(listed.iter().map(|pack| pack.size_bytes).sum::<u64>() > 40_000);
 }

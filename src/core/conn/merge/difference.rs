@@ -72,6 +72,7 @@ pub(super) fn by_trees(place: &Place, base: &Opened, source: &Opened) -> Result<
     let (one, other) = (root(base), root(source));
     let nodes = place.nodes.as_ref();
     let (one, other) = index::diff(nodes, one.as_ref(), other.as_ref(), Order::Eavt)?;
+    let (one, other) = (index::whole_facts(nodes, one)?, index::whole_facts(nodes, other)?);
     let (in_base, in_source) = (facts(&one), facts(&other));
     let (over_base, over_source) = (layered(base), layered(source));
     let in_trees = in_base.iter().chain(&in_source);

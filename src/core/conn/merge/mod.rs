@@ -109,16 +109,12 @@ impl From<DbError> for MergeError {
 impl Conn {
     /// What is merged when a name says what: a branch, a tag, or any moment of this branch.
     pub async fn source(&self, name: &str) -> Result<Opened, ConnError> {
+        let found = self.find(name).await?;
+        if found.t == found.opened.head.tip.t() {
+            return Ok(found.opened);
+        }
         let place = &self.inner.place;
-        let refs = place.refs().await?;
-        if let Some(tag) = refs.tags.get(name) {
-            return place.open_tag(tag).await;
-        }
-        if let Some(branch) = refs.branches.get(name).filter(|branch| !branch.closed) {
-            return Ok(place.open_newest(&branch.head, None).await?.opened);
-        }
-        let t = self.at(name).await?.db.basis_t();
-        place.open_past(&refs, &self.opened(), t).await
+        place.open_past(&place.refs().await?, &found.opened, found.t).await
     }
 
     /// What merging `source` into the newest head would do. Nothing is written.

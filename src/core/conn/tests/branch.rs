@@ -31,3 +31,73 @@ fn branches_are_made_and_go_their_own_way() {
     }
     assert!(matches!(block_on(place.delete_branch("main")), Err(ConnError::DefaultBranch(_))));
 }
+
+/// Two lines that part after `t` 2 and both go on to 6, with the same schema.
+fn parted() -> (Conn, Conn) {
+    let (_, main) = fresh(Options::default());
+    (0..2).for_each(|i| drop(say(&main, Say::new(&format!("both/{i}"))).unwrap()));
+    block_on(main.place().create_branch("exp", &main.opened(), T(2))).unwrap();
+    let exp = block_on(main.on_branch(Some("exp"))).unwrap();
+    for (conn, name) in [(&main, "main"), (&exp, "exp")] {
+        (2..6).for_each(|i| drop(say(conn, Say::new(&format!("{name}/{i}"))).unwrap()));
+    }
+    (main, exp)
+}
+
+#[test]
+fn each_line_has_its_own_past() {
+    let (main, exp) = parted();
+    // Both are asked of one connection, which keeps what it opened.
+    let there = exp.db().snapshot().commit.unwrap();
+    let id = block_on(main.place().entry(&exp.opened(), T(4))).unwrap().id;
+    for _ in 0..2 {
+        let here = block_on(main.at("4")).unwrap();
+        assert_eq!(idents(&here.db), idents(&main.db().as_of(T(4))));
+        let other = block_on(main.at(&id.to_string())).unwrap();
+        assert_eq!(idents(&other.db), idents(&exp.db().as_of(T(4))));
+        assert_eq!((here.fixed, other.fixed, other.commit), (true, true, Some(id)));
+        let tip = block_on(main.at(&there.to_string())).unwrap();
+        assert_eq!((idents(&tip.db), tip.commit), (idents(&exp.db()), Some(there)));
+    }
+}
+
+#[test]
+fn what_begins_at_another_line_begins_there() {
+    let (main, exp) = parted();
+    let place = main.place();
+    block_on(place.create_tag("mark", &exp.opened(), T(5), false)).unwrap();
+    let id = block_on(place.entry(&exp.opened(), T(4))).unwrap().id;
+    let of = |t: usize| exp.db().as_of(T(t as u64));
+    for (i, (when, t)) in [("exp", 6), ("mark", 5), (&id.to_string(), 4)].into_iter().enumerate() {
+        let found = block_on(main.find(when)).unwrap();
+        let name = format!("from-{i}");
+        block_on(place.create_branch(&name, &found.opened, found.t)).unwrap();
+        let made = block_on(main.on_branch(Some(&name))).unwrap();
+        assert_eq!(idents(&made.db()), idents(&of(t)), "{when}");
+        assert_eq!(block_on(main.source(when)).unwrap().head.tip.t(), T(t as u64), "{when}");
+    }
+}
+
+#[test]
+fn a_tag_from_before_a_collection_is_living() {
+    let (main, exp) = parted();
+    let place = main.place();
+    block_on(place.create_tag("mark", &exp.opened(), T(5), false)).unwrap();
+    let now = Collection { grace_ms: 0, ..Collection::default() };
+    block_on(place.collect(&now, &mut |_, _| ())).unwrap();
+    let found = block_on(main.find("mark")).unwrap();
+    block_on(place.create_branch("again", &found.opened, found.t)).unwrap();
+    let made = block_on(main.on_branch(Some("again"))).unwrap();
+    assert_eq!(idents(&made.db()), idents(&exp.db().as_of(T(5))));
+}
+
+#[test]
+fn a_closed_branch_is_no_moment() {
+    let (main, exp) = parted();
+    let there = exp.db().snapshot().commit.unwrap().to_string();
+    block_on(main.place().delete_branch("exp")).unwrap();
+    for when in ["exp", &there, "7"] {
+        let found = block_on(main.find(when));
+        assert!(matches!(found, Err(ConnError::NoCommit(_))), "{when}: {found:?}");
+    }
+}

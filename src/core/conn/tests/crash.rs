@@ -240,3 +240,13 @@ fn a_creation_can_stop_anywhere() {
         }
     }
 }
+
+#[test]
+fn a_claim_can_stop_anywhere() {
+    async fn claim(conn: Conn) -> Result<bool, ConnError> {
+        conn.claim(7, "http://one:4711").await?;
+        conn.release().await?;
+        Ok(false)
+    }
+    assert!(stop_everywhere(3, claim) >= 4);
+}

@@ -2,13 +2,15 @@
 
 mod backfill;
 mod branch;
+mod claim;
 mod crash;
+mod long;
 mod pace;
 mod sequence;
 mod time;
 
 use super::testing::*;
-use super::{Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};
+use super::{Collection, Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};
 use crate::commit::TAIL_BYTES;
 use crate::datom::Order;
 use crate::db::{Db, DbError, Prepared};

@@ -51,9 +51,9 @@ fn schema_change(dice: &mut Dice, forgets: bool) -> &'static str {
 
 /// What was said: the datoms of each transaction.
 #[derive(Default)]
-struct Said(Vec<(Tx, Vec<Datom>)>);
+pub(super) struct Said(pub(super) Vec<(Tx, Vec<Datom>)>);
 
-type Fact = (EntityId, AttrId, Value);
+pub(super) type Fact = (EntityId, AttrId, Value);
 
 impl Said {
     /// Facts over time: from when until when.
@@ -85,14 +85,14 @@ impl Said {
         all
     }
 
-    fn as_of(&self, db: &Db, t: T) -> BTreeSet<Datom3> {
+    pub(super) fn as_of(&self, db: &Db, t: T) -> BTreeSet<Datom3> {
         let at = |(fact, tx, end): &(Fact, Tx, Option<Tx>)| {
             (tx.t() <= t && end.is_none_or(|end| end.t() > t)).then(|| (fact.clone(), *tx, true))
         };
         self.shown(db).iter().filter_map(at).collect()
     }
 
-    fn history(&self, db: &Db, t: T) -> BTreeSet<Datom3> {
+    pub(super) fn history(&self, db: &Db, t: T) -> BTreeSet<Datom3> {
         let mut all = BTreeSet::new();
         for (fact, tx, end) in self.shown(db) {
             all.insert((fact.clone(), tx, true));
@@ -103,7 +103,7 @@ impl Said {
     }
 }
 
-type Datom3 = (Fact, Tx, bool);
+pub(super) type Datom3 = (Fact, Tx, bool);
 
 fn set(db: &Db, order: Order) -> BTreeSet<Datom3> {
     let datoms = db.datoms(order, None, None, None).unwrap();
@@ -114,7 +114,7 @@ fn set(db: &Db, order: Order) -> BTreeSet<Datom3> {
 }
 
 /// That a database shows exactly these datoms, in each of its orders.
-fn check(db: &Db, expected: &BTreeSet<Datom3>, what: &str) {
+pub(super) fn check(db: &Db, expected: &BTreeSet<Datom3>, what: &str) {
     for order in Order::ALL {
         let (mut found, mut expected) = (set(db, order), expected.clone());
         if order == Order::Avet {
@@ -123,10 +123,17 @@ fn check(db: &Db, expected: &BTreeSet<Datom3>, what: &str) {
             found.retain(there);
             expected.retain(there);
         }
-        let missing: Vec<_> = expected.difference(&found).collect();
-        let extra: Vec<_> = found.difference(&expected).collect();
-        assert!(found == expected, "{what}, {order:?}: missing {missing:?}, extra {extra:?}");
+        if found != expected {
+            let missing: Vec<_> = expected.difference(&found).map(shown).collect();
+            let extra: Vec<_> = found.difference(&expected).map(shown).collect();
+            panic!("{what}, {order:?}: missing {missing:?}, extra {extra:?}");
+        }
     }
+}
+
+/// A datom in few words.
+fn shown(datom: &Datom3) -> String {
+    format!("{datom:?}").chars().take(200).collect()
 }
 
 /// Random transactions, with flushes and spills wherever; what was said.
@@ -289,7 +296,7 @@ fn what_keeps_no_history_is_gone_when_it_ends() {
 
 /// Nodes that remember what was read.
 #[derive(Debug)]
-struct Watched(StoreNodes, std::sync::Mutex<Vec<NodeHash>>);
+pub(super) struct Watched(pub(super) StoreNodes, pub(super) std::sync::Mutex<Vec<NodeHash>>);
 
 impl Nodes for Watched {
     fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError> {

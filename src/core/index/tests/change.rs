@@ -79,7 +79,7 @@ fn check(
 fn check_tree(nodes: &MemoryNodes, order: Order, root: Option<&Root>) -> BTreeSet<NodeHash> {
     let mut names = BTreeSet::new();
     if let Some(root) = root {
-        let child = Child { node: root.node, count: root.count, span: root.span };
+        let child = Child { node: root.node, count: root.count, long: 0, span: root.span };
         check(nodes, order, &child, root.height, true, &mut names);
     }
     names
@@ -235,7 +235,7 @@ fn check_names(nodes: &MemoryNodes, root: &Root) -> BTreeSet<NodeHash> {
         }
     }
     let mut names = BTreeSet::new();
-    let child = Child { node: root.node, count: root.count, span: root.span };
+    let child = Child { node: root.node, count: root.count, long: 0, span: root.span };
     walk(nodes, &child, root.height, &mut names);
     names
 }

@@ -2,6 +2,7 @@
 
 mod change;
 mod diff;
+mod long;
 mod node;
 mod pack;
 mod read;

@@ -1,12 +1,14 @@
 //! Any body, however damaged before it was compressed and hashed, is a node or an error.
 
-use super::super::{Branch, Child, Node, NodeRef, PackId, Rows};
-use super::{datom, facts};
+use super::super::blob::detach;
+use super::super::{Branch, Child, MemoryNodes, Node, NodeRef, PackId, Rows, blobs, whole_facts};
+use super::{datom, facts, packs};
 use crate::codec::frame;
-use crate::datom::{KeyRange, Order};
+use crate::datom::{Facts, KeyRange, Order};
 use crate::hash::NodeHash;
 use crate::id::{EntityId, T};
 use crate::index::descend::Bounds;
+use crate::value::Value;
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -14,7 +16,7 @@ use proptest::prelude::*;
 fn child(i: u64) -> Child {
     let (hash, pack) = (NodeHash::of(&i.to_le_bytes()), PackId(u128::from(i / 7)));
     let node = NodeRef { hash, pack, offset: i * 1000, len: 900 + i as u32 };
-    Child { node, count: 4096 - i, span: (T(i), T(i * 2)) }
+    Child { node, count: 4096 - i, long: i, span: (T(i), T(i * 2)) }
 }
 
 fn nodes() -> Vec<Node> {
@@ -25,10 +27,19 @@ fn nodes() -> Vec<Node> {
     (0..40u32).for_each(|i| rows.push(&i.to_be_bytes(), &[7; 5]));
     vec![
         Node::Leaf(facts(Order::Eavt, &datoms).into()),
+        Node::Leaf(referring().into()),
         Node::Branch(Branch::new(3, entries)),
         Node::Rows(rows),
         Node::Blob(Bytes::from_static(b"bytes")),
     ]
+}
+
+/// Facts with references to long values.
+fn referring() -> Facts {
+    let long = |i: u64| Value::from("long ".repeat(900) + &i.to_string());
+    let datoms: Vec<_> = (0..9).map(|i| datom(i, i % 3, long(i / 2), 1 << 29)).collect();
+    let facts = facts(Order::Eavt, &datoms);
+    detach(&facts, &mut packs(9)).unwrap().into_owned()
 }
 
 /// The node whose body was changed and compressed again.
@@ -45,6 +56,9 @@ fn exercise(node: &Node) {
         Node::Leaf(facts) => {
             range.rows(Order::Eavt, facts);
             (0..facts.len()).for_each(|row| drop(facts.datom(row)));
+            let nodes = MemoryNodes::new();
+            let _ = whole_facts(&nodes, Facts::clone(facts));
+            assert!(blobs(facts, 0..facts.len()).all(|(_, blob)| blob.value_bytes() > 4096));
         }
         Node::Branch(branch) => {
             let reached = branch.children_in(&Bounds::new(Order::Eavt, &range));
@@ -86,7 +100,7 @@ proptest! {
 
     #[test]
     fn damaged_bodies_are_nodes_or_errors(
-        kind in 0usize..4, at: prop::sample::Index, byte: u8, cut: bool,
+        kind in 0usize..5, at: prop::sample::Index, byte: u8, cut: bool,
     ) {
         let stored = nodes()[kind].encode().unwrap();
         let bytes = damaged(&stored.bytes, |body| {

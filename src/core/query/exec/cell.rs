@@ -8,10 +8,12 @@
 //! and counts, and still a bigint for functions and for the answer; where it meets the same long,
 //! the long is what stays.
 
+use crate::hash::NodeHash;
 use crate::id::EntityId;
 use crate::value::{Tag, ValRef, Value, key};
 use hashbrown::HashTable;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// Longest text that lies in the cell.
 const INLINE: usize = 14;
@@ -165,6 +167,8 @@ pub fn hash_row(row: impl IntoIterator<Item = Cell>) -> u64 {
 pub struct Pool {
     values: Vec<Value>,
     table: HashTable<u32>,
+    /// The hashes of long values, by their places.
+    digests: BTreeMap<u32, NodeHash>,
     bytes: usize,
 }
 
@@ -190,13 +194,14 @@ impl Pool {
         self.position(value, hash).unwrap_or_else(|| self.insert(value, hash))
     }
 
-    /// The cell of a value if the run has met it: for probing without growing.
+    /// The cell of a value if the run has met it: for probing without growing. A reference to a
+    /// long value is found by its hash.
     pub fn find(&self, value: ValRef<'_>, database: u16) -> Option<Cell> {
         match immediate(value, database) {
             Ok(cell) => Some(cell),
             Err(value) => {
                 let index = self.position(value, hash_of(value))?;
-                Some(Cell::pooled(value.tag(), index))
+                Some(Cell::pooled(value.tag().whole(), index))
             }
         }
     }
@@ -213,6 +218,10 @@ impl Pool {
     fn position(&self, value: ValRef<'_>, hash: u64) -> Option<u32> {
         let same = |i: &u32| {
             let known = self.values[*i as usize].as_ref();
+            if let ValRef::Blob(blob) = value {
+                let is_it = self.digests.get(i) == Some(&blob.digest());
+                return is_it && known.tag() == value.tag().whole();
+            }
             known.tag() == value.tag() && known == value
         };
         self.table.find(hash, same).copied()
@@ -222,8 +231,12 @@ impl Pool {
         let index = self.values.len() as u32;
         self.bytes += 64 + weight(value);
         self.values.push(value.to_value());
-        let values = &self.values;
-        self.table.insert_unique(hash, index, |i| hash_of(values[*i as usize].as_ref()));
+        self.digests.extend(value.long_bytes().map(|bytes| (index, NodeHash::of(bytes))));
+        let (values, digests) = (&self.values, &self.digests);
+        self.table.insert_unique(hash, index, |i| {
+            let value = values[*i as usize].as_ref();
+            digests.get(i).map_or_else(|| hash_of(value), |digest| hash_long(value.tag(), *digest))
+        });
         index
     }
 
@@ -311,6 +324,23 @@ fn weight(value: ValRef<'_>) -> usize {
 }
 
 fn hash_of(value: ValRef<'_>) -> u64 {
+    match value {
+        ValRef::Blob(blob) => return hash_long(blob.tag().whole(), blob.digest()),
+        value => {
+            if let Some(bytes) = value.long_bytes() {
+                return hash_long(value.tag(), NodeHash::of(bytes));
+            }
+        }
+    }
+    hash_short(value)
+}
+
+/// Of a long value by its hash: so a reference to it is found.
+fn hash_long(tag: Tag, digest: NodeHash) -> u64 {
+    hash_short(ValRef::Bytes(&digest.0)) ^ tag as u64
+}
+
+fn hash_short(value: ValRef<'_>) -> u64 {
     let bytes = |tag: Tag, bytes: &[u8]| {
         let words = bytes.chunks(8).map(|chunk| {
             let mut word = [0; 8];

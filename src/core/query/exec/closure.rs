@@ -146,7 +146,7 @@ impl Graph {
             };
             let order = if self.backward { Order::Avet } else { Order::Aevt };
             let ranges: Vec<_> = level.iter().map(range).collect();
-            for (node, slices) in level.into_iter().zip(db.scan(order, &ranges)?) {
+            for (node, slices) in level.into_iter().zip(db.scan_references(order, &ranges)?) {
                 let first = self.targets.len() as u32;
                 for slice in &slices {
                     self.targets_of(slice);
@@ -173,7 +173,8 @@ impl Graph {
     /// Reads all edges.
     fn load(&mut self, run: &Run<'_>, db: &Db, step: &Step) -> Result<(), QueryError> {
         let mut edges: Vec<(u32, u32)> = Vec::new();
-        for slice in db.chunks(Order::Aevt, KeyRange::prefix(None, Some(self.attribute), None)) {
+        let range = KeyRange::prefix(None, Some(self.attribute), None);
+        for slice in db.chunks(Order::Aevt, range).references() {
             run.check_with(self.size_bytes() + 8 * edges.capacity(), &step.place)?;
             let slice = slice?;
             for row in slice.rows.clone() {

@@ -112,8 +112,19 @@ impl Call<'_> {
         }
     }
 
-    /// The first value of an attribute for each row: one scan over the sorted distinct entities.
+    /// The first value of an attribute for each row.
     fn first_values(&self, run: &mut Run<'_>, arg: usize) -> Result<Vec<Option<Cell>>, QueryError> {
+        self.first_facts(run, arg, true)
+    }
+
+    /// What `first_values` gives, or, where only that there is one is asked, any cell: one scan
+    /// over the sorted distinct entities.
+    fn first_facts(
+        &self,
+        run: &mut Run<'_>,
+        arg: usize,
+        values: bool,
+    ) -> Result<Vec<Option<Cell>>, QueryError> {
         let (db, database) = self.db(run)?;
         let entities = self.entities(run)?;
         let mut wanted = Vec::with_capacity(entities.len());
@@ -125,11 +136,20 @@ impl Call<'_> {
         keys.dedup();
         let ranges: Vec<_> =
             keys.iter().map(|(e, a)| KeyRange::prefix(Some(*e), Some(*a), None)).collect();
-        let found = db.scan(Order::Eavt, &ranges)?;
+        let mut found = db.scan_references(Order::Eavt, &ranges)?;
+        found.iter_mut().for_each(|slices| slices.truncate(1));
+        found.iter_mut().flatten().for_each(|slice| slice.rows.end = slice.rows.start + 1);
         let mut cells = Vec::with_capacity(keys.len());
-        for slices in &found {
-            let first = slices.first().map(|slice| slice.facts.v(slice.rows.start));
-            cells.push(first.map(|value| run.pool.cell(value, database)));
+        if !values {
+            cells.extend(found.iter().map(|slices| slices.first().map(|_| Cell::NIL)));
+        } else {
+            for part in db.whole_parts(found) {
+                run.check(&self.step.place)?;
+                for slices in part? {
+                    let first = slices.first().map(|slice| slice.facts.v(slice.rows.start));
+                    cells.push(first.map(|value| run.pool.cell(value, database)));
+                }
+            }
         }
         let value = |key: Option<(EntityId, AttrId)>| cells[keys.binary_search(&key?).ok()?];
         Ok(wanted.into_iter().map(value).collect())
@@ -149,7 +169,7 @@ impl Call<'_> {
     }
 
     fn missing(&self, run: &mut Run<'_>) -> Result<Vec<Got>, QueryError> {
-        let values = self.first_values(run, 2)?;
+        let values = self.first_facts(run, 2, false)?;
         Ok(values.into_iter().map(|value| Got::Cell(Cell::bool(value.is_none()))).collect())
     }
 

@@ -11,6 +11,7 @@ use super::{Output, Run, Sink, same};
 use crate::datom::{Facts, KeyRange, Order, Slice};
 use crate::db::Db;
 use crate::id::{AttrId, EntityId};
+use crate::index;
 use crate::query::bind::Source;
 use crate::query::error::QueryError;
 use crate::query::functions::Comparison;
@@ -51,7 +52,9 @@ pub fn run<'q>(
         return matcher.probe_hashed(run, &hashed, &probes, next);
     }
     if let [range] = probes.ranges.as_slice() {
-        for slice in db.chunks(probes.order, range.clone()) {
+        let chunks = db.chunks(probes.order, range.clone());
+        let chunks = if matcher.reads_values() { chunks } else { chunks.references() };
+        for slice in chunks {
             if !matcher.slice(run, &slice?, &probes, next)? {
                 return Ok(false);
             }
@@ -60,9 +63,20 @@ pub fn run<'q>(
     }
     let whole = dense(db, &probes)?;
     let ranges = whole.as_ref().map_or(probes.ranges.as_slice(), std::slice::from_ref);
-    for slice in db.scan(probes.order, ranges)?.iter().flatten() {
-        if !matcher.slice(run, slice, &probes, next)? {
-            return Ok(false);
+    let found = db.scan_references(probes.order, ranges)?.into_iter().flatten();
+    if !matcher.reads_values() {
+        for slice in found {
+            if !matcher.slice(run, &slice, &probes, next)? {
+                return Ok(false);
+            }
+        }
+        return matcher.out.flush(run, next);
+    }
+    for piece in db.pieces(found) {
+        for slice in piece? {
+            if !matcher.slice(run, &slice, &probes, next)? {
+                return Ok(false);
+            }
         }
     }
     matcher.out.flush(run, next)
@@ -94,7 +108,7 @@ fn hashed(
     let bound = Bound::of(m);
     let (AttrSlot::Known(a), true, false) = (&m.a, bound.v, bound.e) else { return Ok(None) };
     if let Some(hashed) = run.hashed.get(&step.id) {
-        return Ok(Some(hashed.clone()));
+        return Ok(hashed.clone());
     }
     let (expected, many) = (m.expected_input.max(rows as f64), probes.table.keys.len() >= FEW);
     let range = KeyRange::prefix(None, Some(*a), None);
@@ -102,9 +116,16 @@ fn hashed(
         return Ok(None);
     }
     let mut facts: Vec<Slice> = Vec::new();
-    for slice in db.chunks(Order::Aevt, range) {
+    for slice in db.chunks(Order::Aevt, range).references() {
         run.check(&step.place)?;
-        facts.push(slice?);
+        let slice = slice?;
+        if index::has_blobs(&slice) {
+            // All of its long values at once may be more than memory holds; equal ones are found
+            // by their hashes, a chunk at a time.
+            run.hashed.insert(step.id, None);
+            return Ok(None);
+        }
+        facts.push(slice);
     }
     let mut hashed = Hashed { table: MultiTable::new(2), facts, places: Vec::new() };
     let database = run.databases[m.source];
@@ -118,7 +139,7 @@ fn hashed(
     }
     run.held_bytes += hashed.table.size_bytes() + hashed.places.capacity() * 8;
     let hashed = Arc::new(hashed);
-    run.hashed.insert(step.id, hashed.clone());
+    run.hashed.insert(step.id, Some(hashed.clone()));
     Ok(Some(hashed))
 }
 
@@ -176,6 +197,14 @@ impl<'a> Matcher<'a> {
             exists: (width == 0).then(|| vec![false; batch.rows]),
             key: Vec::new(),
         }
+    }
+
+    /// Whether the bytes of long values are needed: whether one is equal to a known one is told by
+    /// its hash.
+    fn reads_values(&self) -> bool {
+        let is_v = |position: &Position| matches!(position, Position::V);
+        let same = self.m.same.iter().any(|(a, b)| is_v(a) || is_v(b));
+        self.m.v.is_new() || !self.m.bounds.is_empty() || same
     }
 
     fn slice<'q>(

@@ -57,7 +57,7 @@ pub struct Run<'q> {
     /// Bytes of tables that steps keep, and of batches on their way.
     pub held_bytes: usize,
     row_tables: BTreeMap<usize, Arc<rows::Table>>,
-    hashed: BTreeMap<usize, Arc<matching::Hashed>>,
+    hashed: BTreeMap<usize, Option<Arc<matching::Hashed>>>,
     tables: Vec<rules::Table>,
 }
 
