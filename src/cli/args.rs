@@ -9,7 +9,7 @@ use super::output::Output;
 use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use factfs_core::text::Format;
-use factfs_store::{Kind, Locator};
+use factfs_store::{Kind, Locator, shown};
 use std::fs;
 use std::path::Path;
 
@@ -33,6 +33,13 @@ pub struct DatabaseArgs {
     pub which: WhichArgs,
 }
 
+/// The part of a url that is a path: what follows a `?` is not.
+pub fn place_of(url: &str) -> &str {
+    let is_url = url.contains("://");
+    let place = url.split('?').next().filter(|_| is_url).unwrap_or(url);
+    place.trim_end_matches('/')
+}
+
 /// Which value of a database.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct WhichArgs {
@@ -54,7 +61,8 @@ impl DatabaseArgs {
         {
             match (given, &place) {
                 (Some(given), Some(named)) if given != named => {
-                    let text = format!("`{}` says {named}, {option} says {given}", self.database);
+                    let named_so = shown(&self.database);
+                    let text = format!("`{named_so}` says {named}, {option} says {given}");
                     return Err(Problem::invalid(text).into());
                 }
                 (Some(given), _) => *place = Some(given.clone()),

@@ -13,6 +13,7 @@ mod exit;
 mod output;
 // floor 1
 mod args;
+mod entity;
 mod forms;
 mod progress;
 mod report;

@@ -5,7 +5,7 @@
 use super::exit::Problem;
 use anyhow::Context;
 use factfs_core::conn::Moment;
-use factfs_store::{Database, Kind, Locator, Settings};
+use factfs_store::{Database, Kind, Locator, Settings, shown};
 use std::sync::OnceLock;
 
 /// What the command line says of the cache on disk, in the place of the environment.
@@ -30,7 +30,7 @@ pub fn settings() -> Settings {
 
 /// A database, open.
 pub fn open(locator: &Locator) -> anyhow::Result<Database> {
-    Database::open(locator, &settings()).with_context(|| locator.url.clone())
+    Database::open(locator, &settings()).with_context(|| shown(&locator.url))
 }
 
 /// The value that was named, and which commit it is.

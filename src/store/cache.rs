@@ -115,6 +115,11 @@ impl<V, E: Clone> NodeCache<V, E> {
         self.shard(&key).insert(key, loaded);
     }
 
+    /// Drops all values. What is being loaded is kept when it lands.
+    pub fn clear(&self) {
+        self.shards.iter().for_each(|shard| lock(shard).clear());
+    }
+
     /// For each key its value, or who loads it. Cost: one lock a key, no waiting.
     pub fn get_or_join(&self, keys: &[NodeHash]) -> Vec<Found<'_, V, E>> {
         keys.iter().map(|key| self.look(*key)).collect()

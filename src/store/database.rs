@@ -6,12 +6,13 @@
 
 use crate::flusher::Flusher;
 use crate::newest;
-use crate::opening::{Opening, wait};
+use crate::opening::{Opening, runtime, wait};
+use crate::renewing::Renewing;
 use crate::{DiskCache, Error, Locator, Settings};
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
 use factfs_core::conn::{
-    Collected, Collection, Conn, ConnError, CreateOptions, MergeOptions, MergePlan, Merged, Moment,
-    TransactError, create,
+    Collected, Collection, Conn, ConnError, CreateOptions, Erase, Erased, MergeOptions, MergePlan,
+    Merged, Moment, Purge, TransactError, create,
 };
 use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
@@ -28,6 +29,8 @@ pub struct Database {
     conn: Conn,
     identity: Identity,
     flusher: Arc<Flusher>,
+    /// For values whose trees are collected while they are read.
+    renewing: Arc<Renewing>,
 }
 
 #[derive(Clone, Debug)]
@@ -64,14 +67,17 @@ pub struct LogEntry {
     pub instant_ms: i64,
     /// The transaction.
     pub tx: Tx,
-    /// What it changed.
+    /// What it changed, but for what was erased of that.
     pub datoms: Vec<Datom>,
+    /// How many datoms of it were erased.
+    pub purged: u64,
 }
 
 impl LogEntry {
     fn new(commit: CommitId, frame: &Frame) -> Self {
         let (parents, datoms) = (frame.parents.clone(), frame.datoms().collect());
-        Self { commit, parents, instant_ms: frame.instant_ms, tx: frame.tx, datoms }
+        let purged = frame.purged.map_or(0, |purged| purged.datoms);
+        Self { commit, parents, instant_ms: frame.instant_ms, tx: frame.tx, datoms, purged }
     }
 }
 
@@ -132,7 +138,8 @@ impl Database {
         newest::see(opening.place.store.as_ref(), &conn)?;
         let (uuid, branch) = (conn.db().database(), branch.map(str::to_owned));
         let identity = Identity { uuid, branch, names: Arc::default() };
-        Ok(Self { opening, conn, identity, flusher: Arc::default() })
+        let renewing = Arc::new(Renewing::new(conn.clone(), runtime()?.handle().clone()));
+        Ok(Self { opening, conn, identity, flusher: Arc::default(), renewing })
     }
 
     /// Another branch of the same store.
@@ -175,12 +182,17 @@ impl Database {
     pub fn db(&self) -> Result<Db, Error> {
         let db = wait(self.conn.refresh())??;
         newest::see(self.opening.place.store.as_ref(), &self.conn)?;
-        Ok(db)
+        Ok(self.held(db))
+    }
+
+    /// A value as readers get it: it goes on when a collection deletes its trees.
+    fn held(&self, db: Db) -> Db {
+        db.renewed_by(self.renewing.clone())
     }
 
     /// The value as last seen here. No request.
     pub fn cached_db(&self) -> Db {
-        self.conn.db()
+        self.held(self.conn.db())
     }
 
     /// Branches and tags as stored.
@@ -249,7 +261,8 @@ impl Database {
     /// The value at a moment, as users write it: a `t`, an age, a time, a tag, a branch, a commit.
     pub fn at(&self, when: &str) -> Result<Moment, Error> {
         self.db()?;
-        Ok(wait(self.conn.at(when))??)
+        let moment = wait(self.conn.at(when))??;
+        Ok(Moment { db: self.held(moment.db.clone()), ..moment })
     }
 
     /// All branches, by name.
@@ -376,6 +389,29 @@ impl Database {
     /// What a collection would do; writes nothing.
     pub fn collect_dry(&self, asked: &Collection) -> Result<Collected, Error> {
         Ok(wait(self.opening.place.collect_dry(asked))??)
+    }
+
+    /// Erases facts from every branch and tag, and then from every object; temporary files are
+    /// swept as in a collection. `progress` is told as there.
+    pub fn purge(
+        &self,
+        asked: &Purge,
+        progress: &mut (dyn FnMut(u64, &'static str) + Send),
+    ) -> Result<Erased, Error> {
+        self.opening.require_writable(Some(self.uuid()))?;
+        let erased = wait(self.opening.place.purge(asked, progress))??;
+        crate::url::sweep(&self.opening.url, asked.grace_ms)?;
+        self.db()?;
+        Ok(erased)
+    }
+
+    /// What a purge would erase; writes nothing.
+    pub fn purge_dry(
+        &self,
+        erase: &Erase,
+        progress: &mut (dyn FnMut(u64, &'static str) + Send),
+    ) -> Result<Erased, Error> {
+        Ok(wait(self.opening.place.purge_dry(erase, progress))??)
     }
 
     /// The same value for a reader whose objects a collection deleted: seen from the newest head.

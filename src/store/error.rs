@@ -5,7 +5,7 @@
 
 use crate::Kind;
 use factfs_core::clone::CloneError;
-use factfs_core::conn::{ConnError, MergeError, TransactError};
+use factfs_core::conn::{ConnError, MergeError, PurgeError, TransactError};
 use factfs_core::db::DbError;
 use factfs_core::index::{NodesError, TreeError};
 use factfs_core::pull::PullError;
@@ -142,6 +142,16 @@ impl From<DbError> for Error {
 impl From<ConnError> for Error {
     fn from(error: ConnError) -> Self {
         Self::from_source(conn(&error), error)
+    }
+}
+
+impl From<PurgeError> for Error {
+    fn from(error: PurgeError) -> Self {
+        let kind = match &error {
+            PurgeError::Conn(error) => conn(error),
+            PurgeError::Definition { .. } | PurgeError::BuiltIn(_) => Kind::Invalid,
+        };
+        Self::from_source(kind, error)
     }
 }
 

@@ -27,7 +27,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
-// floor 0: what is put around a place, and what the places share
+// floor 0: what may be shown of a place
+mod shown;
+
+// floor 1: what is put around a place, and what the places share
 mod cache;
 mod coalesce;
 mod counted;
@@ -40,34 +43,35 @@ mod readonly;
 mod retry;
 mod settings;
 
-// floor 1: the places, and what is known of them
+// floor 2: the places, and what is known of them
 mod local;
 mod object;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 mod trust;
 
-// floor 2: from what a user writes to a store
+// floor 3: from what a user writes to a store
 mod url;
 
-// floor 3: what reads a database, what looks at a place
+// floor 4: what reads a database, what looks at a place
 mod check;
 mod newest;
 mod nodes;
 
-// floor 4: what callers are told
+// floor 5: what callers are told
 mod error;
 
-// floor 5: a store that is open
+// floor 6: a store that is open
 mod opening;
 
-// floor 6: what is done beside transactions
+// floor 7: what is done beside transactions, and for readers
 mod flusher;
+mod renewing;
 
-// floor 7: a database for callers that wait
+// floor 8: a database for callers that wait
 mod database;
 
-// floor 8: looking through a database, and copying it
+// floor 9: looking through a database, and copying it
 mod upkeep;
 
 pub use cache::{
@@ -88,5 +92,6 @@ pub use opening::runtime;
 pub use readonly::ReadOnly;
 pub use retry::Retried;
 pub use settings::Settings;
+pub use shown::shown;
 pub use upkeep::{Copying, repair, verify};
 pub use url::{canonical_url, open};

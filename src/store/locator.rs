@@ -1,12 +1,16 @@
 //! How a database is named on a command line: `URL`, `URL#BRANCH`, `URL@WHEN`, `URL#BRANCH@WHEN`.
 //!
 //! **Invariant:** the marks count only after the last `/`, and a path that exists wins over any
-//! reading of its name.
+//! reading of its name. What is displayed is for people: it has no password.
 
+use crate::shown::shown;
 use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
+
+/// Urls in which an `@` follows who asks.
+const WITH_USERS: [&str; 4] = ["postgres://", "postgresql://", "http://", "https://"];
 
 /// A database, and which of its values is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +31,10 @@ impl Locator {
             return whole;
         }
         let start = text.rfind('/').map_or(0, |slash| slash + 1);
+        if WITH_USERS.iter().any(|scheme| text[..start].eq_ignore_ascii_case(scheme)) {
+            // What is before an @ there is who asks, and maybe a password.
+            return whole;
+        }
         let (last, folder) = (&text[start..], &text[..start]);
         let (rest, at) = cut(last, '@');
         let (name, branch) = cut(rest, '#');
@@ -57,7 +65,7 @@ impl FromStr for Locator {
 
 impl fmt::Display for Locator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.url)?;
+        write!(f, "{}", shown(&self.url))?;
         self.branch.iter().try_for_each(|branch| write!(f, "#{branch}"))?;
         self.at.iter().try_for_each(|at| write!(f, "@{at}"))
     }
@@ -87,6 +95,7 @@ mod tests {
     fn marks_before_the_last_slash_are_part_of_the_url() {
         check("postgres://user@host/db", "postgres://user@host/db", None, None);
         check("/a#b/c", "/a#b/c", None, None);
+        check("postgres://user@host", "postgres://user@host", None, None);
     }
 
     #[test]

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use factfs_core::hash::NodeHash;
 use factfs_core::index::{Node, NodeRef, Nodes, NodesError};
 use factfs_core::store::{Fetch, Store, StoreError, StoreErrorKind};
+use factfs_core::value::Uuid;
 use std::collections::HashMap;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::runtime::Handle;
 
 /// The node source of one store: a cache over range reads of its packs.
@@ -21,12 +22,15 @@ pub struct StoreNodes {
     cache: NodeCache<Node, NodesError>,
     disk: Option<Arc<DiskCache>>,
     runtime: Handle,
+    /// How often facts had been erased when a head was read last; `None` before the first.
+    purges: Mutex<Option<u64>>,
 }
 
 impl StoreNodes {
     /// A source with a cache of at most so many bytes.
     pub fn new(store: Arc<dyn Store>, cache_bytes: usize, runtime: Handle) -> Self {
-        Self { store, cache: NodeCache::new(cache_bytes), disk: None, runtime }
+        let (cache, purges) = (NodeCache::new(cache_bytes), Mutex::default());
+        Self { store, cache, disk: None, runtime, purges }
     }
 
     /// The same over a cache on disk.
@@ -130,6 +134,23 @@ impl Nodes for StoreNodes {
 
     fn is_resident(&self, node: &NodeRef) -> bool {
         self.cache.contains(&node.hash)
+    }
+
+    fn purged(&self, database: Uuid, generation: u64) {
+        let before = {
+            let mut purges = self.purges.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = *purges;
+            *purges = before.max(Some(generation));
+            before
+        };
+        let is_new = before.is_some_and(|before| before < generation);
+        if is_new {
+            self.cache.clear();
+        }
+        if let Some(disk) = self.disk.as_ref().filter(|_| is_new || before.is_none()) {
+            // What this process read before it knew may be on disk again.
+            disk.purged(database, generation, is_new);
+        }
     }
 
     fn offer(&self, nodes: &[(NodeRef, Bytes)]) {

@@ -9,10 +9,17 @@
 //! It must be polled inside a tokio runtime with time and I/O. It does not judge whether the
 //! service keeps its word: that is the probe (`factfs_core::store::contract::probe`).
 
+#[cfg(feature = "aws")]
+mod aws;
+mod basic;
 mod build;
 mod credentials;
 mod errors;
 mod patience;
+mod profile;
+mod reach;
+#[cfg(any(feature = "aws", test))]
+mod renewed;
 
 use crate::settings::Settings;
 use crate::{coalesce, key};

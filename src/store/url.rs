@@ -7,7 +7,10 @@
 use crate::host::SystemHost;
 use crate::local::LocalStore;
 use crate::object::{self, Scheme};
+#[cfg(feature = "postgres")]
+use crate::retry::Retried;
 use crate::settings::Settings;
+use crate::shown::shown;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 use crate::sql;
 use ::url::Url;
@@ -64,7 +67,9 @@ pub fn open(url: &str, settings: &Settings) -> Result<Arc<dyn Store>, StoreError
         #[cfg(feature = "postgres")]
         Place::Postgres(address) => {
             let table = sql::Postgres::new(&address, shown.clone(), settings)?;
-            Arc::new(sql::SqlStore::new(shown, table))
+            let store = sql::SqlStore::new(shown, table);
+            let store = Retried::new(store, Arc::new(SystemHost), settings.retries);
+            Arc::new(store.within(settings.retry_timeout))
         }
     })
 }
@@ -113,7 +118,7 @@ fn show(place: &Place) -> String {
                 let _ = url.set_username("");
             }
             let _ = url.set_password(None);
-            url.as_str().trim_end_matches('/').to_owned()
+            shown(url.as_str().trim_end_matches('/'))
         }
     }
 }
@@ -134,7 +139,8 @@ fn memory(name: &str) -> Arc<dyn Store> {
 }
 
 fn parse(text: &str) -> Result<Place, StoreError> {
-    let invalid = |reason: String| StoreError::new(StoreErrorKind::Invalid, text, "open", reason);
+    let invalid =
+        |reason: String| StoreError::new(StoreErrorKind::Invalid, shown(text), "open", reason);
     if text.is_empty() || text.contains('\0') {
         return Err(invalid("this is no name of a store".into()));
     }
@@ -146,7 +152,7 @@ fn parse(text: &str) -> Result<Place, StoreError> {
         Some(("postgres" | "postgresql", _)) => in_postgres(rest).map_err(invalid),
         Some(("memory", _)) => Ok(Place::Memory(rest.trim_start_matches('/').to_owned())),
         Some((_, None)) => file(text, rest).map_err(invalid),
-        Some((_, Some(kind))) => objects(text, &scheme, rest, *kind).map_err(invalid),
+        Some((_, Some(kind))) => objects(&scheme, rest, *kind).map_err(invalid),
         None => Err(invalid(unknown(&scheme))),
     }
 }
@@ -219,7 +225,8 @@ fn file(text: &str, rest: &str) -> Result<Place, String> {
     let path = match rest.strip_prefix("//") {
         Some(path) if path.starts_with('/') => path,
         Some(host) => {
-            let path = host.split_once('/').map_or("path", |(_, path)| path);
+            let path = host.split(['?', '#']).next().unwrap_or_default();
+            let path = path.split_once('/').map_or("path", |(_, path)| path);
             return Err(format!("a file: url has no host; did you mean file:///{path} ?"));
         }
         None => rest,
@@ -232,7 +239,7 @@ fn file(text: &str, rest: &str) -> Result<Place, String> {
     directory(&path).map_err(|e| e.to_string())
 }
 
-fn objects(text: &str, scheme: &str, rest: &str, kind: Scheme) -> Result<Place, String> {
+fn objects(scheme: &str, rest: &str, kind: Scheme) -> Result<Place, String> {
     let example = match kind {
         Scheme::Http => format!("{scheme}://host/prefix"),
         _ => format!("{scheme}://bucket/prefix"),
@@ -245,7 +252,7 @@ fn objects(text: &str, scheme: &str, rest: &str, kind: Scheme) -> Result<Place, 
     }
     let path = after.trim_end_matches('/');
     let url = Url::parse(&format!("{scheme}://{path}"));
-    let url = url.map_err(|error| format!("{text}: {error}: write {example}"))?;
+    let url = url.map_err(|error| format!("{error}: write {example}"))?;
     if url.host_str().is_none_or(str::is_empty) {
         return Err(format!("the bucket is missing: write {example}"));
     }

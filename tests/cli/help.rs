@@ -28,6 +28,7 @@ fn of_the_program() {
       merge        Merge what another branch came to into a branch
       tag          List, make and delete tags
       gc           Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile
+      purge        Erase facts for good: from branches, tags, history, log and every object
       status       Show what a database is: where, which, how large
       verify       Look through a whole database: every object, every hash, the log against all else
       clone        Copy a database to another place: a backup, or a replica to read from
@@ -297,7 +298,7 @@ fn of_log() {
     Show the transactions of a branch: when, which commit, how much changed
 
     The newest come first, unless --from names a beginning. The column `tx` holds what a transaction
-    says about itself.
+    says about itself, and `:purged N` where N datoms of it were erased for good.
 
     Usage: factfs log [OPTIONS] <DB>
 

@@ -7,7 +7,7 @@ use std::fs;
 #[test]
 fn says_what_was_looked_at() {
     let sandbox = Sandbox::demo();
-    assert_snapshot!(sandbox.ok(&["verify", "catalog"]), @r"
+    assert_snapshot!(sandbox.ok(&["verify", "catalog"]), @"
     property,value
     url,catalog
     uuid,UUID
@@ -16,6 +16,8 @@ fn says_what_was_looked_at() {
     commits,3
     datoms,59
     facts,57
+    purged-commits,0
+    purged-datoms,0
     nodes,0
     packs,0
     segments,0

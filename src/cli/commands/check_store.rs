@@ -4,7 +4,7 @@ use crate::cli::args::FormatArgs;
 use crate::cli::exit::Problem;
 use factfs_core::text::Layout;
 use factfs_core::value::Value;
-use factfs_store::{CheckOptions, Kind, Settings};
+use factfs_store::{CheckOptions, Kind, Settings, shown};
 
 /// Find out whether a place keeps what a database needs of it, also under a race of writers
 ///
@@ -56,6 +56,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if checked.is_safe() {
         return Ok(());
     }
-    let text = format!("{}: this store cannot be written safely", args.url);
+    let text = format!("{}: this store cannot be written safely", shown(&args.url));
     Err(Problem::new(Kind::ReadOnly, text).into())
 }

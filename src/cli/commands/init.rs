@@ -1,6 +1,6 @@
 //! `factfs init`: makes an empty database.
 
-use crate::cli::args::FormatArgs;
+use crate::cli::args::{FormatArgs, place_of};
 use crate::cli::exit::Problem;
 use crate::cli::forms::{Forms, Source};
 use crate::cli::open;
@@ -37,7 +37,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.url.is_empty() {
         return Err(Problem::invalid("where to? the URL is empty").into());
     }
-    let last = args.url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+    let last = place_of(&args.url).rsplit(['/', ':']).next().unwrap_or_default();
     let name = args.name.unwrap_or_else(|| last.to_owned());
     let options = CreateOptions { name, ..CreateOptions::default() };
     let settings = open::settings();

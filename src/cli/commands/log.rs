@@ -12,7 +12,7 @@ use factfs_store::LogEntry;
 /// Show the transactions of a branch: when, which commit, how much changed
 ///
 /// The newest come first, unless --from names a beginning. The column `tx` holds what a transaction
-/// says about itself.
+/// says about itself, and `:purged N` where N datoms of it were erased for good.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
 Examples:
@@ -66,7 +66,10 @@ fn row(schema: &Schema, entry: &LogEntry) -> Vec<Value> {
         let name = schema.get(d.a).map(|a| Value::Keyword(a.ident.clone()));
         (name.unwrap_or_else(|| report::count(d.a.0)), d.v.clone())
     });
-    let own: Vec<(Value, Value)> = own.collect();
+    let mut own: Vec<(Value, Value)> = own.collect();
+    if entry.purged > 0 {
+        own.push((Value::keyword("purged"), report::count(entry.purged)));
+    }
     let added = entry.datoms.iter().filter(|d| d.added && d.e != tx).count();
     let retracted = entry.datoms.iter().filter(|d| !d.added).count();
     vec![

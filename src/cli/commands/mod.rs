@@ -15,6 +15,7 @@ mod log;
 mod merge;
 mod mount;
 mod pull;
+mod purge;
 mod query;
 mod status;
 mod tag;
@@ -66,6 +67,7 @@ enum Command {
     Merge(merge::Args),
     Tag(tag::Args),
     Gc(gc::Args),
+    Purge(purge::Args),
     Status(status::Args),
     Verify(verify::Args),
     Clone(clone::Args),
@@ -90,6 +92,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Merge(args) => return merge::run(args),
         Command::Tag(args) => tag::run(args),
         Command::Gc(args) => gc::run(args),
+        Command::Purge(args) => purge::run(args),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Clone(args) => clone::run(args),

@@ -3,7 +3,7 @@
 //! The command runs itself again as the process that stays, and returns once the mount answers; so
 //! its exit code tells. With `--foreground` it is that process.
 
-use crate::cli::args::{DATABASE_HELP, locator};
+use crate::cli::args::{DATABASE_HELP, locator, place_of};
 use crate::cli::exit::Problem;
 use crate::cli::open;
 use factfs_core::text::Format;
@@ -105,7 +105,7 @@ fn named(text: &str) -> anyhow::Result<(String, Locator)> {
         return Ok((name.to_owned(), locator(url)?));
     }
     let locator = locator(text)?;
-    let last = locator.url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+    let last = place_of(&locator.url).rsplit(['/', ':']).next().unwrap_or_default();
     Ok((last.to_owned(), locator))
 }
 

@@ -8,7 +8,7 @@ use crate::cli::report::count;
 use anyhow::Context;
 use factfs_core::value::Value;
 use factfs_core::verify::{Report, Step};
-use factfs_store::Kind;
+use factfs_store::{Kind, shown};
 
 /// Look through a whole database: every object, every hash, the log against all else
 ///
@@ -46,7 +46,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         return Err(Problem::invalid(text).hint("leave out # and @").into());
     }
     let url = &locator.url;
-    let named = || url.clone();
+    let named = || shown(url);
     let settings = open::settings();
     let mut report =
         watched(|watch| factfs_store::verify(url, &settings, watch)).with_context(named)?;
@@ -54,7 +54,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.repair && !report.damaged.is_empty() {
         for branch in std::mem::take(&mut report.damaged) {
             watched(|watch| factfs_store::repair(url, &branch, &settings, watch))
-                .with_context(|| format!("{url}#{branch}"))?;
+                .with_context(|| format!("{}#{branch}", shown(url)))?;
             repaired.push(branch);
         }
         report =
@@ -64,12 +64,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if report.is_whole() {
         return Ok(());
     }
-    let shown: String =
+    let listed: String =
         report.problems.iter().take(SHOWN).map(|problem| format!("\n  {problem}")).collect();
     let more = report.problem_count.saturating_sub(SHOWN as u64);
     let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
     let problems = if report.problem_count == 1 { "problem" } else { "problems" };
-    let text = format!("{url}: {} {problems}:{shown}{more}", report.problem_count);
+    let url = shown(url);
+    let text = format!("{url}: {} {problems}:{listed}{more}", report.problem_count);
     let problem = Problem::new(Kind::Corrupt, text);
     let names_lost = |object: &str| object == "refs" || object == "format";
     let hint = match (report.damaged.is_empty(), args.repair) {
@@ -100,13 +101,15 @@ fn properties(
     let (orphans, orphan_bytes) = report.orphans.unzip();
     let optional = |n: Option<u64>| n.map_or(Value::Nil, count);
     let mut properties = vec![
-        ("url", Value::str(url)),
+        ("url", Value::str(&shown(url))),
         ("uuid", report.database.map_or(Value::Nil, Value::Uuid)),
         ("whole", Value::Bool(report.is_whole())),
         ("heads", count(report.heads)),
         ("commits", count(report.commits)),
         ("datoms", count(report.datoms)),
         ("facts", count(report.facts)),
+        ("purged-commits", count(report.purged_commits)),
+        ("purged-datoms", count(report.purged_datoms)),
         ("nodes", count(report.nodes)),
         ("packs", count(report.packs)),
         ("segments", count(report.segments)),

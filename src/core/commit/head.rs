@@ -137,6 +137,8 @@ pub struct Head {
     pub nonce: u128,
     /// The collection that the objects it names have survived.
     pub gc_generation: u64,
+    /// The last erasure that it has seen: who kept anything that is older drops it.
+    pub purge_generation: u64,
     /// Whether the branch was deleted: nothing can be committed any more.
     pub closed: bool,
     /// Where to send writes, if somebody claimed the branch.
@@ -162,6 +164,7 @@ impl Head {
             revision: 1,
             nonce,
             gc_generation: 0,
+            purge_generation: 0,
             closed: false,
             writer: None,
             block: 0,

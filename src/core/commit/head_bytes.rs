@@ -1,8 +1,8 @@
 //! The head as bytes.
 //!
-//! Layout, inside the envelope: database, revision, nonce, collection generation, flags (1 closed,
-//! 2 a writer), writer, block, tip, base, tail, sparse packs (16 bytes each). Numbers are varints;
-//! lists begin with their length.
+//! Layout, inside the envelope: database, revision, nonce, collection generation, erasure
+//! generation, flags (1 closed, 2 a writer), writer, block, tip, base, tail, sparse packs (16 bytes
+//! each). Numbers are varints; lists begin with their length.
 //!
 //! **Invariant:** equal heads have equal bytes, and nothing over 64 KiB is written or read.
 
@@ -27,6 +27,7 @@ impl Head {
         w.varint(self.revision);
         w.u128(self.nonce);
         w.varint(self.gc_generation);
+        w.varint(self.purge_generation);
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         w.u8(flag(self.closed, CLOSED) | flag(self.writer.is_some(), WRITER));
         if let Some(writer) = &self.writer {
@@ -53,6 +54,7 @@ impl Head {
         let mut r = Reader::new(envelope::open(Kind::Head, bytes)?);
         let database = Uuid::from_bytes(r.array()?);
         let (revision, nonce, gc_generation) = (r.varint()?, r.u128()?, r.varint()?);
+        let purge_generation = r.varint()?;
         let flags = r.u8()?;
         r.check(flags <= CLOSED | WRITER, "unknown flags of a head")?;
         let writer = if flags & WRITER == 0 { None } else { Some(read_writer(&mut r)?) };
@@ -70,6 +72,7 @@ impl Head {
             revision,
             nonce,
             gc_generation,
+            purge_generation,
             closed,
             writer,
             block,

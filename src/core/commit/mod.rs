@@ -6,8 +6,8 @@
 //! and back; it neither reads nor writes a store.
 //!
 //! A commit is one transaction: its [`Frame`] goes into the tail of the [`Head`], later verbatim
-//! into a log [`Segment`]. The hash of a frame is the id of the commit and holds the ids of its
-//! parents: a chain that anyone can verify.
+//! into a log [`Segment`]. The id of the commit is a hash of its frame and holds the ids of its
+//! parents: a chain that anyone can verify, also where facts were erased.
 
 mod envelope;
 mod frame;
@@ -25,7 +25,7 @@ mod when;
 #[cfg(test)]
 mod tests;
 
-pub use frame::{Encoded, Frame};
+pub use frame::{Encoded, Frame, Purged};
 pub use garbage::Garbage;
 pub use head::{
     Base, HEAD_BYTES, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, ObjectRef, SegmentRef, TAIL_BYTES,

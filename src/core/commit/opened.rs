@@ -108,6 +108,7 @@ impl Opened {
         (snapshot.commit, snapshot.schema) = (commit, schema);
         (snapshot.basis, snapshot.instant_ms) = (head.tip.tx, head.tip.instant_ms);
         (snapshot.block, snapshot.next_entity) = (head.block, head.tip.next_entity);
+        snapshot.purges = head.purge_generation;
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::envelope::{Kind, seal};
 use super::*;
-use crate::datom::{Datom, FactsBuilder, Order, RowKey};
+use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::db::Trees;
 use crate::hash::NodeHash;
 use crate::id::{AttrId, CommitId, EntityId, T, Tx};
@@ -34,6 +34,7 @@ fn frame(t: u64) -> Frame {
         salt: 3,
         schema: Some(vec![1, 2]),
         datoms: Frame::columns(&datoms),
+        purged: None,
     }
 }
 
@@ -72,6 +73,7 @@ fn head() -> Head {
         revision: 300,
         nonce: 11,
         gc_generation: 2,
+        purge_generation: 1,
         closed: true,
         writer: Some(writer),
         block: 3,
@@ -240,4 +242,36 @@ fn other_versions_and_kinds_are_told() {
     assert_eq!(Refs::decode(&bytes), Err(FormatError::Version(9)));
     assert!(matches!(Head::decode(&refs().encode()), Err(FormatError::Kind("head"))));
     assert!(matches!(Refs::decode(b"<html>"), Err(FormatError::Kind(_))));
+}
+
+#[test]
+fn a_frame_of_which_facts_were_erased_is_the_same_commit() {
+    let whole = frame(9).encode().unwrap();
+    let (once, left) = Frame::without(&whole.bytes, &[false, true]).unwrap();
+    assert_eq!((once.id, left.datoms.len(), left.salt), (whole.id, 3, 0));
+    let (twice, left) = Frame::without(&once.bytes, &[false, true, true]).unwrap();
+    assert_eq!((twice.id, left.datoms.len()), (whole.id, 1));
+    assert_eq!(left.purged.unwrap().datoms, 3);
+    assert!(left.follows(twice.id, Some(commit(8))).is_ok());
+    let again = left.encode().unwrap();
+    assert_eq!((again.id, again.bytes), (twice.id, twice.bytes));
+    assert_ne!(left.content(), Frame::decode(&once.bytes).unwrap().1.content());
+}
+
+#[test]
+fn what_a_purged_frame_says_beside_its_datoms_is_held_by_its_id() {
+    let whole = frame(9).encode().unwrap();
+    let (_, left) = Frame::without(&whole.bytes, &[true]).unwrap();
+    for altered in [
+        Frame { instant_ms: 7, ..left.clone() },
+        Frame { next_entity: EntityId(13), ..left.clone() },
+        Frame { parents: vec![commit(8)], ..left.clone() },
+        Frame { schema: None, ..left.clone() },
+        Frame { tx: Tx::new(0, T(10)), datoms: Facts::default(), ..left.clone() },
+    ] {
+        assert_ne!(altered.encode().unwrap().id, whole.id);
+    }
+    let kept = Frame { datoms: Facts::default(), ..left.clone() }.encode().unwrap();
+    assert_eq!(kept.id, whole.id);
+    assert_ne!(Frame::decode(&kept.bytes).unwrap().1.content(), left.content());
 }

@@ -114,6 +114,11 @@ impl Place {
         head: Head,
         known: Option<&Opened>,
     ) -> Result<Opened, ConnError> {
+        if let Some(known) = known.filter(|known| known.head.database != head.database) {
+            let of = |head: &Head| format!("a head of the database {}", head.database);
+            let (found, expected) = (of(&head), of(&known.head));
+            return Err(self.damaged(name, FormatError::Another { found, expected }));
+        }
         let seen = known.map_or(0, |known| known.head.revision);
         if head.revision < seen {
             let url = self.store.url();

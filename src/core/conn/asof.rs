@@ -67,7 +67,10 @@ impl Conn {
         };
         let Some(snapshot) = found else { return Ok(filtered) };
         let snapshot = under(snapshot, &opened.snapshot.schema);
-        self.keep_past(opened, snapshot.clone());
+        // Facts may have been erased since that head was read.
+        if opened.snapshot.purges == self.opened().snapshot.purges {
+            self.keep_past(opened, snapshot.clone());
+        }
         Ok(Db::new(snapshot).as_of(t))
     }
 
@@ -91,9 +94,11 @@ impl Conn {
     fn known_past(&self, opened: &Opened, t: T) -> Option<Snapshot> {
         let kept = self.inner.past.lock().unwrap_or_else(PoisonError::into_inner);
         let schema = &opened.snapshot.schema;
-        // The history of a branch only grows: its commit at `t` is the same for ever. Another
-        // branch, whose ids are of another block, may have another commit there.
-        let is_it = |s: &Snapshot| s.basis.t() == t && s.schema == *schema;
+        // The history of a branch only grows, but for what is erased of it: its commit at `t` is
+        // the same for ever. Another branch, whose ids are of another block, may have another
+        // commit there.
+        let purges = opened.snapshot.purges;
+        let is_it = |s: &Snapshot| s.basis.t() == t && s.schema == *schema && s.purges == purges;
         let line = opened.head.block;
         kept.iter().find(|(of, s)| *of == line && is_it(s)).map(|(_, s)| s.clone())
     }

@@ -49,6 +49,7 @@ impl Place {
     pub async fn create_branch(&self, name: &str, from: &Opened, t: T) -> Result<(), ConnError> {
         check_name(name)?;
         let (mut made, mut frozen): (Vec<String>, Option<((u64, u64), Head)>) = (Vec::new(), None);
+        let begun = self.host.now_ms();
         loop {
             let (refs, version) = self.read_refs().await?;
             check_living(&refs, from)?;
@@ -79,6 +80,7 @@ impl Place {
             if let Step::Done = self.swap_refs(&version, next).await? {
                 return Ok(());
             }
+            self.within_limit(begun)?;
         }
     }
 
@@ -103,6 +105,7 @@ impl Place {
     }
 
     async fn close(&self, object: &str) -> Result<(), ConnError> {
+        let begun = self.host.now_ms();
         loop {
             let (head, version) = self.read_head(object).await?;
             if head.closed {
@@ -115,6 +118,7 @@ impl Place {
                 Swap::Swapped(_) => return Ok(()),
                 // Read again: it is closed, or it moved.
                 Swap::Lost | Swap::Unknown(_) => {
+                    self.within_limit(begun)?;
                     self.host.sleep(super::settle::pause_ms(self.host.as_ref(), 1)).await;
                 }
             }
@@ -173,6 +177,7 @@ impl Place {
         t: T,
         list: impl Fn(&mut Refs, &Tag) -> Result<(), ConnError>,
     ) -> Result<(), ConnError> {
+        let begun = self.host.now_ms();
         loop {
             let before = self.refs().await?;
             check_living(&before, of)?;
@@ -188,6 +193,7 @@ impl Place {
             if kept {
                 return Ok(());
             }
+            self.within_limit(begun)?;
         }
     }
 

@@ -140,6 +140,7 @@ impl Conn {
             salt: self.nonce() as u64,
             schema: p.schema.changes_since(&before.schema),
             datoms: Frame::columns(&p.datoms),
+            purged: None,
         };
         let encoded = frame.encode().map_err(|e| ConnError::TooLarge(e.into()))?;
         let mut after = before.with(p.tx, p.instant_ms, &p.datoms, p.schema.clone(), p.next_entity);
@@ -184,7 +185,11 @@ impl Conn {
 }
 
 /// Moves the tail into a log segment and a new novelty object.
-fn spill(head: &mut Head, opened: &mut Opened, host: &dyn Host) -> Result<Objects, FormatError> {
+pub(super) fn spill(
+    head: &mut Head,
+    opened: &mut Opened,
+    host: &dyn Host,
+) -> Result<Objects, FormatError> {
     let frames = std::mem::take(&mut head.tail);
     let (first, last) = (next_t(head.base.commit), head.tip.t());
     let segment = Segment { database: head.database, first, frames };

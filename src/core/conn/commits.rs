@@ -2,7 +2,8 @@
 //!
 //! A row: `t`, 8 bytes big endian; then hash (32 bytes), instant (zigzag), segment (16 bytes),
 //! offset and length of the frame (varints), the merged parents (their number, then `t` and hash
-//! each). The first parent is the row before.
+//! each); and, where datoms of it were erased, how many (varint) and the blake3 of the raw frame.
+//! The first parent is the row before.
 //!
 //! **Invariant:** there is a row for each `t` from 1 to the head's `flushed`.
 
@@ -10,6 +11,7 @@ use super::log::CommitEntry;
 use super::{ConnError, Place};
 use crate::codec::{CodecError, Reader, Writer};
 use crate::commit::{Frame, Opened};
+use crate::hash::NodeHash;
 use crate::id::{CommitId, T};
 use crate::index::rows_get;
 use std::ops::Range;
@@ -19,6 +21,15 @@ use std::ops::Range;
 pub(crate) struct LogPlace {
     pub(crate) segment: u128,
     pub(crate) range: Range<u64>,
+    /// What the frame is beside what its commit id says: see [`Frame::content`].
+    pub(crate) content: Option<NodeHash>,
+}
+
+impl LogPlace {
+    /// Where a frame lies.
+    pub(crate) fn new(segment: u128, range: Range<u64>, frame: &Frame) -> Self {
+        Self { segment, range, content: frame.content() }
+    }
 }
 
 /// The key of a row.
@@ -26,19 +37,47 @@ pub(crate) fn key(t: T) -> [u8; 8] {
     t.0.to_be_bytes()
 }
 
+/// The commit of a key.
+pub(super) fn t_of(key: &[u8]) -> T {
+    T(<[u8; 8]>::try_from(key).map_or(0, u64::from_be_bytes))
+}
+
 /// The value of a row.
 pub(crate) fn value(id: CommitId, frame: &Frame, place: &LogPlace) -> Vec<u8> {
+    let merged = frame.parents.get(1..).unwrap_or_default().to_vec();
+    let purged = frame.purged.map_or(0, |purged| purged.datoms);
+    let place = LogPlace { content: frame.content(), ..place.clone() };
+    write(&CommitEntry { id, parents: merged, instant_ms: frame.instant_ms, purged }, &place)
+}
+
+/// The row of a commit whose frame lies elsewhere now; with what was erased of it, and its content.
+pub(super) fn moved(
+    t: T,
+    value: &[u8],
+    segment: u128,
+    range: Range<u64>,
+    purged: Option<(u64, NodeHash)>,
+) -> Result<Vec<u8>, CodecError> {
+    let (mut entry, _) = read(t, value)?;
+    entry.purged = purged.map_or(0, |(datoms, _)| datoms);
+    Ok(write(&entry, &LogPlace { segment, range, content: purged.map(|(_, content)| content) }))
+}
+
+fn write(entry: &CommitEntry, place: &LogPlace) -> Vec<u8> {
     let mut w = Writer::new();
-    w.fixed(&id.hash);
-    w.zigzag(frame.instant_ms);
+    w.fixed(&entry.id.hash);
+    w.zigzag(entry.instant_ms);
     w.u128(place.segment);
     w.varint(place.range.start);
     w.varint(place.range.end - place.range.start);
-    let merged = frame.parents.get(1..).unwrap_or_default();
-    w.varint(merged.len() as u64);
-    for parent in merged {
+    w.varint(entry.parents.len() as u64);
+    for parent in &entry.parents {
         w.varint(parent.t.0);
         w.fixed(&parent.hash);
+    }
+    if let Some(content) = &place.content {
+        w.varint(entry.purged);
+        w.fixed(&content.0);
     }
     w.finish()
 }
@@ -52,8 +91,14 @@ pub(crate) fn read(t: T, value: &[u8]) -> Result<(CommitEntry, LogPlace), CodecE
     let end = offset.checked_add(len).ok_or_else(|| r.error("a frame past the end"))?;
     let parents = (0..r.count(33)?).map(|_| Ok(CommitId { t: T(r.varint()?), hash: r.array()? }));
     let parents = parents.collect::<Result<_, CodecError>>()?;
+    let (mut purged, mut content) = (0, None);
+    if r.left() > 0 {
+        (purged, content) = (r.varint()?, Some(NodeHash(r.array()?)));
+        r.check(purged > 0, "an erasure of nothing")?;
+    }
     r.finish()?;
-    Ok((CommitEntry { id, parents, instant_ms }, LogPlace { segment, range: offset..end }))
+    let place = LogPlace { segment, range: offset..end, content };
+    Ok((CommitEntry { id, parents, instant_ms, purged }, place))
 }
 
 /// The log segment that a row names.

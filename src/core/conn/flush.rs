@@ -262,7 +262,7 @@ impl Place {
                 if id.t > named.last {
                     break;
                 }
-                let place = LogPlace { segment: named.name, range };
+                let place = LogPlace::new(named.name, range, &frame);
                 rows.push((commits::key(id.t).to_vec(), Some(commits::value(id, &frame, &place))));
             }
         }

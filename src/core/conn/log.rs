@@ -3,7 +3,7 @@
 //! **Invariant:** what is given for `t` is the commit that the head's history has there; a frame is
 //! verified against the id that the head, the commit after it or the COMMITS tree says.
 
-use super::{ConnError, Place};
+use super::{ConnError, LogPlace, Place};
 use crate::commit::{FormatError, Frame, Opened, Segment, log_name};
 use crate::id::{CommitId, T};
 use crate::store::Fetch;
@@ -18,11 +18,14 @@ pub struct CommitEntry {
     pub parents: Vec<CommitId>,
     /// When it was made, milliseconds since 1970.
     pub instant_ms: i64,
+    /// How many datoms of it were erased.
+    pub purged: u64,
 }
 
 impl CommitEntry {
     fn of(id: CommitId, frame: &Frame) -> Self {
-        Self { id, parents: frame.parents.clone(), instant_ms: frame.instant_ms }
+        let purged = frame.purged.map_or(0, |purged| purged.datoms);
+        Self { id, parents: frame.parents.clone(), instant_ms: frame.instant_ms, purged }
     }
 }
 
@@ -80,14 +83,29 @@ impl Place {
             Where::Indexed => {
                 let (entry, place) = self.indexed(opened, t)?;
                 let key = log_name(place.segment);
-                let fetch = Fetch { key: key.clone(), range: Some(place.range) };
+                let fetch = Fetch { key: key.clone(), range: Some(place.range.clone()) };
                 let bytes = self.store.get(&fetch).await?;
                 let (id, frame) = Frame::decode(&bytes).map_err(|e| self.damaged(&key, e))?;
-                if id == entry.id {
-                    return Ok((id, frame));
-                }
-                Err(self.another(place.segment, id.to_string(), entry.id))
+                self.check_indexed(&entry, &place, id, &frame)?;
+                Ok((id, frame))
             }
+        }
+    }
+
+    /// Compares a frame with what its row of COMMITS says.
+    fn check_indexed(
+        &self,
+        entry: &CommitEntry,
+        place: &LogPlace,
+        id: CommitId,
+        frame: &Frame,
+    ) -> Result<(), ConnError> {
+        if id != entry.id {
+            return Err(self.another(place.segment, id.to_string(), entry.id));
+        }
+        match frame.content() == place.content {
+            true => Ok(()),
+            false => Err(self.damaged(&log_name(place.segment), FormatError::Hash)),
         }
     }
 
@@ -137,9 +155,7 @@ impl LogReader {
                     self.segment = Some((at.segment, self.read_segment(at.segment).await?));
                 }
                 let found = self.frame_in(at.segment, t)?;
-                if found.0 != entry.id {
-                    return Err(self.place.another(at.segment, found.0.to_string(), entry.id));
-                }
+                self.place.check_indexed(&entry, &at, found.0, &found.1)?;
                 found
             }
         };

@@ -27,6 +27,7 @@ mod log;
 mod merge;
 mod open;
 mod past;
+mod purge;
 mod queue;
 mod refs;
 mod replay;
@@ -47,6 +48,7 @@ pub use error::{ConnError, TransactError};
 pub use gc::{Collected, Collection, Retention, RetentionError, Total, span_ms};
 pub use log::{CommitEntry, LogReader};
 pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
+pub use purge::{Erase, Erased, ErasedHead, Purge, PurgeError};
 pub use resolve::{Found, Moment};
 
 pub(crate) use commits::LogPlace;
@@ -224,9 +226,15 @@ impl Conn {
     /// Remembers a head, unless a newer one is known.
     fn remember(&self, seen: &Seen) {
         let mut known = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.opened.head.revision >= known.opened.head.revision {
-            *known = seen.clone();
+        let (head, before) = (&seen.opened.head, &known.opened.head);
+        if head.revision < before.revision {
+            return;
         }
+        if head.purge_generation > before.purge_generation {
+            self.inner.place.nodes.purged(head.database, head.purge_generation);
+            self.inner.past.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        *known = seen.clone();
     }
 
     /// Waits until the store takes another swap of the head.

@@ -1,32 +1,93 @@
 //! Opening a branch, and looking for a newer head.
 //!
-//! **Invariant:** opening writes nothing. A head older than one seen before is refused.
+//! **Invariant:** opening writes nothing. A head older than one seen before is refused, and one
+//! that belongs to another database, or to another branch of this one.
 
 use super::flushing::Flushing;
 use super::queue::Queue;
 use super::{Conn, ConnError, Inner, Options, Place, Seen};
-use crate::commit::{HEAD, Head};
-use crate::db::Db;
-use crate::store::RefRead;
+use crate::commit::{FormatError, HEAD, Head};
+use crate::db::{Db, Snapshot};
+use crate::id::CommitId;
+use crate::store::{BoxFuture, RefRead, join_all};
+use crate::value::Uuid;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 
+/// One of two things that are read at once.
+enum Read {
+    Head(Box<Seen>),
+    Identity(Option<Uuid>),
+}
+
+impl Place {
+    /// The head of the default branch, which has to be of the database that `format` says.
+    async fn open_default(&self) -> Result<Seen, ConnError> {
+        let head: BoxFuture<'_, _> =
+            Box::pin(async { Ok(Read::Head(Box::new(self.open_newest(HEAD, None).await?))) });
+        let identity: BoxFuture<'_, _> = Box::pin(async {
+            match self.identity().await {
+                Ok(identity) => Ok(Read::Identity(Some(identity.database))),
+                // What is lost without it is for `verify` to tell: all else can be read.
+                Err(ConnError::NoDatabase { .. }) => Ok(Read::Identity(None)),
+                Err(error) => Err(error),
+            }
+        });
+        let (mut seen, mut database) = (None, None);
+        for read in join_all(vec![head, identity]).await {
+            match read? {
+                Read::Head(found) => seen = Some(*found),
+                Read::Identity(found) => database = found,
+            }
+        }
+        let seen = seen.ok_or_else(|| ConnError::NoDatabase { url: self.store.url() })?;
+        if let Some(database) = database {
+            self.check_owner(HEAD, &seen.opened.head, database, 0)?;
+        }
+        Ok(seen)
+    }
+
+    /// An error where a head is in the place of another: copied from another database, or from
+    /// another branch.
+    fn check_owner(
+        &self,
+        name: &str,
+        head: &Head,
+        database: Uuid,
+        block: u64,
+    ) -> Result<(), ConnError> {
+        let of_database = |uuid: Uuid| format!("a head of the database {uuid}");
+        let of_branch = |block: u64| format!("the head of a branch whose ids are of block {block}");
+        let (found, expected) = match (head.database != database, head.block != block) {
+            (true, _) => (of_database(head.database), of_database(database)),
+            (_, true) => (of_branch(head.block), of_branch(block)),
+            _ => return Ok(()),
+        };
+        Err(self.damaged(name, FormatError::Another { found, expected }))
+    }
+}
+
 impl Conn {
-    /// Opens a branch; `None` is the default one. Two rounds: the head, then novelty and roots
-    /// together; a named branch takes one more, for `refs`.
+    /// Opens a branch; `None` is the default one. Two rounds: the head (and beside it `format`),
+    /// then novelty and roots together; a named branch takes one more, for `refs`.
     pub async fn open(
         place: Place,
         branch: Option<&str>,
         options: Options,
     ) -> Result<Self, ConnError> {
-        let head = match branch {
-            None => HEAD.to_owned(),
-            Some(name) => match place.refs().await?.branches.get(name) {
-                Some(branch) if !branch.closed => branch.head.clone(),
-                _ => return Err(ConnError::NoBranch(name.to_owned())),
-            },
+        let (head, seen) = match branch {
+            None => (HEAD.to_owned(), place.open_default().await?),
+            Some(name) => {
+                let refs = place.refs().await?;
+                let found = refs.branches.get(name).filter(|branch| !branch.closed);
+                let branch = found.ok_or_else(|| ConnError::NoBranch(name.to_owned()))?;
+                let seen = place.open_newest(&branch.head, None).await?;
+                place.check_owner(&branch.head, &seen.opened.head, refs.database, branch.block)?;
+                (branch.head.clone(), seen)
+            }
         };
-        let seen = Mutex::new(place.open_newest(&head, None).await?);
+        place.nodes.purged(seen.opened.head.database, seen.opened.head.purge_generation);
+        let seen = Mutex::new(seen);
         let (branch, queue) = (branch.map(str::to_owned), Queue::default());
         let (flushing, flush_error) = (Flushing::default(), Mutex::default());
         let (past, claim, swapped_ms) = (Mutex::default(), Mutex::default(), AtomicI64::new(0));
@@ -53,9 +114,23 @@ impl Conn {
     }
 
     /// The same database once more, for a reader whose objects a collection deleted: seen from the
-    /// newest head as of then.
+    /// newest head as of then. [`ConnError::Collected`] where that is not in the history of this
+    /// branch.
     pub async fn again(&self, db: &Db) -> Result<Db, ConnError> {
-        Ok(self.refresh().await?.as_of(db.basis_t()))
+        match db.snapshot().commit {
+            Some(commit) => Ok(db.over(self.newest_with(commit).await?)),
+            None => Err(ConnError::Collected),
+        }
+    }
+
+    /// The newest head, if its history has this commit.
+    pub async fn newest_with(&self, commit: CommitId) -> Result<Snapshot, ConnError> {
+        let opened = self.newest().await?.opened;
+        let has = match commit.t <= opened.head.tip.t() {
+            true => self.inner.place.entry(&opened, commit.t).await?.id == commit,
+            false => false,
+        };
+        if has { Ok(opened.snapshot) } else { Err(ConnError::Collected) }
     }
 
     /// The newest head.

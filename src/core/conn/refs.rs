@@ -9,7 +9,7 @@ use super::{ConnError, Place};
 use crate::commit::{REFS, Refs};
 use crate::store::{Expect, Swap, Version};
 
-/// How long a change of `refs` is tried.
+/// How long a change of `refs`, or of a head for the sake of one, is tried.
 const LIMIT_MS: i64 = 30_000;
 
 /// What became of a swap of `refs`.
@@ -55,10 +55,16 @@ impl Place {
             if let Step::Done = self.swap_refs(&version, refs).await? {
                 return Ok(());
             }
-            let waited_ms = self.host.now_ms() - begun;
-            if waited_ms > LIMIT_MS {
-                return Err(ConnError::Contended { waited_ms: waited_ms as u64 });
-            }
+            self.within_limit(begun)?;
+        }
+    }
+
+    /// An error when what was begun then has been tried for long enough.
+    pub(super) fn within_limit(&self, begun: i64) -> Result<(), ConnError> {
+        let waited_ms = (self.host.now_ms() - begun).max(0);
+        match waited_ms > LIMIT_MS {
+            true => Err(ConnError::Contended { waited_ms: waited_ms.unsigned_abs() }),
+            false => Ok(()),
         }
     }
 }

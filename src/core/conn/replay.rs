@@ -56,7 +56,8 @@ impl Stretch {
         for (frame, range) in segment.frames.iter().zip(segment.places()) {
             let (id, frame) = Frame::decode(frame).map_err(damaged)?;
             if first <= id.t && id.t <= last {
-                self.frames.push(Logged { id, frame, place: LogPlace { segment: name, range } });
+                let place = LogPlace::new(name, range, &frame);
+                self.frames.push(Logged { id, frame, place });
             }
         }
         let (hash, len) = (NodeHash::of(bytes), bytes.len() as u64);

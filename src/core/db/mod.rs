@@ -8,8 +8,10 @@ mod entid;
 mod layer;
 mod merge;
 mod prepared;
+mod renew;
 mod scan;
 mod view;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -17,8 +19,10 @@ mod tests;
 pub use entid::EntityRef;
 pub use layer::Layer;
 pub use prepared::{Prepared, TxReport};
-pub use scan::{Chunks, Pieces};
+pub use renew::Renew;
+pub use scan::Chunks;
 pub use view::View;
+pub use whole::Pieces;
 
 use crate::datom::Datom;
 use crate::id::{AttrId, BLOCK, CommitId, EntityId, T, Tx};
@@ -102,6 +106,8 @@ pub struct Snapshot {
     pub counts: Arc<BTreeMap<AttrId, u64>>,
     /// The trees hold what was said up to here.
     pub flushed: T,
+    /// How often facts had been erased when it was read: one commit may be less than it was.
+    pub purges: u64,
 }
 
 /// A source for a database whose every fact is in memory: it has no nodes.
@@ -134,6 +140,7 @@ impl Snapshot {
             next_entity: EntityId(1),
             counts: Arc::default(),
             flushed: T(0),
+            purges: 0,
         }
     }
 
@@ -187,6 +194,7 @@ pub struct Db {
     snapshot: Arc<Snapshot>,
     view: View,
     forgotten: Forgotten,
+    renewal: Option<renew::Renewal>,
 }
 
 /// Attributes whose ended facts are not shown, sorted; `None` is none of them.
@@ -195,7 +203,7 @@ type Forgotten = Option<Arc<[(AttrId, T)]>>;
 impl Db {
     /// The snapshot as it is.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot: Arc::new(snapshot), view: View::default(), forgotten: None }
+        Self { snapshot: Arc::new(snapshot), view: View::default(), forgotten: None, renewal: None }
     }
 
     /// The commit behind the view.
@@ -247,7 +255,7 @@ impl Db {
     fn seen(&self, view: View) -> Self {
         let forgotten = || self.snapshot.schema.forgetful();
         let forgotten = Some(forgotten()).filter(|all| !all.is_empty()).map(Arc::from);
-        Self { snapshot: self.snapshot.clone(), view, forgotten }
+        Self { snapshot: self.snapshot.clone(), view, forgotten, renewal: self.renewal.clone() }
     }
 
     /// The view as far as it matters here: an as-of that is not before the snapshot hides nothing.

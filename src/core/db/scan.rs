@@ -5,8 +5,10 @@
 //! whole.
 
 use super::merge::{Seeing, merge, slice_of};
+use super::renew::TIMES;
+use super::whole::take_piece;
 use super::{Db, DbError, Layer};
-use crate::datom::{Datom, Facts, KeyRange, Order, Probe, Slice};
+use crate::datom::{Datom, Facts, KeyRange, Order, Probe, Side, Slice};
 use crate::id::{AttrId, EntityId};
 use crate::index::{self, Direction, Root, Scan};
 use crate::value::Value;
@@ -17,12 +19,20 @@ impl Db {
     /// The facts of each range, in the order of the index. AVET knows only indexed, unique and ref
     /// attributes. All long values among them are fetched, in one round.
     pub fn scan(&self, order: Order, ranges: &[KeyRange]) -> Result<Vec<Vec<Slice>>, DbError> {
-        self.whole(self.scan_references(order, ranges)?)
+        self.reading(|db| db.whole(db.scan_here(order, ranges)?))
     }
 
     /// The same, where the long values of trees are still references: for who does not look at
     /// values, or at few of them.
     pub fn scan_references(
+        &self,
+        order: Order,
+        ranges: &[KeyRange],
+    ) -> Result<Vec<Vec<Slice>>, DbError> {
+        self.reading(|db| db.scan_here(order, ranges))
+    }
+
+    pub(super) fn scan_here(
         &self,
         order: Order,
         ranges: &[KeyRange],
@@ -38,35 +48,6 @@ impl Db {
             merge(order, self.seeing(), current, &ended, &self.layered(order, range))
         });
         Ok(merged.collect())
-    }
-
-    /// The same facts with their long values, fetched in one round.
-    pub fn whole(&self, slices: Vec<Vec<Slice>>) -> Result<Vec<Vec<Slice>>, DbError> {
-        Ok(index::whole(self.snapshot().nodes.as_ref(), slices)?)
-    }
-
-    /// The same, some of the groups after the other, as many as have long values of a bounded size.
-    pub fn whole_parts(
-        &self,
-        slices: Vec<Vec<Slice>>,
-    ) -> impl Iterator<Item = Result<Vec<Vec<Slice>>, DbError>> {
-        let mut rest = slices.into_iter().peekable();
-        std::iter::from_fn(move || {
-            let (mut part, mut bytes) = (Vec::new(), 0);
-            while let Some(group) = rest.next_if(|group| {
-                bytes += group.iter().map(index::long_bytes).sum::<u64>();
-                part.is_empty() || bytes <= index::PIECE_BYTES
-            }) {
-                part.push(group);
-            }
-            (!part.is_empty()).then(|| self.whole(part))
-        })
-    }
-
-    /// The facts of slices with their long values, of a bounded size at a time; each in one round.
-    pub fn pieces(&self, slices: impl IntoIterator<Item = Slice>) -> Pieces<'_> {
-        let rest = slices.into_iter().filter(|slice| !slice.is_empty()).collect();
-        Pieces { db: self, rest }
     }
 
     fn seeing(&self) -> Seeing<'_> {
@@ -90,6 +71,13 @@ impl Db {
     /// The facts of one range in chunks, for ranges that may be large. Long values are fetched a
     /// bounded piece at a time.
     pub fn chunks(&self, order: Order, range: KeyRange) -> Chunks {
+        match self.found() {
+            Some(newer) => newer.chunks_here(order, range),
+            None => self.chunks_here(order, range),
+        }
+    }
+
+    fn chunks_here(&self, order: Order, range: KeyRange) -> Chunks {
         let trees = &self.snapshot().trees;
         let scan = |root: &Option<Root>| {
             Scan::new(root.as_ref(), order, range.clone(), Direction::Forward)
@@ -105,6 +93,10 @@ impl Db {
     /// About how many facts a range has, from branch nodes and what is in memory: no leaf is
     /// fetched.
     pub fn estimate(&self, order: Order, range: &KeyRange) -> Result<u64, DbError> {
+        self.reading(|db| db.estimate_here(order, range))
+    }
+
+    fn estimate_here(&self, order: Order, range: &KeyRange) -> Result<u64, DbError> {
         let layers = self.snapshot().layers.iter();
         let layered: u64 =
             layers.map(|layer| range.rows(order, layer.facts(order)).len() as u64).sum();
@@ -152,6 +144,20 @@ impl Edge {
         }
     }
 
+    /// A place that is not after it, said by components: a long value is none.
+    fn before(&self, order: Order) -> Probe {
+        match self {
+            Self::Probe(probe) => probe.clone(),
+            Self::After(of, row) => {
+                let key = of.key(*row);
+                let v = (!key.v.tag().is_blob()).then(|| key.v.to_value());
+                // By value, an entity without a value says nothing.
+                let e = (v.is_some() || order != Order::Avet).then_some(key.e);
+                Probe { e, a: Some(key.a), v, side: Side::Before }
+            }
+        }
+    }
+
     /// The nearer of two places that are after rows.
     fn nearer(self, other: Self, order: Order) -> Self {
         let is_after = match (&self, &other) {
@@ -167,17 +173,27 @@ impl Edge {
 struct Source {
     scan: Scan,
     slice: Option<Slice>,
+    /// What lies before is passed over.
+    from: Option<Edge>,
 }
 
 impl Source {
     fn new(scan: Scan) -> Self {
-        Self { scan, slice: None }
+        Self { scan, slice: None, from: None }
     }
 
     /// Makes sure that the next slice is there, unless the tree has no more.
-    fn fill(&mut self, db: &Db) -> Result<(), DbError> {
-        if self.slice.as_ref().is_none_or(Slice::is_empty) {
-            self.slice = self.scan.next(db.snapshot().nodes.as_ref())?;
+    fn fill(&mut self, db: &Db, order: Order) -> Result<(), DbError> {
+        while self.slice.as_ref().is_none_or(Slice::is_empty) {
+            let Some(mut slice) = self.scan.next(db.snapshot().nodes.as_ref())? else {
+                self.slice = None;
+                break;
+            };
+            if let Some(from) = &self.from {
+                let start = from.position(order, &slice.facts);
+                slice.rows.start = start.clamp(slice.rows.start, slice.rows.end);
+            }
+            self.slice = Some(slice);
         }
         Ok(())
     }
@@ -215,10 +231,31 @@ pub struct Chunks {
 }
 
 impl Chunks {
+    /// Has the next slice of both trees at hand; of a newer head from here on, where something of
+    /// this one is gone.
+    fn fill(&mut self) -> Result<(), DbError> {
+        for _ in 0..=TIMES {
+            let filled = self.fill_here();
+            let Err(error) = filled else { return Ok(()) };
+            let Some(newer) = self.db.renewed(&error) else { return Err(error) };
+            // Nothing from here on was handed out yet.
+            let Some(from) = self.from.take() else { return Ok(()) };
+            let rest = KeyRange { from: from.before(self.order), to: self.to.clone() };
+            *self = Self { whole: self.whole, ..newer.chunks_here(self.order, rest) };
+            (self.current.from, self.ended.from) = (Some(from.clone()), Some(from.clone()));
+            self.from = Some(from);
+        }
+        self.fill_here()
+    }
+
+    fn fill_here(&mut self) -> Result<(), DbError> {
+        self.current.fill(&self.db, self.order)?;
+        self.ended.fill(&self.db, self.order)
+    }
+
     /// Merges up to the nearest end of what is at hand; `false` when the range is used up.
     fn advance(&mut self) -> Result<bool, DbError> {
-        self.current.fill(&self.db)?;
-        self.ended.fill(&self.db)?;
+        self.fill()?;
         let Some(from) = &self.from else { return Ok(false) };
         let horizons = [self.current.horizon(), self.ended.horizon()].into_iter().flatten();
         let nearest = horizons.reduce(|x, y| x.nearer(y, self.order));
@@ -246,47 +283,6 @@ impl Chunks {
     }
 }
 
-/// What [`Db::pieces`] gives. After an error the same comes again.
-#[derive(Debug)]
-pub struct Pieces<'d> {
-    db: &'d Db,
-    rest: VecDeque<Slice>,
-}
-
-impl Iterator for Pieces<'_> {
-    type Item = Result<Vec<Slice>, DbError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        (!self.rest.is_empty()).then(|| first_piece(self.db, &mut self.rest))
-    }
-}
-
-/// Takes the first rows of slices that are not empty, as many as have long values of a bounded
-/// size.
-fn first_piece(db: &Db, rest: &mut VecDeque<Slice>) -> Result<Vec<Slice>, DbError> {
-    let (mut taken, mut bytes): (Vec<Slice>, u64) = (Vec::new(), 0);
-    for slice in rest.iter() {
-        let piece = Slice { facts: slice.facts.clone(), rows: index::piece(slice, bytes) };
-        bytes += index::long_bytes(&piece);
-        let is_all = piece.rows.end == slice.rows.end;
-        if !piece.is_empty() {
-            taken.push(piece);
-        }
-        if !is_all {
-            break;
-        }
-    }
-    let ends: Vec<usize> = taken.iter().map(|slice| slice.rows.end).collect();
-    let whole = db.whole(vec![taken])?.pop().unwrap_or_default();
-    for end in ends {
-        match rest.front_mut() {
-            Some(slice) if slice.rows.end > end => slice.rows.start = end,
-            _ => drop(rest.pop_front()),
-        }
-    }
-    Ok(whole)
-}
-
 impl Iterator for Chunks {
     type Item = Result<Slice, DbError>;
 
@@ -299,7 +295,7 @@ impl Iterator for Chunks {
                 if !self.whole || !index::has_blobs(slice) {
                     return self.ready.pop_front().map(Ok);
                 }
-                match first_piece(&self.db, &mut self.ready) {
+                match take_piece(&self.db, &mut self.ready) {
                     Ok(slices) => self.made = slices.into(),
                     Err(error) => return Some(Err(error)),
                 }

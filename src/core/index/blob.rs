@@ -16,6 +16,7 @@ use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -127,6 +128,18 @@ pub(super) fn replace<E>(
     }
     out.push_rows(facts, kept..facts.len());
     Ok(out.finish())
+}
+
+/// The facts with references to where their values are now, as far as that is told.
+pub fn relocated(facts: &Facts, places: &HashMap<NodeHash, NodeRef>) -> Facts {
+    let moved = replace(facts, |v| match v {
+        ValRef::Blob(blob) => {
+            let node = places.get(&blob.digest());
+            Ok::<_, Infallible>(node.map(|node| to_place(blob, *node)))
+        }
+        _ => Ok(None),
+    });
+    moved.unwrap_or_else(|never| match never {})
 }
 
 /// A row with another value.

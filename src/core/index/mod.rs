@@ -19,6 +19,7 @@ mod merge;
 mod node;
 mod pack;
 mod repack;
+mod rewrite;
 mod rows;
 mod scan;
 mod shape;
@@ -28,7 +29,9 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use blob::{PIECE_BYTES, blobs, has_blobs, learn, long_bytes, piece, whole, whole_facts};
+pub use blob::{
+    PIECE_BYTES, blobs, has_blobs, learn, long_bytes, piece, relocated, whole, whole_facts,
+};
 pub use branch::{Branch, Child};
 pub use build::{Tree, TreeBuilder};
 pub use count::{Estimate, count, estimate};
@@ -39,6 +42,7 @@ pub use memory::MemoryNodes;
 pub use merge::Forest;
 pub use node::{Node, Stored};
 pub use pack::{Footed, Outlet, PackFooter, PackWriter};
+pub use rewrite::{Rewrite, Rewritten};
 pub use rows::Rows;
 pub use scan::Scan;
 pub use shape::Shape;
@@ -50,6 +54,7 @@ use crate::datom::Datom;
 use crate::hash::NodeHash;
 use crate::id::T;
 use crate::store::StoreError;
+use crate::value::Uuid;
 use bytes::Bytes;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -150,5 +155,11 @@ pub trait Nodes: Debug + Send + Sync {
     /// ignored. They are verified like all others.
     fn offer(&self, nodes: &[(NodeRef, Bytes)]) {
         let _ = nodes;
+    }
+
+    /// Facts of this database were erased so many times, as a head says that is about to be read:
+    /// what was kept of before an erasure is dropped.
+    fn purged(&self, database: Uuid, generation: u64) {
+        let _ = (database, generation);
     }
 }

@@ -144,7 +144,7 @@ impl Forest<'_, '_> {
     }
 
     /// Nodes, some of which may have been saved just now.
-    fn read(&self, names: &[NodeRef]) -> Result<Vec<Arc<Node>>, TreeError> {
+    pub(super) fn read(&self, names: &[NodeRef]) -> Result<Vec<Arc<Node>>, TreeError> {
         let saved = |name: &NodeRef| self.packs.read(name).map(|bytes| Node::decode(name, bytes));
         let mut saved = names.iter().map(saved).collect::<Vec<_>>();
         let missing = names.iter().zip(&saved).filter(|(_, saved)| saved.is_none());

@@ -52,6 +52,20 @@ impl Rows {
         self.keys.size_bytes() + self.values.size_bytes()
     }
 
+    /// The same keys, some with other values; `None` if no value changes.
+    pub fn with_values<E>(
+        &self,
+        mut value: impl FnMut(&[u8], &[u8]) -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<Option<Self>, E> {
+        let (mut rows, mut changed) = (Self::default(), false);
+        for row in 0..self.len() {
+            let new = value(self.key(row), self.value(row))?;
+            changed |= new.is_some();
+            rows.push(self.key(row), new.as_deref().unwrap_or(self.value(row)));
+        }
+        Ok(changed.then_some(rows))
+    }
+
     pub(super) fn push(&mut self, key: &[u8], value: &[u8]) {
         self.keys.push(key);
         self.values.push(value);

@@ -90,7 +90,9 @@ impl Named {
         let Some(recent) = logs.recent(&base.log, found).await? else { return Ok(None) };
         let mut state = State::clone(&flushed);
         let mut datoms: Vec<Datom> = Vec::new();
-        for (id, frame) in &recent {
+        // The first segment may begin before: what the trees have is not said again.
+        for (id, frame) in recent.iter().filter(|(id, _)| id.t > base.flushed) {
+            logs.note(frame);
             if let Err(error) = state.say(*id, frame) {
                 self.wrong(found, format!("the log: {error}"));
                 return Ok(None);
@@ -103,7 +105,10 @@ impl Named {
         }
         self.check_base(&state, &datoms, found);
         for bytes in &head.tail {
-            let said = Frame::decode(bytes).and_then(|(id, frame)| state.say(id, &frame));
+            let said = Frame::decode(bytes).and_then(|(id, frame)| {
+                logs.note(&frame);
+                state.say(id, &frame)
+            });
             if let Err(error) = said {
                 self.wrong(found, format!("its tail: {error}"));
                 return Ok(None);
@@ -206,7 +211,7 @@ impl Named {
 }
 
 fn name(schema: &Schema, attribute: AttrId) -> String {
-    let known = schema.get(attribute).map(|a| format!(":{}", a.ident));
+    let known = schema.get(attribute).map(|a| a.ident.to_string());
     known.unwrap_or_else(|| format!("attribute {attribute}"))
 }
 

@@ -9,7 +9,7 @@ use super::sums::{ByAttribute, Sum};
 use crate::commit::{FormatError, Frame, Segment, SegmentRef, log_name};
 use crate::conn::{LogPlace, Place, commit_of_row, commit_row};
 use crate::hash::NodeHash;
-use crate::id::{AttrId, CommitId, T};
+use crate::id::{AttrId, CommitId, T, Tx};
 use crate::index::{Direction, NodesError, Row, RowScan};
 use crate::schema::Schema;
 use crate::store::{BoxFuture, Fetch, StoreError, join_all};
@@ -76,6 +76,8 @@ pub(super) struct Logs<'a> {
     pub(super) whole: BTreeMap<u128, (NodeHash, u64)>,
     /// All that were referred to.
     pub(super) reached: BTreeSet<u128>,
+    /// Transactions of which datoms were erased, and how many.
+    pub(super) purged: BTreeMap<Tx, u64>,
     /// Transactions that were read.
     pub(super) commits: u64,
     /// Bytes that were read.
@@ -88,8 +90,8 @@ type Rows = (u128, Vec<(T, Vec<u8>)>);
 impl<'a> Logs<'a> {
     pub(super) fn new(place: &'a Place, databases: &'a [Uuid]) -> Self {
         let (wanted, saved, whole) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        let reached = BTreeSet::new();
-        Self { place, databases, wanted, saved, whole, reached, commits: 0, bytes: 0 }
+        let (reached, purged) = (BTreeSet::new(), BTreeMap::new());
+        Self { place, databases, wanted, saved, whole, reached, purged, commits: 0, bytes: 0 }
     }
 
     /// What the log says up to where the trees of a head end; `rows` is what its COMMITS holds.
@@ -205,10 +207,11 @@ impl<'a> Logs<'a> {
         };
         let (id, frame) = Frame::decode(bytes)?;
         let range = segment.places().swap_remove(index);
-        let expected = commit_row(id, &frame, &LogPlace { segment: name, range });
+        let expected = commit_row(id, &frame, &LogPlace::new(name, range, &frame));
         if expected != *row {
             return Err(another(id.to_string(), format!("what COMMITS has for t {t}")));
         }
+        self.note(&frame);
         state.say(id, &frame)?;
         state.rows += Sum::of(&[&crate::conn::commit_key(*t), row]);
         self.commits += 1;
@@ -216,6 +219,13 @@ impl<'a> Logs<'a> {
             self.saved.insert(id, Arc::new(state.clone()));
         }
         Ok(())
+    }
+
+    /// Counts what was erased of a transaction.
+    pub(super) fn note(&mut self, frame: &Frame) {
+        if let Some(purged) = &frame.purged {
+            self.purged.insert(frame.tx, purged.datoms);
+        }
     }
 
     /// The transactions that a head has in segments and in no tree: as many as its novelty has, and
@@ -259,12 +269,15 @@ impl<'a> Logs<'a> {
         }
         let segment = self.open(expected.name, bytes)?;
         let last = T((segment.first.0 + segment.frames.len() as u64).saturating_sub(1));
-        if (segment.first, last) != (expected.first, expected.last) {
+        // What comes after is of another branch.
+        if segment.first != expected.first || last < expected.last {
             let found = format!("t {} to {last}", segment.first);
             let expected = format!("t {} to {}", expected.first, expected.last);
             return Err(FormatError::Another { found, expected });
         }
-        segment.frames.iter().map(|frame| Frame::decode(frame)).collect()
+        let count = (expected.last.0 + 1).saturating_sub(expected.first.0);
+        let own = segment.frames.iter().take(usize::try_from(count).unwrap_or(usize::MAX));
+        own.map(|frame| Frame::decode(frame)).collect()
     }
 
     async fn read(&mut self, names: &[u128]) -> Vec<Result<Bytes, StoreError>> {

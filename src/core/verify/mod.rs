@@ -80,6 +80,10 @@ pub struct Report {
     pub commits: u64,
     /// Datoms of the log of the default branch.
     pub datoms: u64,
+    /// Transactions, of all branches and tags, of which datoms were erased.
+    pub purged_commits: u64,
+    /// How many datoms those were.
+    pub purged_datoms: u64,
     /// Facts that hold at the head of the default branch.
     pub facts: u64,
     /// Nodes of trees.
@@ -193,6 +197,8 @@ pub async fn verify(
     heads.check(place, &packs, &mut logs, &mut report, &mut found).await?;
     (report.nodes, report.packs) = (packs.len() as u64, packs.packs().count() as u64);
     report.segments = logs.whole.len() as u64;
+    report.purged_commits = logs.purged.len() as u64;
+    report.purged_datoms = logs.purged.values().sum();
     report.bytes = packs.bytes + logs.bytes;
     let novelty = heads.all.values().filter_map(|(head, _)| head.base.novelty);
     let novelty: Vec<String> = novelty.map(|object| novelty_name(object.name)).collect();

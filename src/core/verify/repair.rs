@@ -65,6 +65,7 @@ struct Logged {
     index: usize,
     parent: Option<CommitId>,
     schema: Option<Vec<u8>>,
+    purged: u64,
 }
 
 /// Makes the trees, novelty, schema and counts of a branch from its log.
@@ -127,7 +128,11 @@ async fn chain(
         for (index, frame) in segment.frames.iter().enumerate() {
             if let Ok((id, frame)) = Frame::decode(frame) {
                 let (parent, schema) = (frame.parents.first().copied(), frame.schema);
-                known.insert(id, Logged { segment: name, index, parent, schema });
+                let purged = frame.purged.map_or(0, |purged| purged.datoms);
+                // What was erased does not come back from a segment that waits to be deleted.
+                if known.get(&id).is_none_or(|other| other.purged < purged) {
+                    known.insert(id, Logged { segment: name, index, parent, schema, purged });
+                }
             }
         }
         let total = Some(listed.len() as u64);
@@ -181,7 +186,7 @@ impl Rebuilt<'_> {
             let frame = segment.frames.get(logged.index).ok_or_else(lost)?;
             let range = segment.places().swap_remove(logged.index);
             let (_, frame) = Frame::decode(frame).map_err(|_| lost())?;
-            let row = commit_row(*id, &frame, &LogPlace { segment: logged.segment, range });
+            let row = commit_row(*id, &frame, &LogPlace::new(logged.segment, range, &frame));
             rows.push((commit_key(id.t).to_vec(), Some(row)));
             for datom in frame.datoms() {
                 let count = self.counts.entry(datom.a).or_default();

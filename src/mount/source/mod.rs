@@ -80,6 +80,15 @@ impl Moment {
     pub fn id(&self) -> String {
         self.commit.map_or_else(|| "0".to_owned(), |commit| commit.to_string())
     }
+
+    /// Which value it is, for who keeps what was made of it: after facts were erased, a commit is
+    /// less than it was.
+    pub fn version(&self) -> String {
+        match self.db.snapshot().purges {
+            0 => self.id(),
+            purges => format!("{}/{purges}", self.id()),
+        }
+    }
 }
 
 /// A branch and where it is.

@@ -211,7 +211,11 @@ impl Tree {
         let kept = |moments: &Mutex<LruCache<_, Moment>>| {
             moments.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
         };
-        if let Some(moment) = kept(&self.moments) {
+        // Facts may have been erased since: as far as is known without asking.
+        let now = mounted.source.head_at_hand(&mounted.head_branch());
+        let purges = |moment: &Moment| moment.db.snapshot().purges;
+        let is_new = |kept: &Moment| now.as_ref().is_none_or(|now| purges(now) <= purges(kept));
+        if let Some(moment) = kept(&self.moments).filter(is_new) {
             return Ok(moment);
         }
         let moment = mounted.source.at(&mounted.head_branch(), id)?;

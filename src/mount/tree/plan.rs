@@ -69,11 +69,15 @@ impl Plan {
     }
 }
 
-/// The whole hash: twelve digits are for people.
+/// The whole hash: twelve digits are for people. And how often facts were erased: then a commit is
+/// less than it was.
 fn full_id(moment: &Moment) -> String {
     let hex = |hash: [u8; 32]| hash.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let commit = moment.commit.map_or_else(|| "0".to_owned(), |commit| hex(commit.hash));
-    format!("{}:{commit}", moment.db.basis_t())
+    match moment.db.snapshot().purges {
+        0 => format!("{}:{commit}", moment.db.basis_t()),
+        purges => format!("{}:{commit}/{purges}", moment.db.basis_t()),
+    }
 }
 
 impl Tree {

@@ -219,7 +219,7 @@ impl Tree {
         let is_fixed = place.is_fixed();
         let db = &moment.db;
         let work = |leaf: Leaf, what: &str| {
-            let identity = format!("{} {} {what}", mounted.source.uuid(), moment.id());
+            let identity = format!("{} {} {what}", mounted.source.uuid(), moment.version());
             let pins = Pins::Moment(Box::new((mounted.clone(), moment.clone())));
             Ok(self.work(node, leaf, identity, pins, mtime_ms, is_fixed))
         };
@@ -281,7 +281,7 @@ impl Tree {
     pub fn entity(&self, node: &Node, moment: &Moment, e: EntityId) -> Result<Resolved> {
         let Node::Part(place, Part::Entity(_, leaf)) = node else { return self.resolve(node) };
         let mounted = self.mounted(&place.store)?;
-        let identity = format!("{} {} entity {e}", mounted.source.uuid(), moment.id());
+        let identity = format!("{} {} entity {e}", mounted.source.uuid(), moment.version());
         let pins = Pins::Moment(Box::new((mounted.clone(), moment.clone())));
         let mtime_ms = moment.instant_ms.unwrap_or(self.started_ms);
         Ok(self.work(node, *leaf, identity, pins, mtime_ms, place.is_fixed()))

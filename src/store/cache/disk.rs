@@ -16,6 +16,7 @@ use bytes::Bytes;
 use factfs_core::hash::NodeHash;
 use factfs_core::index::Node;
 use factfs_core::store::Host;
+use factfs_core::value::Uuid;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, FileTimes};
 use std::io::{self, Read, Write};
@@ -182,6 +183,29 @@ impl DiskCache {
                     *shard = Shard { bytes: Some(left), written: 0 };
                 }
             }
+        }
+    }
+
+    /// Facts of a database were erased `generation` times: unless that was noted here before, or
+    /// `anyway`, all files go, since none says of which database it is. It is noted after that.
+    pub fn purged(&self, database: Uuid, generation: u64, anyway: bool) {
+        let note = self.root.join(format!("purged-{database}"));
+        let noted = fs::read_to_string(&note).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        if !anyway && noted.unwrap_or(0) >= generation {
+            return;
+        }
+        let mut is_clear = true;
+        for (number, shard) in self.shards.iter().enumerate() {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let folder = self.root.join(format!("{number:02x}"));
+            for file in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                is_clear &= fs::remove_file(file.path()).is_ok() || !file.path().exists();
+            }
+            *shard = Shard::default();
+        }
+        // Where a file could not be deleted, the next process tries again.
+        if is_clear && self.root.exists() {
+            let _ = fs::write(&note, generation.to_string());
         }
     }
 
@@ -377,6 +401,27 @@ mod tests {
         put(&cache, &one);
         assert_eq!(cache.get(&one.0), None);
         assert_eq!(cache.stats().failed, 1);
+    }
+
+    #[test]
+    fn an_erasure_that_is_new_here_empties_it_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, one) = (cache(folder.path(), 1 << 30), node(LEAF, 0));
+        let database = Uuid::from_bytes([7; 16]);
+        put(&first, &one);
+        first.purged(database, 0, false);
+        assert!(first.get(&one.0).is_some());
+        first.purged(database, 1, false);
+        assert!(first.get(&one.0).is_none());
+        put(&first, &one);
+        // Another process, which finds the note; and one that had begun before.
+        cache(folder.path(), 1 << 30).purged(database, 1, false);
+        assert!(first.get(&one.0).is_some());
+        first.purged(database, 1, true);
+        assert!(first.get(&one.0).is_none());
+        put(&first, &one);
+        cache(folder.path(), 1 << 30).purged(database, 2, false);
+        assert!(first.get(&one.0).is_none());
     }
 
     #[test]

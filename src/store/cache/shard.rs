@@ -71,6 +71,13 @@ impl<V, E> Shard<V, E> {
         }
     }
 
+    /// Drops all that is here.
+    pub(super) fn clear(&mut self) {
+        self.branches.clear();
+        self.leaves.clear();
+        self.bytes = 0;
+    }
+
     pub(super) fn flying(&self, key: &NodeHash) -> Option<Arc<Landing<V, E>>> {
         self.flying.get(key).cloned()
     }

@@ -5,6 +5,7 @@
 //! are patient; so that service is asked only where the firmware says that this is such a machine,
 //! or the environment asks for it.
 
+use super::profile::Profile;
 use crate::settings::Settings;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,20 @@ use std::path::{Path, PathBuf};
 const FIRMWARE: [&str; 2] =
     ["/sys/devices/virtual/dmi/id/sys_vendor", "/sys/devices/virtual/dmi/id/product_name"];
 
-/// What is missing for S3, if something is.
-pub(super) fn missing_for_aws(settings: &Settings) -> Option<String> {
+/// What is said of a profile by a program that was built without reading them.
+pub(super) fn no_profiles(name: &str) -> String {
+    format!(
+        "this factfs was built without profiles of AWS (the feature `aws`): either have one built \
+         with it, or set what eval \"$(aws configure export-credentials --profile {name} --format \
+         env)\" sets"
+    )
+}
+
+/// What is missing for S3, if something is. What a profile leads to is not known here.
+pub(super) fn missing_for_aws(settings: &Settings, profile: Option<&Profile>) -> Option<String> {
+    if let Some(profile) = profile {
+        return (!cfg!(feature = "aws")).then(|| no_profiles(&profile.name));
+    }
     let all = |names: &[&str]| names.iter().all(|name| settings.var(name).is_some());
     let half = settings.var("AWS_ACCESS_KEY_ID").is_some()
         != settings.var("AWS_SECRET_ACCESS_KEY").is_some();
@@ -32,7 +45,7 @@ pub(super) fn missing_for_aws(settings: &Settings) -> Option<String> {
         || (!settings.flag("AWS_EC2_METADATA_DISABLED") && machine("Amazon EC2"));
     (!found).then(|| {
         "no AWS credentials in the environment: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY \
-         (from a profile: eval \"$(aws configure export-credentials --format env)\"), or \
+         (or AWS_PROFILE to a profile of ~/.aws/config), or \
          AWS_SKIP_SIGNATURE=true for a public bucket, or AWS_EC2_METADATA_DISABLED=false to use \
          the role of this machine"
             .into()
@@ -41,7 +54,9 @@ pub(super) fn missing_for_aws(settings: &Settings) -> Option<String> {
 
 /// What is missing for Google Cloud Storage, if something is.
 pub(super) fn missing_for_google(settings: &Settings) -> Option<String> {
-    const NAMES: [&str; 6] = [
+    const NAMES: [&str; 8] = [
+        "GCE_METADATA_HOST",
+        "GCE_METADATA_ROOT",
         "GOOGLE_SERVICE_ACCOUNT",
         "GOOGLE_SERVICE_ACCOUNT_PATH",
         "GOOGLE_SERVICE_ACCOUNT_KEY",

@@ -3,6 +3,7 @@
 //! **Invariant:** what may have been applied is never called refused. The status of an answer is
 //! read from the text of the error, because the type that carries it is private to object_store.
 
+use super::reach::Unreachable;
 use factfs_core::store::{StoreError, StoreErrorKind};
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
@@ -24,6 +25,12 @@ pub(super) fn failed(
     error: Error,
 ) -> StoreError {
     use StoreErrorKind::{Denied, Invalid, NotFound, ReadOnly, Unavailable};
+    if let Error::Unauthenticated { path, source } = &error
+        && path == "credentials"
+    {
+        // Of our own: it says all in one line.
+        return StoreError::new(Denied, url, object, source.to_string());
+    }
     let (kind, reason): (_, String) = match &error {
         Error::NotFound { .. } => (NotFound, missing(&error)),
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => match (asked, has_read) {
@@ -42,6 +49,9 @@ pub(super) fn failed(
                 (Unavailable, format!("cannot be reached: {}", root(&error)))
             }
             (Some(HttpErrorKind::Timeout), _) => (Unavailable, "did not answer in time".to_owned()),
+            (_, Some(n)) if later(n) => {
+                (Unavailable, format!("asks to be asked later: {}", said(&error)))
+            }
             (_, Some(400..=499)) => (Invalid, said(&error)),
             _ if not_partial(&error) => {
                 (Invalid, "the server cannot send part of a file (no range requests)".into())
@@ -65,8 +75,13 @@ pub(super) fn refused(error: &Error) -> bool {
             | Error::NotSupported { .. }
             | Error::InvalidPath { .. }
     );
-    let client_error = matches!(status(error), Some(400..=499)) && status(error) != Some(408);
+    let client_error = status(error).is_some_and(|n| (400..500).contains(&n) && !later(n));
     !repeated && (denied || client_error)
+}
+
+/// Whether a status says that the same may succeed later.
+fn later(status: u16) -> bool {
+    status == 408 || status == 429
 }
 
 /// Whether the object is shorter than the range asked.
@@ -104,6 +119,9 @@ fn chain(error: &Error) -> impl Iterator<Item = String> {
 }
 
 fn transport(error: &Error) -> Option<HttpErrorKind> {
+    if sources(error).any(|error| error.downcast_ref::<Unreachable>().is_some()) {
+        return Some(HttpErrorKind::Connect);
+    }
     sources(error).find_map(|error| error.downcast_ref::<HttpError>()).map(HttpError::kind)
 }
 

@@ -29,8 +29,8 @@ pub(super) fn soon<C: Debug + Send + Sync + 'static>(
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "no credentials came within {} s: set them in the environment, or see whether this machine \
-     has a role (its metadata service did not give one)", .0.as_secs()
+    "no credentials came within {} s: who gives them (the metadata service of this machine, or the \
+     token service of a profile) did not answer; keys in the environment need nobody", .0.as_secs()
 )]
 struct TooLate(Duration);
 

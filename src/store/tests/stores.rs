@@ -13,6 +13,7 @@ use factfs_core::store::contract::{Trust, check, probe};
 use factfs_core::store::{Expect, Fetch, RefRead, Store, StoreErrorKind, Swap};
 use factfs_store::{CheckOptions, Settings, SystemHost, check_store, open};
 use servers::azurite::{self, Azurite};
+use servers::gcs::{self, Gcs};
 use servers::postgres::Postgres;
 use servers::s3rver::S3rver;
 use std::sync::Arc;
@@ -48,12 +49,76 @@ async fn azurite_keeps_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn google_keeps_the_contract() {
+    let server = Gcs::start(Duration::ZERO);
+    let settings = settings(&gcs::variables(server.port));
+    keeps_the_contract(&["gs://team-a".into(), "gs://team-a/team b/catalog".into()], &settings)
+        .await;
+    let missing = open("gs://none/x", &settings).unwrap();
+    let error = missing.read_ref("head", None).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::NotFound, "{error}");
+    assert_eq!(error.reason, "there is no such bucket");
+}
+
+/// What writes too often is asked to come later, and does; who is asked too often says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn google_that_takes_few_writes_to_one_name() {
+    let server = Gcs::start(Duration::from_millis(100));
+    let settings = settings(&gcs::variables(server.port));
+    let store = open("gs://team-a/x", &settings).unwrap();
+    let mut expect = Expect::Absent;
+    for n in 0..4 {
+        match store.cas_ref("head", expect, Bytes::from(format!("{n}"))).await.unwrap() {
+            Swap::Swapped(version) => expect = Expect::Version(version),
+            other => panic!("{n}: {other:?}"),
+        }
+    }
+    assert!(server.refused() > 0);
+    let hurried = Settings { retries: 0, ..settings };
+    let store = open("gs://team-a/x", &hurried).unwrap();
+    let swap = store.cas_ref("head", expect, Bytes::from_static(b"5")).await.unwrap();
+    let Swap::Unknown(error) = swap else { panic!("{swap:?}") };
+    assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
+    assert!(error.reason.starts_with("asks to be asked later"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn postgres_keeps_the_contract() {
     let Some(postgres) = Postgres::start() else { return };
     let urls = [postgres.url(""), postgres.url("team-a/catalog")];
     keeps_the_contract(&urls, &Settings::default()).await;
     places_are_strangers(&postgres).await;
     what_it_refuses(&postgres).await;
+}
+
+/// Whom a client trusts, and what it says where it does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_over_tls() {
+    let Some(postgres) = Postgres::start_secured("localhost") else { return };
+    let root = postgres.authority().display().to_string();
+    let url = |host: &str, query: &str| {
+        format!("{}?{query}", postgres.url("a").replace("127.0.0.1", host))
+    };
+    let read = async |url: &str, settings: &Settings| {
+        open(url, settings).unwrap().read_ref("head", None).await
+    };
+    let none = Settings::default();
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let trusting = url("localhost", &format!("sslmode={mode}&sslrootcert={root}"));
+        assert_eq!(read(&trusting, &none).await.unwrap(), RefRead::Absent, "{mode}");
+        let strange = read(&url("localhost", &format!("sslmode={mode}")), &none).await;
+        let strange = strange.unwrap_err();
+        assert_eq!(strange.kind, StoreErrorKind::Denied, "{mode}: {strange}");
+        assert!(strange.reason.contains("PGSSLROOTCERT"), "{strange}");
+        let other = url("127.0.0.1", &format!("sslmode={mode}&sslrootcert={root}"));
+        let error = read(&other, &none).await.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Denied, "a certificate of another name: {error}");
+    }
+    let named = settings(&[("PGSSLROOTCERT", root.clone()), ("PGSSLMODE", "require".into())]);
+    assert_eq!(read(&url("localhost", ""), &named).await.unwrap(), RefRead::Absent);
+    assert_eq!(read(&url("localhost", "sslmode=disable"), &none).await.unwrap(), RefRead::Absent);
+    let store = open(&url("localhost", &format!("sslmode=require&sslrootcert={root}")), &none);
+    check(&*store.unwrap(), &SystemHost).await.unwrap();
 }
 
 async fn places_are_strangers(postgres: &Postgres) {

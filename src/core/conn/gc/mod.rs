@@ -99,8 +99,6 @@ fn total(objects: &[(String, u64)]) -> Total {
 const KINDS: [&str; 5] = ["pack/", "log/", "novelty/", "snap/", "branch/"];
 /// How many packs a head is told of: as much as one flush should write anew.
 const SPARSE: usize = 64;
-/// How long a head is tried that moves all the time.
-const LIMIT_MS: i64 = 30_000;
 
 impl Place {
     /// Collects garbage. `progress` is told how many objects were looked at or deleted, and what is
@@ -163,6 +161,7 @@ impl Place {
     /// Begins a collection: its number, and the automatic tags that stay, in `refs`. From here on
     /// nothing that was listed comes back to life but by what these refs reach.
     async fn announce(&self, keep: &Retention) -> Result<(Refs, usize), ConnError> {
+        let begun = self.host.now_ms();
         loop {
             let (mut refs, version) = self.read_refs().await?;
             let before = refs.automatic.len();
@@ -172,6 +171,7 @@ impl Place {
             if let Step::Done = self.swap_refs(&version, refs.clone()).await? {
                 return Ok((refs, expired));
             }
+            self.within_limit(begun)?;
         }
     }
 
@@ -250,17 +250,18 @@ impl Place {
                 // Read again: it was swapped, or it moved.
                 Swap::Lost | Swap::Unknown(_) => {}
             }
-            let waited_ms = self.host.now_ms() - begun;
-            if waited_ms > LIMIT_MS {
-                return Err(ConnError::Contended { waited_ms: waited_ms as u64 });
-            }
+            self.within_limit(begun)?;
             self.host.sleep(pause_ms(self.host.as_ref(), tries)).await;
         }
         Ok(())
     }
 
     /// A newer collection may have deleted what this one was about to read.
-    async fn why_stopped(&self, error: ConnError, generation: u64) -> ConnError {
+    pub(in super::super) async fn why_stopped(
+        &self,
+        error: ConnError,
+        generation: u64,
+    ) -> ConnError {
         let gone = match &error {
             ConnError::Store(e) | ConnError::Nodes(NodesError::Store(e)) => {
                 e.kind == StoreErrorKind::NotFound

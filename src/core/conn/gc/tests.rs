@@ -4,6 +4,10 @@ use super::super::testing::*;
 use super::super::{Conn, ConnError, Options, Retention, create};
 use super::*;
 use crate::conn::Flush;
+use crate::datom::{KeyRange, Order, Slice};
+use crate::db::{Renew, Snapshot};
+use crate::id::CommitId;
+use crate::index::PackId;
 use crate::schema::builtin;
 use crate::store::{Host, MemoryStore, Store};
 use crate::value::Value;
@@ -98,6 +102,15 @@ fn nothing_begins_at_a_head_that_a_collection_passed() {
     block_on(place.create_branch("exp", &conn.opened(), t)).unwrap();
 }
 
+/// Says of packs what a collection would say of those that are mostly garbage.
+fn call_sparse(conn: &Conn, packs: Vec<PackId>) {
+    let (mut head, version) = block_on(conn.place().read_head("head")).unwrap();
+    head = head.next(1);
+    head.sparse = packs;
+    let bytes = head.encode().unwrap();
+    block_on(conn.place().store.cas_ref("head", Expect::Version(version), bytes)).unwrap();
+}
+
 #[test]
 fn a_sparse_pack_is_written_anew_by_the_next_flush() {
     let (_, _, conn) = timed();
@@ -106,12 +119,7 @@ fn a_sparse_pack_is_written_anew_by_the_next_flush() {
     block_on(conn.refresh()).unwrap();
     let before = conn.opened();
     let pack = before.head.base.trees.current[0].as_ref().unwrap().node.pack;
-    // As a collection would say of it.
-    let mut head = before.head.next(1);
-    head.sparse = vec![pack];
-    let version = block_on(conn.place().read_head("head")).unwrap().1;
-    let bytes = head.encode().unwrap();
-    block_on(conn.place().store.cas_ref("head", Expect::Version(version), bytes)).unwrap();
+    call_sparse(&conn, vec![pack]);
     commits(&conn, 200..230);
     assert!(block_on(conn.flush()).unwrap());
     let after = conn.opened();
@@ -151,4 +159,41 @@ fn long_values_are_in_use_where_a_fact_refers_to_them() {
     assert_eq!(marks.sparse(&sizes), []);
     assert!(listed.iter().all(|pack| marks.has(&pack.key)));
     assert!(listed.iter().map(|pack| pack.size_bytes).sum::<u64>() > 40_000);
+}
+
+/// Knows the newest head of a branch.
+#[derive(Debug)]
+struct Newest(Conn);
+
+impl Renew for Newest {
+    fn newest(&self, commit: CommitId) -> Option<Snapshot> {
+        block_on(self.0.newest_with(commit)).ok()
+    }
+}
+
+#[test]
+fn long_values_are_found_again_where_they_were_moved_to() {
+    let (store, _, conn) = timed();
+    let long = |i: u8| Value::str(&String::from(char::from(b'a' + i)).repeat(5_000));
+    let docs = (0..20).map(|i| (builtin::DOC, long(i))).collect();
+    say(&conn, Say { new: docs, ..Say::default() }).unwrap();
+    commits(&conn, 0..30);
+    assert!(block_on(conn.flush()).unwrap());
+    let old = conn.db().renewed_by(Arc::new(Newest(conn.clone())));
+    let range = KeyRange::prefix(None, Some(builtin::DOC), None);
+    let references = old.scan_references(Order::Aevt, std::slice::from_ref(&range)).unwrap();
+    let (chunks, pieces) = (old.chunks(Order::Aevt, range), references.concat());
+    let expected = old.datoms(Order::Aevt, None, Some(builtin::DOC), None).unwrap();
+    let packs = store.names().into_iter().filter_map(|name| {
+        let hex = name.strip_prefix("pack/")?;
+        Some(PackId(u128::from_str_radix(hex, 16).unwrap()))
+    });
+    call_sparse(&conn, packs.collect());
+    commits(&conn, 30..60);
+    assert!(block_on(conn.flush()).unwrap());
+    collect(&conn, 0).unwrap();
+    let datoms = |slices: Vec<Slice>| slices.iter().flat_map(Slice::datoms).collect::<Vec<_>>();
+    assert!(datoms(old.whole(references).unwrap().concat()) == expected, "at once");
+    assert!(datoms(old.pieces(pieces).map(Result::unwrap).flatten().collect()) == expected);
+    assert!(datoms(chunks.map(Result::unwrap).collect()) == expected, "in chunks");
 }

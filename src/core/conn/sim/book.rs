@@ -6,9 +6,9 @@
 
 use super::network::{Change, Network};
 use crate::commit::{Head, Opened, REFS, Refs};
-use crate::conn::{Conn, ConnError, Place, TransactError, TxReport};
+use crate::conn::{Conn, ConnError, Erase, Place, TransactError, TxReport};
 use crate::datom::{Datom, Order};
-use crate::db::{Db, DbError};
+use crate::db::Db;
 use crate::hash::NodeHash;
 use crate::id::{CommitId, T};
 use crate::schema::builtin;
@@ -36,8 +36,12 @@ pub(super) struct Pages {
     maybe_visits: usize,
     pub(super) wrong: Vec<String>,
     pub(super) figures: Figures,
+    /// Erasures that were begun.
+    pub(super) purges: Vec<Erase>,
     /// Branches whose deletion was answered.
     pub(super) deleted: BTreeSet<String>,
+    /// What was acknowledged on branches.
+    pub(super) on_branches: BTreeMap<String, BTreeSet<String>>,
     next: usize,
 }
 
@@ -54,8 +58,13 @@ pub(super) struct Figures {
     pub(super) holds: usize,
     pub(super) again: usize,
     pub(super) branches: usize,
+    /// Branches that were merged.
+    pub(super) merges: usize,
     pub(super) flushes: usize,
     pub(super) collections: usize,
+    pub(super) purges: usize,
+    /// Datoms that they erased.
+    pub(super) erased: usize,
     pub(super) superseded: usize,
     pub(super) deleted: usize,
 }
@@ -71,8 +80,11 @@ impl Figures {
         self.holds += other.holds;
         self.again += other.again;
         self.branches += other.branches;
+        self.merges += other.merges;
         self.flushes += other.flushes;
         self.collections += other.collections;
+        self.purges += other.purges;
+        self.erased += other.erased;
         self.superseded += other.superseded;
         self.deleted += other.deleted;
     }
@@ -108,7 +120,7 @@ impl Attempt {
     }
 
     /// Writes down what the client was told.
-    pub(super) fn told(mut self, verdict: &Result<TxReport, TransactError<DbError>>) {
+    pub(super) fn told<E>(mut self, verdict: &Result<TxReport, TransactError<E>>) {
         self.told = true;
         match verdict {
             Ok(TxReport { commit: Some(commit), .. }) => self.acked(*commit),
@@ -174,6 +186,20 @@ impl Book {
         };
         drop(pages);
         Attempt { book: self.clone(), id, told: false }
+    }
+
+    /// An attempt of a new transaction.
+    pub(super) fn begin_new(&self) -> Attempt {
+        let mut pages = self.pages();
+        pages.next += 1;
+        let id = Some(format!("op-{}", pages.next));
+        drop(pages);
+        Attempt { book: self.clone(), id, told: false }
+    }
+
+    /// Something was acknowledged on a branch.
+    pub(super) fn said_on(&self, branch: &str, said: String) {
+        self.pages().on_branches.entry(branch.to_owned()).or_default().insert(said);
     }
 
     /// The transactions that are acknowledged now.

@@ -6,14 +6,17 @@
 use super::book::{Attempt, Book};
 use super::network::Network;
 use crate::conn::testing::Say;
-use crate::conn::{Collection, Conn, ConnError, Flush, Options, Place, Retention};
+use crate::conn::{
+    Collection, Conn, ConnError, Erase, Flush, MergeError, MergeOptions, Merged, Options, Place,
+    Purge, PurgeError, Retention, TransactError,
+};
 use crate::datom::{Datom, Order};
 use crate::db::{Db, DbError};
 use crate::index::{Node, NodeRef, Nodes, NodesError};
 use crate::schema::builtin;
 use crate::store::{BoxFuture, Fetch, Host, StoreErrorKind};
 use crate::value::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Groups of transactions that a writer makes.
@@ -63,6 +66,8 @@ pub(super) struct Client {
     pub(super) book: Book,
     /// Whether transactions look whether their id is there.
     pub(super) ids: bool,
+    /// Whether facts are erased.
+    pub(super) purges: bool,
 }
 
 impl Client {
@@ -172,6 +177,67 @@ impl Client {
         Ok(())
     }
 
+    /// Erases what others said.
+    pub(super) async fn purge(self) {
+        let conn = self.open_at_last().await;
+        while !self.over() {
+            let said = match conn.refresh().await {
+                // Not to be read any more: the next time.
+                Ok(db) => oldest_doc(&db).ok().flatten().map(|doc| (doc, db)),
+                Err(error) => {
+                    self.book.check_error("refresh", &error);
+                    None
+                }
+            };
+            if let Some((doc, db)) = said {
+                let erase = match self.network.dice(3) {
+                    0 => {
+                        let now_ms = db.snapshot().instant_ms.unwrap_or_default();
+                        Erase::Before(now_ms - self.network.dice(600) as i64)
+                    }
+                    _ => Erase::Entity(doc.e),
+                };
+                self.book.pages().purges.push(erase.clone());
+                match self.purge_once(erase, GRACE_MS).await {
+                    Ok(()) => {}
+                    Err(ConnError::Superseded(_)) => self.book.pages().figures.superseded += 1,
+                    Err(error) => self.book.check_error("purge", &error),
+                }
+            }
+            self.network.sleep(self.network.dice(400)).await;
+        }
+    }
+
+    async fn purge_once(&self, erase: Erase, grace_ms: u64) -> Result<(), ConnError> {
+        let purge = Purge { erase, grace_ms };
+        let erased = match self.place().purge(&purge, &mut |_, _| ()).await {
+            Ok(erased) => erased,
+            Err(PurgeError::Conn(error)) => return Err(error),
+            Err(error) => {
+                self.book.wrong(format!("purge: {error}"));
+                return Ok(());
+            }
+        };
+        let figures = &mut self.book.pages().figures;
+        figures.purges += 1;
+        figures.erased += erased.datoms as usize;
+        Ok(())
+    }
+
+    /// What was begun to be erased is erased by the same purge again, and then nothing is left.
+    async fn finish_purges(&self) -> Result<(), ConnError> {
+        let begun = self.book.pages().purges.clone();
+        for erase in begun {
+            self.purge_once(erase.clone(), 0).await?;
+            match self.place().purge_dry(&erase, &mut |_, _| ()).await {
+                Ok(left) if left.datoms == 0 && left.packs == 0 => {}
+                Ok(left) => self.book.wrong(format!("{erase:?} left {left:?}")),
+                Err(error) => self.book.wrong(format!("purge: {error}")),
+            }
+        }
+        Ok(())
+    }
+
     /// Everything acknowledged before a read is in what is read.
     pub(super) async fn read(self) {
         while !self.over() {
@@ -226,7 +292,7 @@ impl Client {
 
     async fn hold_on(&self, conn: &Conn, mut since: u64) {
         let mut db = conn.db();
-        let expected = match facts(&db) {
+        let expected = match self.facts(&db) {
             Ok(facts) => facts,
             Err(error) if self.may_be_gone(&error, since) => return,
             Err(error) => return self.book.wrong(format!("hold: {error}")),
@@ -234,7 +300,7 @@ impl Client {
         for _ in 0..7 {
             self.network.sleep(self.network.dice(GRACE_MS)).await;
             self.book.pages().figures.holds += 1;
-            match facts(&db) {
+            match self.facts(&db) {
                 Ok(facts) if facts == expected => {}
                 Ok(_) => self.book.wrong("a value that changes"),
                 Err(error) if self.may_be_gone(&error, since) => {
@@ -286,7 +352,8 @@ impl Client {
         }
         let writing = Box::pin(self.write_branch(&branch, name)) as BoxFuture<'_, _>;
         let ending = Box::pin(self.end_branch(name, tag)) as BoxFuture<'_, _>;
-        let results = crate::conn::join::join_all(vec![writing, ending]).await;
+        let merging = Box::pin(self.merge_branch(conn, &branch, name)) as BoxFuture<'_, _>;
+        let results = crate::conn::join::join_all(vec![writing, ending, merging]).await;
         results.into_iter().collect()
     }
 
@@ -294,10 +361,12 @@ impl Client {
     async fn write_branch(&self, branch: &Conn, name: &str) -> Result<(), ConnError> {
         for n in 0..4 {
             let gone = self.book.pages().deleted.contains(name);
-            let words = Say::new(&format!("{name}-{n}"));
+            let said = format!("{name}-{n}");
+            let words = Say::new(&said);
             match branch.transact(move |db, now| words.prepare(db, now)).await {
                 Ok(_) if gone => self.book.wrong(format!("a commit on {name}, which is deleted")),
                 Ok(report) => {
+                    self.book.said_on(name, said);
                     let entry = branch.place().entry(&branch.opened(), report.tx.t()).await;
                     if entry.is_ok_and(|entry| Some(entry.id) != report.commit) {
                         self.book.wrong("a commit that is not on its branch");
@@ -308,6 +377,66 @@ impl Client {
             self.network.sleep(self.network.dice(120)).await;
         }
         Ok(())
+    }
+
+    /// What was acknowledged on a branch is in what it is merged into, also when the branch is
+    /// deleted meanwhile.
+    async fn merge_branch(&self, into: &Conn, branch: &Conn, name: &str) -> Result<(), ConnError> {
+        self.network.sleep(self.network.dice(250)).await;
+        let expected = self.book.pages().on_branches.get(name).cloned().unwrap_or_default();
+        let since = self.network.now();
+        match branch.refresh().await {
+            Ok(_) => {}
+            // Deleted, and collected.
+            Err(ConnError::Closed) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let attempt = self.book.begin_new();
+        let options = MergeOptions { tx_id: attempt.id.clone() };
+        let verdict = match into.merge(&branch.opened(), &options).await {
+            Ok(Merged { report: Some(report), .. }) => Ok(report),
+            // It has nothing new.
+            Ok(Merged { report: None, .. }) => return Ok(()),
+            Err(error) => Err(error),
+        };
+        match &verdict {
+            Ok(report) => {
+                self.book.pages().figures.merges += 1;
+                self.check_merged(&report.datoms, &expected);
+            }
+            Err(TransactError::Refused(MergeError::Conn(error))) => {
+                let gone = self.is_gone(error) && self.network.now() - since >= GRACE_MS;
+                if !gone {
+                    self.book.check_error("merge", error);
+                }
+            }
+            Err(TransactError::Refused(MergeError::Empty)) => {}
+            Err(TransactError::Refused(error)) => self.book.wrong(format!("merge: {error}")),
+            Err(_) => {}
+        }
+        attempt.told(&verdict);
+        Ok(())
+    }
+
+    fn is_gone(&self, error: &ConnError) -> bool {
+        match error {
+            ConnError::Store(e)
+            | ConnError::Nodes(NodesError::Store(e))
+            | ConnError::Db(DbError::Nodes(NodesError::Store(e))) => {
+                e.kind == StoreErrorKind::NotFound
+            }
+            _ => false,
+        }
+    }
+
+    fn check_merged(&self, datoms: &[Datom], expected: &BTreeSet<String>) {
+        let is_there = |said: &&String| {
+            let value = Value::keyword(said);
+            datoms.iter().any(|datom| datom.added && datom.v == value)
+        };
+        if let Some(lost) = expected.iter().find(|said| !is_there(said)) {
+            self.book.wrong(format!("{lost} was acknowledged on a branch and is not merged"));
+        }
     }
 
     async fn end_branch(&self, name: &str, tag: &str) -> Result<(), ConnError> {
@@ -328,6 +457,9 @@ impl Client {
     pub(super) async fn check_all(self) {
         let conn = self.open_at_last().await;
         self.book.check_history(&conn).await;
+        if let Err(error) = self.finish_purges().await {
+            self.book.wrong(format!("the last erasures: {error}"));
+        }
         if let Err(error) = self.check_names().await {
             self.book.wrong(format!("at the end: {error}"));
         }
@@ -364,10 +496,13 @@ impl Client {
     }
 }
 
-/// What holds, as (entity, attribute, value).
-fn facts(db: &Db) -> Result<Vec<(u64, u64, Value)>, DbError> {
-    let datoms = db.datoms(Order::Eavt, None, None, None)?;
-    Ok(datoms.into_iter().map(|d| (d.e.0, d.a.0, d.v)).collect())
+impl Client {
+    /// What holds, as (entity, attribute, value); without what may be erased meanwhile.
+    fn facts(&self, db: &Db) -> Result<Vec<(u64, u64, Value)>, DbError> {
+        let mut datoms = db.datoms(Order::Eavt, None, None, None)?;
+        datoms.retain(|datom| !self.purges || datom.a != builtin::DOC);
+        Ok(datoms.into_iter().map(|d| (d.e.0, d.a.0, d.v)).collect())
+    }
 }
 
 fn oldest_doc(db: &Db) -> Result<Option<Datom>, DbError> {

@@ -2,7 +2,8 @@
 //! chance from a seed.
 //!
 //! Three writers that rebase and retry, spills and flushes, a flusher, two collectors, readers,
-//! readers that hold old heads, somebody who makes and deletes branches and tags; requests that are
+//! readers that hold old heads, somebody who makes,
+//! writes, merges and deletes branches and tags; requests that are
 //! late, lost, or answered wrongly; clients that die at any await, or stand still for a long time
 //! and go on. Afterwards the book of what everybody was told is compared with the store. And each
 //! rule of the protocol is switched off, which must be noticed.
@@ -28,16 +29,18 @@ pub(super) struct Plan {
     rules: Rules,
     /// Whether transactions look whether their id is there.
     ids: bool,
+    /// Whether facts are erased.
+    purges: bool,
 }
 
 impl Plan {
-    const ALL: Self = Self { rules: Rules::ALL, ids: true };
+    const ALL: Self = Self { rules: Rules::ALL, ids: true, purges: false };
 }
 
 /// Simulates one seed; the error is what is wrong.
 fn run(seed: u64, plan: Plan) -> Result<Figures, String> {
     let (network, book) = (Network::new(seed), Book::default());
-    let mut tasks = Tasks::new(network, book.clone(), plan.ids);
+    let mut tasks = Tasks::new(network, book.clone(), plan.ids, plan.purges);
     with_rules(plan.rules, || tasks.run());
     let pages = book.pages();
     pages.wrong.first().map_or(Ok(pages.figures), |wrong| Err(wrong.clone()))
@@ -82,6 +85,21 @@ fn nothing_is_lost_or_done_twice() {
     // What never happens proves nothing.
     assert!(all.acks > 2_000 && all.crashes > 100 && all.pauses > 100, "{all:?}");
     assert!(all.reads > 200 && all.holds > 200 && all.again > 5, "{all:?}");
-    assert!(all.flushes > 200 && all.branches > 50 && all.deleted > 1_000, "{all:?}");
+    assert!(
+        all.merges > 50 && all.flushes > 200 && all.branches > 50 && all.deleted > 1_000,
+        "{all:?}"
+    );
     assert!(all.collections > 200 && all.superseded > 10, "{all:?}");
+}
+
+#[test]
+fn nothing_is_lost_beside_erasures() {
+    let count = seeds() / 2;
+    let (all, wrong) = run_all(0..count, Plan { purges: true, ..Plan::ALL });
+    println!("{all:?}");
+    if let Some((seed, wrong)) = wrong {
+        panic!("seed {seed}: {wrong}");
+    }
+    // What never happens proves nothing.
+    assert!(count < 100 || all.purges > 200 && all.erased > 200 && all.acks > 1_000, "{all:?}");
 }

@@ -47,9 +47,9 @@ struct Fate {
 }
 
 impl Tasks {
-    pub(super) fn new(network: Network, book: Book, ids: bool) -> Self {
+    pub(super) fn new(network: Network, book: Book, ids: bool, purges: bool) -> Self {
         let near = Arc::new(Near::new(network.clone()));
-        let client = Client { network, near, book, ids };
+        let client = Client { network, near, book, ids, purges };
         Self { client, tasks: Vec::new(), ready: Arc::default(), still: BTreeMap::new() }
     }
 
@@ -83,6 +83,9 @@ impl Tasks {
             self.spawn(Box::pin(self.client.clone().flush()));
         }
         self.spawn(Box::pin(self.client.clone().branch()));
+        if self.client.purges {
+            self.spawn(Box::pin(self.client.clone().purge()));
+        }
         self.poll_all(Fate { deaths: 3, pauses: 20 });
         self.client.network.set_loss(0);
         self.spawn(Box::pin(self.client.clone().check_all()));
@@ -149,6 +152,7 @@ impl Tasks {
                 let client = self.client.clone();
                 self.spawn(match self.client.network.dice(4) {
                     0 => Box::pin(client.collect(COLLECTORS_MS[1])),
+                    1 if client.purges => Box::pin(client.purge()),
                     _ => Box::pin(client.write()),
                 });
             }

@@ -18,10 +18,10 @@ use std::task::{Context, Poll, Waker};
 
 /// A store that stops answering after some requests; the last one may still be applied.
 #[derive(Debug)]
-struct Stops {
-    store: Arc<MemoryStore>,
-    left: AtomicI64,
-    applies_last: bool,
+pub(in crate::conn) struct Stops {
+    pub(in crate::conn) store: Arc<MemoryStore>,
+    pub(in crate::conn) left: AtomicI64,
+    pub(in crate::conn) applies_last: bool,
 }
 
 impl Stops {
@@ -72,7 +72,7 @@ impl Store for Stops {
 }
 
 /// Polls until the end, or until nothing goes on.
-fn until_stopped<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(in crate::conn) fn until_stopped<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut cx = Context::from_waker(Waker::noop());
     (0..100).find_map(|_| match future.as_mut().poll(&mut cx) {

@@ -3,11 +3,11 @@
 mod backfill;
 mod branch;
 mod claim;
-mod crash;
+pub(super) mod crash;
 mod long;
 mod pace;
 mod sequence;
-mod time;
+pub(super) mod time;
 
 use super::testing::*;
 use super::{Collection, Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};

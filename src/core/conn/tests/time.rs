@@ -51,13 +51,13 @@ fn schema_change(dice: &mut Dice, forgets: bool) -> &'static str {
 
 /// What was said: the datoms of each transaction.
 #[derive(Default)]
-pub(super) struct Said(pub(super) Vec<(Tx, Vec<Datom>)>);
+pub(in crate::conn) struct Said(pub(in crate::conn) Vec<(Tx, Vec<Datom>)>);
 
-pub(super) type Fact = (EntityId, AttrId, Value);
+pub(in crate::conn) type Fact = (EntityId, AttrId, Value);
 
 impl Said {
     /// Facts over time: from when until when.
-    fn intervals(&self) -> Vec<(Fact, Tx, Option<Tx>)> {
+    pub(in crate::conn) fn intervals(&self) -> Vec<(Fact, Tx, Option<Tx>)> {
         let mut all: Vec<(Fact, Tx, Option<Tx>)> = Vec::new();
         let mut open: BTreeMap<Fact, usize> = BTreeMap::new();
         for (tx, datoms) in &self.0 {
@@ -85,14 +85,14 @@ impl Said {
         all
     }
 
-    pub(super) fn as_of(&self, db: &Db, t: T) -> BTreeSet<Datom3> {
+    pub(in crate::conn) fn as_of(&self, db: &Db, t: T) -> BTreeSet<Datom3> {
         let at = |(fact, tx, end): &(Fact, Tx, Option<Tx>)| {
             (tx.t() <= t && end.is_none_or(|end| end.t() > t)).then(|| (fact.clone(), *tx, true))
         };
         self.shown(db).iter().filter_map(at).collect()
     }
 
-    pub(super) fn history(&self, db: &Db, t: T) -> BTreeSet<Datom3> {
+    pub(in crate::conn) fn history(&self, db: &Db, t: T) -> BTreeSet<Datom3> {
         let mut all = BTreeSet::new();
         for (fact, tx, end) in self.shown(db) {
             all.insert((fact.clone(), tx, true));
@@ -103,7 +103,7 @@ impl Said {
     }
 }
 
-pub(super) type Datom3 = (Fact, Tx, bool);
+pub(in crate::conn) type Datom3 = (Fact, Tx, bool);
 
 fn set(db: &Db, order: Order) -> BTreeSet<Datom3> {
     let datoms = db.datoms(order, None, None, None).unwrap();
@@ -114,7 +114,7 @@ fn set(db: &Db, order: Order) -> BTreeSet<Datom3> {
 }
 
 /// That a database shows exactly these datoms, in each of its orders.
-pub(super) fn check(db: &Db, expected: &BTreeSet<Datom3>, what: &str) {
+pub(in crate::conn) fn check(db: &Db, expected: &BTreeSet<Datom3>, what: &str) {
     for order in Order::ALL {
         let (mut found, mut expected) = (set(db, order), expected.clone());
         if order == Order::Avet {

@@ -4,11 +4,13 @@
 //! test. Where its program is missing the test says `skipped:` in one line, and passes.
 
 pub mod azurite;
+pub mod gcs;
 pub mod moto;
 pub mod once;
 pub mod postgres;
 pub mod proxy;
 pub mod s3rver;
+pub mod wire;
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};

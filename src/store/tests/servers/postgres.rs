@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 pub struct Postgres {
     process: Process,
     programs: PathBuf,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 /// Who runs it in the place of root.
@@ -40,18 +40,77 @@ fn programs() -> Option<PathBuf> {
     all.into_iter().find(|folder| folder.join("initdb").exists())
 }
 
+/// Makes an authority, and a certificate of it for a name.
+fn folder_of_certificates(folder: &Path, name: &str) -> bool {
+    let names = if name.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
+    std::fs::write(folder.join("names"), format!("subjectAltName = {names}:{name}\n")).unwrap();
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    let commands: [Vec<&str>; 3] = [
+        [&["req", "-x509", "-days", "2", "-subj", "/CN=authority"], &key[..]].concat(),
+        [&["req", "-subj", "/CN=server"], &key[..]].concat(),
+        vec!["x509", "-req", "-days", "2", "-CA", "ca.crt", "-CAkey", "ca.key"],
+    ];
+    let more: [&[&str]; 3] = [
+        &["-keyout", "ca.key", "-out", "ca.crt"],
+        &["-keyout", "server.key", "-out", "server.csr"],
+        &["-CAcreateserial", "-in", "server.csr", "-extfile", "names", "-out", "server.crt"],
+    ];
+    commands.iter().zip(more).all(|(command, more)| {
+        let mut openssl = Command::new("openssl");
+        openssl.args(command).args(more).current_dir(folder).stdin(Stdio::null());
+        openssl.output().is_ok_and(|output| output.status.success())
+    })
+}
+
 impl Postgres {
     /// Starts one, if its programs are there.
     pub fn start() -> Option<Self> {
+        Self::start_with(|_| Some(Vec::new()))
+    }
+
+    /// Starts one that speaks TLS, with a certificate for `name` that an authority of its own
+    /// signed, if `openssl` is there.
+    pub fn start_secured(name: &str) -> Option<Self> {
+        Self::start_with(|folder| {
+            let made = folder_of_certificates(folder, name);
+            if !made {
+                eprintln!("skipped: openssl not found");
+                return None;
+            }
+            let file = |file: &str| folder.join(file).display().to_string();
+            let set = |name: &str, value: String| ["-c".to_owned(), format!("{name}={value}")];
+            let settings = [
+                set("ssl", "on".into()),
+                set("ssl_cert_file", file("server.crt")),
+                set("ssl_key_file", file("server.key")),
+            ];
+            Some(settings.concat())
+        })
+    }
+
+    /// The certificate of the authority that signed the server's.
+    pub fn authority(&self) -> PathBuf {
+        self.scratch.path().join("ca.crt")
+    }
+
+    /// Starts one with what else it is told, for files that are made in its folder.
+    fn start_with(more: impl Fn(&Path) -> Option<Vec<String>>) -> Option<Self> {
         let Some(programs) = programs() else {
             eprintln!("skipped: initdb of PostgreSQL not found");
             return None;
         };
         let (port, scratch) = (free_port(), Scratch::new("postgres"));
+        let more = more(scratch.path())?;
         if std::fs::metadata(scratch.path()).unwrap().uid() == 0 {
             let owner = format!("{NOBODY}:{NOBODY}");
             assert!(
-                Command::new("chown").arg(owner).arg(scratch.path()).status().unwrap().success()
+                Command::new("chown")
+                    .arg("-R")
+                    .arg(owner)
+                    .arg(scratch.path())
+                    .status()
+                    .unwrap()
+                    .success()
             );
         }
         let files = scratch.path().join("files");
@@ -64,9 +123,9 @@ impl Postgres {
         }
         let mut server = command(&programs.join("postgres"));
         server.arg("-D").arg(&files).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-        server.args(["-c", "unix_socket_directories="]).current_dir(scratch.path());
+        server.args(["-c", "unix_socket_directories="]).args(more).current_dir(scratch.path());
         let process = Process::start("postgres", server, port)?;
-        let postgres = Self { process, programs, _scratch: scratch };
+        let postgres = Self { process, programs, scratch };
         postgres.sql("postgres", "CREATE DATABASE facts");
         Some(postgres)
     }

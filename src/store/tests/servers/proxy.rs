@@ -6,7 +6,8 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 /// What it does to requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +28,11 @@ pub enum Manner {
     Cut,
     /// Passes every third swap on, and then says nothing for longer than clients are patient.
     Hang,
-    /// Signs for who comes without credentials: a public web server.
+    /// Answers 403 to whoever comes with keys that last, but for a POST: that asks for a role.
+    RolesOnly,
+    /// Holds reads of packs while its gate is shut.
+    Gate,
+    /// Signs for whoever comes, whatever they bring: a public web server.
     Authorize,
 }
 
@@ -37,6 +42,21 @@ pub struct Proxy {
     pub port: u16,
     requests: Arc<AtomicUsize>,
     swaps: Arc<AtomicUsize>,
+    gate: Arc<Gate>,
+}
+
+/// How many more reads of packs may pass, and how many wait.
+struct Gate(Mutex<(usize, usize)>, Condvar);
+
+impl Gate {
+    fn pass(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.1 += 1;
+        while state.0 == 0 {
+            state = self.1.wait(state).unwrap();
+        }
+        *state = (state.0 - 1, state.1 - 1);
+    }
 }
 
 impl Proxy {
@@ -47,18 +67,42 @@ impl Proxy {
         let requests = Arc::new(AtomicUsize::new(0));
         let swaps = Arc::new(AtomicUsize::new(0));
         let one_by_one = Arc::new(Mutex::new(()));
+        let gate = Arc::new(Gate(Mutex::new((usize::MAX, 0)), Condvar::new()));
+        let shared_gate = gate.clone();
         let (counter, swap_counter) = (requests.clone(), swaps.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (Ok(stream), counter) = (stream, counter.clone()) else { continue };
                 let (swaps, turn) = (swap_counter.clone(), one_by_one.clone());
+                let gate = shared_gate.clone();
                 // What breaks on the way is what the client under test has to cope with.
                 std::thread::spawn(move || {
-                    serve(stream, upstream, manner, &counter, &swaps, &turn).ok()
+                    let counters = (&*counter, &*swaps);
+                    serve(stream, upstream, manner, counters, &turn, &gate).ok()
                 });
             }
         });
-        Self { port, requests, swaps }
+        Self { port, requests, swaps, gate }
+    }
+
+    /// Lets so many more reads of packs pass, and no others.
+    pub fn shut_after(&self, reads: usize) {
+        self.gate.0.lock().unwrap().0 = reads;
+    }
+
+    /// Waits until somebody stands before the gate.
+    pub fn wait_for_one(&self) {
+        let until = Instant::now() + Duration::from_secs(30);
+        while self.gate.0.lock().unwrap().1 == 0 {
+            assert!(Instant::now() < until, "nobody reads a pack");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Lets everybody pass.
+    pub fn open(&self) {
+        self.gate.0.lock().unwrap().0 = usize::MAX;
+        self.gate.1.notify_all();
     }
 
     /// How many swaps of refs came.
@@ -84,21 +128,27 @@ fn serve(
     mut client: TcpStream,
     upstream: u16,
     manner: Manner,
-    counter: &AtomicUsize,
-    swaps: &AtomicUsize,
+    (counter, swaps): (&AtomicUsize, &AtomicUsize),
     turn: &Mutex<()>,
+    gate: &Gate,
 ) -> std::io::Result<()> {
     let Some((head, body)) = request(&mut client)? else { return Ok(()) };
     counter.fetch_add(1, Relaxed);
     let put = head.starts_with("PUT ");
-    if put && manner == Manner::RefusePut {
+    let path = head.split(' ').nth(1).unwrap_or_default();
+    if manner == Manner::Gate && head.starts_with("GET ") && path.contains("/pack/") {
+        gate.pass();
+    }
+    let lasting = !head.to_ascii_lowercase().contains("\r\nx-amz-security-token:");
+    let no_role = manner == Manner::RolesOnly && lasting && !head.starts_with("POST ");
+    if no_role || put && manner == Manner::RefusePut {
         let length = REFUSAL.len();
         let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nConnection: close";
         return write!(client, "{head}\r\nContent-Length: {length}\r\n\r\n{REFUSAL}");
     }
     let is_condition = |line: &str| {
         let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        matches!(name.as_str(), "if-match" | "if-none-match")
+        matches!(name.as_str(), "if-match" | "if-none-match" | "x-goog-if-generation-match")
     };
     let swap = put && head.split("\r\n").any(is_condition);
     // One that is sent again is another one here: it is the third of them that is disturbed.
@@ -106,7 +156,8 @@ fn serve(
     let kept = head.split("\r\n").filter(|line| {
         let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let condition = is_condition(line);
-        name != "connection" && !(put && condition && manner == Manner::DropConditions)
+        let signed = name == "authorization" && manner == Manner::Authorize;
+        name != "connection" && !signed && !(put && condition && manner == Manner::DropConditions)
     });
     let mut head = kept.collect::<Vec<_>>().join("\r\n");
     if manner == Manner::Authorize {
@@ -133,7 +184,7 @@ fn serve(
 }
 
 /// The head without its last empty line, and the body.
-fn request(client: &mut TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+pub(super) fn request(client: &mut TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 65536];
     let end = loop {

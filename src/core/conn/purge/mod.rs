@@ -1,0 +1,394 @@
+//! Purge: facts are erased for good, from every branch, tag and kept moment, and then from every
+//! object, while everybody goes on.
+//!
+//! In order: look through all that is reached (`survey.rs`); announce a new generation in `refs`;
+//! swap into every head what it is without the erased facts (`head.rs`); swap the tags of `refs`
+//! over to snapshots without them. Then nothing reaches the facts any more, and a collection
+//! deletes what held them.
+//!
+//! **Invariant:** a head is swapped with its trees, novelty, log and tail at once, so it is as it
+//! was or without the facts, whenever the purge is stopped; the same purge again does the rest.
+//! Commits keep their ids. It announces a generation as a collection does, and so nothing that was
+//! made from an older head comes back: a flush, a branch or a tag begun before is refused by the
+//! rules that hold for collections. Transactions are prepared again on the new head; what they say
+//! anew is not erased.
+//!
+//! It does not reach clones, backups, and what a store keeps of deleted objects.
+
+mod ended;
+mod error;
+mod head;
+mod reach;
+mod survey;
+mod target;
+
+pub use error::PurgeError;
+
+use super::gc::{Collected, Collection, Retention};
+use super::refs::Step;
+use super::settle::pause_ms;
+use super::{ConnError, Place, commits};
+use crate::commit::{Frame, Head, Refs, Tag, snap_name};
+use crate::id::{AttrId, EntityId, T, Tx};
+use crate::index::rows_get;
+use crate::store::{Expect, Fetch, Swap};
+use head::Written;
+use std::collections::{BTreeMap, BTreeSet};
+use survey::Survey;
+
+/// What is erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Erase {
+    /// All about an entity and what is, or was, part of it; and all that refers to them. Of a
+    /// transaction its instant stays.
+    Entity(EntityId),
+    /// What an attribute says, with composite tuples that are made of it: of all entities, or of
+    /// one.
+    Attribute {
+        /// The attribute.
+        attribute: AttrId,
+        /// The entity; `None` is all.
+        entity: Option<EntityId>,
+    },
+    /// What had ended by this instant, milliseconds since 1970, on every branch that has it. What
+    /// held then, and since, stays; and so does the history of definitions of attributes.
+    Before(i64),
+}
+
+/// What a purge is asked to do.
+#[derive(Clone, Debug)]
+pub struct Purge {
+    /// What is erased.
+    pub erase: Erase,
+    /// How long the objects that held it are left to readers of old heads: see [`Collection`].
+    pub grace_ms: u64,
+}
+
+/// What is erased of a branch or a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErasedHead {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a tag.
+    pub is_tag: bool,
+    /// Datoms of its history that are erased.
+    pub datoms: u64,
+}
+
+/// What a purge came to; of a dry run what it would.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// The erasure's number; of a dry run the last one's.
+    pub generation: u64,
+    /// Datoms of all histories together.
+    pub datoms: u64,
+    /// Branches and tags that have some of them.
+    pub heads: Vec<ErasedHead>,
+    /// Moments kept for their age that are rewritten, as far as that is known.
+    pub moments: u64,
+    /// Log segments that are written anew.
+    pub segments: u64,
+    /// Packs that are left, since they hold erased facts.
+    pub packs: u64,
+    /// What was deleted, and what waits; `None` in a dry run.
+    pub collected: Option<Collected>,
+}
+
+/// How often a purge begins anew because a collection came between.
+const TRIES: u32 = 5;
+/// Commits whose places are looked up at once.
+const COMMITS: usize = 2_048;
+/// How long a head is tried that moves all the time.
+const LIMIT_MS: i64 = 30_000;
+
+type Progress<'a> = dyn FnMut(u64, &'static str) + Send + 'a;
+
+impl Place {
+    /// Erases facts. `progress` is told how many objects were looked at, rewritten or deleted, and
+    /// what is being done. Cost: all packs and all of the log are read once; what holds the facts
+    /// is written anew.
+    pub async fn purge(
+        &self,
+        asked: &Purge,
+        progress: &mut Progress<'_>,
+    ) -> Result<Erased, PurgeError> {
+        let mut tries = 0;
+        let mut erased = loop {
+            tries += 1;
+            match self.purge_once(&asked.erase, progress).await {
+                Err(PurgeError::Conn(ConnError::Superseded(_))) if tries < TRIES => {
+                    self.host.sleep(pause_ms(self.host.as_ref(), tries)).await;
+                }
+                done => break done?,
+            }
+        };
+        let collection = Collection { grace_ms: asked.grace_ms, keep: Retention::everything() };
+        erased.collected = Some(self.collect(&collection, progress).await?);
+        Ok(erased)
+    }
+
+    /// What a purge would erase. Reads as much as the purge would.
+    pub async fn purge_dry(
+        &self,
+        erase: &Erase,
+        progress: &mut Progress<'_>,
+    ) -> Result<Erased, PurgeError> {
+        let refs = self.refs().await?;
+        let survey = self.survey(erase, &refs, progress).await?;
+        Ok(self.report(&refs, &survey).await?)
+    }
+
+    async fn purge_once(
+        &self,
+        erase: &Erase,
+        progress: &mut Progress<'_>,
+    ) -> Result<Erased, PurgeError> {
+        let refs = self.refs().await?;
+        let survey = match self.survey(erase, &refs, progress).await {
+            Err(PurgeError::Conn(error)) => {
+                return Err(self.why_stopped(error, refs.gc_generation).await.into());
+            }
+            survey => survey?,
+        };
+        let mut erased = self.report(&refs, &survey).await?;
+        if survey.is_clean() {
+            return Ok(erased);
+        }
+        let refs = self.announce_purge().await?;
+        erased.generation = refs.purge_generation;
+        let mut run = Run::new(survey, &refs);
+        if let Err(error) = self.erase_everywhere(&mut run, progress).await {
+            return Err(self.why_stopped(error, refs.gc_generation).await.into());
+        }
+        (erased.moments, erased.segments) = (run.moments, run.written.segments.len() as u64);
+        Ok(erased)
+    }
+
+    /// Looks through all that branches, tags and kept moments reach.
+    async fn survey(
+        &self,
+        erase: &Erase,
+        refs: &Refs,
+        progress: &mut Progress<'_>,
+    ) -> Result<Survey, PurgeError> {
+        progress(0, "looking for what is meant");
+        let mut survey = Survey::new(self.target(erase, refs).await?);
+        for branch in refs.branches.values() {
+            progress(survey.looked_at(), "reading");
+            let head = self.read_head(&branch.head).await?.0;
+            survey.head(self, &branch.head, &head).await?;
+        }
+        for tag in refs.snapshots() {
+            progress(survey.looked_at(), "reading");
+            let head = self.read_snapshot(tag).await?;
+            survey.head(self, &tag.snapshot, &head).await?;
+        }
+        Ok(survey)
+    }
+
+    /// Begins an erasure: from here on heads and tags of before are not begun at.
+    async fn announce_purge(&self) -> Result<Refs, ConnError> {
+        loop {
+            let (mut refs, version) = self.read_refs().await?;
+            refs.gc_generation += 1;
+            refs.purge_generation += 1;
+            if let Step::Done = self.swap_refs(&version, refs.clone()).await? {
+                return Ok(refs);
+            }
+        }
+    }
+
+    /// Rewrites all heads and snapshots, also those that come meanwhile.
+    async fn erase_everywhere(
+        &self,
+        run: &mut Run,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), ConnError> {
+        loop {
+            let (refs, version) = self.read_refs().await?;
+            if refs.gc_generation != run.generation {
+                return Err(ConnError::Superseded(refs.gc_generation));
+            }
+            for branch in refs.branches.values() {
+                if !run.heads.contains(&branch.head) {
+                    progress(run.done(), "rewriting");
+                    match self.erase_branch(&branch.head, run).await {
+                        // It was deleted meanwhile.
+                        Err(ConnError::NoBranch(_)) => continue,
+                        done => done?,
+                    }
+                    run.heads.insert(branch.head.clone());
+                }
+            }
+            let mut next = refs.clone();
+            for tag in next.tags.values_mut() {
+                progress(run.done(), "rewriting");
+                self.erase_tag(tag, false, run).await?;
+            }
+            for tag in &mut next.automatic {
+                progress(run.done(), "rewriting");
+                self.erase_tag(tag, true, run).await?;
+            }
+            next.gc_marked = run.generation;
+            if let Step::Done = self.swap_refs(&version, next).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Swaps a head for what is left of it.
+    async fn erase_branch(&self, name: &str, run: &mut Run) -> Result<(), ConnError> {
+        let (mut tries, mut begun) = (0, None);
+        loop {
+            let (head, version) = self.read_head(name).await?;
+            if head.gc_generation > run.generation {
+                return Err(ConnError::Superseded(head.gc_generation));
+            }
+            run.survey.head(self, name, &head).await?;
+            let left = self.erased_from(name, &head, &run.survey, &mut run.written).await?;
+            if left.is_none() && head.gc_generation == run.generation {
+                return Ok(());
+            }
+            let mut next = left.unwrap_or(head).next(self.host.random());
+            (next.gc_generation, next.purge_generation) = (run.generation, run.purge);
+            let bytes = next.encode().map_err(ConnError::TooLarge)?;
+            match self.store.cas_ref(name, Expect::Version(version), bytes).await? {
+                Swap::Swapped(_) => return Ok(()),
+                // Read again: it was swapped, or it moved.
+                Swap::Lost | Swap::Unknown(_) => {}
+            }
+            // The first attempt took as long as the database is large.
+            let begun = *begun.get_or_insert_with(|| self.host.now_ms());
+            let waited_ms = self.host.now_ms() - begun;
+            if waited_ms > LIMIT_MS {
+                return Err(ConnError::Contended { waited_ms: waited_ms as u64 });
+            }
+            tries += 1;
+            self.host.sleep(pause_ms(self.host.as_ref(), tries)).await;
+        }
+    }
+
+    /// Makes a tag name a snapshot without the erased facts.
+    async fn erase_tag(
+        &self,
+        tag: &mut Tag,
+        is_moment: bool,
+        run: &mut Run,
+    ) -> Result<(), ConnError> {
+        if let Some(known) = run.snapshots.get(&tag.snapshot) {
+            tag.snapshot.clone_from(known);
+            return Ok(());
+        }
+        let head = self.read_snapshot(tag).await?;
+        run.survey.head(self, &tag.snapshot, &head).await?;
+        let left = self.erased_from(&tag.snapshot, &head, &run.survey, &mut run.written).await?;
+        let before = tag.snapshot.clone();
+        if let Some(mut left) = left {
+            tag.snapshot = snap_name(self.host.random());
+            (left.nonce, left.gc_generation) = (self.host.random(), run.generation);
+            left.purge_generation = run.purge;
+            let bytes = left.encode().map_err(ConnError::TooLarge)?;
+            self.store.put(&tag.snapshot, bytes).await?;
+            run.snapshots.insert(tag.snapshot.clone(), tag.snapshot.clone());
+            run.moments += u64::from(is_moment);
+        }
+        run.snapshots.insert(before, tag.snapshot.clone());
+        Ok(())
+    }
+
+    async fn read_snapshot(&self, tag: &Tag) -> Result<Head, ConnError> {
+        let fetch = Fetch { key: tag.snapshot.clone(), range: None };
+        let bytes = self.store.get(&fetch).await?;
+        Head::decode(&bytes).map_err(|e| self.damaged(&tag.snapshot, e))
+    }
+
+    /// What a survey found, by branch and tag.
+    async fn report(&self, refs: &Refs, survey: &Survey) -> Result<Erased, ConnError> {
+        let mut erased = Erased { generation: refs.purge_generation, ..Erased::default() };
+        let concerned = survey.segments.values().filter(|seen| !seen.erased.is_empty());
+        (erased.segments, erased.packs) = (concerned.count() as u64, survey.leave.len() as u64);
+        let mut all: BTreeMap<Tx, u64> = BTreeMap::new();
+        let mut note = |name: &String, is_tag, found: BTreeMap<Tx, u64>| {
+            let (name, datoms) = (name.clone(), found.values().sum());
+            if datoms > 0 {
+                erased.heads.push(ErasedHead { name, is_tag, datoms });
+            }
+            all.extend(found);
+        };
+        for (name, branch) in &refs.branches {
+            let head = self.read_head(&branch.head).await?.0;
+            note(name, false, self.datoms_of(&branch.head, &head, survey)?);
+        }
+        for (name, tag) in &refs.tags {
+            let head = self.read_snapshot(tag).await?;
+            note(name, true, self.datoms_of(&tag.snapshot, &head, survey)?);
+        }
+        erased.datoms = all.values().sum();
+        Ok(erased)
+    }
+
+    /// How many datoms of each commit of a head are erased.
+    fn datoms_of(
+        &self,
+        object: &str,
+        head: &Head,
+        survey: &Survey,
+    ) -> Result<BTreeMap<Tx, u64>, ConnError> {
+        let (mut found, base) = (BTreeMap::new(), &head.base);
+        let ts: BTreeSet<T> =
+            survey.segments.values().flat_map(|seen| seen.erased.keys()).copied().collect();
+        let ts: Vec<T> = ts.into_iter().filter(|t| *t <= base.flushed).collect();
+        for some in ts.chunks(COMMITS) {
+            let keys: Vec<Vec<u8>> = some.iter().map(|t| commits::key(*t).to_vec()).collect();
+            let rows = rows_get(self.nodes.as_ref(), base.commits.as_ref(), &keys)?;
+            for (t, row) in some.iter().zip(rows) {
+                let Some(row) = row else { continue };
+                let segment = self.log_place(*t, &row)?.segment;
+                let seen = survey.segments.get(&segment);
+                found.extend(seen.and_then(|seen| seen.erased.get(t)).copied());
+            }
+        }
+        for segment in &base.log {
+            let seen = survey.segments.get(&segment.name).into_iter();
+            let erased = seen.flat_map(|seen| seen.erased.range(segment.first..=segment.last));
+            found.extend(erased.map(|(_, erased)| *erased));
+        }
+        for frame in &head.tail {
+            let (_, frame) = Frame::decode(frame).map_err(|e| self.damaged(object, e))?;
+            let erased = survey.target.datoms(&frame).iter().filter(|erased| **erased).count();
+            if erased > 0 {
+                found.insert(frame.tx, erased as u64);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A purge under way.
+struct Run {
+    survey: Survey,
+    /// Of collections, and of erasures.
+    generation: u64,
+    purge: u64,
+    written: Written,
+    /// Heads that are done.
+    heads: BTreeSet<String>,
+    /// Snapshots that are done, and what is named in their place.
+    snapshots: BTreeMap<String, String>,
+    moments: u64,
+}
+
+impl Run {
+    fn new(survey: Survey, refs: &Refs) -> Self {
+        let (generation, purge) = (refs.gc_generation, refs.purge_generation);
+        let (written, heads, snapshots) = (Written::default(), BTreeSet::new(), BTreeMap::new());
+        Self { survey, generation, purge, written, heads, snapshots, moments: 0 }
+    }
+
+    fn done(&self) -> u64 {
+        (self.heads.len() + self.snapshots.len()) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests;
