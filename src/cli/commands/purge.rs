@@ -100,7 +100,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     let erased = watched(|watch| database.purge(&purge, watch)).map_err(|error| {
-        let is_begun = error.kind != Kind::Invalid;
+        let may_go_on = [Kind::Unavailable, Kind::Busy, Kind::Timeout, Kind::Full, Kind::Corrupt];
+        let is_begun = may_go_on.contains(&error.kind);
         let error = anyhow::Error::from(error);
         match is_begun {
             true => {

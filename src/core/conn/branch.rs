@@ -70,6 +70,7 @@ impl Place {
             (head.writer, head.closed) = (None, false);
             // Not that of `refs`: a collection under way has yet to mark what it reaches.
             (head.gc_generation, head.sparse) = (from.head.gc_generation, Vec::new());
+            head.purge_generation = from.head.purge_generation;
             let bytes = head.encode().map_err(|e| self.damaged(&object, e))?;
             super::create::create_ref(self.store.as_ref(), self.host.as_ref(), &object, bytes)
                 .await?;

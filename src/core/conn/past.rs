@@ -98,6 +98,7 @@ impl Place {
         let about = about.encode().map_err(|e| self.damaged(HEAD, e))?;
         let mut head = Head::empty(from.head.database, self.host.random(), about);
         head.gc_generation = from.head.gc_generation;
+        head.purge_generation = from.head.purge_generation;
         Ok(head)
     }
 
@@ -117,6 +118,8 @@ impl Place {
                 continue;
             }
             match self.open_tag(tag).await {
+                // An erasure is under way, or stopped: the tag may have what is gone from here.
+                Ok(opened) if opened.snapshot.purges != from.snapshot.purges => {}
                 Ok(opened) => return Ok(Some(opened)),
                 // It was forgotten, and collected, since `refs` was read.
                 Err(ConnError::Store(e)) if e.kind == StoreErrorKind::NotFound => {}

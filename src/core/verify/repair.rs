@@ -7,20 +7,21 @@
 
 use super::Step;
 use crate::commit::{
-    About, Base, FormatError, Frame, Head, INLINE_BYTES, Novelty, ObjectRef, Segment, log_name,
-    novelty_name,
+    About, Base, FormatError, Frame, Garbage, Head, INLINE_BYTES, Novelty, ObjectRef, Segment,
+    log_name, novelty_name,
 };
 use crate::conn::{
-    ConnError, Inlined, LogPlace, PACK_BYTES, Place, commit_key, commit_row, merge_order, pack_name,
+    ConnError, Inlined, LogPlace, PACK_BYTES, Place, commit_key, commit_of_row, commit_row,
+    merge_order, pack_name,
 };
 use crate::datom::{Datom, Facts, Order};
 use crate::db::Layer;
 use crate::hash::NodeHash;
 use crate::id::{AttrId, CommitId, T};
-use crate::index::{Forest, PackId, PackWriter, Shape};
+use crate::index::{Direction, Forest, PackId, PackWriter, RowScan, Shape};
 use crate::schema::Schema;
 use crate::store::{Expect, Fetch, RefRead, StoreError, Swap, Version};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many datoms are merged into the trees at once.
 const CHUNK: usize = 400_000;
@@ -65,7 +66,9 @@ struct Logged {
     index: usize,
     parent: Option<CommitId>,
     schema: Option<Vec<u8>>,
-    purged: u64,
+    /// Of several that hold it the one in use is taken; else one that is not known to be garbage;
+    /// of those the one of which most was erased.
+    trust: (u8, u64),
 }
 
 /// Makes the trees, novelty, schema and counts of a branch from its log.
@@ -118,6 +121,7 @@ async fn chain(
     watch: &mut (dyn FnMut(Step) + Send),
 ) -> Result<Vec<(CommitId, Logged)>, RepairError> {
     let mut known: BTreeMap<CommitId, Logged> = BTreeMap::new();
+    let (reached, garbage) = (reached(place, head).await?, garbage(place).await?);
     let listed = place.store.list("log/").await?;
     for (done, object) in listed.iter().enumerate() {
         let read = place.store.get(&Fetch { key: object.key.clone(), range: None }).await;
@@ -129,9 +133,15 @@ async fn chain(
             if let Ok((id, frame)) = Frame::decode(frame) {
                 let (parent, schema) = (frame.parents.first().copied(), frame.schema);
                 let purged = frame.purged.map_or(0, |purged| purged.datoms);
-                // What was erased does not come back from a segment that waits to be deleted.
-                if known.get(&id).is_none_or(|other| other.purged < purged) {
-                    known.insert(id, Logged { segment: name, index, parent, schema, purged });
+                // What was erased does not come back from a segment that waits to be deleted, and
+                // what will be deleted is not referred to.
+                let is_garbage = garbage.contains(&object.key);
+                let trust = match reached.contains(&name) {
+                    true => (2, purged),
+                    false => (u8::from(!is_garbage), purged),
+                };
+                if known.get(&id).is_none_or(|other| other.trust < trust) {
+                    known.insert(id, Logged { segment: name, index, parent, schema, trust });
                 }
             }
         }
@@ -146,6 +156,42 @@ async fn chain(
     }
     chain.reverse();
     Ok(chain)
+}
+
+/// The log segments that heads name, as far as they can be read.
+async fn reached(place: &Place, head: &Head) -> Result<BTreeSet<u128>, RepairError> {
+    let refs = place.refs().await?;
+    let mut heads = vec![head.clone()];
+    for branch in refs.branches.values() {
+        heads.extend(read_head(place, &branch.head).await.ok().map(|(head, _)| head));
+    }
+    for tag in refs.snapshots() {
+        let read = place.store.get(&Fetch { key: tag.snapshot.clone(), range: None }).await;
+        heads.extend(read.ok().and_then(|bytes| Head::decode(&bytes).ok()));
+    }
+    let (mut names, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    for head in heads {
+        names.extend(head.base.log.iter().map(|segment| segment.name));
+        let Some(root) = head.base.commits.filter(|root| seen.insert(root.node.hash.0)) else {
+            continue;
+        };
+        let mut rows = RowScan::new(Some(&root), &[], None, Direction::Forward);
+        while let Ok(Some((_, row))) = rows.next(place.nodes.as_ref()) {
+            names.extend(commit_of_row(T(0), &row).ok().map(|(_, place)| place.segment));
+        }
+    }
+    Ok(names)
+}
+
+/// What is written down to be deleted.
+async fn garbage(place: &Place) -> Result<BTreeSet<String>, RepairError> {
+    let mut names = BTreeSet::new();
+    for note in place.store.list("gc/").await? {
+        let read = place.store.get(&Fetch { key: note.key, range: None }).await;
+        let note = read.ok().and_then(|bytes| Garbage::decode(&bytes).ok());
+        names.extend(note.into_iter().flat_map(|note| note.objects).map(|(name, _)| name));
+    }
+    Ok(names)
 }
 
 /// What no transaction says of the schema: how undeclared attributes are met.

@@ -115,6 +115,13 @@ impl Source for DatabaseSource {
         is_new.then(|| head(open.database.cached_db()))
     }
 
+    fn purges(&self) -> u64 {
+        let of = |database: &Database| database.cached_db().snapshot().purges;
+        let others = self.branches.try_lock().ok();
+        let others = others.iter().flat_map(|open| open.values()).map(|open| of(&open.database));
+        others.chain([of(&self.database)]).max().unwrap_or(0)
+    }
+
     fn at(&self, branch: &str, when: &str) -> Result<Moment> {
         let moment = self.branch(branch)?.database.at(when)?;
         let (db, commit, instant_ms) = (moment.db, moment.commit, moment.instant_ms);

@@ -45,6 +45,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// How often facts had been erased, as far as is known without asking: what was read before is
+    /// not shown any more.
+    fn purges(&self) -> u64 {
+        0
+    }
+
     /// A value in the past of a branch. WHEN is what [`When`](crate::when::When) reads.
     fn at(&self, branch: &str, when: &str) -> Result<Moment>;
 

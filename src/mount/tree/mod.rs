@@ -200,6 +200,18 @@ impl Tree {
         mounted.source.at(branch, when)
     }
 
+    /// Whether facts were erased since what a file is made of was read.
+    pub fn is_outdated(&self, work: &Work) -> bool {
+        match &work.pins {
+            Pins::Moment(pinned) => is_outdated(&pinned.0, &pinned.1),
+            Pins::Plan(Ok(plan)) => plan.sources.iter().any(|pinned| {
+                let mounted = self.stores.get(pinned.store.as_str());
+                mounted.is_some_and(|mounted| is_outdated(mounted, &pinned.moment))
+            }),
+            Pins::Plan(Err(_)) => false,
+        }
+    }
+
     /// The value that a snapshot folder is.
     pub(crate) fn moment(&self, place: &Place) -> Result<Moment> {
         let mounted = self.mounted(&place.store)?;
@@ -211,10 +223,7 @@ impl Tree {
         let kept = |moments: &Mutex<LruCache<_, Moment>>| {
             moments.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
         };
-        // Facts may have been erased since: as far as is known without asking.
-        let now = mounted.source.head_at_hand(&mounted.head_branch());
-        let purges = |moment: &Moment| moment.db.snapshot().purges;
-        let is_new = |kept: &Moment| now.as_ref().is_none_or(|now| purges(now) <= purges(kept));
+        let is_new = |kept: &Moment| !is_outdated(mounted, kept);
         if let Some(moment) = kept(&self.moments).filter(is_new) {
             return Ok(moment);
         }
@@ -227,4 +236,9 @@ impl Tree {
         moments.put(key, moment.clone());
         Ok(moment)
     }
+}
+
+/// Whether facts were erased since a value was read.
+fn is_outdated(mounted: &Mounted, moment: &Moment) -> bool {
+    mounted.source.purges() > moment.db.snapshot().purges
 }

@@ -77,6 +77,7 @@ impl Vfs {
         let Ok(inode) = self.inode(ino) else { return Before::Nothing };
         match &inode.resolved.entry {
             Entry::Work(_) if mode.write => Before::Nothing,
+            Entry::Work(work) if self.tree.is_outdated(work) => Before::Nothing,
             Entry::Work(work) if work.is_cheap() => Before::Seeks,
             Entry::Work(work) => self.unless_kept(work, Purpose::Open),
             Entry::Query(_) | Entry::Transact(_) => Before::Seeks,

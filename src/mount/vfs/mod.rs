@@ -321,6 +321,10 @@ impl Vfs {
             Entry::Transact(about) => return self.open_transact(&resolved, about, mode),
             _ if mode.write => return Err(self.read_only(&resolved.node)),
             Entry::Bytes(content) => (Handle::Bytes(content.clone()), Caching::Keep),
+            // The kernel looks the name up anew, and finds another file.
+            Entry::Work(work) if self.tree.is_outdated(work) => {
+                return Err(Failure::new(Kind::Stale, "facts were erased since it was looked up"));
+            }
             Entry::Work(work) if work.is_answer() => {
                 let made = made.unwrap_or_else(|| {
                     let made = self.make_at_once(work);

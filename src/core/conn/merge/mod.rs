@@ -131,11 +131,10 @@ impl Conn {
     ) -> Result<Merged, TransactError<MergeError>> {
         let begun = self.now_ms();
         let mut tries = 0;
-        let purges = self.opened().snapshot.purges.max(source.snapshot.purges);
         loop {
             let plan = self.merge_plan(source).await.map_err(TransactError::Refused)?;
             // The source may still have what was erased.
-            if self.opened().snapshot.purges > purges {
+            if self.opened().snapshot.purges > source.snapshot.purges {
                 return Err(TransactError::Refused(ConnError::Collected.into()));
             }
             if plan.already {

@@ -268,7 +268,8 @@ impl Place {
         }
     }
 
-    /// Makes a tag name a snapshot without the erased facts.
+    /// Makes a tag name a snapshot without the erased facts. Also where it had none: each snapshot
+    /// says how many erasures it has seen, and what is behind its branch is not used for its past.
     async fn erase_tag(
         &self,
         tag: &mut Tag,
@@ -283,15 +284,18 @@ impl Place {
         run.survey.head(self, &tag.snapshot, &head).await?;
         let left = self.erased_from(&tag.snapshot, &head, &run.survey, &mut run.written).await?;
         let before = tag.snapshot.clone();
-        if let Some(mut left) = left {
-            tag.snapshot = snap_name(self.host.random());
-            (left.nonce, left.gc_generation) = (self.host.random(), run.generation);
-            left.purge_generation = run.purge;
-            let bytes = left.encode().map_err(ConnError::TooLarge)?;
-            self.store.put(&tag.snapshot, bytes).await?;
-            run.snapshots.insert(tag.snapshot.clone(), tag.snapshot.clone());
-            run.moments += u64::from(is_moment);
+        if left.is_none() && head.purge_generation == run.purge {
+            run.snapshots.insert(before.clone(), before);
+            return Ok(());
         }
+        run.moments += u64::from(is_moment && left.is_some());
+        let mut next = left.unwrap_or(head);
+        tag.snapshot = snap_name(self.host.random());
+        (next.nonce, next.gc_generation) = (self.host.random(), run.generation);
+        next.purge_generation = run.purge;
+        let bytes = next.encode().map_err(ConnError::TooLarge)?;
+        self.store.put(&tag.snapshot, bytes).await?;
+        run.snapshots.insert(tag.snapshot.clone(), tag.snapshot.clone());
         run.snapshots.insert(before, tag.snapshot.clone());
         Ok(())
     }

@@ -93,3 +93,25 @@ fn a_purged_frame_that_was_altered_is_not_read() {
         if *object == log && !matches!(reason, FormatError::Version(_)));
     assert!(is_damage, "{error}");
 }
+
+#[test]
+fn a_repair_does_not_bring_back_what_was_erased() {
+    let options = Options { tail_bytes: 600, flush: Flush::Asked, ..Options::default() };
+    let (store, conn) = fresh(options);
+    transact(&conn, SCHEMA).unwrap();
+    for n in 0..20 {
+        transact(&conn, &format!("[{{:db/id 20 :name \"secret {n}\"}} [:db/add 21 :n {n}]]"))
+            .unwrap();
+    }
+    block_on(conn.flush()).unwrap();
+    // The segments that had it are still there.
+    let purge = Purge { erase: Erase::Entity(EntityId(20)), grace_ms: 10_000 };
+    block_on(conn.place().purge(&purge, &mut |_, _| ())).unwrap();
+    let before = lines(conn.place());
+    block_on(crate::verify::repair(conn.place(), "main", &mut |_| ())).unwrap();
+    assert_eq!(lines(conn.place()), before);
+    let asked = Collection { grace_ms: 0, keep: Retention::everything() };
+    block_on(conn.place().collect(&asked, &mut |_, _| ())).unwrap();
+    assert_eq!(holders(&store, "secret"), Vec::<String>::new());
+    is_whole(&store, "repaired");
+}

@@ -1,0 +1,42 @@
+//! What is erased while it is mounted, and has been read.
+
+use super::{Mount, can_mount, place};
+use crate::support::Place;
+use std::fs;
+
+fn ok(place: &Place, args: &[&str]) -> String {
+    let output = place.factfs(args).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {text}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn it_is_not_shown_any_more_under_a_commit_either() {
+    if !can_mount() {
+        return;
+    }
+    let place = place();
+    ok(&place, &["transact", "db", "[{:w/key \"secret\"} {:w/key \"plain\"}]"]);
+    ok(&place, &["tag", "create", "db", "v1"]);
+    let mount = Mount::new(&place, "m", &["stock=db"]);
+    let commit = fs::read_link(mount.path("stock/tags/v1")).unwrap();
+    let commit = commit.file_name().unwrap().to_str().unwrap().to_owned();
+    let files = [
+        format!("stock/commits/{commit}/tables/w.csv"),
+        format!("stock/commits/{commit}/datoms.edn"),
+        format!("stock/commits/{commit}/query/[:find [?k ...] :where [_ :w%2Fkey ?k]].json"),
+        "stock/head/tables/w.csv".to_owned(),
+        "results/keys.json".to_owned(),
+    ];
+    for file in &files {
+        assert!(mount.read(file).unwrap().contains("secret"), "{file}");
+    }
+    ok(&place, &["purge", "db", "--entity", "[:w/key \"secret\"]", "--now", "--yes"]);
+    // The mount knows when it has looked at the head: at once, in a directory.
+    assert!(!mount.read("results/keys.json").unwrap().contains("secret"));
+    for file in &files {
+        let text = mount.read(file).unwrap();
+        assert!(text.contains("plain") && !text.contains("secret"), "{file}: {text}");
+    }
+}
