@@ -194,6 +194,6 @@ fn long_values_are_found_again_where_they_were_moved_to() {
     collect(&conn, 0).unwrap();
     let datoms = |slices: Vec<Slice>| slices.iter().flat_map(Slice::datoms).collect::<Vec<_>>();
     assert!(datoms(old.whole(references).unwrap().concat()) == expected, "at once");
-    assert!(datoms(old.pieces(pieces).map(Result::unwrap).flatten().collect()) == expected);
+    assert!(datoms(old.pieces(pieces).flat_map(Result::unwrap).collect()) == expected);
     assert!(datoms(chunks.map(Result::unwrap).collect()) == expected, "in chunks");
 }
