@@ -9,9 +9,9 @@ use factfs_core::db::Db;
 use factfs_store::{Database, Locator, Settings};
 use std::thread;
 
-const URL: &str = "s3://team-a/db";
+pub const URL: &str = "s3://team-a/db";
 const COUNT: &str = "[:find (count ?e) . :where [?e :w/key] [?e :w/n ?n] [(< ?n 1000000)]]";
-const ENTITIES: usize = 12_000;
+pub const ENTITIES: usize = 12_000;
 
 /// Sets `:w/n` of all entities to numbers from `least` on. What is written hardly compresses, or it
 /// would all lie in the head.
@@ -28,7 +28,7 @@ fn fill(place: &Place, url: &str, least: usize) {
 }
 
 /// Replaces all facts, and deletes the trees that held them.
-fn replace_and_collect(place: &Place, url: &str) {
+pub fn replace_and_collect(place: &Place, url: &str) {
     fill(place, url, 1_000_000);
     for _ in 0..2 {
         place.ok(&["gc", url, "--grace", "0", "--keep", "none"], "");
@@ -87,7 +87,7 @@ fn a_scan_goes_on_in_the_middle() {
 }
 
 /// A server, a place at it, and one behind a proxy with a gate.
-fn served() -> Option<(Moto, Place, Proxy, Place)> {
+pub fn served() -> Option<(Moto, Place, Proxy, Place)> {
     let moto = Moto::start()?;
     moto.bucket("team-a");
     let place = Place::new().with_s3(moto.port).set("FACTFS_FLUSH_ROWS", 2000);
@@ -101,8 +101,7 @@ fn served() -> Option<(Moto, Place, Proxy, Place)> {
 #[test]
 fn a_query_on_the_command_line_goes_on() {
     let Some((_moto, place, proxy, far)) = served() else { return };
-    // The newest roots are read where the head is; what they lead to is held.
-    proxy.shut_after(1);
+    proxy.shut_after(0);
     let query = far.factfs(&["query", COUNT, URL]);
     let answer = thread::spawn(move || run(query, ""));
     proxy.wait_for_one();
@@ -110,4 +109,26 @@ fn a_query_on_the_command_line_goes_on() {
     proxy.open();
     let ran = answer.join().unwrap();
     assert_eq!((ran.code, ran.stdout.trim()), (0, &*ENTITIES.to_string()), "{}", ran.stderr);
+}
+
+/// A head that was copied over another one: neither is believed.
+#[test]
+fn a_head_of_another_database_or_branch_is_refused() {
+    let (place, other) = (Place::with_database(), Place::with_database());
+    std::fs::copy(other.path("db/head"), place.path("db/head")).unwrap();
+    let said = place.fails(14, &["status", "db"], "");
+    assert!(said.contains("head: it holds a head of the database"), "{said}");
+    let said = place.fails(14, &["transact", "db", "[{:w/key \"a\"}]"], "");
+    assert!(said.contains("where a head of the database"), "{said}");
+    let place = Place::with_database();
+    for name in ["one", "two"] {
+        place.ok(&["branch", "create", "db", name], "");
+    }
+    let mut heads = std::fs::read_dir(place.path("db/branch")).unwrap();
+    let mut head = || heads.next().unwrap().unwrap().path().join("head");
+    std::fs::copy(head(), head()).unwrap();
+    let opened = ["db#one", "db#two"].map(|branch| place.ran(&["status", branch], ""));
+    let refused: Vec<_> = opened.iter().filter(|ran| ran.code == 14).collect();
+    assert_eq!(refused.len(), 1, "{opened:?}");
+    assert!(refused[0].stderr.contains("head: it holds the head of a branch"), "{refused:?}");
 }

@@ -1,6 +1,6 @@
 //! What a store promises, shown on whole processes.
 
-mod again;
+pub mod again;
 mod clone;
 mod credentials;
 mod damage;

@@ -88,8 +88,11 @@ impl Conn {
             }
             let flushed = self.flush_from(from, Some(&running)).await;
             if let Ok(true) = flushed {
-                self.tag_automatically().await?;
-                return Ok(true);
+                return match self.tag_automatically().await {
+                    // Without one nothing is lost: to go back there costs more.
+                    Ok(()) | Err(ConnError::Collected | ConnError::Contended { .. }) => Ok(true),
+                    Err(error) => Err(error),
+                };
             }
             // A collection came between: what was written must be written anew.
             let collected = self.newest().await?.opened.head.gc_generation > head.gc_generation;

@@ -201,6 +201,8 @@ impl Client {
                 match self.purge_once(erase, GRACE_MS).await {
                     Ok(()) => {}
                     Err(ConnError::Superseded(_)) => self.book.pages().figures.superseded += 1,
+                    // Deleted and collected while it was looked at: the next one does the rest.
+                    Err(ConnError::NoBranch(_)) => {}
                     Err(error) => self.book.check_error("purge", &error),
                 }
             }
@@ -404,13 +406,16 @@ impl Client {
                 self.book.pages().figures.merges += 1;
                 self.check_merged(&report.datoms, &expected);
             }
+            // There is nothing to merge into, or what was read was erased meanwhile.
+            Err(TransactError::Refused(
+                MergeError::Empty | MergeError::Conn(ConnError::Collected),
+            )) => {}
             Err(TransactError::Refused(MergeError::Conn(error))) => {
                 let gone = self.is_gone(error) && self.network.now() - since >= GRACE_MS;
                 if !gone {
                     self.book.check_error("merge", error);
                 }
             }
-            Err(TransactError::Refused(MergeError::Empty)) => {}
             Err(TransactError::Refused(error)) => self.book.wrong(format!("merge: {error}")),
             Err(_) => {}
         }

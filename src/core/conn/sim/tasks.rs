@@ -15,6 +15,8 @@ use std::task::{Context, Wake, Waker};
 const WRITERS: usize = 3;
 /// The longest that collectors wait between collections.
 const COLLECTORS_MS: [u64; 2] = [50, 900];
+/// How much more often flushers stand still than others.
+const FLUSHERS_PAUSE: u64 = 5;
 /// The longest that a client stands still.
 const PAUSE_MS: u64 = 1_200;
 
@@ -35,6 +37,7 @@ pub(super) struct Tasks {
     client: Client,
     tasks: Vec<Option<BoxFuture<'static, ()>>>,
     ready: Arc<Ready>,
+    flushers: BTreeSet<usize>,
     /// Who stands still, and until when.
     still: BTreeMap<usize, u64>,
 }
@@ -50,7 +53,8 @@ impl Tasks {
     pub(super) fn new(network: Network, book: Book, ids: bool, purges: bool) -> Self {
         let near = Arc::new(Near::new(network.clone()));
         let client = Client { network, near, book, ids, purges };
-        Self { client, tasks: Vec::new(), ready: Arc::default(), still: BTreeMap::new() }
+        let (flushers, still) = (BTreeSet::new(), BTreeMap::new());
+        Self { client, tasks: Vec::new(), ready: Arc::default(), flushers, still }
     }
 
     fn spawn(&mut self, task: BoxFuture<'static, ()>) {
@@ -80,6 +84,7 @@ impl Tasks {
         self.spawn(Box::pin(self.client.clone().hold()));
         // Sometimes two, so that one is often late.
         for _ in 0..1 + self.client.network.dice(2) {
+            self.flushers.insert(self.tasks.len());
             self.spawn(Box::pin(self.client.clone().flush()));
         }
         self.spawn(Box::pin(self.client.clone().branch()));
@@ -134,7 +139,9 @@ impl Tasks {
         if self.still.get(&task).is_some_and(|until| *until > network.now()) {
             return;
         }
-        if network.dice(1000) < fate.pauses {
+        // What a flusher wrote a while ago is what a collection may miss.
+        let times = if self.flushers.contains(&task) { FLUSHERS_PAUSE } else { 1 };
+        if network.dice(1000) < fate.pauses * times {
             let ms = 1 + network.dice([PAUSE_MS, PAUSE_MS / 8][network.dice(2) as usize]);
             self.still.insert(task, network.now() + ms);
             self.client.book.pages().figures.pauses += 1;
