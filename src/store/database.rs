@@ -11,8 +11,8 @@ use crate::renewing::Renewing;
 use crate::{DiskCache, Error, Locator, Settings};
 use factfs_core::commit::{Frame, Opened, Refs, Tag};
 use factfs_core::conn::{
-    Collected, Collection, Conn, ConnError, CreateOptions, Erase, Erased, MergeOptions, MergePlan,
-    Merged, Moment, Purge, TransactError, create,
+    Collected, Collection, Conn, ConnError, CreateOptions, Erase, Erased, MergeError, MergeOptions,
+    MergePlan, Merged, Moment, Purge, TransactError, create,
 };
 use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
@@ -103,7 +103,8 @@ pub struct TagInfo {
     pub instant_ms: Option<i64>,
 }
 
-/// How often a branch or a tag is begun anew because a collection came between.
+/// How often a branch, a tag or a merge is begun anew because a collection or an erasure came
+/// between.
 const NAMING: u32 = 10;
 
 /// Checks the place that `url` names, whether or not a database is there.
@@ -369,9 +370,16 @@ impl Database {
     /// Merges a branch, a tag or a moment into this branch: one transaction with both as parents.
     pub fn merge(&self, source: &str, options: &MergeOptions) -> Result<Merged, Error> {
         self.opening.require_writable(Some(self.uuid()))?;
-        self.db()?;
-        let source = wait(self.conn.source(source))??;
-        Ok(wait(self.conn.merge(&source, options))??)
+        for _ in 0..NAMING {
+            self.db()?;
+            let source = wait(self.conn.source(source))??;
+            match wait(self.conn.merge(&source, options))? {
+                // What was opened may have what was erased since.
+                Err(TransactError::Refused(MergeError::Conn(ConnError::Collected))) => {}
+                verdict => return Ok(verdict?),
+            }
+        }
+        Err(ConnError::Collected.into())
     }
 
     /// Deletes what nothing refers to any more; in a local directory also what killed processes

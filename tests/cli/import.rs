@@ -144,6 +144,19 @@ fn an_error_says_how_far_it_came() {
 }
 
 #[test]
+fn no_batch_is_committed_after_one_that_is_not() {
+    let sandbox = Sandbox::items();
+    sandbox
+        .file("a.edn", "{:item/sku \"A1\"} {:item/nope 1} {:item/sku \"A3\"} {:item/sku \"A4\"}");
+    let failed = sandbox.fails(&["import", "db", "a.edn", "--batch", "1"]);
+    assert!(failed.contains("1 rows, up to line 1, are imported"), "{failed}");
+    assert_snapshot!(items(&sandbox), @"
+    sku,count
+    A1,-1
+    ");
+}
+
+#[test]
 fn with_ids_a_second_run_does_nothing() {
     let sandbox = Sandbox::items();
     sandbox.file("a.csv", "item/sku,item/count\nA1,1\nA2,2\nA3,3\n");

@@ -297,7 +297,8 @@ impl Place {
         let commits = forest.put_rows(base.commits.as_ref(), rows).await?;
         let mut trees = Vec::new();
         for tree in current.into_iter().chain(superseded).chain([commits]) {
-            trees.push(forest.repack(tree, sparse).await?);
+            let tree = forest.repack(tree, sparse).await?;
+            trees.push(forest.lift(tree)?);
         }
         let mut inlined = Inlined::new(base);
         let place = |tree| inlined.place(tree, &mut packs);

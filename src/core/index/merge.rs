@@ -88,7 +88,8 @@ impl Forest<'_, '_> {
                     self.settle(order, height - 1, &mut settled, pieces, last && i + 1 == count)?;
                     self.packs.relieve().await?;
                 }
-                done.push_back(self.branch(order, height, settled, last)?);
+                let place = Place { last, is_root: height == root.height };
+                done.push_back(self.branch(order, height, settled, place)?);
             }
             below = done;
         }
@@ -154,7 +155,7 @@ impl Forest<'_, '_> {
         order: Order,
         height: u8,
         mut children: Vec<Piece>,
-        last: bool,
+        place: Place,
     ) -> Result<Vec<Piece>, TreeError> {
         if let [Piece::Fresh(only)] = &children[..]
             && (only.height < height - 1 || only.is_small(self.shape, false))
@@ -164,7 +165,11 @@ impl Forest<'_, '_> {
         let saved = children.drain(..).map(|piece| self.save(piece));
         let entries = saved.collect::<Result<Vec<Entry>, TreeError>>()?;
         let separator = entries.first().map(|x| x.separator.clone()).unwrap_or_default();
-        Ok(self.cut(order, Fresh { separator, height, content: Content::Branch(entries) }, last))
+        let branch = Fresh { separator, height, content: Content::Branch(entries) };
+        if place.is_root && branch.weight() <= self.shape.root_bytes() && !branch.is_empty() {
+            return Ok(vec![Piece::Fresh(branch)]);
+        }
+        Ok(self.cut(order, branch, place.last))
     }
 
     fn save(&mut self, piece: Piece) -> Result<Entry, TreeError> {
@@ -248,7 +253,7 @@ impl Forest<'_, '_> {
         let (mut settled, mut all) = (Vec::new(), children(before));
         all.extend(children(after));
         self.settle(order, height - 1, &mut settled, all, last)?;
-        self.branch(order, height, settled, last)
+        self.branch(order, height, settled, Place { last, is_root: false })
     }
 
     fn load(&self, piece: Piece, height: u8) -> Result<Fresh, TreeError> {
@@ -289,9 +294,18 @@ impl Forest<'_, '_> {
             let mut settled = Vec::new();
             self.settle(order, height, &mut settled, pieces, true)?;
             height += 1;
-            pieces = self.branch(order, height, settled, true)?;
+            pieces = self.branch(order, height, settled, Place { last: true, is_root: true })?;
         }
     }
+}
+
+/// Where in its tree a branch node is.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The last of its level.
+    last: bool,
+    /// The only one of its level, if it may be.
+    is_root: bool,
 }
 
 /// Branch nodes level by level, the root first, and the leaves that changes fall into.

@@ -54,6 +54,15 @@ impl Forest<'_, '_> {
         Ok(Tree(Top::New { node: moved, height, count, span }))
     }
 
+    /// The same tree with a root that is to be placed anew, beside the other roots: one request
+    /// reads them all.
+    pub fn lift(&mut self, tree: Tree) -> Result<Tree, TreeError> {
+        let Top::Kept(root) = &tree.0 else { return Ok(tree) };
+        let Some(node) = self.read(&[root.node])?.pop() else { return Ok(tree) };
+        let Root { height, count, span, .. } = *root;
+        Ok(Tree(Top::New { node: node.encode()?, height, count, span }))
+    }
+
     /// The node with all that is below it, long values too, not in the packs; `None` if that is so
     /// already.
     fn without<'s>(

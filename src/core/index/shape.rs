@@ -10,13 +10,17 @@ pub(super) const ROW: usize = 24;
 /// What a child weighs in a branch node beside its separator.
 pub(super) const CHILD: usize = 64;
 
+/// How many times as much as another branch node a root weighs at most. It comes with the head, in
+/// one round, while a level more is a round more for every read.
+const ROOT: usize = 5;
+
 /// How large the nodes of a tree become. Sizes are weights: before compression, and about what a
 /// node takes stored for branch nodes (hashes do not compress), four times that for leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// The most a leaf weighs: 24 a row, and the strings.
     pub leaf_bytes: usize,
-    /// The most a branch node weighs: 64 a child, and the separators.
+    /// The most a branch node weighs: 64 a child, and the separators; roots five times as much.
     pub branch_bytes: usize,
 }
 
@@ -31,6 +35,11 @@ impl Shape {
     pub(super) fn limit(self, height: u8) -> Limit {
         let (most, items) = if height == 0 { (self.leaf_bytes, 1) } else { (self.branch_bytes, 2) };
         Limit { most, items }
+    }
+
+    /// What a branch node weighs at most that is a root.
+    pub(super) fn root_bytes(self) -> usize {
+        self.branch_bytes * ROOT
     }
 }
 

@@ -239,7 +239,8 @@ impl Place {
             if rules().mark_again {
                 marks.head(self, &head)?;
             }
-            if head.gc_generation >= generation {
+            // Nothing can be committed on a closed one.
+            if head.gc_generation >= generation || head.closed {
                 return Ok(());
             }
             let mut next = head.next(self.host.random());

@@ -233,8 +233,9 @@ impl Book {
         if head.revision != revision + 1 {
             self.wrong(format!("revision {} after {revision}", head.revision));
         }
-        // The head of a new branch counts when `refs` list it.
-        if before.is_some() {
+        // The head of a new branch counts when `refs` list it, and that of a deleted one, which
+        // somebody slow may still swap, no more.
+        if before.is_some() && !head.closed {
             self.check_names(network, name, &head);
         }
     }

@@ -21,6 +21,7 @@ use crate::schema::builtin;
 use crate::store::{MemoryStore, Store};
 use crate::transact::{TxOptions, prepare};
 use crate::value::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 fn unflushed() -> Options {
@@ -199,6 +200,9 @@ fn a_flush_changes_nothing_that_is_read() {
         let again = reopen(&store).unwrap();
         assert_eq!(again.opened().head.base.novelty, None);
         assert!(again.opened().head.base.log.is_empty());
+        let packs =
+            again.opened().head.base.roots().map(|root| root.node.pack).collect::<BTreeSet<_>>();
+        assert_eq!(packs.len(), 1, "roots lie together");
         for after in [conn.db(), again.db()] {
             assert_eq!(all(&before), all(&after));
             assert_eq!(all(&before.history()), all(&after.history()));

@@ -20,7 +20,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
-const BATCH: usize = 42_000;
+/// The most products of a transaction.
+const BATCH: usize = 200_000;
 /// Rows of novelty from which a flush is due.
 const NOVELTY: usize = 64 << 10;
 
@@ -71,8 +72,9 @@ impl Catalog {
         let (sku_a, name, price) =
             (attr("product/sku"), attr("product/name"), attr("product/price"));
         let (category, tag) = (attr("product/category"), attr("product/tag"));
-        for first in (0..self.products).step_by(BATCH) {
-            let products = first..(first + BATCH).min(self.products);
+        let batch = self.products.div_ceil(4).clamp(1_000, BATCH);
+        for first in (0..self.products).step_by(batch) {
+            let products = first..(first + batch).min(self.products);
             let said = products.clone().flat_map(|n| {
                 let facts = [
                     (sku_a, Value::str(&sku(n))),
