@@ -45,7 +45,7 @@ pub use when::{When, WhenError};
 use crate::codec::CodecError;
 
 /// The version of everything that is stored. Version 0 may still change.
-pub const FORMAT_VERSION: u8 = 0;
+pub const FORMAT_VERSION: u8 = 1;
 
 /// Why bytes are not what they should be, or a value cannot be stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

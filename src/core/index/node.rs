@@ -1,6 +1,6 @@
 //! Nodes: the stored bytes of leaves, branch nodes, rows and blobs.
 //!
-//! A stored node is: `kind` (1 byte: 1 leaf, 2 branch, 3 rows, 4 blob), `version` (1 byte: 0), and
+//! A stored node is: `kind` (1 byte: 1 leaf, 2 branch, 3 rows, 4 blob), `version` (1 byte: 1), and
 //! a frame of the codec that holds the body. The body of a leaf is facts as the codec writes them,
 //! that of a blob is its bytes; `branch` and
 //! `rows` say theirs. The name of a node is the blake3 of all its stored bytes.
@@ -21,7 +21,7 @@ const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 const ROWS: u8 = 3;
 const BLOB: u8 = 4;
-const VERSION: u8 = 0;
+const VERSION: u8 = 1;
 
 /// A decoded node.
 #[derive(Clone, Debug)]

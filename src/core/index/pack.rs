@@ -3,7 +3,7 @@
 //! Layout of a pack: the stored nodes one after the other from byte 0; the *footer*, a frame of the
 //! codec that holds the number of nodes (varint), then for each: hash (32 bytes), then offset,
 //! length and raw length as columns of numbers; and the *trailer*, 44 bytes: blake3 of the footer
-//! (32), length of the footer (4, little endian), `FFPACK00`.
+//! (32), length of the footer (4, little endian), `FFPACK01`.
 //!
 //! **Invariant:** a node has its place as soon as it is pushed; nodes that are pushed last
 //! ([`PackWriter::push_last`]) lie together in one pack. With an [`Outlet`], and a writer that is
@@ -23,7 +23,7 @@ use std::fmt;
 const TARGET: usize = 8 << 20;
 /// How many packs are written at once while more are made.
 const UNDER_WAY: usize = 2;
-const MAGIC: &[u8; 8] = b"FFPACK00";
+const MAGIC: &[u8; 8] = b"FFPACK01";
 const TRAILER: usize = 32 + 4 + 8;
 
 /// A node in the footer of a pack.
@@ -195,7 +195,7 @@ impl PackFooter {
         let trailer = tail.len().checked_sub(TRAILER).map(|at| &tail[at..]);
         let mut r = Reader::new(trailer.unwrap_or_default());
         let (_hash, len, magic) = (r.fixed(32)?, r.u32()?, r.fixed(8)?);
-        r.check(magic == MAGIC, "no pack: the last bytes are not FFPACK00")?;
+        r.check(magic == MAGIC, "no pack: the last bytes are not FFPACK01")?;
         Ok(len as usize + TRAILER)
     }
 

@@ -24,7 +24,8 @@ use super::refs::Step;
 use super::settle::pause_ms;
 use super::{ConnError, Place, rules};
 use crate::commit::{FormatError, Garbage, Head, Refs};
-use crate::index::{NodesError, PackId};
+use crate::db::DbError;
+use crate::index::{NodesError, PackId, TreeError};
 use crate::store::{BoxFuture, Expect, Listed, StoreErrorKind, Swap, join_all};
 use mark::Marks;
 use std::collections::{BTreeMap, BTreeSet};
@@ -264,7 +265,10 @@ impl Place {
         generation: u64,
     ) -> ConnError {
         let gone = match &error {
-            ConnError::Store(e) | ConnError::Nodes(NodesError::Store(e)) => {
+            ConnError::Store(e)
+            | ConnError::Nodes(NodesError::Store(e))
+            | ConnError::Trees(TreeError::Nodes(NodesError::Store(e)))
+            | ConnError::Db(DbError::Nodes(NodesError::Store(e))) => {
                 e.kind == StoreErrorKind::NotFound
             }
             ConnError::NoBranch(_) => true,

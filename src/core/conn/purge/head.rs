@@ -39,8 +39,6 @@ pub(super) struct Written {
     trees: [Rewritten; 3],
     commits: Rewritten,
     pub(super) segments: BTreeMap<u128, Replaced>,
-    pub(super) novelty: u64,
-    pub(super) packs: u64,
 }
 
 impl Place {
@@ -56,7 +54,6 @@ impl Place {
         let opened = self.open_head(object, head.clone()).await?;
         let mut next = head.clone();
         let flushed = self.erased_trees(head, survey, written).await?;
-        written.packs += flushed.packs.len() as u64;
         self.put_all(&flushed.packs).await?;
         self.nodes.offer(&flushed.inlined);
         (next.base.trees, next.base.commits) = (flushed.trees, flushed.commits);
@@ -81,15 +78,13 @@ impl Place {
         let facts = novelty.unwrap_or_else(|| opened.novelty.facts(Order::Eavt).as_ref().clone());
         let about = self.counted(&next, &opened, &facts, survey)?;
         let (next, objects) = self.with_novelty(object, next, about, facts)?;
-        written.novelty +=
-            objects.iter().filter(|(name, _)| name.starts_with("novelty/")).count() as u64;
         self.put_all(&objects).await?;
         Ok(Some(next))
     }
 
     /// The head with this novelty and these counts, and the objects that takes. Where the tail has
     /// become too large for the head, it is spilled.
-    fn with_novelty(
+    pub(super) fn with_novelty(
         &self,
         object: &str,
         mut head: Head,

@@ -150,7 +150,11 @@ impl Place {
             }
             survey => survey?,
         };
-        let mut erased = self.report(&refs, &survey).await?;
+        let mut erased = match self.report(&refs, &survey).await {
+            // What was looked through may be deleted and collected by now.
+            Err(error) => return Err(self.why_stopped(error, refs.gc_generation).await.into()),
+            Ok(report) => report,
+        };
         if survey.is_clean() {
             return Ok(erased);
         }

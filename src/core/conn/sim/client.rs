@@ -201,8 +201,6 @@ impl Client {
                 match self.purge_once(erase, GRACE_MS).await {
                     Ok(()) => {}
                     Err(ConnError::Superseded(_)) => self.book.pages().figures.superseded += 1,
-                    // Deleted and collected while it was looked at: the next one does the rest.
-                    Err(ConnError::NoBranch(_)) => {}
                     Err(error) => self.book.check_error("purge", &error),
                 }
             }

@@ -31,16 +31,19 @@ pub(super) struct Plan {
     ids: bool,
     /// Whether facts are erased.
     purges: bool,
+    /// How many flush beside those that always do: what one of them wrote a while ago, and swaps in
+    /// now, is what a collection may miss.
+    flushers: u64,
 }
 
 impl Plan {
-    const ALL: Self = Self { rules: Rules::ALL, ids: true, purges: false };
+    const ALL: Self = Self { rules: Rules::ALL, ids: true, purges: false, flushers: 0 };
 }
 
 /// Simulates one seed; the error is what is wrong.
 fn run(seed: u64, plan: Plan) -> Result<Figures, String> {
     let (network, book) = (Network::new(seed), Book::default());
-    let mut tasks = Tasks::new(network, book.clone(), plan.ids, plan.purges);
+    let mut tasks = Tasks::new(network, book.clone(), plan);
     with_rules(plan.rules, || tasks.run());
     let pages = book.pages();
     pages.wrong.first().map_or(Ok(pages.figures), |wrong| Err(wrong.clone()))

@@ -26,6 +26,12 @@ fn ids_must_be_looked_for() {
     check_plan("ids are ignored", Plan { ids: false, ..Plan::ALL });
 }
 
+#[test]
+fn a_moved_head_is_marked_again() {
+    let rules = Rules { mark_again: false, ..Rules::ALL };
+    check_plan("a moved head is not marked again", Plan { rules, flushers: 4, ..Plan::ALL });
+}
+
 macro_rules! needed {
     ($($test:ident: $rule:ident, $what:expr;)*) => {
         $(
@@ -50,7 +56,6 @@ needed! {
     a_snapshot_is_of_its_generation: fresh_snapshot, "an old snapshot is listed";
     a_collection_lists_first: list_first, "listed after the marks";
     a_collection_moves_the_heads: renew_heads, "the generation is not swapped into heads";
-    a_moved_head_is_marked_again: mark_again, "a moved head is not marked again";
     late_names_are_marked: late_names, "names that came meanwhile are not marked";
     one_collection_at_a_time: supersede, "an older collection goes on";
     readers_have_time: grace, "no time of grace";

@@ -3,6 +3,7 @@
 //! **Invariant:** one thread; which client is polled next, which dies, and which stands still,
 //! comes from the seed.
 
+use super::Plan;
 use super::book::Book;
 use super::client::{Client, Near};
 use super::network::Network;
@@ -38,6 +39,8 @@ pub(super) struct Tasks {
     tasks: Vec<Option<BoxFuture<'static, ()>>>,
     ready: Arc<Ready>,
     flushers: BTreeSet<usize>,
+    /// How many more of them there are than usual.
+    more: u64,
     /// Who stands still, and until when.
     still: BTreeMap<usize, u64>,
 }
@@ -50,11 +53,12 @@ struct Fate {
 }
 
 impl Tasks {
-    pub(super) fn new(network: Network, book: Book, ids: bool, purges: bool) -> Self {
+    pub(super) fn new(network: Network, book: Book, plan: Plan) -> Self {
+        let Plan { ids, purges, flushers: more, .. } = plan;
         let near = Arc::new(Near::new(network.clone()));
         let client = Client { network, near, book, ids, purges };
         let (flushers, still) = (BTreeSet::new(), BTreeMap::new());
-        Self { client, tasks: Vec::new(), ready: Arc::default(), flushers, still }
+        Self { client, tasks: Vec::new(), ready: Arc::default(), flushers, more, still }
     }
 
     fn spawn(&mut self, task: BoxFuture<'static, ()>) {
@@ -83,7 +87,7 @@ impl Tasks {
         self.spawn(Box::pin(self.client.clone().read()));
         self.spawn(Box::pin(self.client.clone().hold()));
         // Sometimes two, so that one is often late.
-        for _ in 0..1 + self.client.network.dice(2) {
+        for _ in 0..1 + self.more + self.client.network.dice(2) {
             self.flushers.insert(self.tasks.len());
             self.spawn(Box::pin(self.client.clone().flush()));
         }

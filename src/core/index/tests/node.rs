@@ -90,7 +90,7 @@ fn branch_nodes_read_back() {
 #[test]
 fn a_node_of_a_newer_version_says_so() {
     let mut bytes = nodes()[0].encode().unwrap().bytes.to_vec();
-    bytes[1] = 1;
+    bytes[1] += 1;
     let error = Node::decode_unverified(&bytes).unwrap_err();
     assert_eq!(error.what, "a node of a newer version");
 }

@@ -164,3 +164,34 @@ fn a_merge_does_not_bring_back_what_was_erased() {
     block_on(conn.place().collect(&asked, &mut |_, _| ())).unwrap();
     assert_eq!(holders(&store, SECRET), Vec::<String>::new());
 }
+
+#[test]
+fn a_head_that_has_become_too_large_is_spilled() {
+    let (store, conn) = fresh(Options { flush: Flush::Asked, ..Options::default() });
+    transact(&conn, SCHEMA).unwrap();
+    let mut n = 0;
+    while conn.opened().head.tail_bytes() < 28 << 10 {
+        n += 1;
+        transact(&conn, &format!("[{{:db/id {} :name \"{n}\"}}]", 100 + n)).unwrap();
+    }
+    let (place, opened) = (conn.place().clone(), conn.opened());
+    let mut head = opened.head.as_ref().clone();
+    // As large as frames can become whose datoms were erased.
+    head.sparse = (0..2_300).map(crate::index::PackId).collect();
+    assert!(head.encode().is_err());
+    let (about, facts) = (
+        opened.about.as_ref().clone(),
+        opened.novelty.facts(crate::datom::Order::Eavt).as_ref().clone(),
+    );
+    let (head, objects) = place.with_novelty("head", head, about, facts).unwrap();
+    assert!(head.tail.is_empty() && head.encode().is_ok());
+    block_on(place.put_all(&objects)).unwrap();
+    let spilled = block_on(place.open_head("head", head)).unwrap();
+    let all = |opened: &crate::commit::Opened| {
+        let db = Db::new(opened.snapshot.clone());
+        db.datoms(crate::datom::Order::Eavt, None, None, None).unwrap()
+    };
+    assert_eq!(all(&spilled), all(&opened));
+    assert_eq!(spilled.snapshot.counts, opened.snapshot.counts);
+    assert!(store.names().iter().any(|name| name.starts_with("log/")));
+}
