@@ -198,7 +198,9 @@ impl Database {
 
     /// Branches and tags as stored.
     pub fn refs(&self) -> Result<Refs, Error> {
-        Ok(wait(self.opening.place.refs())??)
+        let refs = wait(self.opening.place.refs())??;
+        self.opening.place.check_database(self.uuid(), refs.database)?;
+        Ok(refs)
     }
 
     /// Commits a transaction. When another writer came first it is prepared again on the newer

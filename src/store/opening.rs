@@ -70,6 +70,9 @@ impl Opening {
         let why = match &*known {
             Some(why) => why,
             None => {
+                if let Some(uuid) = uuid {
+                    wait(self.place.check_format(uuid))??;
+                }
                 let replica = wait(replica_of(self.place.store.as_ref()))??;
                 let why = |replica: Replica| {
                     format!(

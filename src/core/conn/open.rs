@@ -9,42 +9,31 @@ use super::{Conn, ConnError, Inner, Options, Place, Seen};
 use crate::commit::{FormatError, HEAD, Head};
 use crate::db::{Db, Snapshot};
 use crate::id::CommitId;
-use crate::store::{BoxFuture, RefRead, join_all};
+use crate::store::RefRead;
 use crate::value::Uuid;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 
-/// One of two things that are read at once.
-enum Read {
-    Head(Box<Seen>),
-    Identity(Option<Uuid>),
-}
-
 impl Place {
-    /// The head of the default branch, which has to be of the database that `format` says.
-    async fn open_default(&self) -> Result<Seen, ConnError> {
-        let head: BoxFuture<'_, _> =
-            Box::pin(async { Ok(Read::Head(Box::new(self.open_newest(HEAD, None).await?))) });
-        let identity: BoxFuture<'_, _> = Box::pin(async {
-            match self.identity().await {
-                Ok(identity) => Ok(Read::Identity(Some(identity.database))),
-                // What is lost without it is for `verify` to tell: all else can be read.
-                Err(ConnError::NoDatabase { .. }) => Ok(Read::Identity(None)),
-                Err(error) => Err(error),
-            }
-        });
-        let (mut seen, mut database) = (None, None);
-        for read in join_all(vec![head, identity]).await {
-            match read? {
-                Read::Head(found) => seen = Some(*found),
-                Read::Identity(found) => database = found,
-            }
+    /// An error where the default branch's head, which is of the database `of`, is not of the one
+    /// that `format` says: before the first write, since whoever reads needs only the head.
+    pub async fn check_format(&self, of: Uuid) -> Result<(), ConnError> {
+        match self.identity().await {
+            Ok(identity) => self.check_database(of, identity.database),
+            // What is lost without it is for `verify` to tell.
+            Err(ConnError::NoDatabase { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
-        let seen = seen.ok_or_else(|| ConnError::NoDatabase { url: self.store.url() })?;
-        if let Some(database) = database {
-            self.check_owner(HEAD, &seen.opened.head, database, 0)?;
+    }
+
+    /// An error where the default branch's head is of another database than the one expected.
+    pub fn check_database(&self, of: Uuid, expected: Uuid) -> Result<(), ConnError> {
+        if of == expected {
+            return Ok(());
         }
-        Ok(seen)
+        let head = |uuid: Uuid| format!("a head of the database {uuid}");
+        let (found, expected) = (head(of), head(expected));
+        Err(self.damaged(HEAD, FormatError::Another { found, expected }))
     }
 
     /// An error where a head is in the place of another: copied from another database, or from
@@ -68,15 +57,20 @@ impl Place {
 }
 
 impl Conn {
-    /// Opens a branch; `None` is the default one. Two rounds: the head (and beside it `format`),
-    /// then novelty and roots together; a named branch takes one more, for `refs`.
+    /// Opens a branch; `None` is the default one. Two rounds: the head, then novelty and roots
+    /// together; a named branch takes one more, for `refs`.
     pub async fn open(
         place: Place,
         branch: Option<&str>,
         options: Options,
     ) -> Result<Self, ConnError> {
         let (head, seen) = match branch {
-            None => (HEAD.to_owned(), place.open_default().await?),
+            None => {
+                let seen = place.open_newest(HEAD, None).await?;
+                let head = &seen.opened.head;
+                place.check_owner(HEAD, head, head.database, 0)?;
+                (HEAD.to_owned(), seen)
+            }
             Some(name) => {
                 let refs = place.refs().await?;
                 let found = refs.branches.get(name).filter(|branch| !branch.closed);
