@@ -134,8 +134,19 @@ impl Place {
         progress: &mut Progress<'_>,
     ) -> Result<Erased, PurgeError> {
         let refs = self.refs().await?;
-        let survey = self.survey(erase, &refs, progress).await?;
-        Ok(self.report(&refs, &survey).await?)
+        Ok(self.look(erase, &refs, progress).await?.1)
+    }
+
+    /// What is to be erased, and where that is.
+    async fn look(
+        &self,
+        erase: &Erase,
+        refs: &Refs,
+        progress: &mut Progress<'_>,
+    ) -> Result<(Survey, Erased), PurgeError> {
+        let survey = self.survey(erase, refs, progress).await?;
+        let erased = self.report(refs, &survey).await?;
+        Ok((survey, erased))
     }
 
     async fn purge_once(
@@ -144,13 +155,13 @@ impl Place {
         progress: &mut Progress<'_>,
     ) -> Result<Erased, PurgeError> {
         let refs = self.refs().await?;
-        let survey = match self.survey(erase, &refs, progress).await {
+        let (survey, mut erased) = match self.look(erase, &refs, progress).await {
+            // What these refs name may have been collected since.
             Err(PurgeError::Conn(error)) => {
                 return Err(self.why_stopped(error, refs.gc_generation).await.into());
             }
-            survey => survey?,
+            found => found?,
         };
-        let mut erased = self.report(&refs, &survey).await?;
         if survey.is_clean() {
             return Ok(erased);
         }
@@ -246,7 +257,9 @@ impl Place {
             }
             run.survey.head(self, name, &head).await?;
             let left = self.erased_from(name, &head, &run.survey, &mut run.written).await?;
-            if left.is_none() && head.gc_generation == run.generation {
+            // Nothing can be committed on a closed one.
+            let is_done = head.gc_generation == run.generation || head.closed;
+            if left.is_none() && is_done {
                 return Ok(());
             }
             let mut next = left.unwrap_or(head).next(self.host.random());
