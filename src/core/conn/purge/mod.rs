@@ -30,8 +30,8 @@ use super::settle::pause_ms;
 use super::{ConnError, Place, commits};
 use crate::commit::{Frame, Head, Refs, Tag, snap_name};
 use crate::id::{AttrId, EntityId, T, Tx};
-use crate::index::rows_get;
-use crate::store::{Expect, Fetch, Swap};
+use crate::index::{NodesError, rows_get};
+use crate::store::{Expect, Fetch, StoreErrorKind, Swap};
 use head::Written;
 use std::collections::{BTreeMap, BTreeSet};
 use survey::Survey;
@@ -116,7 +116,7 @@ impl Place {
         let mut erased = loop {
             tries += 1;
             match self.purge_once(&asked.erase, progress).await {
-                Err(PurgeError::Conn(ConnError::Superseded(_))) if tries < TRIES => {
+                Err(PurgeError::Conn(error)) if tries < TRIES && may_be_old(&error) => {
                     self.host.sleep(pause_ms(self.host.as_ref(), tries)).await;
                 }
                 done => break done?,
@@ -378,6 +378,17 @@ impl Place {
             }
         }
         Ok(found)
+    }
+}
+
+/// Whether it comes of refs or a head that a collection has passed since.
+fn may_be_old(error: &ConnError) -> bool {
+    match error {
+        ConnError::Superseded(_) => true,
+        ConnError::Store(error) | ConnError::Nodes(NodesError::Store(error)) => {
+            error.kind == StoreErrorKind::NotFound
+        }
+        _ => false,
     }
 }
 
