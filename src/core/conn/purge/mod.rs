@@ -30,8 +30,8 @@ use super::settle::pause_ms;
 use super::{ConnError, Place, commits};
 use crate::commit::{Frame, Head, Refs, Tag, snap_name};
 use crate::id::{AttrId, EntityId, T, Tx};
-use crate::index::rows_get;
-use crate::store::{Expect, Fetch, Swap};
+use crate::index::{NodesError, rows_get};
+use crate::store::{Expect, Fetch, StoreErrorKind, Swap};
 use head::Written;
 use std::collections::{BTreeMap, BTreeSet};
 use survey::Survey;
@@ -116,7 +116,7 @@ impl Place {
         let mut erased = loop {
             tries += 1;
             match self.purge_once(&asked.erase, progress).await {
-                Err(PurgeError::Conn(ConnError::Superseded(_))) if tries < TRIES => {
+                Err(PurgeError::Conn(error)) if tries < TRIES && may_be_old(&error) => {
                     self.host.sleep(pause_ms(self.host.as_ref(), tries)).await;
                 }
                 done => break done?,
@@ -134,8 +134,19 @@ impl Place {
         progress: &mut Progress<'_>,
     ) -> Result<Erased, PurgeError> {
         let refs = self.refs().await?;
-        let survey = self.survey(erase, &refs, progress).await?;
-        Ok(self.report(&refs, &survey).await?)
+        Ok(self.look(erase, &refs, progress).await?.1)
+    }
+
+    /// What is to be erased, and where that is.
+    async fn look(
+        &self,
+        erase: &Erase,
+        refs: &Refs,
+        progress: &mut Progress<'_>,
+    ) -> Result<(Survey, Erased), PurgeError> {
+        let survey = self.survey(erase, refs, progress).await?;
+        let erased = self.report(refs, &survey).await?;
+        Ok((survey, erased))
     }
 
     async fn purge_once(
@@ -144,16 +155,12 @@ impl Place {
         progress: &mut Progress<'_>,
     ) -> Result<Erased, PurgeError> {
         let refs = self.refs().await?;
-        let survey = match self.survey(erase, &refs, progress).await {
+        let (survey, mut erased) = match self.look(erase, &refs, progress).await {
+            // What these refs name may have been collected since.
             Err(PurgeError::Conn(error)) => {
                 return Err(self.why_stopped(error, refs.gc_generation).await.into());
             }
-            survey => survey?,
-        };
-        let mut erased = match self.report(&refs, &survey).await {
-            // What was looked through may be deleted and collected by now.
-            Err(error) => return Err(self.why_stopped(error, refs.gc_generation).await.into()),
-            Ok(report) => report,
+            found => found?,
         };
         if survey.is_clean() {
             return Ok(erased);
@@ -250,7 +257,9 @@ impl Place {
             }
             run.survey.head(self, name, &head).await?;
             let left = self.erased_from(name, &head, &run.survey, &mut run.written).await?;
-            if left.is_none() && head.gc_generation == run.generation {
+            // Nothing can be committed on a closed one.
+            let is_done = head.gc_generation == run.generation || head.closed;
+            if left.is_none() && is_done {
                 return Ok(());
             }
             let mut next = left.unwrap_or(head).next(self.host.random());
@@ -369,6 +378,17 @@ impl Place {
             }
         }
         Ok(found)
+    }
+}
+
+/// Whether it comes of refs or a head that a collection has passed since.
+fn may_be_old(error: &ConnError) -> bool {
+    match error {
+        ConnError::Superseded(_) => true,
+        ConnError::Store(error) | ConnError::Nodes(NodesError::Store(error)) => {
+            error.kind == StoreErrorKind::NotFound
+        }
+        _ => false,
     }
 }
 
