@@ -178,7 +178,8 @@ impl Frame {
                 _ => left.push_row(&frame.datoms, row),
             }
         }
-        let datoms = gone + frame.purged.map_or(0, |purged| purged.datoms);
+        let before = frame.purged.map_or(0, |purged| purged.datoms);
+        let datoms = before.saturating_add(gone);
         frame.datoms = left.finish();
         frame.purged = Some(Purged { datoms, said, content: said });
         let encoded = frame.encode()?;

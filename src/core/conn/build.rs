@@ -65,6 +65,8 @@ impl Group {
         let known = self.known.into_iter().map(|known| known.job);
         let mut jobs: Vec<_> = drafts.chain(known).chain(self.refused).collect();
         jobs.sort_by_key(|job| job.number());
+        // The first one of a sequence says the last word.
+        jobs.iter().rev().for_each(|job| job.begin_anew());
         jobs
     }
 

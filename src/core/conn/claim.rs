@@ -28,11 +28,13 @@ impl Conn {
 
     /// Gives the claim back, if it is still this connection's. Others commit by themselves then.
     pub async fn release(&self) -> Result<(), ConnError> {
-        let claim = self.inner.claim.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mine) = claim else { return Ok(()) };
+        let claim = || self.inner.claim.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mine) = claim().clone() else { return Ok(()) };
         let none = Writer { id: mine.id, url: String::new(), epoch: mine.epoch };
         let is_over = |head: &Head| head.closed || head.writer.as_ref() != Some(&mine);
-        self.set_writer(|_| Some(none.clone()), is_over).await.map(drop)
+        self.set_writer(|_| Some(none.clone()), is_over).await?;
+        *claim() = None;
+        Ok(())
     }
 
     /// The transactor that serves the branch, as last seen.

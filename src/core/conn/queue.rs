@@ -28,6 +28,8 @@ pub(super) trait Job: Send {
     fn number(&self) -> u64;
     /// Whether somebody still waits for it.
     fn is_wanted(&self) -> bool;
+    /// It is to be prepared anew, and all of its group after it.
+    fn begin_anew(&self);
     /// Prepares it; `None` if it is refused: it keeps the reason.
     fn prepare(&mut self, db: &Db, now_ms: i64) -> Option<Prepared>;
     /// Answers with the reason of the last refusal.
@@ -70,10 +72,16 @@ struct InSequence {
 }
 
 impl InSequence {
-    /// Whether all before it are prepared, or committed. The first one begins anew.
+    /// Whether all before it are prepared, or committed.
     fn is_next(&self) -> bool {
-        let next = self.next.load(Ordering::Relaxed);
-        next == self.index || self.index == 0 && next != ENDED
+        self.next.load(Ordering::Relaxed) == self.index
+    }
+
+    /// What was prepared from here on is to be prepared anew.
+    fn begin_anew(&self) {
+        if self.next.load(Ordering::Relaxed) != ENDED {
+            self.next.store(self.index, Ordering::Relaxed);
+        }
     }
 
     fn prepared(&self, is_prepared: bool) {
@@ -116,6 +124,10 @@ where
 
     fn number(&self) -> u64 {
         self.number
+    }
+
+    fn begin_anew(&self) {
+        self.place.begin_anew();
     }
 
     fn prepare(&mut self, db: &Db, now_ms: i64) -> Option<Prepared> {

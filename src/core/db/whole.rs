@@ -61,7 +61,7 @@ impl Db {
         std::iter::from_fn(move || {
             let (mut part, mut bytes) = (Vec::new(), 0);
             while let Some(group) = rest.next_if(|group| {
-                bytes += group.iter().map(index::long_bytes).sum::<u64>();
+                bytes = group.iter().map(index::long_bytes).fold(bytes, u64::saturating_add);
                 part.is_empty() || bytes <= index::PIECE_BYTES
             }) {
                 part.push(group);
@@ -98,7 +98,7 @@ pub(super) fn take_piece(db: &Db, rest: &mut VecDeque<Slice>) -> Result<Vec<Slic
     let (mut taken, mut bytes): (Vec<Slice>, u64) = (Vec::new(), 0);
     for slice in rest.iter() {
         let piece = Slice { facts: slice.facts.clone(), rows: index::piece(slice, bytes) };
-        bytes += index::long_bytes(&piece);
+        bytes = bytes.saturating_add(index::long_bytes(&piece));
         let is_all = piece.rows.end == slice.rows.end;
         if !piece.is_empty() {
             taken.push(piece);

@@ -158,10 +158,11 @@ pub(super) fn to_place(blob: Blob<'_>, node: NodeRef) -> (Tag, Vec<u8>) {
 pub fn piece(slice: &Slice, held: u64) -> Range<usize> {
     let mut bytes = held;
     for (row, blob) in blobs(&slice.facts, slice.rows.clone()) {
-        if bytes > 0 && bytes + blob.value_bytes() > PIECE_BYTES {
+        let with = bytes.saturating_add(blob.value_bytes());
+        if bytes > 0 && with > PIECE_BYTES {
             return slice.rows.start..row;
         }
-        bytes += blob.value_bytes();
+        bytes = with;
     }
     slice.rows.clone()
 }
@@ -169,7 +170,7 @@ pub fn piece(slice: &Slice, held: u64) -> Range<usize> {
 /// How many bytes of long values some rows refer to.
 pub fn long_bytes(slice: &Slice) -> u64 {
     let rows = blobs(&slice.facts, slice.rows.clone());
-    rows.map(|(_, blob)| blob.value_bytes()).sum()
+    rows.fold(0, |bytes, (_, blob)| bytes.saturating_add(blob.value_bytes()))
 }
 
 /// Whether some rows refer to long values.

@@ -240,8 +240,7 @@ impl Place {
             if rules().mark_again {
                 marks.head(self, &head)?;
             }
-            // Nothing can be committed on a closed one.
-            if head.gc_generation >= generation || head.closed {
+            if head.gc_generation >= generation {
                 return Ok(());
             }
             let mut next = head.next(self.host.random());

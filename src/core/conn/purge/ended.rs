@@ -19,10 +19,16 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) type Ended = BTreeMap<Vec<u8>, Vec<(Tx, Tx)>>;
 
 impl Place {
-    /// What had ended on all lines with the commits up to `ms`.
-    pub(super) async fn ended_by(&self, refs: &Refs, ms: i64) -> Result<Ended, ConnError> {
+    /// What had ended on all lines with the commits up to `ms`; with what was `known` to have, as
+    /// long as it holds on none.
+    pub(super) async fn ended_by(
+        &self,
+        refs: &Refs,
+        ms: i64,
+        known: Ended,
+    ) -> Result<Ended, ConnError> {
         let lines = self.lines(refs).await?;
-        let mut all = Ended::new();
+        let (is_first, mut all) = (known.is_empty(), known);
         let mut each = Vec::with_capacity(lines.len());
         for line in &lines {
             let last = self.last_by(line, ms).await?;
@@ -42,7 +48,7 @@ impl Place {
                 known.extend(new);
             }
         }
-        if lines.len() > 1 {
+        if lines.len() > 1 || !is_first {
             for (line, (last, _)) in lines.iter().zip(&each) {
                 self.look_back(line, *last, |key, (from, to)| {
                     if let (None, Some(spans)) = (to, all.get_mut(&key)) {
@@ -57,7 +63,8 @@ impl Place {
         Ok(all)
     }
 
-    /// The branches, opened, and tags and kept moments that are in the history of no other.
+    /// The branches, opened, and tags and kept moments that are in the history of no other, or of
+    /// one that has seen another number of erasures.
     pub(super) async fn lines(&self, refs: &Refs) -> Result<Vec<Opened>, ConnError> {
         let mut lines = Vec::new();
         for branch in refs.branches.values() {
@@ -67,9 +74,11 @@ impl Place {
         tags.sort_by_key(|tag| Reverse(tag.commit.map(|commit| commit.t)));
         'tags: for tag in tags {
             let Some(commit) = tag.commit else { continue };
+            let erasures = self.read_snapshot(tag).await?.purge_generation;
             for line in &lines {
                 let is_later = commit.t <= line.head.tip.t();
-                if is_later && self.entry(line, commit.t).await?.id == commit {
+                let is_like = line.head.purge_generation == erasures;
+                if is_later && is_like && self.entry(line, commit.t).await?.id == commit {
                     continue 'tags;
                 }
             }

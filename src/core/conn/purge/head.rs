@@ -204,7 +204,7 @@ impl Place {
         let damaged = |e| self.damaged(&key, e);
         let bytes = self.store.get(&Fetch { key: key.clone(), range: None }).await?;
         let mut segment = Segment::decode(&bytes).map_err(damaged)?;
-        let count = (last.0 + 1).saturating_sub(segment.first.0);
+        let count = last.0.saturating_add(1).saturating_sub(segment.first.0);
         segment.frames.truncate(usize::try_from(count).unwrap_or(usize::MAX));
         let mut purged = Vec::with_capacity(segment.frames.len());
         for stored in &mut segment.frames {

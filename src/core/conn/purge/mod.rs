@@ -2,8 +2,8 @@
 //! object, while everybody goes on.
 //!
 //! In order: look through all that is reached (`survey.rs`); announce a new generation in `refs`;
-//! swap into every head what it is without the erased facts (`head.rs`); swap the tags of `refs`
-//! over to snapshots without them. Then nothing reaches the facts any more, and a collection
+//! swap the tags of `refs` over to snapshots without the erased facts; swap into every head what it
+//! is without them (`head.rs`). Then nothing reaches the facts any more, and a collection
 //! deletes what held them.
 //!
 //! **Invariant:** a head is swapped with its trees, novelty, log and tail at once, so it is as it
@@ -35,6 +35,7 @@ use crate::store::{Expect, Fetch, StoreErrorKind, Swap};
 use head::Written;
 use std::collections::{BTreeMap, BTreeSet};
 use survey::Survey;
+use target::Target;
 
 /// What is erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,10 +113,10 @@ impl Place {
         asked: &Purge,
         progress: &mut Progress<'_>,
     ) -> Result<Erased, PurgeError> {
-        let mut tries = 0;
+        let (mut tries, mut known) = (0, None);
         let mut erased = loop {
             tries += 1;
-            match self.purge_once(&asked.erase, progress).await {
+            match self.purge_once(&asked.erase, &mut known, progress).await {
                 Err(PurgeError::Conn(error)) if tries < TRIES && may_be_old(&error) => {
                     self.host.sleep(pause_ms(self.host.as_ref(), tries)).await;
                 }
@@ -134,28 +135,32 @@ impl Place {
         progress: &mut Progress<'_>,
     ) -> Result<Erased, PurgeError> {
         let refs = self.refs().await?;
-        Ok(self.look(erase, &refs, progress).await?.1)
+        Ok(self.look(erase, None, &refs, progress).await?.1)
     }
 
     /// What is to be erased, and where that is.
     async fn look(
         &self,
         erase: &Erase,
+        known: Option<&Target>,
         refs: &Refs,
         progress: &mut Progress<'_>,
     ) -> Result<(Survey, Erased), PurgeError> {
-        let survey = self.survey(erase, refs, progress).await?;
+        let survey = self.survey(erase, known, refs, progress).await?;
         let erased = self.report(refs, &survey).await?;
         Ok((survey, erased))
     }
 
+    /// One attempt. What an earlier one found to be erased stays `known`: it may have rewritten
+    /// what told of it.
     async fn purge_once(
         &self,
         erase: &Erase,
+        known: &mut Option<Target>,
         progress: &mut Progress<'_>,
     ) -> Result<Erased, PurgeError> {
         let refs = self.refs().await?;
-        let (survey, mut erased) = match self.look(erase, &refs, progress).await {
+        let (survey, mut erased) = match self.look(erase, known.as_ref(), &refs, progress).await {
             // What these refs name may have been collected since.
             Err(PurgeError::Conn(error)) => {
                 return Err(self.why_stopped(error, refs.gc_generation).await.into());
@@ -165,9 +170,11 @@ impl Place {
         if survey.is_clean() {
             return Ok(erased);
         }
+        *known = Some(survey.target.clone());
+        let lines = refs.branches.values().map(|branch| branch.head.clone()).collect();
         let refs = self.announce_purge().await?;
         erased.generation = refs.purge_generation;
-        let mut run = Run::new(survey, &refs);
+        let mut run = Run::new(survey, lines, &refs);
         if let Err(error) = self.erase_everywhere(&mut run, progress).await {
             return Err(self.why_stopped(error, refs.gc_generation).await.into());
         }
@@ -179,11 +186,12 @@ impl Place {
     async fn survey(
         &self,
         erase: &Erase,
+        known: Option<&Target>,
         refs: &Refs,
         progress: &mut Progress<'_>,
     ) -> Result<Survey, PurgeError> {
         progress(0, "looking for what is meant");
-        let mut survey = Survey::new(self.target(erase, refs).await?);
+        let mut survey = Survey::new(self.target(erase, known, refs).await?);
         for branch in refs.branches.values() {
             progress(survey.looked_at(), "reading");
             let head = self.read_head(&branch.head).await?.0;
@@ -199,6 +207,7 @@ impl Place {
 
     /// Begins an erasure: from here on heads and tags of before are not begun at.
     async fn announce_purge(&self) -> Result<Refs, ConnError> {
+        let begun = self.host.now_ms();
         loop {
             let (mut refs, version) = self.read_refs().await?;
             refs.gc_generation += 1;
@@ -206,10 +215,12 @@ impl Place {
             if let Step::Done = self.swap_refs(&version, refs.clone()).await? {
                 return Ok(refs);
             }
+            self.within_limit(begun)?;
         }
     }
 
-    /// Rewrites all heads and snapshots, also those that come meanwhile.
+    /// Rewrites all snapshots and heads, also those that come meanwhile. Heads come last: they tell
+    /// what is erased to the purge that goes on where this one is stopped.
     async fn erase_everywhere(
         &self,
         run: &mut Run,
@@ -220,16 +231,12 @@ impl Place {
             if refs.gc_generation != run.generation {
                 return Err(ConnError::Superseded(refs.gc_generation));
             }
-            for branch in refs.branches.values() {
-                if !run.heads.contains(&branch.head) {
-                    progress(run.done(), "rewriting");
-                    match self.erase_branch(&branch.head, run).await {
-                        // It was deleted meanwhile.
-                        Err(ConnError::NoBranch(_)) => continue,
-                        done => done?,
-                    }
-                    run.heads.insert(branch.head.clone());
-                }
+            let mut left: Vec<&str> = refs.branches.values().map(|x| x.head.as_str()).collect();
+            left.retain(|head| !run.heads.contains(*head));
+            // On a branch made since, what had ended on all others may hold.
+            let is_new = left.iter().any(|head| !run.lines.contains(*head));
+            if is_new && matches!(run.survey.target, Target::Ended(_)) {
+                return Err(ConnError::Superseded(run.generation));
             }
             let mut next = refs.clone();
             for tag in next.tags.values_mut() {
@@ -240,9 +247,24 @@ impl Place {
                 progress(run.done(), "rewriting");
                 self.erase_tag(tag, true, run).await?;
             }
-            next.gc_marked = run.generation;
-            if let Step::Done = self.swap_refs(&version, next).await? {
-                return Ok(());
+            let is_last = left.is_empty();
+            if is_last {
+                next.gc_marked = run.generation;
+            }
+            if is_last || next != refs {
+                match self.swap_refs(&version, next).await? {
+                    Step::Done if is_last => return Ok(()),
+                    Step::Done | Step::Again => continue,
+                }
+            }
+            for head in left {
+                progress(run.done(), "rewriting");
+                match self.erase_branch(head, run).await {
+                    // It was deleted meanwhile, or is about to be.
+                    Err(ConnError::NoBranch(_)) => {}
+                    done => done?,
+                }
+                run.heads.insert(head.to_owned());
             }
         }
     }
@@ -399,6 +421,8 @@ struct Run {
     generation: u64,
     purge: u64,
     written: Written,
+    /// The heads of the branches that were looked at for what is meant.
+    lines: BTreeSet<String>,
     /// Heads that are done.
     heads: BTreeSet<String>,
     /// Snapshots that are done, and what is named in their place.
@@ -407,10 +431,10 @@ struct Run {
 }
 
 impl Run {
-    fn new(survey: Survey, refs: &Refs) -> Self {
+    fn new(survey: Survey, lines: BTreeSet<String>, refs: &Refs) -> Self {
         let (generation, purge) = (refs.gc_generation, refs.purge_generation);
         let (written, heads, snapshots) = (Written::default(), BTreeSet::new(), BTreeMap::new());
-        Self { survey, generation, purge, written, heads, snapshots, moments: 0 }
+        Self { survey, generation, purge, written, lines, heads, snapshots, moments: 0 }
     }
 
     fn done(&self) -> u64 {

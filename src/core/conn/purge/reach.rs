@@ -6,6 +6,7 @@
 //! takes the composite tuples that are made of it.
 
 use super::super::{ConnError, Place};
+use super::ended::Ended;
 use super::target::{Kind, Target};
 use super::{Erase, PurgeError};
 use crate::commit::{Opened, Refs};
@@ -18,17 +19,34 @@ use std::collections::BTreeSet;
 
 impl Place {
     /// What an erasure is of.
-    pub(super) async fn target(&self, erase: &Erase, refs: &Refs) -> Result<Target, PurgeError> {
+    pub(super) async fn target(
+        &self,
+        erase: &Erase,
+        known: Option<&Target>,
+        refs: &Refs,
+    ) -> Result<Target, PurgeError> {
         let lines = match erase {
-            Erase::Before(ms) => return Ok(Target::Ended(self.ended_by(refs, *ms).await?)),
+            Erase::Before(ms) => {
+                let known = match known {
+                    Some(Target::Ended(known)) => known.clone(),
+                    _ => Ended::new(),
+                };
+                return Ok(Target::Ended(self.ended_by(refs, *ms, known).await?));
+            }
             _ => self.known(refs).await?,
         };
-        let mut kind = Kind::default();
+        let mut kind = match known {
+            Some(Target::All(known)) => known.clone(),
+            _ => Kind::default(),
+        };
         match erase {
-            Erase::Entity(entity) => kind.entities = with_parts(&lines, *entity)?,
+            Erase::Entity(entity) => {
+                kind.entities.insert(*entity);
+                kind.entities = with_parts(&lines, kind.entities)?;
+            }
             Erase::Attribute { attribute, entity } => {
                 check_attribute(&lines, *attribute, *entity)?;
-                kind.attributes = with_tuples(&lines, *attribute);
+                kind.attributes.extend(with_tuples(&lines, *attribute));
                 kind.of = *entity;
             }
             Erase::Before(_) => {}
@@ -51,10 +69,12 @@ impl Place {
     }
 }
 
-/// An entity, and all that is or was part of it.
-fn with_parts(lines: &[Opened], entity: EntityId) -> Result<BTreeSet<EntityId>, PurgeError> {
-    let mut all = BTreeSet::from([entity]);
-    let mut new = vec![entity];
+/// Entities, and all that is or was part of them.
+fn with_parts(
+    lines: &[Opened],
+    mut all: BTreeSet<EntityId>,
+) -> Result<BTreeSet<EntityId>, PurgeError> {
+    let mut new: Vec<EntityId> = all.iter().copied().collect();
     while !new.is_empty() {
         let ranges: Vec<KeyRange> =
             new.iter().map(|e| KeyRange::prefix(Some(*e), None, None)).collect();

@@ -13,6 +13,7 @@
 use super::super::flush::pack_name;
 use super::super::{ConnError, Place, commits};
 use super::target::{Spoiled, Target, fact_key};
+use crate::codec::CodecError;
 use crate::commit::{Frame, Head, Segment, log_name};
 use crate::datom::{Facts, Order};
 use crate::hash::NodeHash;
@@ -236,9 +237,13 @@ impl Survey {
     }
 
     /// Looks at each node of a pack, also at those that nothing refers to any more.
-    fn pack(&mut self, pack: PackId, bytes: &Bytes) -> Result<bool, crate::codec::CodecError> {
+    fn pack(&mut self, pack: PackId, bytes: &Bytes) -> Result<bool, CodecError> {
         let mut is_dirty = false;
-        for (_, stored) in PackFooter::nodes_of(bytes)? {
+        for (footed, stored) in PackFooter::nodes_of(bytes)? {
+            if NodeHash::of(stored) != footed.hash {
+                let what = "a node that is not that of its hash";
+                return Err(CodecError { what, at: footed.offset as usize });
+            }
             match Node::decode_unverified(stored)? {
                 Node::Leaf(facts) => {
                     let erased = |row: &usize| self.target.fact(&facts, *row);

@@ -12,7 +12,7 @@ use crate::value::{Tag, ValRef, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is erased.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Target {
     /// Facts of some kind, whenever they held.
     All(Kind),
@@ -21,7 +21,7 @@ pub(super) enum Target {
 }
 
 /// A kind of facts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Kind {
     /// All about these, and all that refers to them.
     pub(super) entities: BTreeSet<EntityId>,

@@ -1,5 +1,6 @@
 //! Transactions that are given together: in order, and none after one that is not committed.
 
+use super::super::queue::Queue;
 use super::super::testing::*;
 use super::super::{Conn, Options, TransactError};
 use super::unflushed;
@@ -76,7 +77,7 @@ fn a_sequence_is_one_swap() {
 }
 
 #[test]
-fn a_sequence_that_is_too_much_for_one_head_is_committed_one_by_one() {
+fn a_sequence_that_spills_is_committed() {
     let (store, conn) = fresh(unflushed());
     let unique = |i: u64| (0..400u64).map(move |n| format!("{:016x}", mix(i * 1_000 + n)));
     let make = |i: u64| {
@@ -86,4 +87,24 @@ fn a_sequence_that_is_too_much_for_one_head_is_committed_one_by_one() {
     let verdicts = block_on(conn.transact_all((0..5).map(make)));
     assert!(verdicts.iter().all(Result::is_ok), "{verdicts:?}");
     assert_eq!(t(&reopen(&store).unwrap()).0, 5);
+}
+
+#[test]
+fn each_of_a_sequence_can_be_prepared_again_alone() {
+    let (_, conn) = fresh(unflushed());
+    let (queue, db) = (Queue::default(), conn.db());
+    let make = |ident: &'static str| move |db: &Db, now: i64| Say::new(ident).prepare(db, now);
+    let _slots = queue.push(["a/a", "a/b", "a/c"].map(make));
+    let mut jobs = queue.lead().unwrap().jobs();
+    assert!(jobs.iter_mut().all(|job| job.prepare(&db, 0).is_some()));
+    // Together they were too much: one by one, and each loses a swap.
+    jobs.iter().rev().for_each(|job| job.begin_anew());
+    for job in &mut jobs {
+        assert!(job.prepare(&db, 0).is_some());
+        job.begin_anew();
+        assert!(job.prepare(&db, 0).is_some());
+    }
+    // None before those before it.
+    jobs.iter().rev().for_each(|job| job.begin_anew());
+    assert!(jobs[1].prepare(&db, 0).is_none());
 }

@@ -19,6 +19,8 @@ fn prepared() -> (Arc<MemoryStore>, Conn) {
         transact(&conn, &format!("[{{:db/id 20 :name \"{SECRET} {n}\" :tags {n}}}]")).unwrap();
         transact(&conn, &format!("[{{:db/id 21 :key {n} :to 20}}]")).unwrap();
         if n == 0 {
+            let part = format!("[[:db/add 20 :part 30] [:db/add 30 :name \"{SECRET} part\"]]");
+            transact(&conn, &part).unwrap();
             block_on(conn.flush()).unwrap();
         }
     }
@@ -44,16 +46,19 @@ fn check_rest(now: &[Line], left: &[Line], what: &str) {
     }
 }
 
-fn stop_at(stop: i64, applies_last: bool) -> bool {
-    let what = format!("stopped after {stop}, {applies_last}");
+/// Nothing of `secret` is left in the end.
+fn stop_at(stop: i64, applies_last: bool, erase: &Erase, secret: &str) -> bool {
+    let what = format!("{erase:?} stopped after {stop}, {applies_last}");
+    let purge = |grace_ms| Purge { erase: erase.clone(), grace_ms };
     let (store, writer) = prepared();
     let near = writer.place().clone();
     let before = lines(&near);
-    let left = erased(&before, &purge(0).erase);
+    let left = erased(&before, erase);
     let left_at = AtomicI64::new(stop);
     let stopping = Arc::new(Stops { store: store.clone(), left: left_at, applies_last });
     let far = Place { store: stopping, ..near.clone() };
-    let done = until_stopped(far.purge(&purge(0), &mut |_, _| ())).transpose().unwrap().is_some();
+    let first = purge(0);
+    let done = until_stopped(far.purge(&first, &mut |_, _| ())).transpose().unwrap().is_some();
     // Each head is as it was, or as it is to be.
     for line in lines(&near) {
         let is = |all: &[Line]| all.iter().any(|x| x.name == line.name && x.log == line.log);
@@ -67,7 +72,7 @@ fn stop_at(stop: i64, applies_last: bool) -> bool {
     block_on(writer.flush()).unwrap();
     block_on(near.purge(&purge(0), &mut |_, _| ())).unwrap();
     check_rest(&lines(&near), &left, &what);
-    assert_eq!(holders(&store, SECRET), Vec::<String>::new(), "{what}");
+    assert_eq!(holders(&store, secret), Vec::<String>::new(), "{what}");
     is_whole(&store, &what);
     let main = block_on(Conn::open(near, None, small())).unwrap();
     assert_eq!(main.db().basis_t().0, before.iter().map(|l| l.log.len()).max().unwrap() as u64 + 1);
@@ -76,12 +81,16 @@ fn stop_at(stop: i64, applies_last: bool) -> bool {
 
 #[test]
 fn a_purge_can_stop_anywhere() {
-    let stops = (0..).take_while(|stop| {
-        let done = [false, true].map(|applies_last| stop_at(*stop, applies_last));
-        !done[0]
-    });
-    let stops = stops.count();
-    assert!(stops > 30, "{stops}");
+    // An entity with a part; and what had ended, which tags and moments show as if it held.
+    let ended = Erase::Before(i64::MAX);
+    for (erase, secret) in [(Erase::Entity(EntityId(20)), SECRET), (ended, "secret 0")] {
+        let stops = (0..).take_while(|stop| {
+            let done = [false, true].map(|applied| stop_at(*stop, applied, &erase, secret));
+            !done[0]
+        });
+        let stops = stops.count();
+        assert!(stops > 30, "{stops}");
+    }
 }
 
 #[test]
