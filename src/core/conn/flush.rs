@@ -52,6 +52,22 @@ pub(super) struct Flushed {
     pub(super) packs: Objects,
 }
 
+impl Flushed {
+    /// Trees that get their places: those of current facts, of superseded ones, and COMMITS.
+    pub(super) fn new(base: &Base, trees: Vec<Option<Tree>>, mut packs: PackWriter<'_>) -> Self {
+        let mut inlined = Inlined::new(base);
+        let place = |tree: Option<Tree>| tree.and_then(|tree| inlined.place(tree, &mut packs));
+        let mut roots: Vec<Option<Root>> = trees.into_iter().map(place).collect();
+        let commits = roots.pop().flatten();
+        let mut trees = Trees::default();
+        let targets = trees.current.iter_mut().chain(&mut trees.superseded);
+        targets.zip(roots).for_each(|(target, root)| *target = root);
+        let packs = packs.finish().into_iter();
+        let packs = packs.map(|(pack, bytes)| (pack_name(pack), bytes)).collect();
+        Self { trees, commits, inlined: inlined.nodes, packs }
+    }
+}
+
 impl Conn {
     /// Whether the novelty is over a limit: of its rows, its bytes, or the log segments that the
     /// head has to list.
@@ -301,18 +317,9 @@ impl Place {
         let mut trees = Vec::new();
         for tree in current.into_iter().chain(superseded).chain([commits]) {
             let tree = forest.repack(tree, sparse).await?;
-            trees.push(forest.lift(tree)?);
+            trees.push(Some(forest.lift(tree)?));
         }
-        let mut inlined = Inlined::new(base);
-        let place = |tree| inlined.place(tree, &mut packs);
-        let mut roots = trees.into_iter().map(place).collect::<Vec<_>>();
-        let commits = roots.pop().flatten();
-        let mut trees = Trees::default();
-        let targets = trees.current.iter_mut().chain(&mut trees.superseded);
-        targets.zip(roots).for_each(|(target, root)| *target = root);
-        let packs = packs.finish().into_iter();
-        let packs = packs.map(|(pack, bytes)| (pack_name(pack), bytes)).collect();
-        Ok(Flushed { trees, commits, inlined: inlined.nodes, packs })
+        Ok(Flushed::new(base, trees, packs))
     }
 }
 

@@ -6,7 +6,7 @@
 //! has nothing of what is erased is left as it is.
 
 use super::super::build::{Objects, spill, write_novelty};
-use super::super::flush::{Flushed, Inlined, PACK_BYTES, pack_name};
+use super::super::flush::{Flushed, PACK_BYTES};
 use super::super::{ConnError, Place, commits};
 use super::survey::Survey;
 use super::target::parts;
@@ -14,11 +14,11 @@ use crate::commit::{
     About, FormatError, Frame, Head, Novelty, Opened, Segment, SegmentRef, log_name,
 };
 use crate::datom::{Facts, KeyRange, Order};
-use crate::db::{Layer, Trees};
+use crate::db::Layer;
 use crate::hash::NodeHash;
 use crate::id::{AttrId, T, Tx};
 use crate::index::{
-    Forest, Node, PackId, PackWriter, Rewrite, Rewritten, Root, Shape, Tree, TreeError, count,
+    Forest, Node, PackId, PackWriter, Rewrite, Rewritten, Shape, Tree, TreeError, count,
 };
 use crate::store::Fetch;
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,16 +166,7 @@ impl Place {
             Some(root) => Some(forest.rewrite(root, Order::Eavt, &moving, leave, done).await?),
             None => None,
         });
-        let mut inlined = Inlined::new(base);
-        let place = |tree: Option<Tree>| tree.and_then(|tree| inlined.place(tree, &mut packs));
-        let mut roots: Vec<Option<Root>> = trees.into_iter().map(place).collect();
-        let commits = roots.pop().flatten();
-        let mut trees = Trees::default();
-        let targets = trees.current.iter_mut().chain(&mut trees.superseded);
-        targets.zip(roots).for_each(|(target, root)| *target = root);
-        let packs = packs.finish().into_iter();
-        let packs = packs.map(|(pack, bytes)| (pack_name(pack), bytes)).collect();
-        Ok(Flushed { trees, commits, inlined: inlined.nodes, packs })
+        Ok(Flushed::new(base, trees, packs))
     }
 
     /// Writes anew the log segments of which something is erased, as far as some head reaches them.
