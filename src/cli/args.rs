@@ -8,6 +8,7 @@ use super::exit::Problem;
 use super::output::Output;
 use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use factfs_core::conn::span_ms;
 use factfs_core::text::Format;
 use factfs_store::{Kind, Locator, shown};
 use std::fs;
@@ -134,6 +135,12 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(Format::ALL.map(Format::extension)).try_map(|text| {
         Format::from_extension(&text).ok_or_else(|| Problem::invalid("no such format"))
     })
+}
+
+/// A time of grace in milliseconds, from text such as `24h`.
+pub fn grace(text: &str) -> Result<u64, String> {
+    let ms = span_ms(text).and_then(|ms| u64::try_from(ms).ok());
+    ms.ok_or_else(|| "a time is a number and s, m, h, d or w, such as 24h".to_owned())
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! `factfs gc`: deletes what nothing refers to any more.
 
-use crate::cli::args::{FormatArgs, locator};
+use crate::cli::args::{FormatArgs, grace, locator};
 use crate::cli::exit::Problem;
 use crate::cli::progress::Progress;
 use crate::cli::{open, report};
-use factfs_core::conn::{Collected, Collection, Retention, span_ms};
+use factfs_core::conn::{Collected, Collection, Retention};
 use factfs_core::text::Layout;
 use factfs_core::value::Value;
 use factfs_store::Kind;
@@ -44,11 +44,6 @@ pub struct Args {
     list: bool,
     #[command(flatten)]
     format: FormatArgs,
-}
-
-fn grace(text: &str) -> Result<u64, String> {
-    let ms = span_ms(text).and_then(|ms| u64::try_from(ms).ok());
-    ms.ok_or_else(|| "a time is a number and s, m, h, d or w, such as 24h".to_owned())
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {

@@ -1,12 +1,12 @@
 //! `factfs purge`: erases facts for good.
 
-use crate::cli::args::{DATABASE_HELP, FormatArgs, locator};
+use crate::cli::args::{DATABASE_HELP, FormatArgs, grace, locator};
 use crate::cli::exit::Problem;
 use crate::cli::progress::Progress;
 use crate::cli::{entity, open, report};
 use anyhow::Context;
 use factfs_core::commit::When;
-use factfs_core::conn::{Erase, Erased, ErasedHead, Purge, span_ms};
+use factfs_core::conn::{Erase, Erased, ErasedHead, Purge};
 use factfs_core::datom::Order;
 use factfs_core::db::{Db, EntityRef};
 use factfs_core::edn;
@@ -69,11 +69,6 @@ pub struct Args {
     yes: bool,
     #[command(flatten)]
     format: FormatArgs,
-}
-
-fn grace(text: &str) -> Result<u64, String> {
-    let ms = span_ms(text).and_then(|ms| u64::try_from(ms).ok());
-    ms.ok_or_else(|| "a time is a number and s, m, h, d or w, such as 24h".to_owned())
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
