@@ -4,6 +4,7 @@
 //! but a network that does not answer.
 
 use super::book::{Attempt, Book};
+use super::near::Near;
 use super::network::Network;
 use crate::conn::testing::Say;
 use crate::conn::{
@@ -12,12 +13,12 @@ use crate::conn::{
 };
 use crate::datom::{Datom, Order};
 use crate::db::{Db, DbError};
-use crate::index::{Node, NodeRef, Nodes, NodesError};
+use crate::index::NodesError;
 use crate::schema::builtin;
-use crate::store::{BoxFuture, Fetch, Host, StoreErrorKind};
+use crate::store::{BoxFuture, Host, StoreErrorKind};
 use crate::value::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Groups of transactions that a writer makes.
 const ROUNDS: usize = 14;
@@ -25,38 +26,6 @@ const ROUNDS: usize = 14;
 const END_MS: u64 = 4_000;
 /// How long garbage is left alone.
 const GRACE_MS: u64 = 300;
-
-/// Nodes read past the network; decoded once, as long as their packs are there.
-#[derive(Debug)]
-pub(super) struct Near(Network, Mutex<BTreeMap<[u8; 32], Arc<Node>>>);
-
-impl Near {
-    pub(super) fn new(network: Network) -> Self {
-        Self(network, Mutex::default())
-    }
-}
-
-impl Nodes for Near {
-    fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError> {
-        let mut kept = self.1.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut read = |node: &NodeRef| {
-            let key = format!("pack/{:032x}", node.pack.0);
-            let range = node.offset..node.offset + u64::from(node.len);
-            if let Some(known) = kept.get(&node.hash.0).filter(|_| self.0.has(&key)) {
-                return Ok(known.clone());
-            }
-            let bytes = self.0.read_now(&Fetch { key, range: Some(range) })?;
-            let decoded = Arc::new(Node::decode(node, &bytes)?);
-            kept.insert(node.hash.0, decoded.clone());
-            Ok(decoded)
-        };
-        nodes.iter().map(&mut read).collect()
-    }
-
-    fn is_resident(&self, _: &NodeRef) -> bool {
-        true
-    }
-}
 
 /// What every client has.
 #[derive(Clone)]

@@ -12,6 +12,7 @@
 
 mod book;
 mod client;
+mod near;
 mod network;
 mod rules;
 mod store;

@@ -5,7 +5,8 @@
 
 use super::Plan;
 use super::book::Book;
-use super::client::{Client, Near};
+use super::client::Client;
+use super::near::Near;
 use super::network::Network;
 use crate::conn::{CreateOptions, create};
 use crate::store::BoxFuture;
