@@ -6,6 +6,9 @@
 mod bounds;
 mod dialect;
 mod errors;
+mod fold;
+mod generate;
+mod lives;
 mod naive;
 mod numbers;
 mod property;
