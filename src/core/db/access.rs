@@ -71,7 +71,7 @@ impl Db {
         let (e, a, v) = (named(e), named(a), named(v));
         let attribute = match a.map(|a| self.attribute_of(a)).transpose() {
             Err(DbError::UnknownAttribute { .. })
-                if self.schema().flexibility == Flexibility::Read =>
+                if self.schema().flexibility == Flexibility::Read && order != Order::Avet =>
             {
                 return Ok(None);
             }
@@ -110,7 +110,8 @@ impl Db {
         }
     }
 
-    fn entity_of(&self, value: &Value) -> Result<Option<EntityId>, DbError> {
+    /// The entity that a value names; an error if it can be no name.
+    pub fn entity_of(&self, value: &Value) -> Result<Option<EntityId>, DbError> {
         let named = self.reference(value)?;
         let nobody = || DbError::NoSuchEntity { what: crate::edn::to_string(value) };
         self.entid(&named.ok_or_else(nobody)?)
