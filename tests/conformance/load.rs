@@ -8,7 +8,7 @@ use factfs_core::datom::Datom;
 use factfs_core::db::{Db, NoNodes, Snapshot};
 use factfs_core::edn::Form;
 use factfs_core::id::{AttrId, EntityId, T, TX_BASE, Tx};
-use factfs_core::schema::{Attribute, Flexibility, Schema, ValueType, typed};
+use factfs_core::schema::{Attribute, Flexibility, Schema, ValueType};
 use factfs_core::value::{Keyword, Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -114,7 +114,7 @@ pub fn add(mut snapshot: Snapshot, rows: &[&Row]) -> Result<Snapshot, String> {
     let mut next = snapshot.next_entity;
     for row in rows {
         let attribute = schema.attr(row.a.as_str()).ok_or("no such attribute")?;
-        let v = stored(&row.v, attribute);
+        let v = stored(&schema, &row.v, attribute);
         for e in [Some(EntityId(row.e)), if let Value::Ref(e) = v { Some(e) } else { None }] {
             if let Some(e) = e.filter(|e| e.0 < TX_BASE) {
                 next = next.max(EntityId(e.0 + 1));
@@ -165,8 +165,8 @@ fn instant_of(datoms: &[Datom]) -> Option<i64> {
 }
 
 /// A value as the attribute stores it.
-fn stored(value: &Value, attribute: &Attribute) -> Value {
-    match (typed(value.clone(), attribute.value_type), attribute.value_type) {
+fn stored(schema: &Schema, value: &Value, attribute: &Attribute) -> Value {
+    match (schema.typed(attribute, value.clone()), attribute.value_type) {
         (Value::Double(x), Some(ValueType::Float)) => Value::Float(x as f32),
         (Value::List(items), _) => Value::Vector(items),
         (value, _) => value,

@@ -3,10 +3,10 @@
 //! **Invariant:** what cannot be looked up is an error, and never nothing: an attribute that is not
 //! in AVET has no place there.
 
-use super::{Db, DbError};
+use super::{Db, DbError, EntityRef};
 use crate::datom::{Datom, KeyRange, Order, Probe, Side, Slice};
-use crate::id::EntityId;
-use crate::schema::{Attribute, Flexibility, typed};
+use crate::id::{AttrId, EntityId};
+use crate::schema::{Attribute, Flexibility, TupleKind};
 use crate::value::Value;
 use std::sync::Arc;
 
@@ -112,16 +112,35 @@ impl Db {
 
     /// The entity that a value names; an error if it can be no name.
     pub fn entity_of(&self, value: &Value) -> Result<Option<EntityId>, DbError> {
-        let named = self.reference(value)?;
         let nobody = || DbError::NoSuchEntity { what: crate::edn::to_string(value) };
-        self.entid(&named.ok_or_else(nobody)?)
+        let named = match self.reference(value)?.ok_or_else(nobody)? {
+            EntityRef::Lookup(a, v) => {
+                let attribute = self.schema().get(a);
+                EntityRef::Lookup(a, attribute.map_or(Ok(v.clone()), |a| self.value_in(a, &v))?)
+            }
+            named => named,
+        };
+        self.entid(&named)
     }
 
-    /// A value as the attribute holds it: of a ref, the entity that is named.
+    /// A value as the attribute holds it: of a ref, the entity that is named, and so of the parts of
+    /// a composite tuple.
     fn value_in(&self, attribute: &Attribute, value: &Value) -> Result<Value, DbError> {
+        if let (Some(TupleKind::Composite(parts)), Value::Vector(values) | Value::List(values)) =
+            (&attribute.tuple, value)
+        {
+            let part = |(part, value): (&AttrId, &Value)| match self.schema().get(*part) {
+                Some(part) if !matches!(value, Value::Nil) => self.value_in(part, value),
+                _ => Ok(value.clone()),
+            };
+            let values = parts.iter().zip(values.iter()).map(part).collect::<Result<Vec<_>, _>>();
+            return Ok(Value::from(values?));
+        }
         if !attribute.is_ref() {
-            let value = typed(value.clone(), attribute.value_type);
-            return Ok(if let Value::List(items) = value { Value::Vector(items) } else { value });
+            return Ok(match self.schema().typed(attribute, value.clone()) {
+                Value::List(items) => Value::Vector(items),
+                value => value,
+            });
         }
         let nobody = || DbError::NoSuchEntity { what: crate::edn::to_string(value) };
         self.entity_of(value)?.map(Value::Ref).ok_or_else(nobody)
