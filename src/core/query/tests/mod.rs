@@ -8,6 +8,7 @@ mod dialect;
 mod errors;
 mod naive;
 mod numbers;
+mod parity;
 mod property;
 mod recursion;
 
