@@ -8,9 +8,11 @@ mod apply;
 pub mod builtin;
 mod from_map;
 mod stored;
+mod typed;
 
 pub(crate) use apply::describe;
 pub use apply::{About, Change, Condition, SchemaError};
+pub use typed::typed;
 
 use crate::id::{ATTR_BASE, ATTR_USER, AttrId, BLOCK, EntityId, T};
 use crate::nearest::distance;

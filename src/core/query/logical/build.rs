@@ -449,7 +449,7 @@ fn attribute_named(value: &Value, schema: &Schema) -> Option<(AttrOperand, bool)
 }
 
 /// `:ns/_name` as `ns/name`.
-fn forward(ident: &Keyword) -> Option<String> {
+pub fn forward(ident: &Keyword) -> Option<String> {
     let name = ident.name().strip_prefix('_')?;
     Some(ident.namespace().map_or_else(|| name.to_owned(), |ns| format!("{ns}/{name}")))
 }
