@@ -15,10 +15,10 @@ use factfs_core::conn::{
     MergePlan, Merged, Moment, Purge, TransactError, create,
 };
 use factfs_core::datom::Datom;
-use factfs_core::db::{Db, TxReport};
+use factfs_core::db::{Db, Prepared, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::{CommitId, T, Tx};
-use factfs_core::transact::{self, TxOptions};
+use factfs_core::transact::{self, Rows, TxError, TxOptions};
 use factfs_core::value::Uuid;
 use std::sync::{Arc, OnceLock};
 
@@ -207,9 +207,7 @@ impl Database {
     /// value.
     pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
         let tx = (Arc::new(tx.clone()), options.clone());
-        self.transact_all([tx])?
-            .pop()
-            .unwrap_or(Err(TransactError::<transact::TxError>::Interrupted.into()))
+        self.transact_all([tx])?.pop().unwrap_or(Err(TransactError::<TxError>::Interrupted.into()))
     }
 
     /// Commits transactions in this order, as many at once as fit: faster than one by one. After
@@ -218,14 +216,34 @@ impl Database {
         &self,
         txs: impl IntoIterator<Item = (Arc<Form>, TransactOptions)>,
     ) -> Result<Vec<Result<TxReport, Error>>, Error> {
-        self.opening.require_writable(Some(self.uuid()))?;
         let make = |(tx, TransactOptions { tx_id }): (Arc<Form>, TransactOptions)| {
             move |db: &Db, now_ms: i64| {
                 let options = TxOptions { now_ms, tx_id: tx_id.clone(), ..TxOptions::default() };
                 transact::prepare(db, &tx, &options)
             }
         };
-        let makes: Vec<_> = txs.into_iter().map(make).collect();
+        self.commit_all(txs.into_iter().map(make).collect())
+    }
+
+    /// The same of transactions of rows.
+    pub fn transact_rows(
+        &self,
+        txs: impl IntoIterator<Item = (Arc<Rows>, TransactOptions)>,
+    ) -> Result<Vec<Result<TxReport, Error>>, Error> {
+        let make = |(rows, TransactOptions { tx_id }): (Arc<Rows>, TransactOptions)| {
+            move |db: &Db, now_ms: i64| {
+                let options = TxOptions { now_ms, tx_id: tx_id.clone(), ..TxOptions::default() };
+                transact::prepare_rows(db, &rows, &options)
+            }
+        };
+        self.commit_all(txs.into_iter().map(make).collect())
+    }
+
+    fn commit_all<F>(&self, makes: Vec<F>) -> Result<Vec<Result<TxReport, Error>>, Error>
+    where
+        F: FnMut(&Db, i64) -> Result<Prepared, TxError> + Send + 'static,
+    {
+        self.opening.require_writable(Some(self.uuid()))?;
         let verdicts = wait(self.conn.transact_all(makes))?;
         self.flusher.begin(&self.conn);
         Ok(verdicts.into_iter().map(|verdict| verdict.map_err(Error::from)).collect())
