@@ -144,7 +144,7 @@ fn read(
     limit: usize,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let mut batch = Batch::default();
+    let (mut batch, mut before) = (Batch::default(), rows.consumed());
     loop {
         let next = match waiting.pop_front() {
             Some(item) => Some(item),
@@ -163,6 +163,8 @@ fn read(
             }
         }
         if batch.entities.len() >= limit {
+            batch.bytes = rows.consumed() - before;
+            before = rows.consumed();
             goes_on = committer.batch(std::mem::take(&mut batch));
             progress.at(rows.consumed(), format!("{} rows", committer.rows()));
         }

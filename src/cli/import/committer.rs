@@ -1,9 +1,10 @@
 //! Commits batches while the next ones are read.
 //!
 //! **Invariant:** batches are committed in the order they were given, and none after one that was
-//! not. At most [`QUEUED`] wait: whoever gives more waits. What waits when the committer is free is
-//! committed together, each batch as a transaction of its own; so a slow input is committed batch
-//! by batch, and a fast one pays for fewer swaps. What was committed is known when it ends.
+//! not. At most [`QUEUED`] wait: whoever gives more waits. What comes within [`PATIENCE`], but at
+//! most [`TOGETHER`] batches and about [`TOGETHER_BYTES`] of input, is committed together, each
+//! batch as a transaction of its own; so a slow input is committed batch by batch, and a fast one
+//! pays for fewer swaps and flushes. What was committed is known when it ends.
 
 use super::entity::Entity;
 use crate::cli::report;
@@ -16,9 +17,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// How many batches wait at most.
 const QUEUED: usize = 8;
+/// How many batches share a swap at most.
+const TOGETHER: usize = 32;
+/// How much input they are, but for the last of them: what memory holds of it.
+const TOGETHER_BYTES: u64 = 8 << 20;
+/// How long a batch waits for others.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Rows that are a transaction.
 #[derive(Default)]
@@ -27,6 +35,8 @@ pub struct Batch {
     pub entities: Vec<Entity>,
     /// Where the last of them is.
     pub last_line: u64,
+    /// About how much input they are.
+    pub bytes: u64,
 }
 
 impl Batch {
@@ -42,6 +52,15 @@ enum Work {
     Batch(Batch),
     /// A transaction as it was written.
     Form(Form),
+}
+
+impl Work {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Batch(batch) => batch.bytes,
+            Self::Form(form) => (form.span.end - form.span.start) as u64,
+        }
+    }
 }
 
 /// What is committed.
@@ -231,8 +250,20 @@ impl Committer {
 
 fn write_all(writer: &mut Writer, queue: &Receiver<Work>) -> anyhow::Result<()> {
     while let Ok(first) = queue.recv() {
-        let more = queue.try_iter().take(QUEUED - 1);
-        writer.write(std::iter::once(first).chain(more).collect())?;
+        writer.write(gather(first, queue))?;
     }
     Ok(())
+}
+
+/// What comes soon after.
+fn gather(first: Work, queue: &Receiver<Work>) -> Vec<Work> {
+    let until = Instant::now() + PATIENCE;
+    let (mut bytes, mut all) = (first.bytes(), vec![first]);
+    while all.len() < TOGETHER && bytes < TOGETHER_BYTES {
+        let left = until.saturating_duration_since(Instant::now());
+        let Ok(work) = queue.recv_timeout(left) else { break };
+        bytes += work.bytes();
+        all.push(work);
+    }
+    all
 }
