@@ -9,10 +9,11 @@
 use super::entity::Entity;
 use crate::cli::report;
 use anyhow::Context;
-use factfs_core::edn::{Form, FormKind};
+use factfs_core::edn::Form;
 use factfs_core::hash::NodeHash;
+use factfs_core::transact::{RowColumn, Rows as TxRows, Statement};
 use factfs_core::value::Value;
-use factfs_store::{Database, Error, TransactOptions};
+use factfs_store::{Database, Error, TransactOptions, Transaction};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -37,6 +38,8 @@ pub struct Batch {
     pub last_line: u64,
     /// About how much input they are.
     pub bytes: u64,
+    /// What the columns of plain rows are.
+    pub columns: Arc<Vec<RowColumn>>,
 }
 
 impl Batch {
@@ -107,7 +110,7 @@ pub struct Writer {
 
 /// A transaction to be, and of which rows.
 struct Draft {
-    form: Arc<Form>,
+    what: Transaction,
     rows: u64,
     last_line: u64,
 }
@@ -125,21 +128,21 @@ impl Writer {
 
     /// Commits one transaction.
     pub fn transact(&mut self, form: Form) -> anyhow::Result<()> {
-        self.commit(vec![Draft { form: Arc::new(form), rows: 0, last_line: 0 }])
+        self.commit(vec![Draft { what: form.into(), rows: 0, last_line: 0 }])
     }
 
     fn write(&mut self, work: Vec<Work>) -> anyhow::Result<()> {
         let mut drafts = Vec::new();
         for work in work {
             let draft = match work {
-                Work::Form(form) => Draft { form: Arc::new(form), rows: 0, last_line: 0 },
+                Work::Form(form) => Draft { what: form.into(), rows: 0, last_line: 0 },
                 Work::Batch(batch) => {
                     if batch.entities.iter().any(|entity| !entity.retracts.is_empty()) {
                         // Whether they are there depends on what comes before.
                         self.commit(std::mem::take(&mut drafts))?;
                     }
                     let (rows, last_line) = (batch.entities.len() as u64, batch.last_line);
-                    Draft { form: Arc::new(self.form(batch)?), rows, last_line }
+                    Draft { what: self.transaction(batch)?, rows, last_line }
                 }
             };
             drafts.push(draft);
@@ -148,7 +151,7 @@ impl Writer {
     }
 
     /// The transaction of a batch. What an entity takes back that is not there is left out.
-    fn form(&self, batch: Batch) -> anyhow::Result<Form> {
+    fn transaction(&self, batch: Batch) -> anyhow::Result<Transaction> {
         let retracts = batch.entities.iter().flat_map(|entity| &entity.retracts);
         let who: Vec<_> = retracts.map(|retract| retract.entity.clone()).collect();
         let found = if who.is_empty() {
@@ -157,16 +160,18 @@ impl Writer {
             self.database.db()?.entids(&who).map_err(Error::from)?
         };
         let mut found = found.into_iter();
-        let mut forms = Vec::with_capacity(batch.entities.len());
-        for Entity { form, retracts } in batch.entities {
-            forms.extend(form);
+        let mut statements = Vec::with_capacity(batch.entities.len());
+        for Entity { said, retracts } in batch.entities {
+            statements.extend(said);
             for retract in retracts {
                 if found.next().flatten().is_some() {
-                    forms.push(retract.form);
+                    statements.push(Statement::Form(retract.form));
                 }
             }
         }
-        Ok(Form { kind: FormKind::Vector(forms), span: Default::default() })
+        let is_typed = statements.iter().any(|said| matches!(said, Statement::Row(_)));
+        let rows = TxRows { columns: batch.columns.as_ref().clone(), statements };
+        Ok(if is_typed { rows.into() } else { rows.into_form().into() })
     }
 
     fn commit(&mut self, drafts: Vec<Draft>) -> anyhow::Result<()> {
@@ -179,10 +184,11 @@ impl Writer {
                 // The id holds what is said, so that a changed input is not taken for the one
                 // before.
                 let tx_id = self.tx_id.as_ref().map(|prefix| {
-                    let hash = NodeHash::of(draft.form.to_string().as_bytes()).to_string();
+                    let hash =
+                        NodeHash::of(draft.what.to_form().to_string().as_bytes()).to_string();
                     format!("{prefix}/{number}/{}", &hash[..16])
                 });
-                (draft.form.clone(), TransactOptions { tx_id })
+                (draft.what.clone(), TransactOptions { tx_id })
             })
             .collect();
         for (draft, report) in drafts.iter().zip(self.database.transact_all(txs)?) {

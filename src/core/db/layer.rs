@@ -98,16 +98,11 @@ impl Layer {
             [base, newer] => return Arc::new(base.stack(newer)),
             _ => {}
         }
-        let over = |order: Order| {
-            let all: Vec<&Facts> = layers.iter().map(|layer| &**layer.facts(order)).collect();
-            Arc::new(stack_many(order, &all))
-        };
+        let all: Vec<&Facts> = layers.iter().map(|layer| &*layer.eavt).collect();
         let indexed = layers.iter().flat_map(|layer| layer.indexed.iter().copied()).collect();
-        let next = Self::of(over(Order::Eavt), Arc::new(indexed));
-        // To merge what is sorted costs less than to sort it again.
-        let is_made = layers.iter().any(|layer| layer.by_attribute.get().is_some());
-        let made = is_made.then(|| OnceLock::from([over(Order::Aevt), over(Order::Avet)]));
-        Arc::new(Self { by_attribute: made.unwrap_or_default(), ..next })
+        // What is by attribute is sorted again, when it is first read: that costs less than to
+        // merge values.
+        Arc::new(Self::of(Arc::new(stack_many(&all)), Arc::new(indexed)))
     }
 
     /// This layer with a newer one on top, as one. Cost: linear in both.
@@ -274,14 +269,14 @@ fn stack(order: Order, base: &Facts, newer: &Facts) -> Facts {
     out.finish()
 }
 
-/// Facts of several layers as one, the oldest first.
-fn stack_many(order: Order, layers: &[&Facts]) -> Facts {
+/// Facts of several layers as one, the oldest first, by EAVT.
+fn stack_many(layers: &[&Facts]) -> Facts {
     let all = layers.iter().enumerate();
     let mut rows: Vec<(u32, u32)> = all
         .flat_map(|(i, facts)| (0..facts.len()).map(move |row| (i as u32, row as u32)))
         .collect();
     let cmp = |(i, x): (u32, u32), (k, y): (u32, u32)| {
-        layers[i as usize].cmp_fact(order, x as usize, layers[k as usize], y as usize)
+        layers[i as usize].cmp_fact(Order::Eavt, x as usize, layers[k as usize], y as usize)
     };
     // Sorted runs one after the other are merged by a stable sort; what was said of one fact stays
     // in the order of the layers.

@@ -64,6 +64,18 @@ impl Rows {
         Form { kind: FormKind::Vector(forms.collect()), span: Span::default() }
     }
 
+    /// The same, of rows that are not needed any more.
+    pub fn into_form(self) -> Form {
+        if self.statements.iter().any(|said| matches!(said, Statement::Row(_))) {
+            return self.to_form();
+        }
+        let forms = self.statements.into_iter().filter_map(|statement| match statement {
+            Statement::Form(form) => Some(form),
+            Statement::Row(_) => None,
+        });
+        Form { kind: FormKind::Vector(forms.collect()), span: Span::default() }
+    }
+
     fn map(&self, row: &Row) -> Form {
         let form = |kind| Form { kind, span: span(row) };
         let value = |value: Value| form(FormKind::Value(value));
@@ -155,4 +167,82 @@ impl Parser<'_> {
 
 fn span(row: &Row) -> Span {
     Span { line: row.line, ..Span::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{NoNodes, Snapshot};
+    use crate::edn::read_one;
+    use crate::transact::with;
+    use crate::value::Uuid;
+
+    const SCHEMA: &str = "[
+      {:db/ident :p/sku :db/valueType :db.type/string :db/cardinality :db.cardinality/one
+       :db/unique :db.unique/identity}
+      {:db/ident :p/price :db/valueType :db.type/double :db/cardinality :db.cardinality/one}
+      {:db/ident :p/tag :db/valueType :db.type/string :db/cardinality :db.cardinality/many}
+      {:db/ident :p/part :db/valueType :db.type/ref :db/cardinality :db.cardinality/one}]";
+
+    fn database() -> Db {
+        let nodes = Arc::new(NoNodes);
+        let empty = Db::new(Snapshot::empty(Uuid::nil(), nodes, Schema::default()));
+        let after = |db: &Db, text| {
+            with(db, &read_one(text).unwrap(), &TxOptions::default()).unwrap().db_after
+        };
+        after(&after(&empty, SCHEMA), r#"[{:p/sku "A" :p/price 1.5} {:p/sku "B" :p/tag ["x"]}]"#)
+    }
+
+    fn rows(db: &Db, said: &[(Option<u64>, &[(u32, Value)])]) -> Rows {
+        let column = |ident| RowColumn {
+            ident: Keyword::new(ident),
+            attribute: db.schema().attr(ident).unwrap().clone(),
+        };
+        let row = |(e, facts): &(Option<u64>, &[(u32, Value)])| {
+            Statement::Row(Row { e: e.map(EntityId), line: 7, facts: facts.to_vec() })
+        };
+        let columns = ["p/sku", "p/price", "p/tag", "p/part"].map(column).into();
+        Rows { columns, statements: said.iter().map(row).collect() }
+    }
+
+    /// What both ways make of rows.
+    fn prepared(db: &Db, rows: &Rows) -> [Result<Vec<crate::datom::Datom>, String>; 2] {
+        let options = TxOptions { now_ms: 99, ..TxOptions::default() };
+        let both = [prepare_rows(db, rows, &options), prepare(db, &rows.to_form(), &options)];
+        both.map(|p| p.map(|p| p.datoms).map_err(|e| e.to_string()))
+    }
+
+    #[test]
+    fn rows_mean_what_their_forms_mean() {
+        let (db, text) = (database(), Value::str);
+        let new = db.snapshot().next_entity.0;
+        let (old, tagged) = ((0, text("A")), [(0, text("B")), (2, text("x")), (2, text("y"))]);
+        let refer = |e: u64| (3, Value::Ref(EntityId(e)));
+        let all: [&[(Option<u64>, &[(u32, Value)])]; 9] = [
+            &[],
+            &[(None, &[(0, text("C")), (1, Value::Double(2.5))])],
+            &[(None, &[old.clone(), (1, Value::Double(2.5))]), (None, &[(2, text("z"))])],
+            &[(None, &tagged), (Some(new + 4), &[(0, text("D")), refer(new + 4)])],
+            &[(Some(new), &[(0, text("E"))]), (None, &[(0, text("E")), (2, text("x"))])],
+            &[(Some(new), &[(0, text("A"))])],
+            &[(Some(1), &[refer(0)])],
+            &[(Some(1 << 60), &[(2, text("x"))])],
+            &[(None, &[(1, text("no number"))])],
+        ];
+        for said in all {
+            let [typed, forms] = prepared(&db, &rows(&db, said));
+            assert_eq!(typed, forms, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn rows_go_by_the_schema_that_is_there_now() {
+        let db = database();
+        let mut rows = rows(&db, &[(None, &[(1, Value::Double(2.0))])]);
+        let other = Attribute { many: true, ..rows.columns[1].attribute.as_ref().clone() };
+        rows.columns[1].attribute = Arc::new(other);
+        assert!(!rows.fit(db.schema()));
+        let [typed, forms] = prepared(&db, &rows);
+        assert_eq!(typed, forms);
+    }
 }
