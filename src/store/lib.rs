@@ -79,7 +79,9 @@ pub use cache::{
 };
 pub use check::{CheckOptions, Checked, Finding, check_store, check_stores};
 pub use counted::{Counted, Counts};
-pub use database::{BranchInfo, Database, LogEntry, TagInfo, TransactOptions, check_place};
+pub use database::{
+    BranchInfo, Database, LogEntry, TagInfo, TransactOptions, Transaction, check_place,
+};
 pub use error::Error;
 pub use fault::{Fault, FaultPlan, Faulty, Operation};
 pub use host::SystemHost;

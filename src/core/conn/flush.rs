@@ -357,7 +357,9 @@ pub(crate) async fn merge_order(
     let mut past = FactsBuilder::default();
     let keeps = |a: AttrId, end: Tx| schema.get(a).is_none_or(|a| end.t() > a.forgotten_to());
     let mut ends: Vec<Tx> = Vec::new();
-    for row in 0..novelty.len() {
+    // Mostly nothing has ended: all of it is added, as it is.
+    let ends_none = !novelty.has_ends();
+    for row in if ends_none { 0..0 } else { 0..novelty.len() } {
         match (novelty.tx(row), novelty.end(row)) {
             (Tx(0), Some(end)) => {
                 remove.push(novelty.key(row), None);
@@ -369,7 +371,7 @@ pub(crate) async fn merge_order(
         }
     }
     let (add, remove) = (add.finish(), remove.finish());
-    let changes = Changes { add: &add, remove: &remove };
+    let changes = Changes { add: if ends_none { novelty } else { &add }, remove: &remove };
     let mut removed = |key: RowKey<'_>, row: usize| {
         let end = ends.get(row).copied();
         if end.is_some_and(|end| keeps(key.a, end)) {
