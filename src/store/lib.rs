@@ -75,7 +75,8 @@ mod database;
 mod upkeep;
 
 pub use cache::{
-    CacheStats, Class, DiskCache, DiskStats, Flight, Found, Loaded, NodeCache, Wait, WaitError,
+    CacheStats, Class, DiskCache, DiskStats, Erasures, Flight, Found, Loaded, NodeCache, Wait,
+    WaitError,
 };
 pub use check::{CheckOptions, Checked, Finding, check_store, check_stores};
 pub use counted::{Counted, Counts};

@@ -9,7 +9,7 @@
 use super::build::{Objects, write_novelty};
 use super::commits::{self, LogPlace};
 use super::flushing::Running;
-use super::settle::{Attempt, Settled, pause_ms};
+use super::settle::{Attempt, Settled};
 use super::{Conn, ConnError, Flush, Place, Seen, rules};
 use crate::commit::{
     Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened, Refs, SegmentRef, Tag,
@@ -190,8 +190,9 @@ impl Conn {
     async fn swap_trees(&self, from: &Opened, flushed: &Flushed) -> Result<bool, ConnError> {
         let (place, name) = (&self.inner.place, &self.inner.head);
         let until = self.now_ms() + self.inner.options.limit_ms as i64;
-        let mut tries = 0;
+        let mut losses = 0;
         loop {
+            losses = self.take_turn(losses).await;
             let seen = self.newest().await?;
             if seen.opened.head.base.trees == flushed.trees {
                 return Ok(true);
@@ -203,7 +204,6 @@ impl Conn {
             self.put_all(&objects).await?;
             let nonce = opened.head.nonce;
             let expect = Expect::Version(seen.version.clone());
-            self.pace().await;
             self.note_swap();
             let why = match place.store.cas_ref(name, expect, bytes).await? {
                 Swap::Swapped(version) => {
@@ -219,8 +219,8 @@ impl Conn {
                 Settled::Moved | Settled::Unknown(_) if self.now_ms() < until => {}
                 Settled::Moved | Settled::Unknown(_) => return Ok(false),
             }
-            tries += 1;
-            place.host.sleep(pause_ms(place.host.as_ref(), tries)).await;
+            self.note_passed(&seen.opened.head);
+            losses += 1;
         }
     }
 

@@ -13,6 +13,7 @@
 
 mod book;
 mod client;
+mod fair;
 mod near;
 mod network;
 mod rules;
