@@ -44,8 +44,13 @@ pub fn all_rows(query: &Form) -> Option<AllRows> {
     Some(AllRows { query: Form { kind, span: query.span }, of })
 }
 
-/// The sections of a query in either form.
+/// The sections of a query in either form, with what stands beside it.
 fn sections(query: &Form) -> Option<Vec<(Form, Vec<Form>)>> {
+    if let Some(inner) = query.get("query") {
+        let beside = query.as_map()?.iter().filter(|(key, _)| !key.is_keyword("query"));
+        let beside = beside.map(|(key, value)| (key.clone(), vec![value.clone()]));
+        return Some(sections(inner)?.into_iter().chain(beside).collect());
+    }
     if let Some(entries) = query.as_map() {
         let items = |form: &Form| match form.as_seq() {
             Some(items) => items.to_vec(),

@@ -213,18 +213,14 @@ fn ask_form(form: Form, case: &Case, databases: &mut Databases<'_>) -> Result<An
     Ok(Answer::Value(answer.map_err(Stop::error)?.to_value(), how))
 }
 
-/// The query with its options written into it.
+/// The query with its options beside it.
 fn with_options(query: &Form, options: Option<&Form>) -> Form {
-    let mut query = query.clone();
-    let options = options.and_then(Form::as_map).unwrap_or_default();
-    match &mut query.kind {
-        FormKind::Map(entries) => entries.extend(options.iter().cloned()),
-        FormKind::Vector(items) | FormKind::List(items) => {
-            items.extend(options.iter().cloned().flat_map(|(key, value)| [key, value]));
-        }
-        _ => {}
-    }
-    query
+    let Some(options) = options.and_then(Form::as_map).filter(|all| !all.is_empty()) else {
+        return query.clone();
+    };
+    let key = Form::from(Value::keyword("query"));
+    let entries = std::iter::once((key, query.clone())).chain(options.iter().cloned());
+    Form { kind: FormKind::Map(entries.collect()), span: query.span }
 }
 
 /// The database that an argument names, seen as it says.

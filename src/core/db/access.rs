@@ -123,8 +123,8 @@ impl Db {
         self.entid(&named)
     }
 
-    /// A value as the attribute holds it: of a ref, the entity that is named, and so of the parts of
-    /// a composite tuple.
+    /// A value as the attribute holds it: of a ref, the entity that is named, and so of the parts
+    /// of a composite tuple.
     fn value_in(&self, attribute: &Attribute, value: &Value) -> Result<Value, DbError> {
         if let (Some(TupleKind::Composite(parts)), Value::Vector(values) | Value::List(values)) =
             (&attribute.tuple, value)

@@ -19,6 +19,17 @@ fn a_negative_limit_or_offset_is_none() {
 }
 
 #[test]
+fn options_may_stand_beside_a_query() {
+    check("{:query [:find [?a ...] :where [_ :age ?a] :limit 2] :limit 1 :stats? true}", "[15]");
+    check("{:query \"[:find ?a . :where [_ :age ?a]]\" :offset 1}", "37");
+    check_error(
+        "{:query [:find ?a :where [_ :age ?a]] :args [1]}",
+        QueryErrorKind::Syntax,
+        "beside :query stand :limit, :offset, :order-by and :timeout, in :args at line 1, column 39",
+    );
+}
+
+#[test]
 fn brackets_and_parentheses_are_the_same_in_clauses() {
     check("[:find [?e ...] :where (?e :age ?a) ((inc ?a) ?b) [(= ?b 16)]]", "[1]");
     check("(:find [?e ...] :where (?e :age 15))", "[1]");
