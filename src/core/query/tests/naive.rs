@@ -114,7 +114,7 @@ impl Naive<'_> {
             }
             ClauseKind::Optional { source, clauses } => {
                 let found = self.conj(clauses, &named(source), vec![env.clone()], depth);
-                if found.is_empty() { vec![env.clone()] } else { found }
+                if found.is_empty() { vec![with_nil(env, clauses)] } else { found }
             }
             ClauseKind::Rule { name, args, .. } => self.rule(name, args, default, env, depth),
             other => panic!("the naive evaluator does not know {other:?}"),
@@ -154,6 +154,16 @@ impl Naive<'_> {
         out.dedup();
         out
     }
+}
+
+/// What clauses would have bound is nil, which is in no fact.
+fn with_nil(env: &Env, clauses: &[Clause]) -> Env {
+    let (mut env, mut shown) = (env.clone(), Vec::new());
+    clauses.iter().for_each(|clause| clause.kind.visible(&mut shown));
+    for var in shown {
+        env.entry(var.clone()).or_insert(Value::Nil);
+    }
+    env
 }
 
 fn only<'a>(env: &Env, vars: impl Iterator<Item = &'a Symbol>) -> Env {
