@@ -17,6 +17,7 @@ mod limits;
 mod logical;
 mod parse;
 mod plan;
+mod predicate;
 mod resolve;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use error::{Place, QueryError, QueryErrorKind};
 
 pub use limits::{CancelToken, Elapsed, Limits};
 pub use plan::Explain;
+pub use predicate::{PredicateError, holds};
 
 use crate::edn::{self, Form};
 use crate::value::{Symbol, Value};

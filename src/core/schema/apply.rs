@@ -68,6 +68,22 @@ pub enum SchemaError {
     Full,
 }
 
+impl SchemaError {
+    /// The name of the attribute at fault, if it has one.
+    pub fn ident(&self) -> Option<&str> {
+        match self {
+            Self::BuiltIn { ident }
+            | Self::Forbidden { ident, .. }
+            | Self::NameTaken { ident }
+            | Self::TuplePart { ident, .. } => Some(ident.as_str()),
+            Self::Incomplete { ident, .. } | Self::BadValue { ident, .. } => {
+                ident.strip_prefix(':')
+            }
+            Self::Full => None,
+        }
+    }
+}
+
 /// What must hold of an attribute's facts for a change to be allowed. Seen after the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -206,6 +222,10 @@ impl Change {
             return Err(SchemaError::Forbidden { ident: new.ident, reason });
         }
         if let Some(before) = before {
+            if before.unique.is_some() && !before.many && new.many {
+                let reason = "what is unique and has one value cannot have many";
+                return Err(SchemaError::Forbidden { ident: new.ident, reason });
+            }
             new.forgotten = before.forgotten;
             self.alteration(&before, &new);
         }
@@ -308,7 +328,8 @@ pub(crate) fn describe(facts: &[(AttrId, Value)]) -> Result<Option<Attribute>, S
 }
 
 const TYPES: &str = ":db.type/string, long, double, float, bigint, bigdec, boolean, keyword, \
-                     symbol, uuid, instant, uri, bytes, ref, tuple, number";
+                     symbol, uuid, instant, uri, bytes, ref, tuple, number, float-array, double-array, \
+                     store-ref";
 
 /// One describing fact.
 fn say(to: &mut Attribute, a: AttrId, v: &Value) -> Result<(), SchemaError> {

@@ -4,8 +4,9 @@
 //! not know the text: the place is a span, and whoever has the text shows the line.
 
 use crate::db::DbError;
-use crate::edn::{Form, Span};
+use crate::edn::{Form, FormKind, Span};
 use crate::id::{AttrId, EntityId};
+use crate::query::PredicateError;
 use crate::schema::{Schema, SchemaError};
 use crate::value::{Keyword, Value};
 use std::fmt;
@@ -60,10 +61,16 @@ pub enum TxProblem {
     WrongType { attribute: Keyword, expected: String, found: &'static str, value: String },
     #[error("attribute {attribute}: nil cannot be stored; retract the value instead")]
     NilValue { attribute: Keyword },
-    #[error("attribute {attribute} takes at most {max} characters, not {len}")]
-    TooLong { attribute: Keyword, max: u64, len: u64 },
+    #[error("attribute {attribute} takes at most {max} {of}, not {len}")]
+    TooLong { attribute: Keyword, max: u64, len: u64, of: &'static str },
     #[error("attribute {attribute}: {value} does not satisfy {pred}")]
     Pred { attribute: Keyword, pred: String, value: String },
+    #[error("{of}: {error}")]
+    NoPredicate { of: String, error: PredicateError },
+    #[error("entity {entity} does not satisfy {pred} of {spec}")]
+    EntityPred { entity: EntityId, spec: String, pred: String },
+    #[error("transaction {tx} would be valid from {from} and only until {to}")]
+    Window { tx: EntityId, from: String, to: String },
     #[error("lookup ref attribute {attribute} should be marked as :db/unique")]
     NotUnique { attribute: Keyword },
     #[error("nothing found for entity id {what}")]
@@ -86,8 +93,10 @@ pub enum TxProblem {
     Reserved { attribute: Keyword },
     #[error("the transaction's instant has to be later than the last one, {last_ms} ms")]
     Instant { last_ms: i64 },
-    #[error("the transaction's instant is after the year 9999")]
-    FarInstant,
+    #[error("the transaction's instant is later than the clock, which says {now}")]
+    FarInstant { now: String },
+    #[error("{operation} is no operation{}", did_you_mean(.nearest))]
+    UnknownOperation { operation: String, nearest: Option<String> },
     #[error("{id} is no entity id here: ids are 1 to 536870911, or of a transaction that exists")]
     BadId { id: String },
     #[error("{what} is not supported")]
@@ -136,17 +145,50 @@ impl TxError {
             Cas { .. } => TxErrorKind::Cas,
             NoSuchEntity { .. } => TxErrorKind::NoSuchEntity,
             TooLong { .. }
-            | FarInstant
+            | FarInstant { .. }
             | Pred { .. }
+            | EntityPred { .. }
+            | Window { .. }
             | Ensure { .. }
             | Composite { .. }
             | Reserved { .. } => TxErrorKind::Constraint,
             NotUnique { .. } | Schema(_) => TxErrorKind::Schema,
-            Unsupported { .. } | PastView => TxErrorKind::Unsupported,
+            Unsupported { .. } | UnknownOperation { .. } | NoPredicate { .. } | PastView => {
+                TxErrorKind::Unsupported
+            }
             Full => TxErrorKind::Full,
             Db(_) => TxErrorKind::Db,
         }
     }
+}
+
+impl TxError {
+    /// The error with the form at its place in the transaction, if it has none. A transaction that
+    /// was never text has no places.
+    pub(super) fn in_text(mut self, tx: &Form) -> Self {
+        self.span = self.span.filter(|span| span.end > 0);
+        if let (Some(span), None) = (self.span, &self.form) {
+            self.form = found_at(tx, span).map(|form| shortened(&form.to_string()));
+        }
+        self
+    }
+}
+
+/// The outermost form at a place.
+fn found_at(tx: &Form, span: Span) -> Option<&Form> {
+    let holds = |form: &&Form| form.span.start <= span.start && span.end <= form.span.end;
+    let mut form = tx;
+    while form.span != span {
+        form = match &form.kind {
+            FormKind::Vector(items) | FormKind::List(items) | FormKind::Set(items) => {
+                items.iter().find(holds)
+            }
+            FormKind::Map(entries) => entries.iter().flat_map(|(k, v)| [k, v]).find(holds),
+            FormKind::Tagged(_, inner) => Some(inner.as_ref()).filter(holds),
+            FormKind::Value(_) => None,
+        }?;
+    }
+    Some(form)
 }
 
 impl From<TxProblem> for TxError {

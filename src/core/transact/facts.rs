@@ -64,7 +64,7 @@ const NOWHERE: Span = Span { start: 0, end: 0, line: 0, column: 0 };
 fn schema_after(db: &Db, facts: &Facts) -> Result<Schema, TxError> {
     let mut schema = db.schema().clone();
     for (ident, id) in &facts.brought {
-        schema.insert(Attribute::undescribed(*id, ident.clone()));
+        schema.insert(Attribute::at_first_use(*id, ident.clone()));
     }
     let said = facts.retract.iter().chain(&facts.add);
     let entities: BTreeSet<EntityId> =

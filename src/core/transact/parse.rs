@@ -8,6 +8,7 @@ use super::error::{TxError, TxProblem, shown};
 use super::maps;
 use crate::edn::{Form, FormKind, Span};
 use crate::id::{ATTR_BASE, AttrId, BLOCK, EntityId, Tx};
+use crate::nearest::distance;
 use crate::schema::{Attribute, Flexibility, Schema, TupleKind, Unique};
 use crate::value::{Keyword, Value};
 use hashbrown::HashMap;
@@ -82,6 +83,13 @@ pub(super) struct Parsed {
     pub(super) brought: Vec<(Keyword, AttrId)>,
 }
 
+impl Parsed {
+    /// Where the last of these operations stands.
+    pub(super) fn last(&self, is: impl FnMut(&&Op) -> bool) -> Option<Span> {
+        self.ops.iter().rev().find(is).map(|op| op.span)
+    }
+}
+
 /// The forms of a transaction, and facts about the transaction given beside them. A map is a
 /// transaction of that one form, unless it is a map of `:tx-data` and `:tx-meta`.
 pub(super) fn forms(tx: &Form) -> Result<(&[Form], Option<&Form>), TxError> {
@@ -149,6 +157,34 @@ fn identities(schema: &Schema) -> Vec<(AttrId, Vec<AttrId>)> {
     identities.filter_map(parts).collect()
 }
 
+/// What begins a list, and what it could have been.
+fn unsupported(head: &Form, form: &Form) -> TxError {
+    const OPERATIONS: [&str; 8] = [
+        "db/add",
+        "db/retract",
+        "db/retractEntity",
+        "db/retractAttribute",
+        "db/cas",
+        "db.fn/retractEntity",
+        "db.fn/retractAttribute",
+        "db.fn/cas",
+    ];
+    // These are operations, elsewhere.
+    const OTHERS: [&str; 3] = ["db.fn/call", "db/purge", "db/fn"];
+    let other = |k: &&str| OTHERS.contains(k) || k.starts_with("db.purge/");
+    let written = head.as_keyword().map(|k| k.as_str()).filter(|k| !other(k));
+    let alike = |written: &str| {
+        let best = OPERATIONS.iter().map(|known| (distance(written, known), *known)).min()?;
+        (best.0 <= 1 + written.len() / 4).then(|| best.1.to_owned())
+    };
+    if let Some(nearest) = written.and_then(alike) {
+        let operation = head.to_string();
+        return TxProblem::UnknownOperation { operation, nearest: Some(nearest) }.at(form);
+    }
+    let what = format!("{head} (a transaction function or an unknown operation)");
+    TxProblem::Unsupported { what }.at(form)
+}
+
 fn syntax(expected: &'static str, form: &Form) -> TxError {
     TxProblem::Syntax { expected }.at(form)
 }
@@ -174,11 +210,7 @@ impl Parser<'_> {
         if matches!(head.as_value(), Some(Value::Long(_) | Value::Ref(_))) {
             return self.datom(form, items);
         }
-        let unsupported = || {
-            let what = format!("{head} (a transaction function or an unknown operation)");
-            Err(TxProblem::Unsupported { what }.at(form))
-        };
-        let Some(operation) = head.as_keyword() else { return unsupported() };
+        let Some(operation) = head.as_keyword() else { return Err(unsupported(head, form)) };
         match (operation.as_str(), &items[1..]) {
             // A fifth item is the transaction, as it stands in a datom.
             ("db/add", [e, a, v] | [e, a, v, _]) => self.add(form, e, a, v),
@@ -209,7 +241,7 @@ impl Parser<'_> {
                 ":db/cas takes an entity, an attribute, the old value and the new one",
                 form,
             )),
-            _ => unsupported(),
+            _ => Err(unsupported(head, form)),
         }
     }
 
@@ -313,8 +345,8 @@ impl Parser<'_> {
             Some(attribute) => attribute,
             None => match maps::defined(self, ident)? {
                 Some(attribute) => attribute,
-                None if !strict => {
-                    self.bring(Attribute::undescribed(AttrId(0), ident.clone()), form)?
+                None if !strict || Attribute::is_known(ident) => {
+                    self.bring(Attribute::at_first_use(AttrId(0), ident.clone()), form)?
                 }
                 None => {
                     return Err(TxProblem::unknown(ident.as_str(), &self.parsed.schema).at(form));

@@ -100,7 +100,7 @@ impl<'a> State<'a> {
     /// Who has a value of a unique attribute now.
     pub(super) fn owner(&mut self, a: AttrId, v: &Value) -> Result<Option<EntityId>, TxProblem> {
         if self.schema.get(a).is_some_and(|a| a.is_composite()) {
-            self.keep_tuples()?;
+            self.keep_tuples().map_err(|(_, problem)| problem)?;
         }
         let key = (a, v.clone());
         Ok(match self.owners.get(&key) {
@@ -191,8 +191,8 @@ impl<'a> State<'a> {
         self.datoms.push(Datom { e, a: a.id, v, tx: self.tx, added });
     }
 
-    /// Brings composite tuples up to what their parts are now.
-    pub(super) fn keep_tuples(&mut self) -> Result<(), TxProblem> {
+    /// Brings composite tuples up to what their parts are now; an error is with the entity at fault.
+    pub(super) fn keep_tuples(&mut self) -> Result<(), (EntityId, TxProblem)> {
         let schema = self.schema;
         let mut stale = std::mem::take(&mut self.stale_tuples);
         stale.sort_unstable();
@@ -209,7 +209,7 @@ impl<'a> State<'a> {
                 {
                     self.same = Some((e, *owner));
                 }
-                added?;
+                added.map_err(|problem| (e, problem))?;
             } else if let Some(old) = self.one(e, tuple) {
                 self.retract(attribute, e, &old);
             }
