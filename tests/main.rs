@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends so")]
 
 mod cli;
+mod conformance;
 mod mount;
 mod store;
 mod support;

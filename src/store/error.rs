@@ -80,7 +80,10 @@ fn nodes(error: &NodesError) -> Kind {
 fn db(error: &DbError) -> Kind {
     match error {
         DbError::Nodes(e) => nodes(e),
-        DbError::UnknownAttribute { .. } | DbError::NotUnique { .. } => Kind::Invalid,
+        DbError::UnknownAttribute { .. }
+        | DbError::NoSuchAttribute { .. }
+        | DbError::NotIndexed { .. }
+        | DbError::NotUnique { .. } => Kind::Invalid,
         DbError::NoSuchEntity { .. } => Kind::NotFound,
     }
 }

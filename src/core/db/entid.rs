@@ -5,7 +5,7 @@
 use super::{Db, DbError};
 use crate::datom::{KeyRange, Order};
 use crate::id::{AttrId, EntityId};
-use crate::schema::builtin;
+use crate::schema::{builtin, typed};
 use crate::value::{Keyword, Value};
 use std::sync::Arc;
 
@@ -21,6 +21,27 @@ pub enum EntityRef {
 }
 
 impl Db {
+    /// What a value names, if it can be a name: a number, an ident, a lookup ref.
+    pub fn reference(&self, value: &Value) -> Result<Option<EntityRef>, DbError> {
+        Ok(match value {
+            Value::Ref(e) => Some(EntityRef::Id(*e)),
+            Value::Long(e) => u64::try_from(*e).ok().map(|e| EntityRef::Id(EntityId(e))),
+            Value::Keyword(ident) => Some(EntityRef::Ident(ident.clone())),
+            Value::Vector(pair) | Value::List(pair) => match pair.as_ref() {
+                [Value::Keyword(ident), value] => {
+                    let Some(attr) = self.schema().attr(ident.as_str()) else { return Ok(None) };
+                    if attr.unique.is_none() {
+                        return Err(DbError::NotUnique { ident: ident.as_str().to_owned() });
+                    }
+                    let value = typed(value.clone(), attr.value_type);
+                    Some(EntityRef::Lookup(attr.id, value))
+                }
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
     /// The entity of each reference; `None` where nothing has that ident or value. A number is
     /// taken as it is.
     pub fn entids(&self, refs: &[EntityRef]) -> Result<Vec<Option<EntityId>>, DbError> {

@@ -4,6 +4,7 @@
 //! then its layers from the oldest to the newest, seen through its [`View`]. What it reads from
 //! storage goes through [`Nodes`], whole frontiers at a time.
 
+mod access;
 mod entid;
 mod layer;
 mod merge;
@@ -45,6 +46,18 @@ pub enum DbError {
         ident: String,
         /// The most similar one that exists.
         nearest: Option<String>,
+    },
+    /// Nothing that names an attribute.
+    #[error("{what} names no attribute")]
+    NoSuchAttribute {
+        /// What was written.
+        what: String,
+    },
+    /// Values are asked for in order, and no index has them so.
+    #[error("attribute :{ident} should be marked as :db/index true")]
+    NotIndexed {
+        /// The attribute.
+        ident: String,
     },
     /// A lookup ref through an attribute whose values do not identify.
     #[error("lookup ref attribute :{ident} should be marked as :db/unique")]

@@ -7,25 +7,9 @@
 use super::functions::Comparison;
 use crate::datom::{KeyRange, Probe, Side};
 use crate::id::EntityId;
-use crate::schema::{Attribute, ValueType};
-use crate::value::{BigInt, LONG_BYTES, PREFIX_BYTES, Value};
+use crate::schema::Attribute;
+use crate::value::{LONG_BYTES, PREFIX_BYTES, Value};
 use std::sync::Arc;
-
-/// An integer as an attribute of this type stores it; anything else as it is.
-pub fn typed(value: Value, value_type: Option<ValueType>) -> Value {
-    match (&value, value_type) {
-        (Value::Long(x), Some(ValueType::Ref)) => {
-            u64::try_from(*x).map_or(value, |e| Value::Ref(EntityId(e)))
-        }
-        (Value::Long(x), Some(ValueType::BigInt)) => Value::from(BigInt::from(*x)),
-        (Value::Ref(e), Some(ValueType::Ref)) => Value::Ref(*e),
-        (Value::Ref(e), Some(_)) => typed(Value::Long(e.0 as i64), value_type),
-        (Value::BigInt(x), Some(ValueType::Long)) => {
-            i64::try_from(x.as_ref()).map_or(value, Value::Long)
-        }
-        _ => value,
-    }
-}
 
 /// The range of AVET that holds every value within the bounds, and perhaps more; `None` if the
 /// index is of no use.

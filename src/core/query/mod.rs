@@ -16,6 +16,7 @@ mod functions;
 mod limits;
 mod logical;
 mod parse;
+mod part;
 mod plan;
 mod predicate;
 mod resolve;
@@ -29,6 +30,7 @@ pub use bind::Input;
 pub use error::{Place, QueryError, QueryErrorKind};
 
 pub use limits::{CancelToken, Elapsed, Limits};
+pub use part::{Part, check_part, is_builtin};
 pub use plan::Explain;
 pub use predicate::{PredicateError, holds};
 

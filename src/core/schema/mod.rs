@@ -9,10 +9,12 @@ pub mod builtin;
 mod from_map;
 mod known;
 mod stored;
+mod typed;
 
 pub(crate) use apply::describe;
 pub use apply::{About, Change, Condition, SchemaError};
 pub use known::{VALID_FROM, VALID_TO};
+pub use typed::typed;
 
 use crate::id::{ATTR_BASE, ATTR_USER, AttrId, BLOCK, EntityId, T};
 use crate::nearest::distance;

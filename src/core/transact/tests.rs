@@ -567,7 +567,7 @@ fn arrays_are_values() {
     check(
         &db,
         &format!("[{{:f [1 2.5] :d [1.0 2] :r {id}}}]"),
-        &["+5 :f [#float 1.0 #float 2.5]", "+5 :d [1.0 2.0]", &d],
+        &["+5 :f [1.0 2.5]", "+5 :d [1.0 2.0]", &d],
     );
     refused(&db, "[{:f [1.0 2.0 3.0 4.0]}]", TxErrorKind::Constraint, "at most 3 numbers, not 4");
     refused(&db, "[{:f [\"x\"]}]", TxErrorKind::WrongType, "takes a float-array");

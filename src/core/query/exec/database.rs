@@ -15,7 +15,6 @@ use crate::query::error::QueryError;
 use crate::query::functions::{FnError, Kind, measure};
 use crate::query::limits::{MAX_NESTED, Watch, at_most};
 use crate::query::plan::{Apply, Arg, Step};
-use crate::query::resolve::reference;
 use crate::schema::builtin;
 use crate::value::{ValRef, Value};
 
@@ -81,7 +80,7 @@ impl Call<'_> {
             match cell.as_entity() {
                 Some((e, of)) => *entity = (of == database).then_some(e),
                 None => {
-                    let named = reference(db, &run.pool.value(cell)).map_err(|source| {
+                    let named = db.reference(&run.pool.value(cell)).map_err(|source| {
                         QueryError::Resolve { source, at: self.step.place.as_ref().clone() }
                     })?;
                     if let Some(reference) = named {

@@ -12,7 +12,6 @@ use crate::query::ast::{FindElement, FindKind, PatternTerm, QueryAst, Shape, Sor
 use crate::query::bind::Source;
 use crate::query::error::QueryError;
 use crate::query::functions::{FnError, aggregate, measure};
-use crate::query::resolve::reference;
 use crate::value::{Symbol, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -206,7 +205,7 @@ fn pull(
             if cells[column].as_entity().is_some_and(|(_, of)| of != database) {
                 continue;
             }
-            let reference = reference(db, &named);
+            let reference = db.reference(&named);
             entities.extend(reference.map_err(|error| failed(error.into()))?.inspect(|_| {
                 places.push(place);
             }));

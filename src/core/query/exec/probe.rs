@@ -11,10 +11,10 @@ use super::cell::Cell;
 use crate::datom::{KeyRange, Order, Probe, Side};
 use crate::db::Db;
 use crate::id::{AttrId, EntityId};
-use crate::query::align::{range as value_bounds, typed};
+use crate::query::align::range as value_bounds;
 use crate::query::error::QueryError;
 use crate::query::plan::{AttrSlot, Match, Slot};
-use crate::query::resolve::reference;
+use crate::schema::typed;
 use crate::schema::{Attribute, ValueType};
 use crate::value::{Tag, Value};
 use std::collections::BTreeMap;
@@ -124,7 +124,7 @@ impl<'d> Resolver<'d> {
                 && !self.names.contains_key(cell)
             {
                 self.names.insert(*cell, None);
-                if let Some(reference) = reference(self.db, &run.pool.value(*cell))? {
+                if let Some(reference) = self.db.reference(&run.pool.value(*cell))? {
                     cells.push(*cell);
                     refs.push(reference);
                 }

@@ -48,6 +48,26 @@ pub fn parse_query(form: &Form) -> Result<QueryAst, QueryError> {
     Ok(query)
 }
 
+/// Checks what stands after `:find`.
+pub fn check_find(form: &Form) -> Result<(), QueryError> {
+    find::parse_find(&Sections::one("find", form)).map(drop)
+}
+
+/// Checks what stands after `:with`.
+pub fn check_with(form: &Form) -> Result<(), QueryError> {
+    symbols(&Sections::one("with", form), "with", is_var).map(drop)
+}
+
+/// Checks what stands after `:in`.
+pub fn check_in(form: &Form) -> Result<(), QueryError> {
+    parse_inputs(&Sections::one("in", form)).map(drop)
+}
+
+/// Checks one clause.
+pub fn check_clause(form: &Form) -> Result<(), QueryError> {
+    clause::parse_clauses(std::slice::from_ref(form)).map(drop)
+}
+
 fn symbols(s: &Sections<'_>, name: &str, ok: fn(&str) -> bool) -> Result<Vec<Symbol>, QueryError> {
     let symbol = |form: &Form| match form.as_symbol() {
         Some(symbol) if ok(symbol.as_str()) => Ok(symbol.clone()),

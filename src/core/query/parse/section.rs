@@ -32,6 +32,12 @@ impl<'a> Sections<'a> {
         Ok(sections)
     }
 
+    /// One section alone.
+    pub fn one(name: &'static str, form: &'a Form) -> Self {
+        let items = form.as_seq().unwrap_or(std::slice::from_ref(form));
+        Self { whole: form, named: vec![(name, items)] }
+    }
+
     fn cut(&mut self, items: &'a [Form]) -> Result<(), QueryError> {
         let mut rest = items;
         while let Some((key, after)) = rest.split_first() {

@@ -5,10 +5,11 @@
 use crate::datom::{KeyRange, Order};
 use crate::db::{Db, DbError};
 use crate::id::EntityId;
-use crate::query::align::{range, typed};
+use crate::query::align::range;
 use crate::query::bind::Source;
 use crate::query::functions::Comparison;
 use crate::query::logical::{AttrOperand, Logical, Operand, Pattern, VarId};
+use crate::schema::typed;
 use crate::schema::{Attribute, ValueType};
 use crate::value::{Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};

@@ -35,7 +35,7 @@ pub(super) fn db_of(uuid: u128, schema: &str, txs: &[&str]) -> Db {
             let [e, a, v, rest @ ..] = fact.as_vector().unwrap() else { panic!("{fact}") };
             let ident = a.as_keyword().unwrap();
             let a = schema.ensure(0, ident).unwrap();
-            let v = align::typed(v.to_value(), schema.get(a).unwrap().value_type);
+            let v = crate::schema::typed(v.to_value(), schema.get(a).unwrap().value_type);
             let e = EntityId(e.as_long().unwrap() as u64);
             datoms.push(Datom { e, a, v, tx, added: rest.is_empty() });
         }

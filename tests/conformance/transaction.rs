@@ -1,0 +1,116 @@
+//! Cases of `:with`: a transaction that is only supposed.
+//!
+//! **Invariant:** what holds after it is compared on `[e a v]`, the tempids by who is the same. The
+//! values of `:db/txInstant` are another clock's: they are compared for being there.
+
+use super::databases::Loaded;
+use super::load;
+use super::run::Stop;
+use super::steps::ident;
+use factfs_core::datom::Order;
+use factfs_core::edn::{Form, to_string};
+use factfs_core::transact::{TxOptions, with};
+use factfs_core::value::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A fact that holds.
+type Fact = (u64, String, Value);
+
+/// What a transaction came to.
+pub struct After {
+    facts: BTreeSet<Fact>,
+    tempids: BTreeMap<Value, u64>,
+    tx: u64,
+}
+
+/// The transaction on the database; the second form is about the transaction itself.
+pub fn run(loaded: &Loaded, tx: &Form, meta: Option<&Form>) -> Result<After, Stop> {
+    let db = &loaded.db;
+    let now_ms = db.snapshot().instant_ms.unwrap_or(0) + 1;
+    let form = match meta.filter(|meta| !meta.is_nil()) {
+        None => tx.clone(),
+        Some(meta) => map(&[("tx-data", tx), ("tx-meta", meta)]),
+    };
+    let options = TxOptions { now_ms, ..TxOptions::default() };
+    let report = with(db, &form, &options).map_err(Stop::error)?;
+    let after = &report.db_after;
+    let datoms = after.datoms(Order::Eavt, None, None, None).map_err(Stop::error)?;
+    let facts = datoms.into_iter().map(|d| {
+        let a = ident(after, d.a);
+        let v = masked(&a, plain(d.v));
+        (d.e.0, a, v)
+    });
+    let tempids = report.tempids.into_iter().map(|(name, e)| (name, e.0)).collect();
+    Ok(After { facts: facts.collect(), tempids, tx: report.tx.0 })
+}
+
+fn map(entries: &[(&str, &Form)]) -> Form {
+    let entry = |(key, form): &(&str, &Form)| (Form::from(Value::keyword(key)), (*form).clone());
+    let kind = factfs_core::edn::FormKind::Map(entries.iter().map(entry).collect());
+    Form { kind, span: Default::default() }
+}
+
+/// The value, but of an instant of a transaction only that there is one.
+pub fn masked(attribute: &str, value: Value) -> Value {
+    if attribute == "db/txInstant" { Value::Nil } else { value }
+}
+
+fn plain(value: Value) -> Value {
+    if let Value::Ref(e) = value { Value::Long(e.0 as i64) } else { value }
+}
+
+/// How the recorded report differs, if it does.
+pub fn difference(loaded: &Loaded, expected: &Form, after: &After) -> Result<(), String> {
+    if let Some(datoms) = expected.get("datoms-after").and_then(Form::as_seq) {
+        same_facts(loaded, datoms, after)?;
+    }
+    let Some(recorded) = expected.get("tempids").and_then(Form::as_map) else { return Ok(()) };
+    let recorded = recorded.iter().filter_map(|(k, v)| Some((k.to_value(), v.as_long()? as u64)));
+    // Names of the transaction itself are in no report of ours.
+    let recorded: BTreeMap<_, _> = recorded.filter(|(_, e)| *e != after.tx).collect();
+    let ours = after.tempids.iter().filter(|(_, e)| **e != after.tx);
+    let ours: BTreeMap<_, _> = ours.map(|(k, e)| (k.clone(), *e)).collect();
+    if recorded.keys().ne(ours.keys()) || shape(&recorded) != shape(&ours) {
+        return Err(format!("tempids {} but got {}", shown(&recorded), shown(&ours)));
+    }
+    Ok(())
+}
+
+fn shown(tempids: &BTreeMap<Value, u64>) -> String {
+    tempids.iter().map(|(name, e)| format!("{} {e}", to_string(name))).collect::<Vec<_>>().join(" ")
+}
+
+/// For each name the first one that means the same entity.
+fn shape(tempids: &BTreeMap<Value, u64>) -> Vec<&Value> {
+    let first = |e: &u64| tempids.iter().find(|(_, other)| *other == e).map(|(name, _)| name);
+    tempids.values().filter_map(first).collect()
+}
+
+fn same_facts(loaded: &Loaded, datoms: &[Form], after: &After) -> Result<(), String> {
+    // Of what is recorded over time, what holds in the end.
+    let mut last: BTreeMap<Fact, (u64, bool)> = BTreeMap::new();
+    for datom in datoms {
+        let row = load::row(datom, &loaded.names)?;
+        let v = masked(row.a.as_str(), plain(row.v));
+        let said = (row.tx, row.added);
+        let kept = last.entry((row.e, row.a.as_str().to_owned(), v)).or_insert(said);
+        if said.0 > kept.0 || (said.0 == kept.0 && !said.1) {
+            *kept = said;
+        }
+    }
+    let wanted: BTreeSet<Fact> =
+        last.into_iter().filter(|(_, (_, added))| *added).map(|(fact, _)| fact).collect();
+    let instants = wanted.iter().any(|(_, a, _)| a == "db/txInstant");
+    let got: BTreeSet<Fact> =
+        after.facts.iter().filter(|(_, a, _)| instants || a != "db/txInstant").cloned().collect();
+    let list = |facts: Vec<&Fact>| {
+        let fact = |(e, a, v): &&Fact| format!("[{e} :{a} {}]", to_string(v));
+        facts.iter().map(fact).collect::<Vec<_>>().join(" ")
+    };
+    let missing: Vec<_> = wanted.difference(&got).collect();
+    let added: Vec<_> = got.difference(&wanted).collect();
+    if missing.is_empty() && added.is_empty() {
+        return Ok(());
+    }
+    Err(format!("missing {}\n      in addition {}", list(missing), list(added)))
+}
