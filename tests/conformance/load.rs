@@ -7,7 +7,7 @@ use factfs_core::datom::Datom;
 use factfs_core::db::{Db, NoNodes, Snapshot};
 use factfs_core::edn::Form;
 use factfs_core::id::{EntityId, T, TX_BASE, Tx};
-use factfs_core::schema::{Attribute, Flexibility, Schema, ValueType, typed};
+use factfs_core::schema::{Attribute, Flexibility, Schema, TupleKind, ValueType, typed};
 use factfs_core::value::{Keyword, Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -104,9 +104,9 @@ pub fn add(mut snapshot: Snapshot, rows: &[&Row]) -> Result<Snapshot, String> {
     }
     let mut by_tx: BTreeMap<u64, Vec<Datom>> = BTreeMap::new();
     let mut next = snapshot.next_entity;
-    for row in rows {
+    for row in in_order(rows) {
         let attribute = schema.attr(row.a.as_str()).ok_or("no such attribute")?;
-        let v = stored(&row.v, attribute);
+        let v = stored(&row.v, attribute, &schema);
         for e in [Some(EntityId(row.e)), if let Value::Ref(e) = v { Some(e) } else { None }] {
             if let Some(e) = e.filter(|e| e.0 < TX_BASE) {
                 next = next.max(EntityId(e.0 + 1));
@@ -141,8 +141,43 @@ fn instant_of(datoms: &[Datom]) -> Option<i64> {
     })
 }
 
+/// The rows in the order in which they were said. A fact that one transaction both added and
+/// retracted holds after it if it held before.
+pub fn in_order<'r>(rows: &[&'r Row]) -> Vec<&'r Row> {
+    let mut by_tx: BTreeMap<u64, Vec<&Row>> = BTreeMap::new();
+    rows.iter().for_each(|row| by_tx.entry(row.tx).or_default().push(row));
+    let fact = |row: &'r Row| (row.e, row.a.clone(), row.v.clone());
+    let (mut held, mut ordered) = (BTreeSet::new(), Vec::with_capacity(rows.len()));
+    for mut said in by_tx.into_values() {
+        said.sort_by_key(|row| {
+            let key = fact(row);
+            let first = row.added != held.contains(&key);
+            (key, !first)
+        });
+        for row in &said {
+            if row.added { held.insert(fact(row)) } else { held.remove(&fact(row)) };
+        }
+        ordered.extend(said);
+    }
+    ordered
+}
+
 /// A value as the attribute stores it.
-fn stored(value: &Value, attribute: &Attribute) -> Value {
+fn stored(value: &Value, attribute: &Attribute, schema: &Schema) -> Value {
+    let part = |(value, of): (&Value, Option<ValueType>)| match (typed(value.clone(), of), of) {
+        (Value::Double(x), Some(ValueType::Float)) => Value::Float(x as f32),
+        (value, _) => value,
+    };
+    if let (Some(kind), Value::Vector(items) | Value::List(items)) = (&attribute.tuple, value) {
+        let types: Vec<Option<ValueType>> = match kind {
+            TupleKind::Homogeneous(of) => vec![Some(*of); items.len()],
+            TupleKind::Heterogeneous(all) => all.iter().copied().map(Some).collect(),
+            TupleKind::Composite(parts) => {
+                parts.iter().map(|part| schema.get(*part).and_then(|a| a.value_type)).collect()
+            }
+        };
+        return Value::from(items.iter().zip(types).map(part).collect::<Vec<_>>());
+    }
     match (typed(value.clone(), attribute.value_type), attribute.value_type) {
         (Value::Double(x), Some(ValueType::Float)) => Value::Float(x as f32),
         (Value::List(items), _) => Value::Vector(items),

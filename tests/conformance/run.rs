@@ -107,7 +107,7 @@ fn call(case: &Case, databases: &mut Databases<'_>) -> Result<Answer, Stop> {
     let values: Vec<Value> = forms.iter().map(|form| form.to_value()).collect();
     match (op, forms.as_slice()) {
         ("with", [tx, meta @ ..]) => {
-            let after = transaction::run(&loaded, tx, meta.first().copied())?;
+            let after = transaction::run(&loaded, tx, meta.first().copied(), &case.expect)?;
             Ok(Answer::After(Box::new(loaded), after))
         }
         ("pull" | "pull-many", [pattern, _]) => {

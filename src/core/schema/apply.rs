@@ -366,7 +366,8 @@ fn say(to: &mut Attribute, a: AttrId, v: &Value) -> Result<(), SchemaError> {
             let Value::Long(n @ 0..) = v else {
                 return Err(bad(&to.ident, ":db/maxLength", v, "numbers of characters"));
             };
-            to.max_length = Some(*n as u64);
+            // 0 is no limit.
+            to.max_length = Some(*n as u64).filter(|n| *n > 0);
         }
         builtin::TUPLE_ATTRS => {
             to.value_type = Some(ValueType::Tuple);
@@ -400,9 +401,6 @@ fn consistent(new: &Attribute) -> Result<(), SchemaError> {
     let forbidden = |reason| Err(SchemaError::Forbidden { ident: new.ident.clone(), reason });
     if new.ident.name().starts_with('_') {
         return forbidden("a name that begins with _ means the reverse of an attribute");
-    }
-    if new.component && !new.is_ref() {
-        return forbidden(":db/isComponent needs {:db/valueType :db.type/ref}");
     }
     if new.tuple.is_some() && new.value_type != Some(ValueType::Tuple) {
         return forbidden("a tuple needs {:db/valueType :db.type/tuple}");

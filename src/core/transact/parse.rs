@@ -56,6 +56,9 @@ pub(super) enum OpKind {
     RetractEntity,
     Cas(AttrId, Option<Operand>, Operand),
     Ensure(Term),
+    /// What was said of an entity must not give it another one's tuple of unique values, even if
+    /// what is said next takes it away again.
+    Settle,
 }
 
 #[derive(Clone, Debug)]
@@ -122,7 +125,9 @@ pub(super) fn parse(schema: &Schema, block: u64, tx: Tx, form: &Form) -> Result<
     let names = HashMap::new();
     let known = HashMap::new();
     let tuples = identities(schema);
-    let mut parser = Parser { parsed, forms, tx, names, known, definitions: None, tuples };
+    let unique_parts = unique_parts(schema);
+    let mut parser =
+        Parser { parsed, forms, tx, names, known, definitions: None, tuples, unique_parts };
     if let Some(meta) = meta {
         parser.map_of(meta, Some(Term::Tx))?;
     }
@@ -146,6 +151,17 @@ pub(super) struct Parser<'a> {
     pub(super) definitions: Option<HashMap<Keyword, &'a Form>>,
     /// Composite tuples that identify, with their parts.
     pub(super) tuples: Vec<(AttrId, Vec<AttrId>)>,
+    /// Attributes that are part of a composite tuple that is unique.
+    unique_parts: Vec<AttrId>,
+}
+
+fn unique_parts(schema: &Schema) -> Vec<AttrId> {
+    let unique = schema.attributes().filter(|a| a.unique.is_some());
+    let parts = unique.filter_map(|a| match &a.tuple {
+        Some(TupleKind::Composite(parts)) => Some(parts.clone()),
+        _ => None,
+    });
+    parts.flatten().collect()
 }
 
 fn identities(schema: &Schema) -> Vec<(AttrId, Vec<AttrId>)> {
@@ -250,7 +266,10 @@ impl Parser<'_> {
         let e = self.entity(e)?;
         self.tell(&e);
         let v = self.operand(&attribute, v)?;
-        self.push(form, e, OpKind::Add(attribute.id, v));
+        self.push(form, e.clone(), OpKind::Add(attribute.id, v));
+        if self.unique_parts.contains(&attribute.id) {
+            self.push(form, e, OpKind::Settle);
+        }
         Ok(())
     }
 

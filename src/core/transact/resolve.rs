@@ -154,6 +154,10 @@ impl<'a> Pass<'a> {
                 own(attribute)?;
                 self.state.retract_attribute(attribute, e)
             }
+            OpKind::Settle => match self.entity(&op.e)? {
+                Some(e) => self.state.settle(e),
+                None => Ok(()),
+            },
             OpKind::Cas(a, old, new) => self.cas(op, get(*a)?, old.as_ref(), new),
             OpKind::Ensure(spec) => {
                 let e = self.strict(&op.e)?;
@@ -198,6 +202,11 @@ impl<'a> Pass<'a> {
     /// A composite tuple is written to say which entity is meant: it is what it is now, or will be
     /// at the end.
     fn claim(&mut self, op: &Op, a: &Attribute, e: EntityId, v: Value) -> Result<(), TxProblem> {
+        // What has nothing of a part is not named by the tuple.
+        let whole = matches!(&v, Value::Vector(parts) if !parts.contains(&Value::Nil));
+        if !whole {
+            return Err(TxProblem::Composite { attribute: a.ident.clone() });
+        }
         self.state.keep_tuples().map_err(|(_, problem)| problem)?;
         if self.state.one(e, a.id).as_ref() != Some(&v) {
             self.claims.push((e, a.id, v, op.span));
@@ -257,7 +266,8 @@ impl<'a> Pass<'a> {
                 let ident = super::error::name(self.state.schema, a);
                 self.bind(*slot, owner, &ident, &v)
             }
-            (Term::Slot(slot), None) => self.slot(*slot).map(drop),
+            // Something new gets its id where something is first said of it.
+            (Term::Slot(_), None) => Ok(()),
             (term, found) => {
                 let e = self.strict(term)?;
                 self.state.take(e);

@@ -217,6 +217,31 @@ impl<'a> State<'a> {
         Ok(())
     }
 
+    /// That no tuple that an entity has now is unique and another one's; tuples are not written.
+    pub(super) fn settle(&mut self, e: EntityId) -> Result<(), TxProblem> {
+        let schema = self.schema;
+        let stale: Vec<AttrId> =
+            self.stale_tuples.iter().filter(|(of, _)| *of == e).map(|(_, tuple)| *tuple).collect();
+        for attribute in stale.into_iter().filter_map(|tuple| schema.get(tuple)) {
+            // An identity that is another's means that one; it is looked at in the end.
+            let upserts = attribute.unique == Some(Unique::Identity) && self.is_new(e);
+            let Some(TupleKind::Composite(parts)) = &attribute.tuple else { continue };
+            if attribute.unique.is_none() || upserts {
+                continue;
+            }
+            let parts = parts.iter().map(|part| self.one(e, *part).unwrap_or(Value::Nil));
+            let v: Value = parts.collect::<Vec<_>>().into();
+            let key = (attribute.id, v.clone());
+            let said = self.owners.get(&key).copied();
+            let owner = said.unwrap_or_else(|| self.reads.owner(&key));
+            if let Some(owner) = owner.filter(|owner| *owner != e) {
+                let (attribute, value) = (attribute.ident.clone(), shown(&v));
+                return Err(TxProblem::Unique { attribute, value, owner });
+            }
+        }
+        Ok(())
+    }
+
     /// Facts that the database had and that hold still, and those that were said since.
     fn with_log(
         &mut self,
