@@ -35,7 +35,7 @@ pub fn run(
     expected: &Form,
 ) -> Result<After, Stop> {
     let after = transact(loaded, tx, meta)?;
-    match beside(expected, &after) {
+    match beside(expected, &loaded.names, &after) {
         Some(told) if meta.is_none() => transact(loaded, tx, Some(&told)),
         _ => Ok(after),
     }
@@ -76,7 +76,8 @@ pub fn masked(attribute: &str, value: Value) -> Value {
 fn plain(value: Value) -> Value {
     match value {
         Value::Ref(e) => Value::Long(e.0 as i64),
-        Value::Float(x) => Value::Double(f64::from(x)),
+        // As it is written: `0.1` is the same float and double.
+        Value::Float(x) => x.to_string().parse().map_or(Value::Nil, Value::Double),
         Value::BigInt(x) => i64::try_from(x.as_ref()).map_or(Value::BigInt(x), Value::Long),
         Value::Vector(items) => Value::Vector(items.iter().cloned().map(plain).collect()),
         value => value,
@@ -85,15 +86,13 @@ fn plain(value: Value) -> Value {
 
 /// Facts about the transaction that are recorded of it, and that the call does not say: they were
 /// given beside it.
-fn beside(expected: &Form, after: &After) -> Option<Form> {
+fn beside(expected: &Form, names: &load::Names, after: &After) -> Option<Form> {
     let datoms = expected.get("value")?.get("tx-data")?.as_seq()?;
-    let own = datoms.iter().filter_map(|datom| match datom.as_seq()? {
-        [e, a, v, tx, ..] if e == tx && e.as_long() == Some(after.tx as i64) => {
-            let is = |name: &String| a.as_keyword().is_some_and(|a| a.as_str() == name);
-            let told = after.facts.iter().any(|(of, name, _)| *of == after.tx && is(name));
-            (!told && !a.is_keyword("db/txInstant")).then(|| (a.clone(), v.clone()))
-        }
-        _ => None,
+    let own = datoms.iter().filter_map(|datom| {
+        let row = load::row(datom, names).ok().filter(|row| row.e == row.tx && row.e == after.tx)?;
+        let told = |(of, name, _): &Fact| *of == after.tx && name == row.a.as_str();
+        let known = row.a.as_str() == "db/txInstant" || after.facts.iter().any(told);
+        (!known).then(|| (Form::from(Value::Keyword(row.a)), Form::from(row.v)))
     });
     let own: Vec<_> = own.collect();
     let span = Default::default();

@@ -8,7 +8,7 @@ use super::xform::Xform;
 use super::{AttributeSpec, Limit, Pattern, PullError, Spec, Sub};
 use crate::db::Db;
 use crate::id::AttrId;
-use crate::schema::Attribute;
+use crate::schema::{Attribute, Flexibility};
 use crate::value::{Keyword, Value};
 
 /// How many values of a many-valued attribute come if nothing is said.
@@ -89,7 +89,9 @@ fn field(db: &Db, spec: &AttributeSpec, plans: &mut Vec<Plan>) -> Result<Field, 
     let is_id = spec.written.as_str() == "db/id";
     let is_ref = attribute.as_ref().is_some_and(|a| a.is_ref());
     let is_many = spec.reverse || attribute.as_ref().is_some_and(|a| a.many);
-    if !is_ref && attribute.is_some() {
+    // Where attributes need no description, one that has none has one value that is no entity.
+    let open = db.schema().flexibility == Flexibility::Read && !is_id;
+    if !is_ref && (attribute.is_some() || open) {
         if spec.reverse {
             return Err(wrong("the reverse of an attribute needs {:db/valueType :db.type/ref}"));
         }
@@ -100,7 +102,7 @@ fn field(db: &Db, spec: &AttributeSpec, plans: &mut Vec<Plan>) -> Result<Field, 
     if is_id && spec.sub != Sub::Nothing {
         return Err(wrong("an id refers to nothing else"));
     }
-    if matches!(spec.limit, Limit::Most(_)) && attribute.is_some() && !is_many {
+    if matches!(spec.limit, Limit::Most(_)) && (attribute.is_some() || open) && !is_many {
         return Err(wrong("a limit needs {:db/cardinality :db.cardinality/many}"));
     }
     let component = attribute.as_ref().is_some_and(|a| a.component);

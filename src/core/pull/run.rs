@@ -183,14 +183,11 @@ impl Run<'_> {
             (Below::Recursion(Some(depth)), Some(at)) => self.depth_of(node, at) >= depth as usize,
             _ => false,
         };
-        for value in values {
+        for value in values.into_iter().filter(|_| !exhausted) {
             let Value::Ref(target) = value else {
                 parts.push(Part::Value(value));
                 continue;
             };
-            if exhausted && !self.was_met(node, target) {
-                continue;
-            }
             parts.push(match field.below {
                 _ if field.source == Source::Id => Part::Value(value),
                 Below::Id => Part::Value(named(target)),
@@ -254,13 +251,18 @@ impl Run<'_> {
         self.recursion(node).any(|node| node.e == e)
     }
 
-    /// Whether an entity is this part, or one of those that it is a part of. The entity whose parts
-    /// are pulled is none: it was not pulled whole.
+    /// Whether an entity is among the wholes that this node is a part of, or the node itself.
     fn is_part_of(&self, node: usize, e: EntityId) -> bool {
-        let start = Some(&self.nodes[node]);
-        let up = |node: &&Node| node.parent.map(|parent| &self.nodes[parent as usize]);
-        let mut parts = std::iter::successors(start, up).take_while(|node| node.part);
-        parts.any(|node| node.e == e)
+        let mut node = &self.nodes[node];
+        loop {
+            if node.e == e {
+                return true;
+            }
+            match node.parent.filter(|_| node.part) {
+                Some(parent) => node = &self.nodes[parent as usize],
+                None => return false,
+            }
+        }
     }
 
     fn build(mut self, roots: usize) -> Result<Vec<Value>, PullError> {
@@ -302,6 +304,10 @@ impl Entry {
         });
         let mut values: Vec<Value> = parts.collect();
         let value = match (self.single, values.is_empty()) {
+            // There are entities, and nothing of them is asked for that they have.
+            (false, true) if !self.values.is_empty() && self.default.is_none() => {
+                Some(Value::from(values))
+            }
             (_, true) => None,
             (true, false) => values.pop(),
             (false, false) => Some(values.into()),

@@ -200,7 +200,7 @@ fn parts_come_whole() {
         &db("[[1 :part 2] [2 :part 1]]"),
         "[:part]",
         1,
-        "{:part [{:db/id 2 :part [{:db/id 1 :part [{:db/id 2}]}]}]}",
+        "{:part [{:db/id 2 :part [{:db/id 1}]}]}",
     );
 }
 

@@ -33,6 +33,9 @@ impl Parser<'_> {
         let entity_op = self.parsed.ops.len();
         self.push(form, e.clone(), OpKind::Entity(is, 0..0));
         let (mut identities, mut said) = (Vec::new(), Vec::new());
+        if form.get("db/id").is_some() {
+            self.tell(&e);
+        }
         for (key, value) in entries {
             let Some(ident) = key.as_keyword() else {
                 let expected = "the keys of a map are attributes, written as keywords";
@@ -41,11 +44,10 @@ impl Parser<'_> {
             match ident.as_str() {
                 "db/id" | "db.install/_attribute" => continue,
                 "db/ensure" => {
-                    self.tell(&e);
                     self.ensured(&e, value)?;
                     continue;
                 }
-                _ => {}
+                _ => self.tell(&e),
             }
             match reversed(ident) {
                 Some(forward) => self.reverse(&e, &forward, key, value)?,
@@ -105,7 +107,6 @@ impl Parser<'_> {
             if attribute.unique == Some(Unique::Identity) {
                 identities.push((attribute.id, operand.clone()));
             }
-            self.tell(e);
             // A place of its own for each item of a long list, the attribute's for a single one.
             let place = if items.is_some() { item } else { key };
             self.push(place, e.clone(), OpKind::Add(attribute.id, operand));

@@ -266,8 +266,7 @@ impl<'a> Pass<'a> {
                 let ident = super::error::name(self.state.schema, a);
                 self.bind(*slot, owner, &ident, &v)
             }
-            // Something new gets its id where something is first said of it.
-            (Term::Slot(_), None) => Ok(()),
+            (Term::Slot(slot), None) => self.slot(*slot).map(drop),
             (term, found) => {
                 let e = self.strict(term)?;
                 self.state.take(e);
