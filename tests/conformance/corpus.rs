@@ -19,10 +19,10 @@ pub fn run(texts: &[Text], report: &mut Report) {
 fn outcome(text: &Text) -> Outcome {
     let read = read_one(&text.text).map_err(|e| e.to_string());
     let verdict = read.and_then(|form| check_part(Part::Query, &form).map_err(|e| e.to_string()));
-    match (verdict, text.is_query) {
-        (Ok(()), true) | (Err(_), false) => Outcome::Passed,
-        (Ok(()), false) => failed("an error", "a query".to_owned()),
-        (Err(error), true) => failed("a query", error),
+    match (verdict, &text.error) {
+        (Ok(()), None) | (Err(_), Some(_)) => Outcome::Passed,
+        (Ok(()), Some(error)) => failed(error, "a query".to_owned()),
+        (Err(error), None) => failed("a query", error),
     }
 }
 

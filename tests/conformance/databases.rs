@@ -45,7 +45,7 @@ impl<'f> Databases<'f> {
         }
         let made = match self.file.dbs.get(name) {
             None => Err(format!("there is no database {name}")),
-            Some(form) => make(form),
+            Some(form) => make(form, &self.file.dbs.values().collect::<Vec<_>>()),
         };
         self.made.insert(name.to_owned(), made.clone());
         made
@@ -58,8 +58,8 @@ impl<'f> Databases<'f> {
     }
 }
 
-fn make(form: &Form) -> Result<Loaded, String> {
-    let recorded = load::Recorded::read(form)?;
+fn make(form: &Form, others: &[&Form]) -> Result<Loaded, String> {
+    let recorded = load::Recorded::read(form, others)?;
     let (db, names) = (recorded.db()?, recorded.names.clone());
     let Some(list) = form.get("steps").and_then(Form::as_seq) else {
         return Ok(Loaded { db, origin: Origin::Datoms, names });

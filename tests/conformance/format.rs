@@ -40,8 +40,8 @@ pub struct Text {
     pub suite: String,
     pub id: String,
     pub text: String,
-    /// Whether the recorded parser took it.
-    pub is_query: bool,
+    /// Why the recorded parser did not take it.
+    pub error: Option<String>,
 }
 
 /// It describes the format to people.
@@ -118,6 +118,9 @@ fn text_of(suite: &str, form: &Form, seen: &mut BTreeMap<String, usize>) -> Text
         suite: suite.to_owned(),
         id,
         text: form.get("text").and_then(Form::as_str).unwrap_or_default().to_owned(),
-        is_query: form.get("parse").is_some_and(|verdict| verdict.is_keyword("ok")),
+        error: match (form.get("parse"), form.get("edn-error")) {
+            (Some(verdict), _) if verdict.is_keyword("ok") => None,
+            (verdict, error) => Some(verdict.or(error).map(Form::to_string).unwrap_or_default()),
+        },
     }
 }

@@ -3,10 +3,11 @@
 //! **Invariant:** entities and transactions keep their numbers. Attributes that no schema describes
 //! are numbered by name, so that indexes sort as in the recorded engines.
 
+use super::schema;
 use factfs_core::datom::Datom;
 use factfs_core::db::{Db, NoNodes, Snapshot};
 use factfs_core::edn::Form;
-use factfs_core::id::{EntityId, T, TX_BASE, Tx};
+use factfs_core::id::{AttrId, EntityId, T, TX_BASE, Tx};
 use factfs_core::schema::{Attribute, Flexibility, Schema, TupleKind, ValueType, typed};
 use factfs_core::value::{Keyword, Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,13 +33,17 @@ pub struct Recorded {
     pub names: Names,
     /// Whether the rows tell the past, too.
     pub keeps_history: bool,
+    /// Whether it is itself a view of the past.
+    pub shows_ended: bool,
 }
 
 impl Recorded {
     /// Reads either style: a schema alone, or beside a configuration.
-    pub fn read(form: &Form) -> Result<Self, String> {
+    pub fn read(form: &Form, others: &[&Form]) -> Result<Self, String> {
         let nil = Form::from(Value::Nil);
         let described = form.get("schema").unwrap_or(&nil);
+        let is_unknown = described.is_keyword("host");
+        let described = if is_unknown { schema::of_whole(form, others) } else { described };
         let config = described.get("config");
         let schema = if config.is_some() { described.get("schema") } else { Some(described) };
         let is = |key: &str| {
@@ -50,11 +55,13 @@ impl Recorded {
         let names = if is("attribute-refs?") { names(datoms) } else { Names::new() };
         let rows = datoms.iter().map(|d| row(d, &names)).collect::<Result<Vec<_>, _>>()?;
         let map = schema.unwrap_or(&nil).to_value();
-        let mut schema = Schema::from_map(&map).map_err(|e| format!("schema: {e}"))?;
+        let used = rows.iter().map(|row| row.a.clone()).collect();
+        let mut schema = schema::numbered(&map, used).map_err(|e| format!("schema: {e}"))?;
         if flexibility.is_some_and(|f| f.is_keyword("write")) {
             schema.flexibility = Flexibility::Write;
         }
-        Ok(Self { schema, rows, names, keeps_history: is("keep-history?") })
+        let shows_ended = is_unknown && rows.iter().any(|row| !row.added);
+        Ok(Self { schema, rows, names, keeps_history: is("keep-history?"), shows_ended })
     }
 
     /// The schema before anything was said, the attributes that came without datoms.
@@ -91,7 +98,8 @@ impl Recorded {
         }
         let empty = Snapshot::empty(Uuid::from_u128(1), Arc::new(NoNodes), schema);
         let all: Vec<&Row> = self.rows.iter().collect();
-        Ok(Db::new(add(empty, &all)?))
+        let db = Db::new(add(empty, &all)?);
+        Ok(if self.shows_ended { db.history() } else { db })
     }
 }
 
@@ -104,7 +112,7 @@ pub fn add(mut snapshot: Snapshot, rows: &[&Row]) -> Result<Snapshot, String> {
     }
     let mut by_tx: BTreeMap<u64, Vec<Datom>> = BTreeMap::new();
     let mut next = snapshot.next_entity;
-    for row in in_order(rows) {
+    for row in rows {
         let attribute = schema.attr(row.a.as_str()).ok_or("no such attribute")?;
         let v = stored(&row.v, attribute, &schema);
         for e in [Some(EntityId(row.e)), if let Value::Ref(e) = v { Some(e) } else { None }] {
@@ -121,8 +129,9 @@ pub fn add(mut snapshot: Snapshot, rows: &[&Row]) -> Result<Snapshot, String> {
             added: row.added,
         });
     }
-    let mut instant = 0;
+    let (mut instant, mut held) = (0, BTreeSet::new());
     for (tx, datoms) in by_tx {
+        let datoms = in_order(datoms, &mut held);
         instant = instant_of(&datoms).unwrap_or(instant + 1);
         let (tx, schema) = (Tx(tx), schema.clone());
         if tx.t() == T(0) && snapshot.basis != Tx(0) {
@@ -134,6 +143,20 @@ pub fn add(mut snapshot: Snapshot, rows: &[&Row]) -> Result<Snapshot, String> {
     Ok(snapshot)
 }
 
+/// The datoms of a transaction as they were said: what held is retracted before it is added again,
+/// what did not hold is added before it is retracted.
+fn in_order(mut datoms: Vec<Datom>, held: &mut BTreeSet<(EntityId, AttrId, Value)>) -> Vec<Datom> {
+    let fact = |d: &Datom| (d.e, d.a, d.v.clone());
+    datoms.sort_by_key(|d| d.added == held.contains(&fact(d)));
+    for datom in &datoms {
+        match datom.added {
+            true => held.insert(fact(datom)),
+            false => held.remove(&fact(datom)),
+        };
+    }
+    datoms
+}
+
 fn instant_of(datoms: &[Datom]) -> Option<i64> {
     datoms.iter().filter(|d| d.e == d.tx.entity()).find_map(|d| match d.v {
         Value::Inst(ms) => Some(ms),
@@ -143,7 +166,7 @@ fn instant_of(datoms: &[Datom]) -> Option<i64> {
 
 /// The rows in the order in which they were said. A fact that one transaction both added and
 /// retracted holds after it if it held before.
-pub fn in_order<'r>(rows: &[&'r Row]) -> Vec<&'r Row> {
+pub fn rows_in_order<'r>(rows: &[&'r Row]) -> Vec<&'r Row> {
     let mut by_tx: BTreeMap<u64, Vec<&Row>> = BTreeMap::new();
     rows.iter().for_each(|row| by_tx.entry(row.tx).or_default().push(row));
     let fact = |row: &'r Row| (row.e, row.a.clone(), row.v.clone());
@@ -155,7 +178,11 @@ pub fn in_order<'r>(rows: &[&'r Row]) -> Vec<&'r Row> {
             (key, !first)
         });
         for row in &said {
-            if row.added { held.insert(fact(row)) } else { held.remove(&fact(row)) };
+            if row.added {
+                held.insert(fact(row))
+            } else {
+                held.remove(&fact(row))
+            };
         }
         ordered.extend(said);
     }

@@ -3,6 +3,7 @@
 //! **Invariant:** a reason is a mark of the case itself, or the case is listed in `decided.edn`,
 //! where the dialect was decided to be another.
 
+use super::find::foreign_functions;
 use super::format::Case;
 use factfs_core::edn::read_one;
 use factfs_core::query::is_builtin;
@@ -39,8 +40,18 @@ pub fn reason(suite: &str, case: &Case) -> Option<String> {
     if case.failed {
         return Some("failed where it was recorded".to_owned());
     }
-    let unknown = case.fns.iter().find(|name| !is_builtin(name) && *name != "pull");
+    let foreign = case.query.as_ref().filter(|_| case.op == "q").map(foreign_functions);
+    let mut called = case.fns.iter().chain(foreign.iter().flatten());
+    let unknown = called.find(|name| !is_builtin(name) && *name != "pull");
     unknown.map(|name| format!("unknown function {name}"))
+}
+
+/// The reason of a transaction whose schema names a predicate of the recorded program, if that is
+/// what its error says.
+pub fn host_predicate(error: &str) -> Option<String> {
+    let (_, rest) = error.split_once("unknown predicate ")?;
+    let name = rest.split_whitespace().next()?;
+    name.contains('/').then(|| format!("unknown function {name}"))
 }
 
 /// Why the dialect was decided to answer otherwise.

@@ -9,22 +9,15 @@ use factfs_core::datom::{Datom, Order};
 use factfs_core::db::{Db, NoNodes, Snapshot};
 use factfs_core::edn::Form;
 use factfs_core::id::{AttrId, TX_BASE};
-use factfs_core::schema::{Flexibility, builtin};
+use factfs_core::schema::builtin;
 use factfs_core::transact::{TxOptions, prepare};
-use factfs_core::value::{Keyword, Uuid, Value};
+use factfs_core::value::{Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The database after all steps.
 pub fn run(recorded: &Recorded, steps: &[Form]) -> Result<Db, String> {
-    let mut schema = recorded.first_schema();
-    // Where attributes need no schema they are numbered by name, as in the recorded indexes.
-    let used: BTreeSet<&Keyword> = recorded.rows.iter().map(|row| &row.a).collect();
-    for ident in used.iter().filter(|_| recorded.schema.flexibility == Flexibility::Read) {
-        if recorded.schema.attr(ident.as_str()).is_none() {
-            schema.ensure(0, ident).map_err(|e| e.to_string())?;
-        }
-    }
+    let schema = recorded.first_schema();
     let mut snapshot = Snapshot::empty(Uuid::from_u128(1), Arc::new(NoNodes), schema);
     if !recorded.names.is_empty() {
         let first = recorded.rows.iter().filter(|row| row.tx == TX_BASE);

@@ -89,7 +89,8 @@ fn plain(value: Value) -> Value {
 fn beside(expected: &Form, names: &load::Names, after: &After) -> Option<Form> {
     let datoms = expected.get("value")?.get("tx-data")?.as_seq()?;
     let own = datoms.iter().filter_map(|datom| {
-        let row = load::row(datom, names).ok().filter(|row| row.e == row.tx && row.e == after.tx)?;
+        let row =
+            load::row(datom, names).ok().filter(|row| row.e == row.tx && row.e == after.tx)?;
         let told = |(of, name, _): &Fact| *of == after.tx && name == row.a.as_str();
         let known = row.a.as_str() == "db/txInstant" || after.facts.iter().any(told);
         (!known).then(|| (Form::from(Value::Keyword(row.a)), Form::from(row.v)))
@@ -131,10 +132,14 @@ fn same_facts(loaded: &Loaded, datoms: &[Form], after: &After) -> Result<(), Str
     let rows = datoms.iter().map(|datom| load::row(datom, &loaded.names));
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     let mut wanted: BTreeSet<Fact> = BTreeSet::new();
-    for row in load::in_order(&rows.iter().collect::<Vec<_>>()) {
+    for row in load::rows_in_order(&rows.iter().collect::<Vec<_>>()) {
         let v = masked(row.a.as_str(), plain(row.v.clone()));
         let fact = (row.e, row.a.as_str().to_owned(), v);
-        if row.added { wanted.insert(fact) } else { wanted.remove(&fact) };
+        if row.added {
+            wanted.insert(fact)
+        } else {
+            wanted.remove(&fact)
+        };
     }
     let instants = wanted.iter().any(|(_, a, _)| a == "db/txInstant");
     let got: BTreeSet<Fact> =

@@ -5,8 +5,8 @@
 
 use super::{Db, DbError};
 use crate::datom::{Datom, KeyRange, Order, Probe, Side, Slice};
-use crate::id::{AttrId, EntityId};
-use crate::schema::{Attribute, typed};
+use crate::id::EntityId;
+use crate::schema::{Attribute, Flexibility, typed};
 use crate::value::Value;
 use std::sync::Arc;
 
@@ -19,26 +19,21 @@ impl Db {
     /// The datoms that begin with these components, in the order of the index; none where an
     /// entity is named that is not there.
     pub fn datoms_of(&self, order: Order, components: &[Value]) -> Result<Vec<Datom>, DbError> {
-        match self.place(order, components)? {
-            None => Ok(Vec::new()),
-            Some((from, exact)) => {
-                let to = Probe { side: Side::After, ..from.clone() };
-                let datoms = self.between(order, from, to)?;
-                Ok(datoms.into_iter().filter(|datom| exact.is_none_or(|e| datom.e == e)).collect())
-            }
-        }
+        let Some(from) = self.place(order, components)? else { return Ok(Vec::new()) };
+        let to = Probe { side: Side::After, ..from.clone() };
+        self.between(order, from, to)
     }
 
     /// All datoms from these components on.
     pub fn seek_datoms(&self, order: Order, components: &[Value]) -> Result<Vec<Datom>, DbError> {
-        let from = self.place(order, components)?.map(|(from, _)| from);
-        self.between(order, from.unwrap_or_else(|| end(Side::Before)), end(Side::After))
+        let Some(from) = self.place(order, components)? else { return Ok(Vec::new()) };
+        self.between(order, from, end(Side::After))
     }
 
     /// All datoms from these components back to the first one.
     pub fn rseek_datoms(&self, order: Order, components: &[Value]) -> Result<Vec<Datom>, DbError> {
-        let to = self.place(order, components)?.map(|(from, _)| from);
-        let to = to.map_or_else(|| end(Side::After), |to| Probe { side: Side::After, ..to });
+        let Some(to) = self.place(order, components)? else { return Ok(Vec::new()) };
+        let to = Probe { side: Side::After, ..to };
         let mut datoms = self.between(order, end(Side::Before), to)?;
         datoms.reverse();
         Ok(datoms)
@@ -64,13 +59,9 @@ impl Db {
         Ok(slices.iter().flatten().flat_map(Slice::datoms).collect())
     }
 
-    /// Before the first datom that begins so, and the entity if one stands after a value, which
-    /// no place in an index tells; `None` where an entity is named that is not there.
-    fn place(
-        &self,
-        order: Order,
-        components: &[Value],
-    ) -> Result<Option<(Probe, Option<EntityId>)>, DbError> {
+    /// Before the first datom that begins so; `None` where an entity is named that is not there, or
+    /// an attribute that nobody used yet.
+    fn place(&self, order: Order, components: &[Value]) -> Result<Option<Probe>, DbError> {
         let named = |at: usize| components.get(at).filter(|value| !matches!(value, Value::Nil));
         let [e, a, v] = match order {
             Order::Eavt => [0, 1, 2],
@@ -78,25 +69,24 @@ impl Db {
             Order::Avet => [2, 0, 1],
         };
         let (e, a, v) = (named(e), named(a), named(v));
-        let attribute = a.map(|a| self.attribute_of(a)).transpose()?;
+        let attribute = match a.map(|a| self.attribute_of(a)).transpose() {
+            Err(DbError::UnknownAttribute { .. })
+                if self.schema().flexibility == Flexibility::Read =>
+            {
+                return Ok(None);
+            }
+            attribute => attribute?,
+        };
         if let (Order::Avet, Some(attribute)) = (order, attribute) {
             self.in_avet(attribute)?;
         }
-        let e = match e {
-            None => None,
-            Some(e) => match self.entity_of(e)? {
-                None => return Ok(None),
-                found => found,
-            },
+        let e = match e.map(|e| self.entity_of(e)).transpose()? {
+            Some(None) => return Ok(None),
+            found => found.flatten(),
         };
         let value = |(a, v): (&Arc<Attribute>, &Value)| self.value_in(a, v);
         let v = attribute.zip(v).map(value).transpose()?;
-        let (e, exact) = match order {
-            Order::Avet => (None, e),
-            _ => (e, None),
-        };
-        let a: Option<AttrId> = attribute.map(|a| a.id);
-        Ok(Some((Probe { e, a, v, side: Side::Before }, exact)))
+        Ok(Some(Probe { e, a: attribute.map(|a| a.id), v, side: Side::Before }))
     }
 
     fn in_avet<'a>(&self, attribute: &'a Arc<Attribute>) -> Result<&'a Arc<Attribute>, DbError> {
@@ -129,7 +119,8 @@ impl Db {
     /// A value as the attribute holds it: of a ref, the entity that is named.
     fn value_in(&self, attribute: &Attribute, value: &Value) -> Result<Value, DbError> {
         if !attribute.is_ref() {
-            return Ok(typed(value.clone(), attribute.value_type));
+            let value = typed(value.clone(), attribute.value_type);
+            return Ok(if let Value::List(items) = value { Value::Vector(items) } else { value });
         }
         let nobody = || DbError::NoSuchEntity { what: crate::edn::to_string(value) };
         self.entity_of(value)?.map(Value::Ref).ok_or_else(nobody)

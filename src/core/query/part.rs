@@ -30,13 +30,13 @@ pub enum Part {
 /// Checks the syntax of a part of a query.
 pub fn check_part(part: Part, form: &Form) -> Result<(), QueryError> {
     match part {
-        Part::Query => parse::parse_query(form).map(drop),
+        Part::Query => parse::check_query(form),
         Part::Find => parse::check_find(form),
         Part::With => parse::check_with(form),
         Part::In => parse::check_in(form),
         Part::Binding => parse::parse_binding(form).map(drop),
         Part::Clause => parse::check_clause(form),
-        Part::Rules => parse::parse_rules(form).map(drop),
+        Part::Rules => parse::check_rules(form),
     }
 }
 

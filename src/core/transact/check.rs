@@ -1,8 +1,9 @@
 //! Whether a value fits its attribute, and the one conversion each type allows.
 //!
 //! **Invariant:** a conversion never changes the number that was written, but for a decimal literal
-//! that becomes the nearest 32-bit float. An integer that fits is taken for long or bigint, whichever
-//! way it is written, and a float for a double; nothing else is converted: `1` is no double.
+//! that becomes the nearest 32-bit float. An integer that fits is taken for long or bigint,
+//! whichever way it is written, and a float for a double; nothing else is converted: `1` is no
+//! double.
 
 use super::error::{TxProblem, shown};
 use crate::id::EntityId;

@@ -191,7 +191,8 @@ impl<'a> State<'a> {
         self.datoms.push(Datom { e, a: a.id, v, tx: self.tx, added });
     }
 
-    /// Brings composite tuples up to what their parts are now; an error is with the entity at fault.
+    /// Brings composite tuples up to what their parts are now; an error is with the entity at
+    /// fault.
     pub(super) fn keep_tuples(&mut self) -> Result<(), (EntityId, TxProblem)> {
         let schema = self.schema;
         let mut stale = std::mem::take(&mut self.stale_tuples);

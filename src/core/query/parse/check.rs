@@ -4,6 +4,7 @@
 //! same error each time.
 
 use super::is_var;
+use super::later::Later;
 use crate::query::ast::{
     Clause, ClauseKind, FindKind, InputDecl, PatternTerm, QueryAst, Shape, Term,
 };
@@ -14,12 +15,13 @@ use crate::value::Symbol;
 use std::collections::BTreeSet;
 
 /// Checks a whole query.
-pub fn check(query: &QueryAst) -> Result<(), QueryError> {
+pub fn check(query: &QueryAst, later: &mut Later) -> Result<(), QueryError> {
     check_inputs(query)?;
-    check_clauses(&query.clauses, &input_vars(query))?;
-    check_vars(query)?;
+    check_clauses(&query.clauses, &input_vars(query), later)?;
+    check_vars(query, later)?;
+    check_with(query)?;
     check_keys(query)?;
-    check_sources(query)
+    check_sources(query, later)
 }
 
 /// Refuses a query that is longer than anybody writes: what is planned and run together should be
@@ -71,24 +73,36 @@ fn input_vars(query: &QueryAst) -> BTreeSet<Symbol> {
     vars.into_iter().cloned().collect()
 }
 
-/// The variables that clauses and inputs can bind.
-fn known_vars(query: &QueryAst) -> BTreeSet<Symbol> {
+/// The variables of inputs and of clauses, those that are bound outside a `not`, or all.
+fn known_vars(query: &QueryAst, all: bool) -> BTreeSet<Symbol> {
     let mut vars = Vec::new();
-    query.clauses.iter().for_each(|c| c.kind.visible(&mut vars));
+    let clauses = query.clauses.iter();
+    clauses.for_each(|c| if all { c.kind.mentioned(&mut vars) } else { c.kind.visible(&mut vars) });
     let mut known = input_vars(query);
     known.extend(vars.into_iter().cloned());
     known
 }
 
-fn check_vars(query: &QueryAst) -> Result<(), QueryError> {
-    let known = known_vars(query);
-    let find = query.find.iter().map(|e| (e.var(), &e.place));
+fn check_vars(query: &QueryAst, later: &mut Later) -> Result<(), QueryError> {
+    later.or(check_known(query, &known_vars(query, false)), ());
+    check_known(query, &known_vars(query, true))
+}
+
+fn check_known(query: &QueryAst, known: &BTreeSet<Symbol>) -> Result<(), QueryError> {
+    let find = query.find.iter().map(|e| (e.var(), &e.place)).filter(|(v, _)| v.as_str() != "_");
     let with = query.with.iter().map(|v| (v, &query.place));
     let missing: Vec<_> = find.chain(with).filter(|(var, _)| !known.contains(*var)).collect();
-    if let Some((var, place)) = missing.first() {
-        let vars = missing.iter().map(|(var, _)| var.to_string()).collect();
-        let nearest = nearest(var.as_str(), known.iter().map(|v| v.as_str()));
-        return Err(QueryError::UnknownVars { vars, nearest, at: (*place).clone() });
+    let Some((var, place)) = missing.first() else { return Ok(()) };
+    let vars = missing.iter().map(|(var, _)| var.to_string()).collect();
+    let nearest = nearest(var.as_str(), known.iter().map(|v| v.as_str()));
+    Err(QueryError::UnknownVars { vars, nearest, at: (*place).clone() })
+}
+
+fn check_with(query: &QueryAst) -> Result<(), QueryError> {
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = query.with.iter().find(|var| !seen.insert(*var)) {
+        let expected = format!("`:with` names {twice} more than once");
+        return Err(QueryError::Syntax { expected, at: query.place.clone() });
     }
     let found = |var: &&Symbol| query.find.iter().any(|e| e.var() == *var);
     match query.with.iter().find(found) {
@@ -113,7 +127,7 @@ fn check_keys(query: &QueryAst) -> Result<(), QueryError> {
     Ok(())
 }
 
-fn check_sources(query: &QueryAst) -> Result<(), QueryError> {
+fn check_sources(query: &QueryAst, later: &mut Later) -> Result<(), QueryError> {
     let source = |i: &InputDecl| match i {
         InputDecl::Source(name) => Some(name.clone()),
         _ => None,
@@ -123,14 +137,22 @@ fn check_sources(query: &QueryAst) -> Result<(), QueryError> {
     query.clauses.iter().for_each(|clause| used_sources(clause, false, &mut used));
     for element in &query.find {
         if let FindKind::Pull { source, .. } = &element.kind {
-            used.push((source.clone().unwrap_or_else(|| Symbol::new("$")), &element.place));
+            let name = source.clone().unwrap_or_else(|| Symbol::new("$"));
+            used.push(Used { name, at: &element.place, is_written: source.is_some() });
         }
     }
-    if let Some((name, at)) = used.into_iter().find(|(name, _)| !known.contains(name)) {
-        let nearest = nearest(name.as_str(), known.iter().map(Symbol::as_str));
-        return Err(QueryError::UnknownSource { name: name.to_string(), nearest, at: at.clone() });
+    let unknown = |used: &Used<'_>| {
+        let nearest = nearest(used.name.as_str(), known.iter().map(Symbol::as_str));
+        let (name, at) = (used.name.to_string(), used.at.clone());
+        QueryError::UnknownSource { name, nearest, at }
+    };
+    for used in used.iter().filter(|used| !known.contains(&used.name)) {
+        if used.is_written {
+            return Err(unknown(used));
+        }
+        later.note(unknown(used));
     }
-    check_named(query)
+    check_named(query, later)
 }
 
 /// Whether anything reads the source `$`.
@@ -138,11 +160,11 @@ pub fn reads_default(query: &QueryAst) -> bool {
     let mut used = Vec::new();
     query.clauses.iter().for_each(|clause| used_sources(clause, false, &mut used));
     let pulls = query.find.iter().any(|e| matches!(e.kind, FindKind::Pull { source: None, .. }));
-    pulls || used.iter().any(|(name, _)| name.as_str() == "$")
+    pulls || used.iter().any(|used| used.name.as_str() == "$")
 }
 
 /// Rules and pull patterns that `:in` should declare.
-fn check_named(query: &QueryAst) -> Result<(), QueryError> {
+fn check_named(query: &QueryAst, later: &mut Later) -> Result<(), QueryError> {
     let has_rules = query.inputs.iter().any(|i| matches!(i, InputDecl::Rules));
     if let Some(call) = query.clauses.iter().find_map(first_rule).filter(|_| !has_rules) {
         let expected = "a rule is called, and `:in` has no %".to_owned();
@@ -163,7 +185,7 @@ fn check_named(query: &QueryAst) -> Result<(), QueryError> {
         };
         if let Some(name) = names.into_iter().find(|name| !declared(name)) {
             let (name, at) = (name.to_string(), element.place.clone());
-            return Err(QueryError::UnknownName { what, name, nearest: None, at });
+            later.note(QueryError::UnknownName { what, name, nearest: None, at });
         }
     }
     Ok(())
@@ -197,11 +219,20 @@ fn first_rule(clause: &Clause) -> Option<&Clause> {
     }
 }
 
+/// A source that is read, by its name or by default.
+struct Used<'a> {
+    name: Symbol,
+    at: &'a Place,
+    is_written: bool,
+}
+
 /// The sources a clause reads; `inherited` says whether an enclosing form names the default.
-fn used_sources<'a>(clause: &'a Clause, inherited: bool, out: &mut Vec<(Symbol, &'a Place)>) {
+fn used_sources<'a>(clause: &'a Clause, inherited: bool, out: &mut Vec<Used<'a>>) {
     let mut prefix = |source: &Option<Symbol>, is_read: bool| match source {
-        Some(name) => out.push((name.clone(), &clause.place)),
-        None if is_read && !inherited => out.push((Symbol::new("$"), &clause.place)),
+        Some(name) => out.push(Used { name: name.clone(), at: &clause.place, is_written: true }),
+        None if is_read && !inherited => {
+            out.push(Used { name: Symbol::new("$"), at: &clause.place, is_written: false });
+        }
         None => {}
     };
     match &clause.kind {
@@ -210,7 +241,7 @@ fn used_sources<'a>(clause: &'a Clause, inherited: bool, out: &mut Vec<(Symbol, 
         ClauseKind::Predicate(call) | ClauseKind::Function(call, _) => {
             for arg in &call.args {
                 if let Term::Source(name) = arg {
-                    out.push((name.clone(), &clause.place));
+                    out.push(Used { name: name.clone(), at: &clause.place, is_written: true });
                 }
             }
         }
@@ -227,24 +258,42 @@ fn used_sources<'a>(clause: &'a Clause, inherited: bool, out: &mut Vec<(Symbol, 
     }
 }
 
-/// Checks that the branches of each `or` agree on their variables, but for those that are bound
-/// anyway.
-pub fn check_clauses(clauses: &[Clause], inputs: &BTreeSet<Symbol>) -> Result<(), QueryError> {
+/// Checks that each `not` and `or` has variables, and that the branches of each `or` agree on them,
+/// but for those that are bound anyway.
+pub fn check_clauses(
+    clauses: &[Clause],
+    inputs: &BTreeSet<Symbol>,
+    later: &mut Later,
+) -> Result<(), QueryError> {
     for clause in clauses {
         match &clause.kind {
-            ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => {
-                check_clauses(clauses, inputs)?
+            ClauseKind::Not { join, clauses, .. } => {
+                check_join(clause, join.is_some())?;
+                check_clauses(clauses, inputs, later)?;
             }
+            ClauseKind::Optional { clauses, .. } => check_clauses(clauses, inputs, later)?,
             ClauseKind::Or { join, branches, .. } => {
-                branches.iter().try_for_each(|branch| check_clauses(branch, inputs))?;
+                check_join(clause, join.is_some())?;
+                branches.iter().try_for_each(|branch| check_clauses(branch, inputs, later))?;
                 if join.is_none() {
-                    check_branches(clause, branches, inputs)?;
+                    later.or(check_branches(clause, branches, inputs), ());
                 }
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// A form that shares no variable with its surroundings says nothing about them.
+fn check_join(clause: &Clause, is_listed: bool) -> Result<(), QueryError> {
+    let mut vars = Vec::new();
+    clause.kind.mentioned(&mut vars);
+    if is_listed || !vars.is_empty() {
+        return Ok(());
+    }
+    let expected = "it needs a variable to join on".to_owned();
+    Err(QueryError::Syntax { expected, at: clause.place.clone() })
 }
 
 fn check_branches(

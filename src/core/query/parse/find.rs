@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** an aggregate that comes out exists and takes that many arguments.
 
+use super::later::Later;
 use super::section::Sections;
 use super::{constant, is_plain, is_source, is_var};
 use crate::edn::Form;
@@ -11,7 +12,10 @@ use crate::query::functions::aggregate;
 use crate::value::Symbol;
 
 /// Shape and elements of `:find`.
-pub fn parse_find(sections: &Sections<'_>) -> Result<(Shape, Vec<FindElement>), QueryError> {
+pub fn parse_find(
+    sections: &Sections<'_>,
+    later: &mut Later,
+) -> Result<(Shape, Vec<FindElement>), QueryError> {
     let items = sections.get("find");
     let (shape, elements) = match items {
         [] => return Err(QueryError::syntax("a query needs :find", sections.whole)),
@@ -26,10 +30,11 @@ pub fn parse_find(sections: &Sections<'_>) -> Result<(Shape, Vec<FindElement>), 
         },
         items => (Shape::Relation, items),
     };
-    Ok((shape, elements.iter().map(element).collect::<Result<_, _>>()?))
+    let elements = elements.iter().map(|form| element(form, later));
+    Ok((shape, elements.collect::<Result<_, _>>()?))
 }
 
-fn element(form: &Form) -> Result<FindElement, QueryError> {
+fn element(form: &Form, later: &mut Later) -> Result<FindElement, QueryError> {
     let place = Place::of(form);
     if let Some(symbol) = form.as_symbol().filter(|s| is_var(s.as_str())) {
         return Ok(FindElement { kind: FindKind::Var(symbol.clone()), place });
@@ -40,11 +45,11 @@ fn element(form: &Form) -> Result<FindElement, QueryError> {
     let name = head.as_symbol().filter(|s| is_plain(s.as_str())).ok_or_else(wrong)?;
     let kind = match name.as_str() {
         "pull" => pull(form, args)?,
-        "aggregate" => {
-            let what = "an aggregate from :in".to_owned();
-            return Err(QueryError::Unsupported { what, at: place });
+        _ if args.is_empty() => return Err(wrong()),
+        _ => {
+            later.or(check_call(form, name, args), ());
+            call(name, args)
         }
-        _ => call(form, name, args)?,
     };
     Ok(FindElement { kind, place })
 }
@@ -69,27 +74,44 @@ fn pull(form: &Form, args: &[Form]) -> Result<FindKind, QueryError> {
     Ok(FindKind::Pull { source, var, pattern })
 }
 
-fn call(form: &Form, name: &Symbol, args: &[Form]) -> Result<FindKind, QueryError> {
+/// An aggregate, whether there is one of this name or not. Without a variable at its end it is none
+/// of ours, and has the last of its variables.
+fn call(name: &Symbol, args: &[Form]) -> FindKind {
+    let arg = |form: &Form| match form.as_symbol() {
+        Some(name) if is_var(name.as_str()) => Term::Var(name.clone()),
+        _ => Term::Const(constant(form)),
+    };
+    let mut args: Vec<_> = args.iter().map(arg).collect();
+    let last = args.iter().rposition(|arg| matches!(arg, Term::Var(_)));
+    match last.map(|at| args.remove(at)) {
+        Some(Term::Var(var)) => FindKind::Aggregate { name: name.clone(), args, var },
+        _ => FindKind::Aggregate { name: name.clone(), args, var: Symbol::new("_") },
+    }
+}
+
+fn check_call(form: &Form, name: &Symbol, args: &[Form]) -> Result<(), QueryError> {
     let at = || Place::of(form);
-    let wrong = || QueryError::syntax("an aggregate is (name ?x) or (name n ?x)", form);
-    let (last, first) = args.split_last().ok_or_else(wrong)?;
-    let var = last.as_symbol().filter(|s| is_var(s.as_str())).ok_or_else(wrong)?.clone();
+    if name.as_str() == "aggregate" {
+        let what = "an aggregate from :in".to_owned();
+        return Err(QueryError::Unsupported { what, at: at() });
+    }
+    let last = args.last().and_then(Form::as_symbol).filter(|s| is_var(s.as_str()));
+    if last.is_none() {
+        return Err(QueryError::syntax("an aggregate is (name ?x) or (name n ?x)", form));
+    }
     let Some(known) = aggregate::find(name.as_str()) else {
         let nearest = nearest(name.as_str(), aggregate::names());
         let name = name.to_string();
         return Err(QueryError::UnknownName { what: "aggregate", name, nearest, at: at() });
     };
-    let arg = |form: &Form| match form.as_symbol() {
-        Some(name) if is_var(name.as_str()) => Term::Var(name.clone()),
-        _ => Term::Const(constant(form)),
-    };
-    let args: Vec<_> = first.iter().map(arg).collect();
-    if !known.takes(&args) {
-        let expected = known.usage().to_owned();
-        let (name, got) = (name.to_string(), first.len() + 1);
-        return Err(QueryError::Arity { what: "aggregate", name, expected, got, at: at() });
+    match call(name, args) {
+        FindKind::Aggregate { args: given, .. } if !known.takes(&given) => {
+            let expected = known.usage().to_owned();
+            let (name, got) = (name.to_string(), args.len());
+            Err(QueryError::Arity { what: "aggregate", name, expected, got, at: at() })
+        }
+        _ => Ok(()),
     }
-    Ok(FindKind::Aggregate { name: name.clone(), args, var })
 }
 
 /// `:keys`, `:strs` or `:syms`.
@@ -101,8 +123,9 @@ pub fn parse_keys(s: &Sections<'_>) -> Result<Option<(KeyKind, Vec<Symbol>)>, Qu
         return Err(QueryError::syntax("one of :keys, :strs and :syms may stand", s.whole));
     }
     let symbol = |form: &Form| {
+        let keyword = || form.as_keyword().map(|name| Symbol::new(name.as_str()));
         let wrong = || QueryError::syntax(format!("`:{name}` takes symbols"), form);
-        form.as_symbol().cloned().ok_or_else(wrong)
+        form.as_symbol().cloned().or_else(keyword).ok_or_else(wrong)
     };
     Ok(Some((kind, s.get(name).iter().map(symbol).collect::<Result<_, _>>()?)))
 }

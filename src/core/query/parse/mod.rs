@@ -8,49 +8,75 @@ mod binding;
 mod check;
 mod clause;
 mod find;
+mod later;
 mod section;
 
 pub use binding::parse_binding;
-pub use clause::parse_rules;
 
-use super::ast::{InputDecl, QueryAst};
+use super::ast::{InputDecl, QueryAst, RuleDef};
 use super::error::{Place, QueryError};
 use crate::edn::Form;
 use crate::value::{Symbol, Value};
+use later::Later;
 use section::Sections;
+use std::collections::BTreeSet;
 
 /// The query that a form means: a vector, a map, or a string of either; a quote before it is
 /// ignored.
 pub fn parse_query(form: &Form) -> Result<QueryAst, QueryError> {
+    let mut later = Later::default();
+    let query = read(form, &mut later);
+    later.first(query)
+}
+
+/// Checks that a form is a query by its syntax.
+pub fn check_query(form: &Form) -> Result<(), QueryError> {
+    read(form, &mut Later::default()).map(drop)
+}
+
+/// The rules that a value of `%` means.
+pub fn parse_rules(form: &Form) -> Result<Vec<RuleDef>, QueryError> {
+    let mut later = Later::default();
+    let rules = clause::parse_rules(form, &mut later);
+    later.first(rules)
+}
+
+/// Checks that a form is rules by its syntax.
+pub fn check_rules(form: &Form) -> Result<(), QueryError> {
+    clause::parse_rules(form, &mut Later::default()).map(drop)
+}
+
+fn read(form: &Form, later: &mut Later) -> Result<QueryAst, QueryError> {
     let form = form.unquoted();
     if let Some(text) = form.as_str() {
-        return parse_query(&crate::edn::read_one(text)?);
+        return read(&crate::edn::read_one(text)?, later);
     }
-    let sections = Sections::split(form)?;
-    let (shape, find) = find::parse_find(&sections)?;
+    let sections = Sections::split(form, later)?;
+    let (shape, find) = find::parse_find(&sections, later)?;
+    let order_by = find::parse_order(sections.get("order-by"), &find);
     let mut query = QueryAst {
         needs_no_input: false,
         keys: find::parse_keys(&sections)?,
         with: symbols(&sections, "with", is_var)?,
         inputs: parse_inputs(&sections)?,
-        clauses: clause::parse_clauses(sections.get("where"))?,
-        order_by: find::parse_order(sections.get("order-by"), &find)?,
-        limit: number(&sections, "limit")?,
-        offset: number(&sections, "offset")?.unwrap_or(0),
-        timeout_ms: number(&sections, "timeout")?,
+        clauses: clause::parse_clauses(sections.get("where"), later)?,
+        order_by: later.or(order_by, Vec::new()),
+        limit: later.or(number(&sections, "limit"), None),
+        offset: later.or(number(&sections, "offset"), None).unwrap_or(0),
+        timeout_ms: later.or(number(&sections, "timeout"), None),
         place: Place::of(form),
         shape,
         find,
     };
     check::check_count(&query)?;
-    check::check(&query)?;
+    check::check(&query, later)?;
     query.needs_no_input = !sections.has("in") && !check::reads_default(&query);
     Ok(query)
 }
 
 /// Checks what stands after `:find`.
 pub fn check_find(form: &Form) -> Result<(), QueryError> {
-    find::parse_find(&Sections::one("find", form)).map(drop)
+    find::parse_find(&Sections::one("find", form), &mut Later::default()).map(drop)
 }
 
 /// Checks what stands after `:with`.
@@ -65,7 +91,8 @@ pub fn check_in(form: &Form) -> Result<(), QueryError> {
 
 /// Checks one clause.
 pub fn check_clause(form: &Form) -> Result<(), QueryError> {
-    clause::parse_clauses(std::slice::from_ref(form)).map(drop)
+    let clauses = clause::parse_clauses(std::slice::from_ref(form), &mut Later::default())?;
+    check::check_clauses(&clauses, &BTreeSet::new(), &mut Later::default())
 }
 
 fn symbols(s: &Sections<'_>, name: &str, ok: fn(&str) -> bool) -> Result<Vec<Symbol>, QueryError> {
@@ -95,9 +122,10 @@ fn number(sections: &Sections<'_>, name: &str) -> Result<Option<u64>, QueryError
     match sections.get(name) {
         [] => Ok(None),
         [form] if form.is_nil() => Ok(None),
-        [form] => match form.as_long().and_then(|n| u64::try_from(n).ok()) {
-            Some(n) => Ok(Some(n)),
-            None => Err(QueryError::syntax(format!("`:{name}` takes a number from 0"), form)),
+        // A negative number is none, as in the systems that queries come from.
+        [form] => match form.as_long() {
+            Some(n) => Ok(u64::try_from(n).ok()),
+            None => Err(QueryError::syntax(format!("`:{name}` takes a number"), form)),
         },
         [_, second, ..] => Err(QueryError::syntax(format!("`:{name}` takes one number"), second)),
     }

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** each section stands at most once, and its name is one of the dialect's.
 
+use super::later::Later;
 use crate::edn::Form;
 use crate::query::error::{QueryError, nearest};
 
@@ -17,15 +18,15 @@ pub struct Sections<'a> {
 
 impl<'a> Sections<'a> {
     /// Cuts a vector at its keywords; takes a map as it is.
-    pub fn split(form: &'a Form) -> Result<Self, QueryError> {
+    pub fn split(form: &'a Form, later: &mut Later) -> Result<Self, QueryError> {
         let mut sections = Self { whole: form, named: Vec::new() };
         if let Some(entries) = form.as_map() {
             for (key, value) in entries {
                 let items = value.as_seq().unwrap_or(std::slice::from_ref(value));
-                sections.add(key, items)?;
+                sections.add(key, items, later)?;
             }
         } else if let Some(items) = form.as_seq() {
-            sections.cut(items)?;
+            sections.cut(items, later)?;
         } else {
             return Err(QueryError::syntax("a query is a vector or a map", form));
         }
@@ -38,24 +39,29 @@ impl<'a> Sections<'a> {
         Self { whole: form, named: vec![(name, items)] }
     }
 
-    fn cut(&mut self, items: &'a [Form]) -> Result<(), QueryError> {
+    fn cut(&mut self, items: &'a [Form], later: &mut Later) -> Result<(), QueryError> {
         let mut rest = items;
         while let Some((key, after)) = rest.split_first() {
-            let end = after.iter().position(is_section).unwrap_or(after.len());
-            self.add(key, &after[..end])?;
+            // Keys may be written as keywords.
+            let names = ["keys", "strs", "syms"].iter().any(|name| key.is_keyword(name));
+            let ends = |form: &Form| is_section(form) && (!names || is_known(form));
+            let end = after.iter().position(ends).unwrap_or(after.len());
+            self.add(key, &after[..end], later)?;
             rest = &after[end..];
         }
         Ok(())
     }
 
-    fn add(&mut self, key: &Form, items: &'a [Form]) -> Result<(), QueryError> {
+    fn add(&mut self, key: &Form, items: &'a [Form], later: &mut Later) -> Result<(), QueryError> {
         let Some(keyword) = key.as_keyword() else {
             return Err(QueryError::syntax("a section begins with a keyword like :find", key));
         };
         let Some(name) = NAMES.iter().find(|name| **name == keyword.as_str()) else {
             let hint = nearest(keyword.as_str(), NAMES.into_iter());
             let hint = hint.map_or_else(String::new, |n| format!(" (did you mean :{n}?)"));
-            return Err(QueryError::syntax(format!("a query has no section {keyword}{hint}"), key));
+            let expected = format!("a query has no section {keyword}{hint}");
+            later.note(QueryError::syntax(expected, key));
+            return Ok(());
         };
         if self.has(name) {
             return Err(QueryError::syntax(format!("{keyword} stands here a second time"), key));
@@ -73,6 +79,10 @@ impl<'a> Sections<'a> {
     pub fn get(&self, name: &str) -> &'a [Form] {
         self.named.iter().find(|(n, _)| *n == name).map_or(&[], |(_, items)| items)
     }
+}
+
+fn is_known(form: &Form) -> bool {
+    form.as_keyword().is_some_and(|k| NAMES.contains(&k.as_str()))
 }
 
 /// Keywords at the top begin sections, but for the directions of `:order-by`.
