@@ -100,7 +100,9 @@ fn patterns_nest_in_both_directions() {
     );
     check(&people(), "[{:_boss [:name]}]", 1, "{:_boss [{:name \"Bob\"} {:name \"Cid\"}]}");
     check(&people(), "[:_friend]", 2, "{:_friend [{:db/id 1}]}");
-    check(&people(), "[:name {:friend [:aka]}]", 1, "{:name \"Ann\"}");
+    check(&people(), "[:name {:friend [:aka]}]", 1, "{:name \"Ann\" :friend []}");
+    check(&people(), "[:name {:boss [:aka]}]", 3, "{:name \"Cid\" :boss {:aka [\"A\" \"B\"]}}");
+    check(&people(), "[:name {:boss [:part]} {:friend [:aka]}]", 3, "{:name \"Cid\"}");
 }
 
 #[test]

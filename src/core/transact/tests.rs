@@ -531,7 +531,7 @@ fn errors_name_the_form_and_what_was_meant() {
         assert!(error.to_string().contains(message), "{error}");
     }
     let db = strict("[{:db/ident :x :db/valueType :db.type/string}]");
-    let error = tx(&db, "[{:x \"a\"}\n {:db/ident :x :db/isComponent true}]").unwrap_err();
+    let error = tx(&db, "[{:x \"a\"}\n {:db/ident :x :db/cardinality :some}]").unwrap_err();
     assert_eq!(error.span.map(|s| s.line), Some(2), "{error}");
 }
 
@@ -571,7 +571,7 @@ fn arrays_are_values() {
     );
     refused(&db, "[{:f [1.0 2.0 3.0 4.0]}]", TxErrorKind::Constraint, "at most 3 numbers, not 4");
     refused(&db, "[{:f [\"x\"]}]", TxErrorKind::WrongType, "takes a float-array");
-    refused(&db, "[{:b #bytes \"ffff\"}]", TxErrorKind::Constraint, "at most 1 bytes, not 2");
+    refused(&db, "[{:b #bytes \"ffff\"}]", TxErrorKind::Constraint, "at most 1 bytes, not 3");
 }
 
 #[test]
