@@ -4,6 +4,7 @@
 //! **Invariant:** plans are in one vector and name each other by place; plan 0 pulls the entities
 //! asked for, the last one pulls everything of a part.
 
+use super::order::{self, Key};
 use super::xform::Xform;
 use super::{AttributeSpec, Limit, Pattern, PullError, Spec, Sub};
 use crate::db::Db;
@@ -30,6 +31,7 @@ pub(super) struct Field {
     /// Whether the result is one value, not a vector.
     pub(super) single: bool,
     pub(super) limit: usize,
+    pub(super) order: Vec<Key>,
     pub(super) default: Option<Value>,
     pub(super) xform: Option<Xform>,
     pub(super) below: Below,
@@ -105,6 +107,13 @@ fn field(db: &Db, spec: &AttributeSpec, plans: &mut Vec<Plan>) -> Result<Field, 
     if matches!(spec.limit, Limit::Most(_)) && (attribute.is_some() || open) && !is_many {
         return Err(wrong("a limit needs {:db/cardinality :db.cardinality/many}"));
     }
+    if !spec.order.is_empty() && (attribute.is_some() || open) && !is_many {
+        return Err(wrong("an order needs {:db/cardinality :db.cardinality/many}"));
+    }
+    let order = order::plan(&spec.order, is_ref || attribute.is_none(), db.schema());
+    let order = order.ok_or_else(|| {
+        wrong("values that are no entities are ordered by themselves, :asc or :desc")
+    })?;
     let component = attribute.as_ref().is_some_and(|a| a.component);
     let below = match &spec.sub {
         Sub::Pattern(pattern) => Below::Plan(plan(db, pattern, plans)?),
@@ -128,6 +137,7 @@ fn field(db: &Db, spec: &AttributeSpec, plans: &mut Vec<Plan>) -> Result<Field, 
             Limit::All => usize::MAX,
             Limit::Most(most) => most,
         },
+        order,
         default: spec.default.clone(),
         xform: spec.xform,
         below,
@@ -142,6 +152,7 @@ pub(super) fn wild(attribute: &Attribute) -> Field {
         source: Source::Forward(attribute.id),
         single: !attribute.many,
         limit: DEFAULT_LIMIT,
+        order: Vec::new(),
         default: None,
         xform: None,
         below: if attribute.component { Below::Part } else { Below::Id },

@@ -231,3 +231,54 @@ fn what_is_no_pattern_is_said() {
     refused("[[:name :xform eval]]", "unknown function eval");
     refused("[[:n :xform upper-case]]", "cannot take the long of :n");
 }
+
+#[test]
+fn many_values_are_ordered_before_they_are_limited() {
+    let db = people();
+    check(&db, "[[:aka :order-by :desc]]", 1, "{:aka [\"B\" \"A\"]}");
+    check(&db, "[[:aka :order-by [:desc] :limit 1]]", 1, "{:aka [\"B\"]}");
+    check(
+        &db,
+        "[{[:friend :order-by [:name :desc] :limit 1] [:name]}]",
+        1,
+        "{:friend [{:name \"Cid\"}]}",
+    );
+    check(
+        &db,
+        "[{[:_boss :order-by [:n :name]] [:name]}]",
+        1,
+        "{:_boss [{:name \"Bob\"} {:name \"Cid\"}]}",
+    );
+    check(
+        &db,
+        "[{[:_boss :order-by [:db/id :desc]] [:name]}]",
+        1,
+        "{:_boss [{:name \"Cid\"} {:name \"Bob\"}]}",
+    );
+    check(
+        &db,
+        "[* [:friend :order-by [:name :desc]]]",
+        1,
+        "{:db/id 1 :name \"Ann\" :n 5 :aka [\"A\" \"B\"] :friend [{:db/id 3} {:db/id 2}]}",
+    );
+    refused("[[:aka :order-by :name]]", "ordered by themselves");
+    refused("[[:name :order-by :asc]]", "cardinality/many");
+    refused("[[:aka :order-by [:asc :desc]]]", ":order-by is");
+}
+
+#[test]
+fn errors_know_their_place_in_the_pattern() {
+    let cases = [
+        ("[:name\n (limit :aka x)]", (2, 14)),
+        ("[:name\n :_name]", (2, 2)),
+        ("[:name\n [:aka :xform upper-caes]]", (2, 15)),
+        ("[:name {:friend\n {}}]", (2, 2)),
+    ];
+    for (text, expected) in cases {
+        let form = read_one(text).unwrap();
+        let error = pulled(&people(), text, 1).expect_err(text);
+        let place = error.place(&form).map(|span| (span.line, span.column));
+        assert_eq!(place, Some(expected), "{error}");
+    }
+    refused("[[:aka :xform upper-caes]]", "did you mean upper-case?");
+}

@@ -328,8 +328,8 @@ pub(crate) fn describe(facts: &[(AttrId, Value)]) -> Result<Option<Attribute>, S
 }
 
 const TYPES: &str = ":db.type/string, long, double, float, bigint, bigdec, boolean, keyword, \
-                     symbol, uuid, instant, uri, bytes, ref, tuple, number, float-array, double-array, \
-                     store-ref";
+                     symbol, uuid, instant, uri, bytes, ref, tuple, number, float-array, \
+                     double-array, store-ref";
 
 /// One describing fact.
 fn say(to: &mut Attribute, a: AttrId, v: &Value) -> Result<(), SchemaError> {

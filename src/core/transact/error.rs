@@ -6,6 +6,7 @@
 use crate::db::DbError;
 use crate::edn::{Form, FormKind, Span};
 use crate::id::{AttrId, EntityId};
+use crate::nearest::distance;
 use crate::query::PredicateError;
 use crate::schema::{Schema, SchemaError};
 use crate::value::{Keyword, Value};
@@ -124,6 +125,33 @@ impl TxProblem {
     /// The problem at a place.
     pub(super) fn at_span(self, span: Span) -> TxError {
         TxError { problem: self, span: Some(span), form: None }
+    }
+
+    /// What begins a list is no operation; it may be that one was meant.
+    pub(super) fn operation(head: &Form) -> Self {
+        const OPERATIONS: [&str; 8] = [
+            "db/add",
+            "db/retract",
+            "db/retractEntity",
+            "db/retractAttribute",
+            "db/cas",
+            "db.fn/retractEntity",
+            "db.fn/retractAttribute",
+            "db.fn/cas",
+        ];
+        // These are operations, elsewhere.
+        const OTHERS: [&str; 3] = ["db.fn/call", "db/purge", "db/fn"];
+        let other = |k: &&str| OTHERS.contains(k) || k.starts_with("db.purge/");
+        let written = head.as_keyword().map(|k| k.as_str()).filter(|k| !other(k));
+        let alike = |written: &str| {
+            let best = OPERATIONS.iter().map(|known| (distance(written, known), *known)).min()?;
+            (best.0 <= 1 + written.len() / 4).then(|| best.1.to_owned())
+        };
+        if let Some(nearest) = written.and_then(alike) {
+            return Self::UnknownOperation { operation: head.to_string(), nearest: Some(nearest) };
+        }
+        let what = format!("{head} (a transaction function or an unknown operation)");
+        Self::Unsupported { what }
     }
 
     pub(super) fn unknown(ident: &str, schema: &Schema) -> Self {

@@ -4,12 +4,12 @@
 //! **Invariant:** every operation's values fit their attributes, but for entities that are not
 //! known yet. Nothing of the database is read but its schema.
 
+use super::composite::{identities, unique_parts};
 use super::error::{TxError, TxProblem, shown};
 use super::maps;
 use crate::edn::{Form, FormKind, Span};
 use crate::id::{ATTR_BASE, AttrId, BLOCK, EntityId, Tx};
-use crate::nearest::distance;
-use crate::schema::{Attribute, Flexibility, Schema, TupleKind, Unique};
+use crate::schema::{Attribute, Flexibility, Schema, TupleKind};
 use crate::value::{Keyword, Value};
 use hashbrown::HashMap;
 use std::ops::Range;
@@ -134,6 +134,7 @@ pub(super) fn parse(schema: &Schema, block: u64, tx: Tx, form: &Form) -> Result<
     for form in forms {
         parser.form(form)?;
     }
+    parser.bring_tuples()?;
     let silent = parser.parsed.slots.iter().find(|slot| !slot.told && slot.name.is_some());
     if let Some(SlotInfo { name: Some(name), span, .. }) = silent {
         return Err(TxProblem::OnlyValue { tempid: shown(name) }.at_span(*span));
@@ -146,59 +147,13 @@ pub(super) struct Parser<'a> {
     pub(super) forms: &'a [Form],
     tx: Tx,
     names: HashMap<Value, Slot>,
-    known: HashMap<Keyword, Arc<Attribute>>,
+    pub(super) known: HashMap<Keyword, Arc<Attribute>>,
     /// Maps of the transaction that give a name, once one is looked for.
     pub(super) definitions: Option<HashMap<Keyword, &'a Form>>,
     /// Composite tuples that identify, with their parts.
     pub(super) tuples: Vec<(AttrId, Vec<AttrId>)>,
     /// Attributes that are part of a composite tuple that is unique.
-    unique_parts: Vec<AttrId>,
-}
-
-fn unique_parts(schema: &Schema) -> Vec<AttrId> {
-    let unique = schema.attributes().filter(|a| a.unique.is_some());
-    let parts = unique.filter_map(|a| match &a.tuple {
-        Some(TupleKind::Composite(parts)) => Some(parts.clone()),
-        _ => None,
-    });
-    parts.flatten().collect()
-}
-
-fn identities(schema: &Schema) -> Vec<(AttrId, Vec<AttrId>)> {
-    let identities = schema.attributes().filter(|a| a.unique == Some(Unique::Identity));
-    let parts = |a: &Arc<Attribute>| match &a.tuple {
-        Some(TupleKind::Composite(parts)) => Some((a.id, parts.clone())),
-        _ => None,
-    };
-    identities.filter_map(parts).collect()
-}
-
-/// What begins a list, and what it could have been.
-fn unsupported(head: &Form, form: &Form) -> TxError {
-    const OPERATIONS: [&str; 8] = [
-        "db/add",
-        "db/retract",
-        "db/retractEntity",
-        "db/retractAttribute",
-        "db/cas",
-        "db.fn/retractEntity",
-        "db.fn/retractAttribute",
-        "db.fn/cas",
-    ];
-    // These are operations, elsewhere.
-    const OTHERS: [&str; 3] = ["db.fn/call", "db/purge", "db/fn"];
-    let other = |k: &&str| OTHERS.contains(k) || k.starts_with("db.purge/");
-    let written = head.as_keyword().map(|k| k.as_str()).filter(|k| !other(k));
-    let alike = |written: &str| {
-        let best = OPERATIONS.iter().map(|known| (distance(written, known), *known)).min()?;
-        (best.0 <= 1 + written.len() / 4).then(|| best.1.to_owned())
-    };
-    if let Some(nearest) = written.and_then(alike) {
-        let operation = head.to_string();
-        return TxProblem::UnknownOperation { operation, nearest: Some(nearest) }.at(form);
-    }
-    let what = format!("{head} (a transaction function or an unknown operation)");
-    TxProblem::Unsupported { what }.at(form)
+    pub(super) unique_parts: Vec<AttrId>,
 }
 
 fn syntax(expected: &'static str, form: &Form) -> TxError {
@@ -226,7 +181,9 @@ impl Parser<'_> {
         if matches!(head.as_value(), Some(Value::Long(_) | Value::Ref(_))) {
             return self.datom(form, items);
         }
-        let Some(operation) = head.as_keyword() else { return Err(unsupported(head, form)) };
+        let Some(operation) = head.as_keyword() else {
+            return Err(TxProblem::operation(head).at(form));
+        };
         match (operation.as_str(), &items[1..]) {
             // A fifth item is the transaction, as it stands in a datom.
             ("db/add", [e, a, v] | [e, a, v, _]) => self.add(form, e, a, v),
@@ -257,7 +214,7 @@ impl Parser<'_> {
                 ":db/cas takes an entity, an attribute, the old value and the new one",
                 form,
             )),
-            _ => Err(unsupported(head, form)),
+            _ => Err(TxProblem::operation(head).at(form)),
         }
     }
 
@@ -497,27 +454,5 @@ impl Parser<'_> {
         }
         let value = super::check::coerce(attribute, form.to_value());
         value.map(Operand::Value).map_err(|problem| problem.at(form))
-    }
-
-    /// A composite tuple: each part is a value of its own attribute.
-    fn composite(
-        &mut self,
-        attribute: &Attribute,
-        parts: &[AttrId],
-        items: &[Form],
-        form: &Form,
-    ) -> Result<Operand, TxError> {
-        if parts.len() != items.len() {
-            return Err(super::check::wrong(attribute, &form.to_value()).at(form));
-        }
-        let mut operands = Vec::with_capacity(items.len());
-        for (part, item) in parts.iter().zip(items) {
-            let part = self.parsed.schema.get(*part).cloned();
-            operands.push(match part.filter(|_| !item.is_nil()) {
-                Some(part) => self.operand(&part, item)?,
-                None => Operand::Value(item.to_value()),
-            });
-        }
-        Ok(Operand::Tuple(operands))
     }
 }

@@ -593,3 +593,25 @@ fn a_chain_of_parts_is_retracted_in_one_go() {
     assert_eq!(changes(&must(&db, "[[:db/retractEntity 1]]")).len(), 399);
     assert_eq!(changes(&must(&db, "[[:db.fn/retractAttribute 300 :part]]")).len(), 100);
 }
+
+#[test]
+fn a_tuple_is_kept_from_the_transaction_that_defines_it() {
+    let text =
+        "[{:db/ident :a :db/valueType :db.type/long} {:db/ident :b :db/valueType :db.type/long}
+        {:a 1 :b 2}
+        {:db/ident :a+b :db/tupleAttrs [:a :b] :db/valueType :db.type/tuple
+         :db/unique :db.unique/identity}]";
+    let db = check(&empty(Schema::default()), text, &["+3 :a 1", "+3 :b 2", "+3 :a+b [1 2]"]);
+    check(
+        &db,
+        "[{:a 1 :b 2 :db/doc \"x\"} [:db/add [:a+b [1 2]] :a 2]]",
+        &["-3 :a 1", "+3 :a 2", "-3 :a+b [1 2]", "+3 :a+b [2 2]"],
+    );
+}
+
+#[test]
+fn tuples_that_are_parts_of_one_another_are_refused() {
+    let text = "[{:db/ident :a :db/tupleAttrs [:b] :db/valueType :db.type/tuple :db/doc \"x\"}
+        {:db/ident :b :db/tupleAttrs [:a] :db/valueType :db.type/tuple}]";
+    refused(&empty(Schema::default()), text, TxErrorKind::Schema, "composite tuple itself");
+}
