@@ -14,7 +14,7 @@ mod disk;
 mod flight;
 mod shard;
 
-pub use disk::{DiskCache, DiskStats};
+pub use disk::{DiskCache, DiskStats, Erasures};
 use factfs_core::hash::NodeHash;
 use flight::Landing;
 pub use flight::{Flight, Wait, WaitError};

@@ -18,7 +18,7 @@ use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::{CommitId, T, Tx};
-use factfs_core::transact::{self, TxOptions};
+use factfs_core::transact::{self, Rows, TxError, TxOptions};
 use factfs_core::value::Uuid;
 use std::sync::{Arc, OnceLock};
 
@@ -46,6 +46,43 @@ struct Identity {
 struct Names {
     store: String,
     default_branch: String,
+}
+
+/// What is to be said.
+#[derive(Clone, Debug)]
+pub enum Transaction {
+    /// Forms.
+    Form(Arc<Form>),
+    /// Rows.
+    Rows(Arc<Rows>),
+}
+
+impl From<Arc<Form>> for Transaction {
+    fn from(form: Arc<Form>) -> Self {
+        Self::Form(form)
+    }
+}
+
+impl From<Form> for Transaction {
+    fn from(form: Form) -> Self {
+        Self::Form(Arc::new(form))
+    }
+}
+
+impl From<Rows> for Transaction {
+    fn from(rows: Rows) -> Self {
+        Self::Rows(Arc::new(rows))
+    }
+}
+
+impl Transaction {
+    /// It as forms.
+    pub fn to_form(&self) -> Form {
+        match self {
+            Self::Form(form) => form.as_ref().clone(),
+            Self::Rows(rows) => rows.to_form(),
+        }
+    }
 }
 
 /// What a transaction is committed with.
@@ -207,22 +244,24 @@ impl Database {
     /// value.
     pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
         let tx = (Arc::new(tx.clone()), options.clone());
-        self.transact_all([tx])?
-            .pop()
-            .unwrap_or(Err(TransactError::<transact::TxError>::Interrupted.into()))
+        self.transact_all([tx])?.pop().unwrap_or(Err(TransactError::<TxError>::Interrupted.into()))
     }
 
     /// Commits transactions in this order, as many at once as fit: faster than one by one. After
     /// one that is not committed none that follows is. A verdict for each, in order.
-    pub fn transact_all(
+    pub fn transact_all<X: Into<Transaction>>(
         &self,
-        txs: impl IntoIterator<Item = (Arc<Form>, TransactOptions)>,
+        txs: impl IntoIterator<Item = (X, TransactOptions)>,
     ) -> Result<Vec<Result<TxReport, Error>>, Error> {
         self.opening.require_writable(Some(self.uuid()))?;
-        let make = |(tx, TransactOptions { tx_id }): (Arc<Form>, TransactOptions)| {
+        let make = |(tx, TransactOptions { tx_id }): (X, TransactOptions)| {
+            let tx = tx.into();
             move |db: &Db, now_ms: i64| {
                 let options = TxOptions { now_ms, tx_id: tx_id.clone(), ..TxOptions::default() };
-                transact::prepare(db, &tx, &options)
+                match &tx {
+                    Transaction::Form(form) => transact::prepare(db, form, &options),
+                    Transaction::Rows(rows) => transact::prepare_rows(db, rows, &options),
+                }
             }
         };
         let makes: Vec<_> = txs.into_iter().map(make).collect();

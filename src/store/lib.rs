@@ -75,11 +75,14 @@ mod database;
 mod upkeep;
 
 pub use cache::{
-    CacheStats, Class, DiskCache, DiskStats, Flight, Found, Loaded, NodeCache, Wait, WaitError,
+    CacheStats, Class, DiskCache, DiskStats, Erasures, Flight, Found, Loaded, NodeCache, Wait,
+    WaitError,
 };
 pub use check::{CheckOptions, Checked, Finding, check_store, check_stores};
 pub use counted::{Counted, Counts};
-pub use database::{BranchInfo, Database, LogEntry, TagInfo, TransactOptions, check_place};
+pub use database::{
+    BranchInfo, Database, LogEntry, TagInfo, TransactOptions, Transaction, check_place,
+};
 pub use error::Error;
 pub use fault::{Fault, FaultPlan, Faulty, Operation};
 pub use host::SystemHost;

@@ -5,7 +5,7 @@
 //! once is fetched once. Threads that call wait; the requests run on the runtime, so calling from a
 //! thread that drives a future is safe.
 
-use crate::cache::{Class, DiskCache, Loaded, NodeCache};
+use crate::cache::{Class, DiskCache, Erasures, Loaded, NodeCache};
 use bytes::Bytes;
 use factfs_core::hash::NodeHash;
 use factfs_core::index::{Node, NodeRef, Nodes, NodesError};
@@ -23,7 +23,7 @@ pub struct StoreNodes {
     disk: Option<Arc<DiskCache>>,
     runtime: Handle,
     /// How often facts had been erased when a head was read last; `None` before the first.
-    purges: Mutex<Option<u64>>,
+    purges: Mutex<Option<Erasures>>,
 }
 
 impl StoreNodes {
@@ -56,6 +56,7 @@ impl StoreNodes {
             let bytes = self.fetch(nodes)?;
             return nodes.iter().zip(&bytes).map(|(node, bytes)| loaded(node, bytes)).collect();
         };
+        let known = *self.purges.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = nodes.iter().map(|node| disk.get(&node.hash)).collect();
         let is_missing = |(_, bytes): &(&NodeRef, &Option<Bytes>)| bytes.is_none();
         let missing: Vec<NodeRef> =
@@ -73,7 +74,10 @@ impl StoreNodes {
                     let bytes = fetched.next().unwrap_or_default();
                     // Verified by this, and so before it is kept.
                     out.push(loaded(node, &bytes)?);
-                    disk.put(&node.hash, &bytes);
+                    // Before the first head nobody knows what was erased.
+                    if let Some(known) = known {
+                        disk.put(&node.hash, &bytes, known);
+                    }
                 }
             }
         }
@@ -139,8 +143,9 @@ impl Nodes for StoreNodes {
     fn purged(&self, database: Uuid, generation: u64) {
         let before = {
             let mut purges = self.purges.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = *purges;
-            *purges = before.max(Some(generation));
+            let before = purges.map(|known| known.generation);
+            let generation = before.unwrap_or(0).max(generation);
+            *purges = Some(Erasures { database, generation });
             before
         };
         let is_new = before.is_some_and(|before| before < generation);
@@ -149,7 +154,7 @@ impl Nodes for StoreNodes {
         }
         if let Some(disk) = self.disk.as_ref().filter(|_| is_new || before.is_none()) {
             // What this process read before it knew may be on disk again.
-            disk.purged(database, generation, is_new);
+            disk.purged(Erasures { database, generation }, is_new);
         }
     }
 
@@ -186,7 +191,9 @@ mod tests {
         runtime: &tokio::runtime::Runtime,
     ) -> StoreNodes {
         let disk = Arc::new(DiskCache::new(folder, 1 << 30, Arc::new(SystemHost)));
-        StoreNodes::new(store, 1 << 20, runtime.handle().clone()).with_disk(Some(disk))
+        let nodes = StoreNodes::new(store, 1 << 20, runtime.handle().clone()).with_disk(Some(disk));
+        nodes.purged(Uuid::from_bytes([7; 16]), 0);
+        nodes
     }
 
     #[test]

@@ -7,7 +7,7 @@
 /// `url` without what may be a secret: the password before its `@`, and values after its `?` but
 /// those that are known to be none.
 pub fn shown(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else { return half_written(url) };
     let rest = without_password(rest);
     match rest.split_once('?') {
         Some((place, query)) => format!("{scheme}://{place}?{}", without_values(query)),
@@ -18,16 +18,32 @@ pub fn shown(url: &str) -> String {
 /// What may be said after a `?`.
 const PLAIN: [&str; 3] = ["profile", "sslmode", "sslrootcert"];
 
+/// What has no `://` is a path, a name, or a url whose slashes were forgotten.
+fn half_written(text: &str) -> String {
+    let is_path = text.starts_with(['/', '.', '~']);
+    let has_no_user = ["sqlite:", "file:", "memory:"].iter().any(|scheme| text.starts_with(scheme));
+    match (text.find(':'), text.rfind('@')) {
+        (Some(colon), Some(at)) if colon < at && !is_path && !has_no_user => {
+            format!("{}:...{}", &text[..colon], &text[at..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
 fn without_password(rest: &str) -> String {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let host = &rest[..end];
     let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    // A password with a / in it, which should have been written %2F; or half a url. One of digits
+    // looks like a port: then an @ with a path behind it is no branch or moment.
+    let is_torn = |after: &str| {
+        !host.contains('[')
+            && (!is_port(after)
+                || rest.rsplit_once('@').is_some_and(|(_, tail)| tail.contains('/')))
+    };
     let at = match host.split_once(':') {
         _ if host.contains('@') => host.rfind('@').unwrap_or_default(),
-        // A password with a / in it, which should have been written %2F; or half a url.
-        Some((_, after)) if !host.contains('[') && !is_port(after) => {
-            rest.rfind('@').unwrap_or(rest.len())
-        }
+        Some((_, after)) if is_torn(after) => rest.rfind('@').unwrap_or(rest.len()),
         _ => return rest.to_owned(),
     };
     let user = rest[..at].split(':').next().unwrap_or_default();
@@ -35,9 +51,13 @@ fn without_password(rest: &str) -> String {
 }
 
 fn without_values(query: &str) -> String {
-    let one = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if !PLAIN.contains(&name) => format!("{name}=..."),
-        _ => pair.to_owned(),
+    let one = |pair: &str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        match pair.contains('=') {
+            _ if PLAIN.contains(&name) => pair.to_owned(),
+            true => format!("{name}=..."),
+            false => "...".to_owned(),
+        }
     };
     query.split('&').map(one).collect::<Vec<_>>().join("&")
 }
@@ -55,13 +75,20 @@ mod tests {
         check("postgres://ann:s3cret", "postgres://ann");
         check("https://:s3cret@host:80/x", "https://@host:80/x");
         check("https://host/x?token=s3cret&sslmode=a", "https://host/x?token=...&sslmode=a");
-        check("https://host/x?s3cret", "https://host/x?s3cret");
+        check("https://host/x?s3cret", "https://host/x?...");
+        check("postgres://ann:12/34@host/db", "postgres://ann@host/db");
+        check("postgres:ann:s3cret@host/db", "postgres:...@host/db");
+        check("ann:s3cret@host/db", "ann:...@host/db");
     }
 
     #[test]
     fn what_has_no_secret_stays() {
         for url in [
             "/srv/a:b@7d",
+            "./a:b@7d",
+            "catalog@7d",
+            "sqlite:a.db@7d",
+            "http://host:9000/x#b@7d",
             "s3://team-a/x#b@7d",
             "http://host:9000/x@7d",
             "postgres://ann@[::1]:5433/db/x@7d",

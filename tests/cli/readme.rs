@@ -2,27 +2,9 @@
 //!
 //! Needs a mount; where there can be none, only that the session is there is tested.
 
-use super::Sandbox;
+use super::{Sandbox, session};
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-/// A command and what it prints.
-fn session() -> Vec<(String, String)> {
-    let text = include_str!("../../README.md");
-    let mut steps: Vec<(String, String)> = Vec::new();
-    let mut inside = false;
-    for line in text.lines() {
-        if line.starts_with("```") {
-            inside = line == "```console";
-        } else if let Some(command) = line.strip_prefix("$ ").filter(|_| inside) {
-            steps.push((command.to_owned(), String::new()));
-        } else if let Some((_, output)) = steps.last_mut().filter(|_| inside) {
-            output.push_str(line);
-            output.push('\n');
-        }
-    }
-    steps
-}
 
 /// Takes the mount away, however the test ends.
 struct Mounted<'a>(&'a Path);
@@ -37,25 +19,13 @@ impl Drop for Mounted<'_> {
 
 #[test]
 fn the_session_is_true() {
-    let steps = session();
-    assert!(steps.len() > 8, "{steps:?}");
+    let steps = session::of_markdown(include_str!("../../README.md"));
+    assert!(steps.len() > 8, "{} steps", steps.len());
     let sandbox = Sandbox::demo();
     if !super::can_mount() {
         return;
     }
-    let directory = sandbox.directory.path();
-    let mount = directory.join("mnt");
+    let mount = sandbox.directory.path().join("mnt");
     let _mounted = Mounted(&mount);
-    let program = Path::new(env!("CARGO_BIN_EXE_factfs"));
-    let path =
-        format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    // The sandbox has the databases of the demo already, as of a day in the quarter of the README.
-    for (command, expected) in steps.iter().filter(|(command, _)| command != "factfs demo .") {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", command]).current_dir(directory).env("PATH", &path);
-        let output = shell.stdin(Stdio::null()).output().unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command}: {stderr}");
-        assert_eq!(String::from_utf8_lossy(&output.stdout), *expected, "{command}");
-    }
+    session::run(&steps, &sandbox);
 }

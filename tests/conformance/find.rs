@@ -1,27 +1,71 @@
-//! What a query's form says after `:find`.
+//! What a query's form says of its rows, and of the functions that it calls.
 
 use factfs_core::edn::{Form, FormKind};
 
-/// The same query for all rows, where it asks for one tuple or one value; whether it is one value.
-pub fn as_relation(query: &Form) -> Option<(Form, bool)> {
-    let mut query = query.clone();
-    match &mut query.kind {
-        FormKind::Map(entries) => {
-            let (_, find) = entries.iter_mut().find(|(key, _)| key.is_keyword("find"))?;
-            let (elements, is_scalar) = elements(find.as_seq()?)?;
-            find.kind = FormKind::Vector(elements);
-            Some((query, is_scalar))
-        }
-        FormKind::Vector(items) | FormKind::List(items) => {
-            let start = items.iter().position(|item| item.is_keyword("find"))? + 1;
-            let rest = items[start..].iter().position(|item| item.as_keyword().is_some());
-            let end = rest.map_or(items.len(), |rest| start + rest);
-            let (elements, is_scalar) = elements(&items[start..end])?;
-            items.splice(start..end, elements);
-            Some((query, is_scalar))
-        }
-        _ => None,
+/// What a query takes of its rows.
+pub enum Part {
+    /// Some of them.
+    Rows,
+    /// One.
+    Tuple,
+    /// The first element of one.
+    Value,
+}
+
+/// A query for all rows of another.
+pub struct AllRows {
+    pub query: Form,
+    pub of: Part,
+}
+
+/// The same query for all its rows, where it takes some of them and does not say which.
+pub fn all_rows(query: &Form) -> Option<AllRows> {
+    let mut sections = sections(query)?;
+    if sections.iter().any(|(key, _)| key.is_keyword("order-by")) {
+        return None;
     }
+    let is_limit = |key: &Form| key.is_keyword("limit") || key.is_keyword("offset");
+    let is_limited = sections.iter().any(|(key, _)| is_limit(key));
+    sections.retain(|(key, _)| !is_limit(key));
+    let (_, find) = sections.iter_mut().find(|(key, _)| key.is_keyword("find"))?;
+    let of = match elements(find) {
+        Some((elements, is_scalar)) => {
+            *find = elements;
+            if is_scalar { Part::Value } else { Part::Tuple }
+        }
+        None if is_limited => Part::Rows,
+        None => return None,
+    };
+    let entry = |(key, items): (Form, Vec<Form>)| {
+        let kind = FormKind::Vector(items);
+        (key, Form { kind, span: Default::default() })
+    };
+    let kind = FormKind::Map(sections.into_iter().map(entry).collect());
+    Some(AllRows { query: Form { kind, span: query.span }, of })
+}
+
+/// The sections of a query in either form, with what stands beside it.
+fn sections(query: &Form) -> Option<Vec<(Form, Vec<Form>)>> {
+    if let Some(inner) = query.get("query") {
+        let beside = query.as_map()?.iter().filter(|(key, _)| !key.is_keyword("query"));
+        let beside = beside.map(|(key, value)| (key.clone(), vec![value.clone()]));
+        return Some(sections(inner)?.into_iter().chain(beside).collect());
+    }
+    if let Some(entries) = query.as_map() {
+        let items = |form: &Form| match form.as_seq() {
+            Some(items) => items.to_vec(),
+            None => vec![form.clone()],
+        };
+        return Some(entries.iter().map(|(key, form)| (key.clone(), items(form))).collect());
+    }
+    let mut sections: Vec<(Form, Vec<Form>)> = Vec::new();
+    for item in query.as_seq()? {
+        match sections.last_mut() {
+            Some((_, items)) if item.as_keyword().is_none() => items.push(item.clone()),
+            _ => sections.push((item.clone(), Vec::new())),
+        }
+    }
+    Some(sections)
 }
 
 fn elements(find: &[Form]) -> Option<(Vec<Form>, bool)> {

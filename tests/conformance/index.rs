@@ -116,8 +116,10 @@ pub fn without_instants(expected: &Value, got: Value) -> Value {
 
 /// All that is said of an entity; nil if nothing is.
 pub fn entity(db: &Db, named: &Value) -> Result<Value, Stop> {
-    let Some(reference) = db.reference(named).map_err(Stop::error)? else { return Ok(Value::Nil) };
-    let Some(e) = db.entid(&reference).map_err(Stop::error)? else { return Ok(Value::Nil) };
+    if matches!(named, Value::Nil | Value::Str(_)) {
+        return Ok(Value::Nil);
+    }
+    let Some(e) = db.entity_of(named).map_err(Stop::error)? else { return Ok(Value::Nil) };
     let datoms = db.datoms(Order::Eavt, Some(e), None, None).map_err(Stop::error)?;
     if datoms.is_empty() {
         return Ok(Value::Nil);

@@ -8,7 +8,7 @@ use factfs_core::datom::Datom;
 use factfs_core::db::{Db, NoNodes, Snapshot};
 use factfs_core::edn::Form;
 use factfs_core::id::{AttrId, EntityId, T, TX_BASE, Tx};
-use factfs_core::schema::{Attribute, Flexibility, Schema, TupleKind, ValueType, typed};
+use factfs_core::schema::{Attribute, Flexibility, Schema, TupleKind, ValueType};
 use factfs_core::value::{Keyword, Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -114,7 +114,7 @@ pub fn add(mut snapshot: Snapshot, rows: &[&Row]) -> Result<Snapshot, String> {
     let mut next = snapshot.next_entity;
     for row in rows {
         let attribute = schema.attr(row.a.as_str()).ok_or("no such attribute")?;
-        let v = stored(&row.v, attribute, &schema);
+        let v = stored(&schema, &row.v, attribute);
         for e in [Some(EntityId(row.e)), if let Value::Ref(e) = v { Some(e) } else { None }] {
             if let Some(e) = e.filter(|e| e.0 < TX_BASE) {
                 next = next.max(EntityId(e.0 + 1));
@@ -190,25 +190,23 @@ pub fn rows_in_order<'r>(rows: &[&'r Row]) -> Vec<&'r Row> {
 }
 
 /// A value as the attribute stores it.
-fn stored(value: &Value, attribute: &Attribute, schema: &Schema) -> Value {
-    let part = |(value, of): (&Value, Option<ValueType>)| match (typed(value.clone(), of), of) {
-        (Value::Double(x), Some(ValueType::Float)) => Value::Float(x as f32),
-        (value, _) => value,
+fn stored(schema: &Schema, value: &Value, attribute: &Attribute) -> Value {
+    let float = |(value, of): (&Value, Option<ValueType>)| match (value, of) {
+        (Value::Double(x), Some(ValueType::Float)) => Value::Float(*x as f32),
+        (value, _) => value.clone(),
     };
-    if let (Some(kind), Value::Vector(items) | Value::List(items)) = (&attribute.tuple, value) {
-        let types: Vec<Option<ValueType>> = match kind {
-            TupleKind::Homogeneous(of) => vec![Some(*of); items.len()],
-            TupleKind::Heterogeneous(all) => all.iter().copied().map(Some).collect(),
-            TupleKind::Composite(parts) => {
-                parts.iter().map(|part| schema.get(*part).and_then(|a| a.value_type)).collect()
-            }
-        };
-        return Value::from(items.iter().zip(types).map(part).collect::<Vec<_>>());
-    }
-    match (typed(value.clone(), attribute.value_type), attribute.value_type) {
-        (Value::Double(x), Some(ValueType::Float)) => Value::Float(x as f32),
-        (Value::List(items), _) => Value::Vector(items),
-        (value, _) => value,
+    match (schema.typed(attribute, value.clone()), &attribute.tuple) {
+        (Value::Vector(items) | Value::List(items), Some(kind)) => {
+            let of = |at: usize| match kind {
+                TupleKind::Homogeneous(of) => Some(*of),
+                TupleKind::Heterogeneous(all) => all.get(at).copied(),
+                TupleKind::Composite(parts) => schema.get(*parts.get(at)?)?.value_type,
+            };
+            let items = items.iter().enumerate().map(|(at, item)| float((item, of(at))));
+            Value::from(items.collect::<Vec<_>>())
+        }
+        (Value::List(items), None) => Value::Vector(items),
+        (value, _) => float((&value, attribute.value_type)),
     }
 }
 

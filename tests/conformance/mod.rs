@@ -30,8 +30,12 @@ use std::path::{Path, PathBuf};
 /// The directory with the cases, if there is one.
 fn directory() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let named = std::env::var_os("FACTFS_CASES").map(|path| root.join(path));
-    let directory = named.unwrap_or_else(|| root.join("../shared/conformance"));
+    if let Some(named) = std::env::var_os("FACTFS_CASES") {
+        let directory = root.join(named);
+        assert!(directory.is_dir(), "{}: no such directory (FACTFS_CASES)", directory.display());
+        return Some(directory);
+    }
+    let directory = root.join("../shared/conformance");
     directory.is_dir().then_some(directory)
 }
 

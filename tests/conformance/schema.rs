@@ -1,11 +1,12 @@
 //! Schemas as they are recorded.
 //!
-//! **Invariant:** attributes are numbered by name. A database without a schema of its own is a part
+//! **Invariant:** attributes are numbered by name. A database without a schema of its own is a view
 //! of another one of its file, and has that one's.
 
 use factfs_core::edn::{Form, FormKind};
 use factfs_core::schema::{Schema, SchemaError};
 use factfs_core::value::{Keyword, Value};
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
@@ -26,7 +27,7 @@ pub fn numbered(map: &Value, used: BTreeSet<Keyword>) -> Result<Schema, SchemaEr
     Schema::from_map(&Value::map(entries))
 }
 
-/// The schema of the smallest database that has all these datoms.
+/// The schema of the database that has most of these datoms; the smallest one of several.
 pub fn of_whole<'f>(part: &Form, others: &[&'f Form]) -> &'f Form {
     let texts = |form: &Form| -> BTreeSet<String> {
         let datoms = form.get("datoms").and_then(Form::as_seq).unwrap_or_default();
@@ -36,12 +37,14 @@ pub fn of_whole<'f>(part: &Form, others: &[&'f Form]) -> &'f Form {
     let described = others.iter().filter(|other| {
         other.get("schema").is_some_and(|schema| matches!(schema.kind, FormKind::Map(_)))
     });
-    let wholes = described.filter(|other| texts(other).is_superset(&wanted));
-    let smallest = wholes.min_by_key(|other| texts(other).len());
-    smallest.and_then(|whole| whole.get("schema")).unwrap_or(&NIL)
+    let nearest = described.max_by_key(|other| {
+        let facts = texts(other);
+        (facts.intersection(&wanted).count(), Reverse(facts.len()))
+    });
+    nearest.and_then(|whole| whole.get("schema")).unwrap_or(&NIL)
 }
 
-/// A datom as text, but for an instant, which a filter may hide or change.
+/// What a datom says, as text.
 fn fact(datom: &Form) -> Option<String> {
     let [e, a, v, ..] = datom.as_seq()? else { return None };
     Some(format!("{e} {a} {v}"))

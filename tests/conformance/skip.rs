@@ -16,6 +16,15 @@ pub const HOST: &str = "needs a value of its host";
 static DECIDED: LazyLock<BTreeMap<String, String>> =
     LazyLock::new(|| ids_by_reason(include_str!("decided.edn")));
 
+static EXTENSIONS: LazyLock<BTreeMap<String, String>> =
+    LazyLock::new(|| ids_by_reason(include_str!("extensions.edn")));
+
+/// Why a text that the recorded parser refused so is a query.
+pub fn extension(error: &str) -> Option<String> {
+    let known = EXTENSIONS.iter().find(|(known, _)| error.starts_with(known.as_str()));
+    known.map(|(_, reason)| format!("an extension: {reason}"))
+}
+
 /// A map from reasons to ids, turned round.
 pub fn ids_by_reason(text: &str) -> BTreeMap<String, String> {
     let form = read_one(text).unwrap();

@@ -26,8 +26,8 @@ pub struct Args {
     /// A directory; it is made if it is not there
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// The day to call today
-    #[arg(long, value_name = "DATE", hide = true)]
+    /// The day to call today: the history ends on it
+    #[arg(long, value_name = "DATE")]
     today: Option<String>,
 }
 

@@ -16,6 +16,7 @@ use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use factfs_core::edn::Form;
 use factfs_core::text::Format;
+use factfs_core::transact::Statement;
 use std::collections::VecDeque;
 
 /// Import rows of csv, tsv, JSON or EDN
@@ -144,7 +145,7 @@ fn read(
     limit: usize,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let mut batch = Batch::default();
+    let (mut batch, mut before) = (Batch::default(), rows.consumed());
     loop {
         let next = match waiting.pop_front() {
             Some(item) => Some(item),
@@ -156,13 +157,17 @@ fn read(
             Item::Row(row) => batch.add(row.line, builder.entity(&row)?),
             Item::Entity(form) => {
                 let line = u64::from(form.span.line);
-                batch.add(line, Entity { form: Some(form), retracts: vec![] });
+                let said = Some(Statement::Form(form));
+                batch.add(line, Entity { said, retracts: vec![] });
             }
             Item::Transaction(form) => {
                 goes_on = committer.batch(std::mem::take(&mut batch)) && committer.form(form);
             }
         }
+        batch.columns = builder.columns();
         if batch.entities.len() >= limit {
+            batch.bytes = rows.consumed() - before;
+            before = rows.consumed();
             goes_on = committer.batch(std::mem::take(&mut batch));
             progress.at(rows.consumed(), format!("{} rows", committer.rows()));
         }

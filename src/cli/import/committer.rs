@@ -1,24 +1,33 @@
 //! Commits batches while the next ones are read.
 //!
 //! **Invariant:** batches are committed in the order they were given, and none after one that was
-//! not. At most [`QUEUED`] wait: whoever gives more waits. What waits when the committer is free is
-//! committed together, each batch as a transaction of its own; so a slow input is committed batch
-//! by batch, and a fast one pays for fewer swaps. What was committed is known when it ends.
+//! not. At most [`QUEUED`] wait: whoever gives more waits. What comes within [`PATIENCE`], but at
+//! most [`TOGETHER`] batches and about [`TOGETHER_BYTES`] of input, is committed together, each
+//! batch as a transaction of its own; so a slow input is committed batch by batch, and a fast one
+//! pays for fewer swaps and flushes. What was committed is known when it ends.
 
 use super::entity::Entity;
 use crate::cli::report;
 use anyhow::Context;
-use factfs_core::edn::{Form, FormKind};
+use factfs_core::edn::Form;
 use factfs_core::hash::NodeHash;
+use factfs_core::transact::{RowColumn, Rows as TxRows, Statement};
 use factfs_core::value::Value;
-use factfs_store::{Database, Error, TransactOptions};
+use factfs_store::{Database, Error, TransactOptions, Transaction};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// How many batches wait at most.
 const QUEUED: usize = 8;
+/// How many batches share a swap at most.
+const TOGETHER: usize = 32;
+/// How much input they are, but for the last of them: what memory holds of it.
+const TOGETHER_BYTES: u64 = 8 << 20;
+/// How long a batch waits for others.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Rows that are a transaction.
 #[derive(Default)]
@@ -27,6 +36,10 @@ pub struct Batch {
     pub entities: Vec<Entity>,
     /// Where the last of them is.
     pub last_line: u64,
+    /// About how much input they are.
+    pub bytes: u64,
+    /// What the columns of plain rows are.
+    pub columns: Arc<Vec<RowColumn>>,
 }
 
 impl Batch {
@@ -42,6 +55,15 @@ enum Work {
     Batch(Batch),
     /// A transaction as it was written.
     Form(Form),
+}
+
+impl Work {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Batch(batch) => batch.bytes,
+            Self::Form(form) => (form.span.end - form.span.start) as u64,
+        }
+    }
 }
 
 /// What is committed.
@@ -88,7 +110,7 @@ pub struct Writer {
 
 /// A transaction to be, and of which rows.
 struct Draft {
-    form: Arc<Form>,
+    what: Transaction,
     rows: u64,
     last_line: u64,
 }
@@ -106,21 +128,21 @@ impl Writer {
 
     /// Commits one transaction.
     pub fn transact(&mut self, form: Form) -> anyhow::Result<()> {
-        self.commit(vec![Draft { form: Arc::new(form), rows: 0, last_line: 0 }])
+        self.commit(vec![Draft { what: form.into(), rows: 0, last_line: 0 }])
     }
 
     fn write(&mut self, work: Vec<Work>) -> anyhow::Result<()> {
         let mut drafts = Vec::new();
         for work in work {
             let draft = match work {
-                Work::Form(form) => Draft { form: Arc::new(form), rows: 0, last_line: 0 },
+                Work::Form(form) => Draft { what: form.into(), rows: 0, last_line: 0 },
                 Work::Batch(batch) => {
                     if batch.entities.iter().any(|entity| !entity.retracts.is_empty()) {
                         // Whether they are there depends on what comes before.
                         self.commit(std::mem::take(&mut drafts))?;
                     }
                     let (rows, last_line) = (batch.entities.len() as u64, batch.last_line);
-                    Draft { form: Arc::new(self.form(batch)?), rows, last_line }
+                    Draft { what: self.transaction(batch)?, rows, last_line }
                 }
             };
             drafts.push(draft);
@@ -129,7 +151,7 @@ impl Writer {
     }
 
     /// The transaction of a batch. What an entity takes back that is not there is left out.
-    fn form(&self, batch: Batch) -> anyhow::Result<Form> {
+    fn transaction(&self, batch: Batch) -> anyhow::Result<Transaction> {
         let retracts = batch.entities.iter().flat_map(|entity| &entity.retracts);
         let who: Vec<_> = retracts.map(|retract| retract.entity.clone()).collect();
         let found = if who.is_empty() {
@@ -138,16 +160,18 @@ impl Writer {
             self.database.db()?.entids(&who).map_err(Error::from)?
         };
         let mut found = found.into_iter();
-        let mut forms = Vec::with_capacity(batch.entities.len());
-        for Entity { form, retracts } in batch.entities {
-            forms.extend(form);
+        let mut statements = Vec::with_capacity(batch.entities.len());
+        for Entity { said, retracts } in batch.entities {
+            statements.extend(said);
             for retract in retracts {
                 if found.next().flatten().is_some() {
-                    forms.push(retract.form);
+                    statements.push(Statement::Form(retract.form));
                 }
             }
         }
-        Ok(Form { kind: FormKind::Vector(forms), span: Default::default() })
+        let is_typed = statements.iter().any(|said| matches!(said, Statement::Row(_)));
+        let rows = TxRows { columns: batch.columns.as_ref().clone(), statements };
+        Ok(if is_typed { rows.into() } else { rows.into_form().into() })
     }
 
     fn commit(&mut self, drafts: Vec<Draft>) -> anyhow::Result<()> {
@@ -160,10 +184,11 @@ impl Writer {
                 // The id holds what is said, so that a changed input is not taken for the one
                 // before.
                 let tx_id = self.tx_id.as_ref().map(|prefix| {
-                    let hash = NodeHash::of(draft.form.to_string().as_bytes()).to_string();
+                    let hash =
+                        NodeHash::of(draft.what.to_form().to_string().as_bytes()).to_string();
                     format!("{prefix}/{number}/{}", &hash[..16])
                 });
-                (draft.form.clone(), TransactOptions { tx_id })
+                (draft.what.clone(), TransactOptions { tx_id })
             })
             .collect();
         for (draft, report) in drafts.iter().zip(self.database.transact_all(txs)?) {
@@ -231,8 +256,20 @@ impl Committer {
 
 fn write_all(writer: &mut Writer, queue: &Receiver<Work>) -> anyhow::Result<()> {
     while let Ok(first) = queue.recv() {
-        let more = queue.try_iter().take(QUEUED - 1);
-        writer.write(std::iter::once(first).chain(more).collect())?;
+        writer.write(gather(first, queue))?;
     }
     Ok(())
+}
+
+/// What comes soon after.
+fn gather(first: Work, queue: &Receiver<Work>) -> Vec<Work> {
+    let until = Instant::now() + PATIENCE;
+    let (mut bytes, mut all) = (first.bytes(), vec![first]);
+    while all.len() < TOGETHER && bytes < TOGETHER_BYTES {
+        let left = until.saturating_duration_since(Instant::now());
+        let Ok(work) = queue.recv_timeout(left) else { break };
+        bytes += work.bytes();
+        all.push(work);
+    }
+    all
 }

@@ -1,18 +1,20 @@
 //! A row to the forms of a transaction.
 //!
-//! **Invariant:** a row gives one map, and a `:db/retract` for each column that says so; forms
+//! **Invariant:** a row gives values by column or one map, and a `:db/retract` for each column that says so; forms
 //! stand on the line of their row, so an error of the transaction names it. Whether the entity is
 //! there is for the caller to look up, many at once.
 
 use super::columns::{Naming, Target};
 use super::convert::Converter;
 use super::rows::{Field, Row};
+use super::typed::Columns;
 use crate::cli::exit::Problem;
 use factfs_core::db::EntityRef;
 use factfs_core::edn::{Form, FormKind};
 use factfs_core::id::EntityId;
 use factfs_core::schema::{Schema, Unique};
 use factfs_core::text::parse_cell;
+use factfs_core::transact::{RowColumn, Statement};
 use factfs_core::value::Tag;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,13 +25,14 @@ pub struct Builder {
     naming: Naming,
     create_refs: bool,
     targets: BTreeMap<Arc<str>, Target>,
+    columns: Columns,
 }
 
 /// What a row says of its entity.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Entity {
-    /// The facts it states, as a map.
-    pub form: Option<Form>,
+    /// The facts it states.
+    pub said: Option<Statement>,
     /// What it takes back, if the entity is there.
     pub retracts: Vec<Retract>,
 }
@@ -47,7 +50,8 @@ impl Builder {
     /// With this schema and these names; `create_refs`: an identity that names nobody makes a new
     /// entity.
     pub fn new(schema: Schema, naming: Naming, create_refs: bool) -> Self {
-        Self { schema, naming, create_refs, targets: BTreeMap::new() }
+        let (targets, columns) = (BTreeMap::new(), Columns::default());
+        Self { schema, naming, create_refs, targets, columns }
     }
 
     /// Refuses an attribute that cannot find the entity of a row.
@@ -62,8 +66,21 @@ impl Builder {
         Err(Problem::invalid(text).hint(hint))
     }
 
-    /// The forms of a row.
+    /// What the columns of statements are.
+    pub fn columns(&self) -> Arc<Vec<RowColumn>> {
+        self.columns.shared()
+    }
+
+    /// What a row says.
     pub fn entity(&mut self, row: &Row) -> Result<Entity, Problem> {
+        match self.columns.row(row, &self.schema, &self.naming) {
+            Some(said) if said.facts.is_empty() => Ok(Entity::default()),
+            Some(said) => Ok(Entity { said: Some(Statement::Row(said)), retracts: Vec::new() }),
+            None => self.forms(row),
+        }
+    }
+
+    fn forms(&mut self, row: &Row) -> Result<Entity, Problem> {
         for (name, _) in &row.fields {
             if !self.targets.contains_key(name) {
                 self.targets.insert(name.clone(), self.naming.target(name)?);
@@ -104,7 +121,8 @@ impl Builder {
         }
         if !pairs.is_empty() {
             pairs.splice(..0, id.map(|id| (converter.keyword("db/id"), id)));
-            entity.form = Some(converter.form(FormKind::Map(pairs)));
+            let map = converter.form(FormKind::Map(pairs));
+            entity.said = Some(Statement::Form(map));
         }
         Ok(entity)
     }

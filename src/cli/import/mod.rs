@@ -5,17 +5,21 @@
 //! decided by its name and the database's schema alone.
 //!
 //! The stages: `rows` reads the input, `columns` says what a name means, `infer` proposes a schema
-//! for names that are unknown, `entity` makes the forms of a transaction, `committer` commits them.
+//! for names that are unknown, `entity` makes what a row says: values by column where it is plain
+//! (`typed`), else the forms of a transaction (`convert`). `committer` commits that.
 
 // floor 0
 mod columns;
-mod rows;
+mod scan;
 // floor 1
-mod convert;
+mod rows;
 // floor 2
+mod convert;
+mod typed;
+// floor 3
 mod entity;
 mod infer;
-// floor 3
+// floor 4
 mod committer;
 
 pub use columns::Naming;

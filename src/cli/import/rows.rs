@@ -3,6 +3,7 @@
 //! **Invariant:** rows come in the order of the input and one at a time (an array of JSON is read
 //! whole); each knows the line it starts on. What a name or a cell means is not known here.
 
+use super::scan::{self, Names};
 use crate::cli::exit::Problem;
 use crate::cli::forms::{Forms, Source};
 use anyhow::Context;
@@ -55,7 +56,7 @@ pub struct Rows {
 
 enum Input {
     Table { bytes: BufReader<Counted>, records: Records, header: Vec<Arc<str>>, ended: bool },
-    Lines { bytes: BufReader<Counted>, line: u64 },
+    Lines { bytes: BufReader<Counted>, line: u64, text: Vec<u8>, names: Names },
     Array(std::iter::Enumerate<std::vec::IntoIter<Json>>),
     Forms(Forms),
 }
@@ -88,7 +89,10 @@ impl Rows {
                 let records = Records::new(format);
                 Input::Table { bytes: bytes(source)?, records, header: vec![], ended: false }
             }
-            Format::Jsonl => Input::Lines { bytes: bytes(source)?, line: 0 },
+            Format::Jsonl => {
+                let (bytes, names) = (bytes(source)?, Names::default());
+                Input::Lines { bytes, line: 0, text: Vec::new(), names }
+            }
             Format::Json => {
                 let rows: Vec<Json> = serde_json::from_reader(bytes(source)?)
                     .with_context(|| format!("{name}: not an array of objects"))?;
@@ -120,8 +124,8 @@ impl Rows {
 
     /// The next row.
     pub fn next_item(&mut self) -> anyhow::Result<Option<Item>> {
-        let name = self.name.clone();
-        self.read_item().with_context(|| name)
+        let item = self.read_item();
+        item.with_context(|| self.name.clone())
     }
 
     fn read_item(&mut self) -> anyhow::Result<Option<Item>> {
@@ -141,7 +145,9 @@ impl Rows {
                 .next()
                 .map(|(i, json)| object(json, i as u64 + 1, "item").map(Item::Row))
                 .transpose(),
-            Input::Lines { bytes, line } => Ok(json_line(bytes, line)?.map(Item::Row)),
+            Input::Lines { bytes, line, text, names } => {
+                Ok(json_line(bytes, line, text, names)?.map(Item::Row))
+            }
             Input::Table { .. } => loop {
                 let Some(record) = self.record()? else { return Ok(None) };
                 let is_blank = record.cells == [Cell::Nothing];
@@ -209,17 +215,24 @@ fn row(header: &[Arc<str>], record: Record) -> anyhow::Result<Row> {
     Ok(Row { line, fields: header.iter().zip(cells).filter_map(field).collect() })
 }
 
-fn json_line(bytes: &mut impl BufRead, line: &mut u64) -> anyhow::Result<Option<Row>> {
-    let mut text = Vec::new();
+fn json_line(
+    bytes: &mut impl BufRead,
+    line: &mut u64,
+    text: &mut Vec<u8>,
+    names: &mut Names,
+) -> anyhow::Result<Option<Row>> {
     loop {
         text.clear();
-        if bytes.read_until(b'\n', &mut text)? == 0 {
+        if bytes.read_until(b'\n', text)? == 0 {
             return Ok(None);
         }
         *line += 1;
         if !text.trim_ascii().is_empty() {
             break;
         }
+    }
+    if let Some(entries) = scan::object(text, names) {
+        return Ok(Some(said(*line, entries)));
     }
     let json = serde_json::from_slice(text.trim_ascii_end()).map_err(|error| {
         let column = error.column();
@@ -238,9 +251,11 @@ fn object(json: Json, line: u64, unit: &str) -> anyhow::Result<Row> {
     let Json::Object(entries) = json else {
         return Err(Problem::invalid(format!("{unit} {line}: an object is expected")).into());
     };
-    let field = |(name, json): (String, Json)| {
-        let field = if json.is_null() { Field::Retract } else { Field::Json(json) };
-        (Arc::from(name), field)
-    };
-    Ok(Row { line, fields: entries.into_iter().map(field).collect() })
+    Ok(said(line, entries.into_iter().map(|(name, json)| (Arc::from(name), json))))
+}
+
+fn said(line: u64, entries: impl IntoIterator<Item = (Arc<str>, Json)>) -> Row {
+    let field = |json: Json| if json.is_null() { Field::Retract } else { Field::Json(json) };
+    let fields = entries.into_iter().map(|(name, json)| (name, field(json)));
+    Row { line, fields: fields.collect() }
 }

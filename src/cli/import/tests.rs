@@ -6,6 +6,7 @@ use crate::cli::forms::Source;
 use factfs_core::edn;
 use factfs_core::schema::{Attribute, Schema};
 use factfs_core::text::Format;
+use factfs_core::transact;
 
 fn rows(text: &str, format: Format) -> anyhow::Result<Vec<Row>> {
     let mut rows = Rows::open(Source::Text(text.into()), format)?;
@@ -53,9 +54,12 @@ fn forms(text: &str, format: Format, create_refs: bool) -> Vec<String> {
     let naming = Naming { namespace: Some("p".into()), ..Naming::default() };
     let mut builder = Builder::new(schema_from(SCHEMA), naming, create_refs);
     let row = |row: &Row| match builder.entity(row) {
-        Ok(Entity { form, retracts }) => {
+        Ok(Entity { said, retracts }) => {
+            let columns = builder.columns().as_ref().clone();
+            let rows = transact::Rows { columns, statements: said.into_iter().collect() };
+            let said = rows.to_form().as_vector().unwrap().to_vec();
             let retracts = retracts.into_iter().map(|r| r.form);
-            form.into_iter().chain(retracts).map(|f| f.to_string()).collect::<Vec<_>>().join(" ")
+            said.into_iter().chain(retracts).map(|f| f.to_string()).collect::<Vec<_>>().join(" ")
         }
         Err(problem) => problem.to_string(),
     };

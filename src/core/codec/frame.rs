@@ -13,11 +13,25 @@ const ZSTD: u8 = 1;
 
 /// A frame of these bytes; an error if there are more than [`MAX_RAW`].
 pub fn compress(raw: &[u8]) -> Result<Vec<u8>, CodecError> {
+    compress_at(raw, Effort::Kept)
+}
+
+/// How much time goes into making a frame small. Both are read the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// For what stays.
+    Kept,
+    /// For what is soon replaced.
+    Passing,
+}
+
+/// The same, with more or less effort.
+pub fn compress_at(raw: &[u8], effort: Effort) -> Result<Vec<u8>, CodecError> {
     if raw.len() > MAX_RAW {
         return Err(CodecError { what: "more than 64 MiB for one frame", at: MAX_RAW });
     }
     let mut out = Writer::new();
-    let packed = zstd_compress(raw).filter(|packed| packed.len() < raw.len());
+    let packed = zstd_compress(raw, effort).filter(|packed| packed.len() < raw.len());
     out.u8(if packed.is_some() { ZSTD } else { PLAIN });
     out.varint(raw.len() as u64);
     out.fixed(packed.as_deref().unwrap_or(raw));
@@ -49,19 +63,20 @@ pub fn raw_len(frame: &[u8]) -> Result<usize, CodecError> {
 
 #[cfg(not(target_family = "wasm"))]
 mod zstd_native {
+    use super::Effort;
     use std::cell::RefCell;
     use zstd::bulk::{Compressor, Decompressor};
 
     // Making a context costs as much as using it once.
     thread_local! {
-        static COMPRESSOR: RefCell<Option<Compressor<'static>>> =
-            RefCell::new(Compressor::new(3).ok());
+        static COMPRESSORS: RefCell<[Option<Compressor<'static>>; 2]> =
+            RefCell::new([3, 1].map(|level| Compressor::new(level).ok()));
         static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> =
             RefCell::new(Decompressor::new().ok());
     }
 
-    pub fn compress(raw: &[u8]) -> Option<Vec<u8>> {
-        COMPRESSOR.with_borrow_mut(|c| c.as_mut()?.compress(raw).ok())
+    pub fn compress(raw: &[u8], effort: Effort) -> Option<Vec<u8>> {
+        COMPRESSORS.with_borrow_mut(|c| c[effort as usize].as_mut()?.compress(raw).ok())
     }
 
     pub fn decompress(packed: &[u8], len: usize) -> Option<Vec<u8>> {
@@ -74,11 +89,12 @@ use zstd_native::{compress as zstd_compress, decompress as zstd_decompress};
 /// The same in Rust alone, for browsers.
 #[cfg(any(target_family = "wasm", test))]
 mod zstd_pure {
+    use super::Effort;
     use ruzstd::decoding::StreamingDecoder;
     use ruzstd::encoding::{CompressionLevel, compress_to_vec};
     use std::io::Read;
 
-    pub fn compress(raw: &[u8]) -> Option<Vec<u8>> {
+    pub fn compress(raw: &[u8], _: Effort) -> Option<Vec<u8>> {
         Some(compress_to_vec(raw, CompressionLevel::Fastest))
     }
 
@@ -95,14 +111,15 @@ use zstd_pure::{compress as zstd_compress, decompress as zstd_decompress};
 
 #[cfg(test)]
 mod tests {
-    use super::{zstd_native, zstd_pure};
+    use super::{Effort, zstd_native, zstd_pure};
 
     #[test]
     fn browsers_and_machines_read_each_other() {
         for len in [0usize, 1, 100, 10_000, 300_000] {
             let raw: Vec<u8> = (0..len).map(|i| (i * i / 7 % 251) as u8).collect();
-            let (native, pure) = (zstd_native::compress(&raw), zstd_pure::compress(&raw));
-            for packed in [native.unwrap(), pure.unwrap()] {
+            let native = |effort| zstd_native::compress(&raw, effort).unwrap();
+            let pure = zstd_pure::compress(&raw, Effort::Kept).unwrap();
+            for packed in [native(Effort::Kept), native(Effort::Passing), pure] {
                 assert_eq!(zstd_native::decompress(&packed, len).as_ref(), Some(&raw));
                 assert_eq!(zstd_pure::decompress(&packed, len).as_ref(), Some(&raw));
             }

@@ -70,7 +70,9 @@ impl Novelty {
         let mut w = Writer::new();
         w.sized(about.map(|bytes| bytes.as_ref()).unwrap_or_default());
         facts::write(facts, &mut w)?;
-        Ok(envelope::seal(Kind::Novelty, &frame::compress(&w.finish())?))
+        // The next spill or flush writes another in its place.
+        let packed = frame::compress_at(&w.finish(), frame::Effort::Passing)?;
+        Ok(envelope::seal(Kind::Novelty, &packed))
     }
 
     /// What the bytes of the object that a head names hold.

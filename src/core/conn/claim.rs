@@ -7,7 +7,7 @@
 //! **Invariant:** epochs rise along a branch and none is given twice, also over a release, which
 //! leaves the epoch with no url.
 
-use super::settle::{Attempt, Settled, pause_ms};
+use super::settle::{Attempt, Settled};
 use super::{Conn, ConnError, Seen};
 use crate::commit::{Head, Opened, Writer};
 use crate::store::{Expect, Swap};
@@ -65,8 +65,9 @@ impl Conn {
     ) -> Result<Option<Writer>, ConnError> {
         let (place, name) = (&self.inner.place, &self.inner.head);
         let begun = self.now_ms();
-        let mut tries = 0;
+        let mut losses = 0;
         loop {
+            losses = self.take_turn(losses).await;
             let seen = self.newest().await?;
             let head = &seen.opened.head;
             if head.closed {
@@ -78,7 +79,6 @@ impl Conn {
             let mut next = head.next(self.nonce());
             next.writer = writer(head);
             let bytes = next.encode().map_err(ConnError::TooLarge)?;
-            self.pace().await;
             self.note_swap();
             let nonce = next.nonce;
             let expect = Expect::Version(seen.version.clone());
@@ -100,8 +100,8 @@ impl Conn {
             if waited_ms >= self.inner.options.limit_ms {
                 return Err(ConnError::Contended { waited_ms });
             }
-            tries += 1;
-            place.host.sleep(pause_ms(place.host.as_ref(), tries)).await;
+            self.note_passed(head);
+            losses += 1;
         }
     }
 }

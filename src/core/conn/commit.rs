@@ -9,7 +9,7 @@
 use super::backfill::Backfilled;
 use super::build::{Draft, Group, Known, Plan};
 use super::queue::{Failure, Job};
-use super::settle::{Attempt, Settled, pause_ms};
+use super::settle::{Attempt, Settled};
 use super::{Conn, ConnError, Flush, Seen, rules};
 use crate::db::TxReport;
 use crate::id::CommitId;
@@ -17,11 +17,10 @@ use crate::store::{Expect, StoreError, Swap};
 use std::collections::BTreeMap;
 
 impl Conn {
-    /// Commits a group and answers each of it.
-    pub(super) async fn commit_group(&self, mut jobs: Vec<Box<dyn Job>>) {
-        let host = self.inner.place.host.as_ref();
+    /// Commits a group and answers each of it; `losses` is how often others were faster already.
+    pub(super) async fn commit_group(&self, mut jobs: Vec<Box<dyn Job>>, mut losses: u32) {
         let begun = self.now_ms();
-        let (mut tries, mut fresh, mut flushed) = (0, false, false);
+        let (mut fresh, mut flushed) = (false, false);
         let mut backfilled = Backfilled::default();
         if jobs.is_empty() {
             return;
@@ -70,24 +69,30 @@ impl Conn {
                 Err(error) => return group.fail(&Failure::Failed(error)),
             };
             match self.swap_in(&seen, plan, group.tip()).await {
-                Swapped::Happened(seen) => return self.acknowledge(&seen, group).await,
-                Swapped::Moved => {}
+                Swapped::Happened(seen) => {
+                    self.note_won();
+                    return self.acknowledge(&seen, group).await;
+                }
+                Swapped::Moved => {
+                    self.note_passed(&seen.opened.head);
+                }
                 Swapped::Failed(error) => return group.fail(&Failure::Failed(error)),
                 Swapped::Unknown(why) => return unknown(group, &why),
             }
+            losses += 1;
             let waited_ms = (self.now_ms() - begun).max(0) as u64;
-            if waited_ms >= self.inner.options.limit_ms {
+            if waited_ms >= self.inner.options.limit_ms && losses >= self.chances() {
                 return group.fail(&Failure::Busy { waited_ms });
             }
-            (fresh, tries, jobs) = (true, tries + 1, group.into_jobs());
-            host.sleep(pause_ms(host, tries)).await;
-            self.pace().await;
+            (fresh, jobs) = (true, group.into_jobs());
+            losses = self.take_turn(losses).await;
         }
     }
 
     async fn commit_one_by_one(&self, group: Group) {
         for job in group.into_jobs() {
-            Box::pin(self.commit_group(vec![job])).await;
+            let losses = self.take_turn(0).await;
+            Box::pin(self.commit_group(vec![job], losses)).await;
         }
     }
 

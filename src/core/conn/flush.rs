@@ -9,7 +9,7 @@
 use super::build::{Objects, write_novelty};
 use super::commits::{self, LogPlace};
 use super::flushing::Running;
-use super::settle::{Attempt, Settled, pause_ms};
+use super::settle::{Attempt, Settled};
 use super::{Conn, ConnError, Flush, Place, Seen, rules};
 use crate::commit::{
     Base, Frame, Head, INLINE_BYTES, INLINE_TOTAL_BYTES, Novelty, Opened, Refs, SegmentRef, Tag,
@@ -190,8 +190,9 @@ impl Conn {
     async fn swap_trees(&self, from: &Opened, flushed: &Flushed) -> Result<bool, ConnError> {
         let (place, name) = (&self.inner.place, &self.inner.head);
         let until = self.now_ms() + self.inner.options.limit_ms as i64;
-        let mut tries = 0;
+        let mut losses = 0;
         loop {
+            losses = self.take_turn(losses).await;
             let seen = self.newest().await?;
             if seen.opened.head.base.trees == flushed.trees {
                 return Ok(true);
@@ -203,7 +204,6 @@ impl Conn {
             self.put_all(&objects).await?;
             let nonce = opened.head.nonce;
             let expect = Expect::Version(seen.version.clone());
-            self.pace().await;
             self.note_swap();
             let why = match place.store.cas_ref(name, expect, bytes).await? {
                 Swap::Swapped(version) => {
@@ -219,8 +219,8 @@ impl Conn {
                 Settled::Moved | Settled::Unknown(_) if self.now_ms() < until => {}
                 Settled::Moved | Settled::Unknown(_) => return Ok(false),
             }
-            tries += 1;
-            place.host.sleep(pause_ms(place.host.as_ref(), tries)).await;
+            self.note_passed(&seen.opened.head);
+            losses += 1;
         }
     }
 
@@ -357,7 +357,9 @@ pub(crate) async fn merge_order(
     let mut past = FactsBuilder::default();
     let keeps = |a: AttrId, end: Tx| schema.get(a).is_none_or(|a| end.t() > a.forgotten_to());
     let mut ends: Vec<Tx> = Vec::new();
-    for row in 0..novelty.len() {
+    // Mostly nothing has ended: all of it is added, as it is.
+    let ends_none = !novelty.has_ends();
+    for row in if ends_none { 0..0 } else { 0..novelty.len() } {
         match (novelty.tx(row), novelty.end(row)) {
             (Tx(0), Some(end)) => {
                 remove.push(novelty.key(row), None);
@@ -369,7 +371,7 @@ pub(crate) async fn merge_order(
         }
     }
     let (add, remove) = (add.finish(), remove.finish());
-    let changes = Changes { add: &add, remove: &remove };
+    let changes = Changes { add: if ends_none { novelty } else { &add }, remove: &remove };
     let mut removed = |key: RowKey<'_>, row: usize| {
         let end = ends.get(row).copied();
         if end.is_some_and(|end| keeps(key.a, end)) {

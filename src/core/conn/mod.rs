@@ -34,6 +34,7 @@ mod replay;
 mod resolve;
 mod rules;
 mod settle;
+mod turns;
 
 #[cfg(test)]
 mod sim;
@@ -62,8 +63,8 @@ use crate::store::{Host, Store, Version};
 use flushing::Flushing;
 use queue::Queue;
 use rules::rules;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use turns::Turns;
 
 /// Where a database is, and what is needed to read it.
 #[derive(Clone, Debug)]
@@ -80,7 +81,8 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How long a transaction tries before it is `Busy`, and how long an unclear answer is looked
-    /// into.
+    /// into. Where the store has a pace it tries at least as often as swaps have their time in
+    /// that, however long it takes.
     pub limit_ms: u64,
     /// How many bytes of frames a head holds before they are spilled; at most, and by default,
     /// [`TAIL_BYTES`].
@@ -140,8 +142,7 @@ struct Inner {
     queue: Queue,
     flushing: Flushing,
     flush_error: Mutex<Option<ConnError>>,
-    /// When the head was swapped last from here.
-    swapped_ms: AtomicI64,
+    turns: Turns,
     /// Databases of the past that were opened last.
     past: Mutex<Vec<(u64, Snapshot)>>,
     /// By which a transactor took the branch over.
@@ -206,8 +207,8 @@ impl Conn {
                 Some(lead) => {
                     self.inner.flushing.swapped().await;
                     // What arrives meanwhile is of the group.
-                    self.pace().await;
-                    self.commit_group(lead.jobs()).await;
+                    let losses = self.take_turn(0).await;
+                    self.commit_group(lead.jobs(), losses).await;
                     drop(lead);
                     if self.inner.options.flush == Flush::Inline {
                         self.flush_due().await;
@@ -235,24 +236,6 @@ impl Conn {
             self.inner.past.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
         *known = seen.clone();
-    }
-
-    /// Waits until the store takes another swap of the head.
-    async fn pace(&self) {
-        let (place, pace_ms) = (&self.inner.place, self.inner.place.store.pace_ms());
-        let last = self.inner.swapped_ms.load(Ordering::Relaxed);
-        if pace_ms > 0 && last != 0 {
-            let due = last.saturating_add_unsigned(pace_ms);
-            let left = due.saturating_sub(self.now_ms()).max(0).unsigned_abs();
-            place.host.sleep(left.min(pace_ms)).await;
-        }
-    }
-
-    /// Notes that the head is being swapped.
-    fn note_swap(&self) {
-        if self.inner.place.store.pace_ms() > 0 {
-            self.inner.swapped_ms.store(self.now_ms(), Ordering::Relaxed);
-        }
     }
 
     fn nonce(&self) -> u128 {

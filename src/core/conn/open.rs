@@ -5,13 +5,13 @@
 
 use super::flushing::Flushing;
 use super::queue::Queue;
+use super::turns::Turns;
 use super::{Conn, ConnError, Inner, Options, Place, Seen};
 use crate::commit::{FormatError, HEAD, Head};
 use crate::db::{Db, Snapshot};
 use crate::id::CommitId;
 use crate::store::RefRead;
 use crate::value::Uuid;
-use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 
 impl Place {
@@ -84,7 +84,7 @@ impl Conn {
         let seen = Mutex::new(seen);
         let (branch, queue) = (branch.map(str::to_owned), Queue::default());
         let (flushing, flush_error) = (Flushing::default(), Mutex::default());
-        let (past, claim, swapped_ms) = (Mutex::default(), Mutex::default(), AtomicI64::new(0));
+        let (past, claim, turns) = (Mutex::default(), Mutex::default(), Turns::default());
         let inner = Inner {
             place,
             options,
@@ -94,7 +94,7 @@ impl Conn {
             queue,
             flushing,
             flush_error,
-            swapped_ms,
+            turns,
             past,
             claim,
         };

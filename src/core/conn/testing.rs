@@ -176,9 +176,9 @@ pub(crate) fn t(conn: &Conn) -> T {
     conn.db().basis_t()
 }
 
-/// How many random cases a test runs: `FACTFS_CASES` times as many as by default.
+/// How many random cases a test runs: `FACTFS_TIMES` times as many as by default.
 pub(super) fn cases(default: u64) -> u64 {
-    let times = std::env::var("FACTFS_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let times = std::env::var("FACTFS_TIMES").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     default * times
 }
 
@@ -192,7 +192,7 @@ impl Dice {
     }
 }
 
-pub(super) fn transact(conn: &Conn, text: &str) -> Result<TxReport, String> {
+pub(crate) fn transact(conn: &Conn, text: &str) -> Result<TxReport, String> {
     let form = read_one(text).unwrap();
     let make = move |db: &Db, now_ms| {
         prepare(db, &form, &TxOptions { now_ms, ..TxOptions::default() }).map_err(|e| e.to_string())

@@ -7,6 +7,7 @@
 use super::{Datom, Order, RowKey};
 use crate::id::{AttrId, EntityId, Tx};
 use crate::value::{Column, ColumnBuilder, ValRef};
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -111,6 +112,26 @@ impl Facts {
         RowKey { e: self.e(row), a: self.a(row), v: self.v(row), tx: self.tx(row) }
     }
 
+    /// Compares `(e a v)` of a row with that of a row of other facts; looks at a value only where
+    /// it decides.
+    #[inline]
+    pub fn cmp_fact(&self, order: Order, row: usize, other: &Facts, at: usize) -> Ordering {
+        let e = || self.e[row].cmp(&other.e[at]);
+        let a = || self.a[row].cmp(&other.a[at]);
+        let v = || self.v(row).cmp_in_index(other.v(at));
+        match order {
+            Order::Eavt => e().then_with(a).then_with(v),
+            Order::Aevt => a().then_with(e).then_with(v),
+            Order::Avet => a().then_with(v).then_with(e),
+        }
+    }
+
+    /// The same, and then the transaction.
+    #[inline]
+    pub fn cmp_in(&self, order: Order, row: usize, other: &Facts, at: usize) -> Ordering {
+        self.cmp_fact(order, row, other, at).then_with(|| self.tx[row].cmp(&other.tx[at]))
+    }
+
     /// The row as a datom. Cost: an allocation for a value that is not inline.
     pub fn datom(&self, row: usize) -> Datom {
         let (e, a, v) = (self.e(row), self.a(row), self.v(row).to_value());
@@ -127,7 +148,7 @@ impl Facts {
     /// The same rows sorted in an order.
     pub fn sorted(&self, order: Order) -> Facts {
         let mut rows: Vec<usize> = (0..self.len()).collect();
-        rows.sort_by(|x, y| self.key(*x).cmp_in(order, &self.key(*y)));
+        rows.sort_by(|x, y| self.cmp_in(order, *x, self, *y));
         let mut out = FactsBuilder::with_capacity(self.len());
         rows.into_iter().for_each(|row| out.push_row(self, row));
         out.finish()
@@ -237,6 +258,27 @@ impl FactsBuilder {
         self.tx.extend_from_slice(&from.tx[rows.clone()]);
         extend_sparse(&mut self.end, &from.end, rows.clone(), before, after);
         extend_sparse(&mut self.retractions, &from.retractions, rows, before, after);
+    }
+
+    /// Appends rows of other facts as they are, in this order.
+    pub fn push_each(&mut self, from: &Facts, rows: &[u32]) {
+        if !from.end.is_empty() || !from.retractions.is_empty() {
+            return rows.iter().for_each(|row| self.push_row(from, *row as usize));
+        }
+        let after = self.e.len() + rows.len();
+        let each = |column: &[u64], to: &mut Vec<u64>| {
+            to.extend(rows.iter().map(|row| column[*row as usize]));
+        };
+        each(&from.e, &mut self.e);
+        each(&from.a, &mut self.a);
+        each(&from.tx, &mut self.tx);
+        self.v.push_each(&from.v, rows);
+        if !self.end.is_empty() {
+            self.end.resize(after, 0);
+        }
+        if !self.retractions.is_empty() {
+            self.retractions.resize(after, false);
+        }
     }
 
     /// From columns that a decoder made; `None` if their lengths differ. The caller answers for the

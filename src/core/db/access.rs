@@ -3,10 +3,10 @@
 //! **Invariant:** what cannot be looked up is an error, and never nothing: an attribute that is not
 //! in AVET has no place there.
 
-use super::{Db, DbError};
+use super::{Db, DbError, EntityRef};
 use crate::datom::{Datom, KeyRange, Order, Probe, Side, Slice};
-use crate::id::EntityId;
-use crate::schema::{Attribute, Flexibility, typed};
+use crate::id::{AttrId, EntityId};
+use crate::schema::{Attribute, Flexibility, TupleKind};
 use crate::value::Value;
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ impl Db {
         let (e, a, v) = (named(e), named(a), named(v));
         let attribute = match a.map(|a| self.attribute_of(a)).transpose() {
             Err(DbError::UnknownAttribute { .. })
-                if self.schema().flexibility == Flexibility::Read =>
+                if self.schema().flexibility == Flexibility::Read && order != Order::Avet =>
             {
                 return Ok(None);
             }
@@ -110,19 +110,119 @@ impl Db {
         }
     }
 
-    fn entity_of(&self, value: &Value) -> Result<Option<EntityId>, DbError> {
-        let named = self.reference(value)?;
+    /// The entity that a value names; an error if it can be no name.
+    pub fn entity_of(&self, value: &Value) -> Result<Option<EntityId>, DbError> {
         let nobody = || DbError::NoSuchEntity { what: crate::edn::to_string(value) };
-        self.entid(&named.ok_or_else(nobody)?)
+        let named = match self.reference(value)?.ok_or_else(nobody)? {
+            EntityRef::Lookup(a, v) => {
+                let attribute = self.schema().get(a);
+                EntityRef::Lookup(a, attribute.map_or(Ok(v.clone()), |a| self.value_in(a, &v))?)
+            }
+            named => named,
+        };
+        self.entid(&named)
     }
 
-    /// A value as the attribute holds it: of a ref, the entity that is named.
+    /// A value as the attribute holds it: of a ref, the entity that is named, and so of the parts
+    /// of a composite tuple.
     fn value_in(&self, attribute: &Attribute, value: &Value) -> Result<Value, DbError> {
+        if let (Some(TupleKind::Composite(parts)), Value::Vector(values) | Value::List(values)) =
+            (&attribute.tuple, value)
+        {
+            let part = |(part, value): (&AttrId, &Value)| match self.schema().get(*part) {
+                Some(part) if !matches!(value, Value::Nil) => self.value_in(part, value),
+                _ => Ok(value.clone()),
+            };
+            let values = parts.iter().zip(values.iter()).map(part).collect::<Result<Vec<_>, _>>();
+            return Ok(Value::from(values?));
+        }
         if !attribute.is_ref() {
-            let value = typed(value.clone(), attribute.value_type);
-            return Ok(if let Value::List(items) = value { Value::Vector(items) } else { value });
+            return Ok(match self.schema().typed(attribute, value.clone()) {
+                Value::List(items) => Value::Vector(items),
+                value => value,
+            });
         }
         let nobody = || DbError::NoSuchEntity { what: crate::edn::to_string(value) };
         self.entity_of(value)?.map(Value::Ref).ok_or_else(nobody)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{NoNodes, Snapshot};
+    use crate::edn::{read_one, to_string};
+    use crate::id::Tx;
+    use crate::schema::Schema;
+    use crate::value::Uuid;
+
+    fn value(text: &str) -> Value {
+        read_one(text).unwrap().to_value()
+    }
+
+    /// Two who are named, of which the first follows the second; `:age` is in no index by value.
+    fn db() -> Db {
+        let schema = "{:name {:db/unique :db.unique/identity} :age {}
+                       :follows {:db/valueType :db.type/ref}
+                       :follows+name {:db/tupleAttrs [:follows :name]}}";
+        let schema = Schema::from_map(&value(schema)).unwrap();
+        let facts = "[[1 :name \"B\"] [1 :follows 2] [1 :follows+name [2 \"B\"]] [2 :name \"A\"]]";
+        let datom = |fact: &crate::edn::Form| {
+            let [e, a, v] = fact.as_seq().unwrap() else { panic!("{fact}") };
+            let attribute = schema.attr(a.as_keyword().unwrap().as_str()).unwrap();
+            let v = schema.typed(attribute, v.to_value());
+            let (e, a) = (EntityId(e.as_long().unwrap() as u64), attribute.id);
+            Datom { e, a, v, tx: Tx(536_870_913), added: true }
+        };
+        let facts = read_one(facts).unwrap();
+        let datoms: Vec<Datom> = facts.as_seq().unwrap().iter().map(datom).collect();
+        let empty = Snapshot::empty(Uuid::nil(), Arc::new(NoNodes), schema.clone());
+        Db::new(empty.with(Tx(536_870_913), 0, &datoms, schema.clone(), EntityId(3)))
+    }
+
+    fn shown(db: &Db, datoms: Result<Vec<Datom>, DbError>) -> String {
+        let line = |d: Datom| {
+            let attribute = db.schema().get(d.a).unwrap();
+            format!("{} {} {}", d.e, attribute.ident, to_string(&d.v))
+        };
+        let told = |all: Vec<Datom>| all.into_iter().map(line).collect::<Vec<_>>().join(", ");
+        datoms.map_or_else(|e| e.to_string(), told)
+    }
+
+    fn of(order: Order, components: &str) -> String {
+        let Value::Vector(components) = value(components) else { panic!("{components}") };
+        let db = db();
+        shown(&db, db.datoms_of(order, &components))
+    }
+
+    #[test]
+    fn components_are_names() {
+        assert_eq!(of(Order::Eavt, "[[:name \"B\"] :follows]"), "1 :follows 2");
+        assert_eq!(of(Order::Avet, "[:follows [:name \"A\"]]"), "1 :follows 2");
+        assert_eq!(of(Order::Avet, "[:follows+name [[:name \"A\"] \"B\"] 1]").lines().count(), 1);
+        assert_eq!(of(Order::Avet, "[:name \"A\" 1]"), "");
+        assert_eq!(of(Order::Eavt, "[[:name \"C\"]]"), "");
+        assert_eq!(of(Order::Aevt, "[:never]"), "");
+    }
+
+    #[test]
+    fn what_has_no_place_is_an_error() {
+        let message = "attribute :age should be marked as :db/index true";
+        assert_eq!(of(Order::Avet, "[:age 1]"), message);
+        assert_eq!(of(Order::Avet, "[:never]"), "unknown attribute :never");
+        assert_eq!(of(Order::Eavt, "[[:name]]"), "nothing found for entity id [:name]");
+        assert_eq!(of(Order::Eavt, "[1 7]"), "7 names no attribute");
+    }
+
+    #[test]
+    fn ranges_go_both_ways() {
+        let db = db();
+        let all = |found| shown(&db, found);
+        let names = [value(":name"), value("\"A\"")];
+        assert_eq!(all(db.seek_datoms(Order::Avet, &names)), "2 :name \"A\", 1 :name \"B\"");
+        assert!(all(db.rseek_datoms(Order::Avet, &names)).starts_with("2 :name \"A\", "));
+        let from = value("\"AA\"");
+        assert_eq!(all(db.index_range("name", Some(&from), None)), "1 :name \"B\"");
+        assert_eq!(all(db.index_range("name", None, Some(&from))), "2 :name \"A\"");
     }
 }

@@ -5,7 +5,7 @@
 use super::{Db, DbError};
 use crate::datom::{KeyRange, Order};
 use crate::id::{AttrId, EntityId};
-use crate::schema::{builtin, typed};
+use crate::schema::builtin;
 use crate::value::{Keyword, Value};
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Db {
                     if attr.unique.is_none() {
                         return Err(DbError::NotUnique { ident: ident.as_str().to_owned() });
                     }
-                    let value = typed(value.clone(), attr.value_type);
+                    let value = self.schema().typed(attr, value.clone());
                     Some(EntityRef::Lookup(attr.id, value))
                 }
                 _ => None,

@@ -7,6 +7,8 @@
 use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::id::{AttrId, Tx};
 use crate::schema::Schema;
+use crate::value::{Tag, ValRef};
+use hashbrown::HashMap;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -85,17 +87,22 @@ impl Layer {
         Self::of(self.eavt.clone(), Arc::new(in_avet(schema)))
     }
 
-    /// Layers, the oldest first, as one. Small neighbours are put together first: so each row is
-    /// copied a few times, however many layers there are.
+    /// Layers, the oldest first, as one. Cost: each row is compared a few times and copied once,
+    /// however many layers there are.
     #[must_use]
     pub fn stack_all(mut layers: Vec<Arc<Self>>) -> Arc<Self> {
-        while layers.len() > 1 {
-            let pair = |at: &usize| layers[*at].len() + layers[at + 1].len();
-            let at = (0..layers.len() - 1).min_by_key(pair).unwrap_or(0);
-            let newer = layers.remove(at + 1);
-            layers[at] = Arc::new(layers[at].stack(&newer));
+        layers.retain(|layer| !layer.is_empty() || !layer.indexed.is_empty());
+        match &layers[..] {
+            [] => return Arc::default(),
+            [only] => return only.clone(),
+            [base, newer] => return Arc::new(base.stack(newer)),
+            _ => {}
         }
-        layers.pop().unwrap_or_default()
+        let all: Vec<&Facts> = layers.iter().map(|layer| &*layer.eavt).collect();
+        let indexed = layers.iter().flat_map(|layer| layer.indexed.iter().copied()).collect();
+        // What is by attribute is sorted again, when it is first read: that costs less than to
+        // merge values.
+        Arc::new(Self::of(Arc::new(stack_many(&all)), Arc::new(indexed)))
     }
 
     /// This layer with a newer one on top, as one. Cost: linear in both.
@@ -122,21 +129,50 @@ fn in_avet(schema: &Schema) -> BTreeSet<AttrId> {
 /// AEVT and AVET of facts that are sorted by EAVT. Cost: linear, and a sort by value of what is in
 /// AVET.
 fn by_attribute(eavt: &Facts, indexed: &BTreeSet<AttrId>) -> [Arc<Facts>; 2] {
-    let mut rows: BTreeMap<AttrId, Vec<usize>> = BTreeMap::new();
+    let mut rows: HashMap<AttrId, Vec<u32>> = HashMap::new();
     for row in 0..eavt.len() {
-        rows.entry(eavt.a(row)).or_default().push(row);
+        rows.entry(eavt.a(row)).or_default().push(row as u32);
     }
+    let rows: BTreeMap<AttrId, Vec<u32>> = rows.into_iter().collect();
     let mut aevt = FactsBuilder::with_capacity(eavt.len());
     let mut avet = FactsBuilder::default();
     for (a, mut rows) in rows {
-        rows.iter().for_each(|row| aevt.push_row(eavt, *row));
+        aevt.push_each(eavt, &rows);
         if indexed.contains(&a) {
-            // Rows of one value stay by entity, then by time.
-            rows.sort_by(|x, y| eavt.v(*x).cmp_in_index(eavt.v(*y)));
-            rows.iter().for_each(|row| avet.push_row(eavt, *row));
+            sort_by_value(eavt, &mut rows);
+            avet.push_each(eavt, &rows);
         }
     }
     [Arc::new(aevt.finish()), Arc::new(avet.finish())]
+}
+
+/// Sorts rows of one attribute by value; rows of one value stay by entity, then by time.
+fn sort_by_value(facts: &Facts, rows: &mut [u32]) {
+    let values = facts.values();
+    let all = |is: fn(Tag) -> bool| rows.iter().all(|row| is(values.tag(*row as usize)));
+    let prefix = |row: u32| match facts.v(row as usize) {
+        ValRef::Long(x) => (x as u64) ^ (1 << 63),
+        ValRef::Ref(e) => e.0,
+        ValRef::Str(text) => {
+            let (mut first, len) = ([0; 8], text.len().min(8));
+            first[..len].copy_from_slice(&text.as_bytes()[..len]);
+            u64::from_be_bytes(first)
+        }
+        _ => 0,
+    };
+    // Most values differ in what fits into a word.
+    let is_whole = all(|tag| tag == Tag::Long) || all(|tag| tag == Tag::Ref);
+    if is_whole || all(|tag| tag == Tag::Str) {
+        let mut keyed: Vec<(u64, u32)> = rows.iter().map(|row| (prefix(*row), *row)).collect();
+        let later = |x: u32, y: u32| match is_whole {
+            true => Ordering::Equal,
+            false => facts.v(x as usize).cmp_in_index(facts.v(y as usize)),
+        };
+        keyed.sort_by(|(p, x), (q, y)| p.cmp(q).then_with(|| later(*x, *y)));
+        rows.iter_mut().zip(keyed).for_each(|(row, (_, sorted))| *row = sorted);
+    } else {
+        rows.sort_by(|x, y| facts.v(*x as usize).cmp_in_index(facts.v(*y as usize)));
+    }
 }
 
 /// Whether a schema has an attribute in AVET that the one before had not there.
@@ -230,5 +266,51 @@ fn stack(order: Order, base: &Facts, newer: &Facts) -> Facts {
         push_group(&mut out, key, &mut group);
     }
     out.push_rows(base, row..base.len());
+    out.finish()
+}
+
+/// Facts of several layers as one, the oldest first, by EAVT.
+fn stack_many(layers: &[&Facts]) -> Facts {
+    let all = layers.iter().enumerate();
+    let mut rows: Vec<(u32, u32)> = all
+        .flat_map(|(i, facts)| (0..facts.len()).map(move |row| (i as u32, row as u32)))
+        .collect();
+    let cmp = |(i, x): (u32, u32), (k, y): (u32, u32)| {
+        layers[i as usize].cmp_fact(Order::Eavt, x as usize, layers[k as usize], y as usize)
+    };
+    // Sorted runs one after the other are merged by a stable sort; what was said of one fact stays
+    // in the order of the layers.
+    rows.sort_by(|x, y| cmp(*x, *y));
+    let mut out = FactsBuilder::with_capacity(rows.len());
+    let (mut at, mut group) = (0, Vec::new());
+    let same = |at: usize| at + 1 < rows.len() && cmp(rows[at], rows[at + 1]).is_eq();
+    while at < rows.len() {
+        let (layer, first) = rows[at];
+        let facts = layers[layer as usize];
+        if !same(at) {
+            // What most facts are: said once. Neighbours are copied together.
+            let start = at;
+            while at + 1 < rows.len()
+                && rows[at + 1] == (layer, first + (at + 1 - start) as u32)
+                && !same(at + 1)
+            {
+                at += 1;
+            }
+            at += 1;
+            out.push_rows(facts, first as usize..first as usize + at - start);
+            continue;
+        }
+        let mut last = false;
+        while !last {
+            last = !same(at);
+            let (layer, row) = (rows[at].0 as usize, rows[at].1 as usize);
+            match (layers[layer].tx(row), layers[layer].end(row)) {
+                (Tx(0), Some(end)) => end_open(&mut group, end),
+                fact => group.push(fact),
+            }
+            at += 1;
+        }
+        push_group(&mut out, facts.key(first as usize), &mut group);
+    }
     out.finish()
 }

@@ -171,10 +171,15 @@ impl Snapshot {
     ) -> Self {
         let mut next = self.clone();
         let is_large = next.layers.last().is_some_and(|layer| layer.len() >= LARGE);
-        let newest = match is_large && datoms.len() >= LARGE && next.layers.len() < LAYERS {
+        let newest = match is_large && datoms.len() >= LARGE {
             true => Arc::default(),
             false => next.layers.pop().unwrap_or_default(),
         };
+        if next.layers.len() >= LAYERS {
+            // The first one is what storage has as one.
+            let above = next.layers.split_off(1);
+            next.layers.push(Layer::stack_all(above));
+        }
         if layer::comes_into_avet(&schema, &self.schema) {
             for older in &mut next.layers {
                 *older = Arc::new(older.indexed(&schema));

@@ -74,7 +74,7 @@ fn name_fault(name: &str) -> Option<&'static str> {
         Some("it holds a character that cannot be seen")
     } else if name.ends_with(':') || name.contains("::") {
         Some("a name ends in no colon, and holds no two in a row")
-    } else if name == "/" || name.ends_with("//") {
+    } else if name == "/" || name.len() > 2 && name.ends_with("//") {
         None
     } else if name.starts_with('/') || name.ends_with('/') {
         Some("a slash stands between a namespace and a name")

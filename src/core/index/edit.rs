@@ -58,7 +58,7 @@ impl<'a> FactEdits<'a> {
     pub fn new(order: Order, changes: Changes<'a>) -> Result<Self, TreeError> {
         for facts in [changes.add, changes.remove] {
             for row in 1..facts.len() {
-                if facts.key(row - 1).cmp_in(order, &facts.key(row)) != Ordering::Less {
+                if facts.cmp_in(order, row - 1, facts, row) != Ordering::Less {
                     return Err(TreeError::Unsorted(format!("{:?}", facts.datom(row))));
                 }
             }
@@ -130,7 +130,7 @@ impl FactEdits<'_> {
             (k < k_end).then(|| leaf.seek_near(row..leaf.len(), before))
         };
         let addition_at = |i: usize, row: usize| {
-            let before = |at: usize| leaf.key(at).cmp_in(self.order, &add.key(i)).is_lt();
+            let before = |at: usize| leaf.cmp_in(self.order, at, add, i).is_lt();
             (i < i_end).then(|| leaf.seek_near(row..leaf.len(), before))
         };
         let (mut removal, mut addition) = (removal_at(k, row), addition_at(i, row));
@@ -149,14 +149,20 @@ impl FactEdits<'_> {
                 addition = addition.map(|at| at.max(row));
             } else if addition == Some(row) {
                 let before = row.checked_sub(1).filter(|before| gone != Some(*before));
-                let twice = before.is_some_and(|before| same(add, i, leaf, before))
-                    || row < leaf.len() && same(add, i, leaf, row)
-                    || i > self.add.0 && same(add, i, add, i - 1);
-                if twice {
-                    return Err(TreeError::AlreadyThere(Box::new(add.datom(i))));
+                // All additions that go between the same two rows.
+                let here =
+                    |at: usize| row == leaf.len() || add.cmp_in(self.order, at, leaf, row).is_lt();
+                let until = add.seek_near(i + 1..i_end, here);
+                let twice = |at: usize| {
+                    before.is_some_and(|before| same(add, at, leaf, before))
+                        || row < leaf.len() && same(add, at, leaf, row)
+                        || at > self.add.0 && same(add, at, add, at - 1)
+                };
+                if let Some(at) = (i..until).find(|at| twice(*at)) {
+                    return Err(TreeError::AlreadyThere(Box::new(add.datom(at))));
                 }
-                out.push_row(add, i);
-                i += 1;
+                out.push_rows(add, i..until);
+                i = until;
                 addition = addition_at(i, row);
             } else {
                 return Ok(out.finish());

@@ -2,7 +2,7 @@
 //! them.
 //!
 //! **Invariant:** attributes are numbered in the order of their names; attributes that are not in
-//! the map may be used.
+//! the map may be used. Composite tuples are in AVET, as in DataScript.
 
 use super::apply::{About, describe};
 use super::{Attribute, Flexibility, Schema, SchemaError, TupleKind, builtin};
@@ -54,8 +54,8 @@ impl Schema {
             parts.push(self.ensure(0, name)?);
         }
         if let Some(attribute) = self.attr(ident.as_str()).cloned() {
-            let tuple = Some(TupleKind::Composite(parts));
-            self.insert(Attribute { tuple, ..attribute.as_ref().clone() });
+            let (tuple, index) = (Some(TupleKind::Composite(parts)), true);
+            self.insert(Attribute { tuple, index, ..attribute.as_ref().clone() });
         }
         Ok(())
     }

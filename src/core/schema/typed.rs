@@ -1,9 +1,9 @@
-//! Integers as attributes store them.
+//! Integers as attributes store them, and tuples of them.
 //!
 //! **Invariant:** no value becomes equal to one that it was not equal to: only integers change
 //! their type, and entity ids are integers.
 
-use super::ValueType;
+use super::{Attribute, Schema, TupleKind, ValueType};
 use crate::id::EntityId;
 use crate::value::{BigInt, Value};
 
@@ -20,5 +20,22 @@ pub fn typed(value: Value, value_type: Option<ValueType>) -> Value {
             i64::try_from(x.as_ref()).map_or(value, Value::Long)
         }
         _ => value,
+    }
+}
+
+impl Schema {
+    /// A value as this attribute stores it: integers, those in tuples as well.
+    pub fn typed(&self, attribute: &Attribute, value: Value) -> Value {
+        let (Some(tuple), Value::Vector(items) | Value::List(items)) = (&attribute.tuple, &value)
+        else {
+            return typed(value, attribute.value_type);
+        };
+        let type_of = |at: usize| match tuple {
+            TupleKind::Composite(parts) => self.get(*parts.get(at)?)?.value_type,
+            TupleKind::Homogeneous(part) => Some(*part),
+            TupleKind::Heterogeneous(parts) => parts.get(at).copied(),
+        };
+        let items = items.iter().enumerate().map(|(at, item)| typed(item.clone(), type_of(at)));
+        Value::from(items.collect::<Vec<_>>())
     }
 }

@@ -100,11 +100,11 @@ pub fn from_json(json: &Json) -> Result<Value, CellError> {
         Json::Null => Value::Nil,
         Json::Bool(x) => Value::Bool(*x),
         Json::Number(number) => {
-            let text = number.to_string();
+            let text = number.as_str();
             let whole = text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
             match whole {
-                true => parse_cell(&text, Tag::Long).or_else(|_| parse_cell(&text, Tag::BigInt))?,
-                false => parse_cell(&text, Tag::Double)?,
+                true => parse_cell(text, Tag::Long).or_else(|_| parse_cell(text, Tag::BigInt))?,
+                false => parse_cell(text, Tag::Double)?,
             }
         }
         Json::String(text) => Value::str(text),
@@ -130,7 +130,7 @@ pub fn from_json_as(json: &Json, tag: Tag) -> Result<Value, CellError> {
         Json::Array(_) if matches!(tag, Tag::Vector | Tag::List | Tag::Set) => from_json(json),
         Json::Object(_) if tag == Tag::Map => from_json(json),
         Json::Bool(x) if tag == Tag::Bool => Ok(Value::Bool(*x)),
-        Json::Number(number) if is_numeric(tag) => parse_cell(&number.to_string(), tag),
+        Json::Number(number) if is_numeric(tag) => parse_cell(number.as_str(), tag),
         Json::String(text) if tag == Tag::Ref => {
             if text.starts_with(|c: char| c.is_ascii_digit()) {
                 Err(mismatch())

@@ -134,6 +134,14 @@ fn number(text: &str) -> Option<BigRational> {
 
 /// A long, a bigint, or a ratio.
 fn whole(text: &str, wanted: Tag) -> Result<Value, CellError> {
+    // What every long of so few digits is.
+    if wanted == Tag::Long
+        && text.len() <= 18
+        && digits(text.strip_prefix('-').unwrap_or(text))
+        && let Ok(x) = text.parse()
+    {
+        return Ok(Value::Long(x));
+    }
     let owned = || text.to_owned();
     let number = number(text).ok_or_else(|| CellError::Mismatch { text: owned(), wanted })?;
     let inexact = || CellError::Inexact { text: owned(), wanted };
@@ -180,7 +188,10 @@ fn is_decimal(text: &str) -> bool {
 fn floating(text: &str, wanted: Tag, parsed: Option<Value>) -> Result<Value, CellError> {
     let value = parsed.ok_or_else(|| CellError::Mismatch { text: text.to_owned(), wanted })?;
     let integer = text.strip_prefix(['+', '-']).is_some_and(digits) || digits(text);
+    // A double has all integers of so few digits.
+    let is_small = wanted == Tag::Double && text.len() <= 15 && digits(text);
     let exact = !integer
+        || is_small
         || text.parse::<BigInt>().is_ok_and(|n| cmp_exact(&Value::from(n), &value).is_eq());
     let finite = match value {
         Value::Double(x) => x.is_finite(),

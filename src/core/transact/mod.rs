@@ -7,7 +7,7 @@
 //! The stages are files in the order of the work: `parse` and `maps` make operations of forms,
 //! `check` fits values to their attributes, `reads` fetches what has to be known, `resolve` finds
 //! who is meant and does the operations on `state`, `apply` adds the transaction's own facts and
-//! the next schema.
+//! the next schema. `rows` is another beginning, for what is read by column already.
 
 mod apply;
 mod check;
@@ -19,6 +19,7 @@ mod parse;
 mod reads;
 mod report;
 mod resolve;
+mod rows;
 mod state;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod tests;
 pub use error::{TxError, TxErrorKind, TxProblem};
 pub use facts::{Fact, Facts, prepare_facts};
 pub use report::with;
+pub use rows::{Row, RowColumn, Rows, Statement, prepare_rows};
 
 use crate::db::{Db, Prepared};
 use crate::edn::Form;

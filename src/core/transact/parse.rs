@@ -113,33 +113,14 @@ pub(super) fn forms(tx: &Form) -> Result<(&[Form], Option<&Form>), TxError> {
 /// Reads all forms. `tx` is the transaction that this will be.
 pub(super) fn parse(schema: &Schema, block: u64, tx: Tx, form: &Form) -> Result<Parsed, TxError> {
     let (forms, meta) = forms(form)?;
-    let parsed = Parsed {
-        ops: Vec::with_capacity(forms.len() * 2),
-        identities: Vec::new(),
-        slots: Vec::new(),
-        block,
-        any_ids: false,
-        schema: schema.clone(),
-        brought: Vec::new(),
-    };
-    let names = HashMap::new();
-    let known = HashMap::new();
-    let tuples = identities(schema);
-    let unique_parts = unique_parts(schema);
-    let mut parser =
-        Parser { parsed, forms, tx, names, known, definitions: None, tuples, unique_parts };
+    let mut parser = Parser::new(schema, block, tx, forms, forms.len() * 2);
     if let Some(meta) = meta {
         parser.map_of(meta, Some(Term::Tx))?;
     }
     for form in forms {
         parser.form(form)?;
     }
-    parser.bring_tuples()?;
-    let silent = parser.parsed.slots.iter().find(|slot| !slot.told && slot.name.is_some());
-    if let Some(SlotInfo { name: Some(name), span, .. }) = silent {
-        return Err(TxProblem::OnlyValue { tempid: shown(name) }.at_span(*span));
-    }
-    Ok(parser.parsed)
+    parser.finish()
 }
 
 pub(super) struct Parser<'a> {
@@ -160,8 +141,36 @@ fn syntax(expected: &'static str, form: &Form) -> TxError {
     TxProblem::Syntax { expected }.at(form)
 }
 
+impl<'a> Parser<'a> {
+    /// With room for so many operations.
+    pub(super) fn new(schema: &Schema, block: u64, tx: Tx, forms: &'a [Form], room: usize) -> Self {
+        let parsed = Parsed {
+            ops: Vec::with_capacity(room),
+            identities: Vec::new(),
+            slots: Vec::new(),
+            block,
+            any_ids: false,
+            schema: schema.clone(),
+            brought: Vec::new(),
+        };
+        let (names, known) = (HashMap::new(), HashMap::new());
+        let (tuples, unique_parts) = (identities(schema), unique_parts(schema));
+        Self { parsed, forms, tx, names, known, definitions: None, tuples, unique_parts }
+    }
+
+    /// What was read.
+    pub(super) fn finish(mut self) -> Result<Parsed, TxError> {
+        self.bring_tuples()?;
+        let silent = self.parsed.slots.iter().find(|slot| !slot.told && slot.name.is_some());
+        if let Some(SlotInfo { name: Some(name), span, .. }) = silent {
+            return Err(TxProblem::OnlyValue { tempid: shown(name) }.at_span(*span));
+        }
+        Ok(self.parsed)
+    }
+}
+
 impl Parser<'_> {
-    fn form(&mut self, form: &Form) -> Result<(), TxError> {
+    pub(super) fn form(&mut self, form: &Form) -> Result<(), TxError> {
         match &form.kind {
             FormKind::Map(_) => self.map_of(form, None).map(drop),
             FormKind::Vector(items) | FormKind::List(items) => self.list(form, items),
@@ -417,13 +426,19 @@ impl Parser<'_> {
     }
 
     fn entity_id(&self, e: u64, form: &Form) -> Result<Term, TxError> {
-        let id = EntityId(e);
-        let here = id.block() == self.parsed.block;
-        let exists = match id.as_tx() {
+        match EntityId(e) {
+            id if self.is_id(id) => Ok(Term::Id(id)),
+            _ => Err(TxProblem::BadId { id: e.to_string() }.at(form)),
+        }
+    }
+
+    /// Whether an entity may have this id.
+    pub(super) fn is_id(&self, id: EntityId) -> bool {
+        let (e, here) = (id.0, id.block() == self.parsed.block);
+        match id.as_tx() {
             Some(tx) => !here || tx <= self.tx,
             None => !e.is_multiple_of(BLOCK) && e % BLOCK < ATTR_BASE && e < 1 << 53,
-        };
-        if exists { Ok(Term::Id(id)) } else { Err(TxProblem::BadId { id: e.to_string() }.at(form)) }
+        }
     }
 
     /// A value of an attribute, where one is expected.

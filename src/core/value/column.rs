@@ -207,12 +207,48 @@ impl ColumnBuilder {
         self.0.bits.push(bits);
     }
 
-    /// Appends rows of another column as they are.
+    /// Appends rows of another column as they are. What lies side by side there is copied at once.
     pub fn push_rows(&mut self, from: &Column, rows: std::ops::Range<usize>) {
         self.0.tags.extend_from_slice(&from.tags[rows.clone()]);
         self.0.bits.reserve(rows.len());
+        // What is still to be copied.
+        let (mut text, mut heap) = (0..0, 0..0);
         for row in rows {
             let (tag, bits) = (from.tags[row], from.bits[row]);
+            let (start, end) = range(bits);
+            let (run, used) = match tag {
+                tag if tag.is_inline() => {
+                    self.0.bits.push(bits);
+                    continue;
+                }
+                tag if tag.is_text() => {
+                    if start != text.end {
+                        self.0.text.push_str(&from.text[text]);
+                        text = start..start;
+                    }
+                    (&mut text, self.0.text.len())
+                }
+                _ => {
+                    if start != heap.end {
+                        self.0.heap.extend_from_slice(&from.heap[heap]);
+                        heap = start..start;
+                    }
+                    (&mut heap, self.0.heap.len())
+                }
+            };
+            run.end = end;
+            self.0.bits.push(((used + start - run.start) as u64) << 32 | (end - start) as u64);
+        }
+        self.0.text.push_str(&from.text[text]);
+        self.0.heap.extend_from_slice(&from.heap[heap]);
+    }
+
+    /// Appends rows of another column as they are, in this order.
+    pub fn push_each(&mut self, from: &Column, rows: &[u32]) {
+        self.0.tags.extend(rows.iter().map(|row| from.tags[*row as usize]));
+        self.0.bits.reserve(rows.len());
+        for row in rows {
+            let (tag, bits) = (from.tags[*row as usize], from.bits[*row as usize]);
             let (start, end) = range(bits);
             let bits = match tag {
                 tag if tag.is_inline() => bits,

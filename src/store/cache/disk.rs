@@ -10,13 +10,16 @@
 //! fetched again. A shard holds at most a 64th of the limit, but for what other processes added
 //! since it was listed: each lists it again after [`LIST_AGAIN`] files of its own.
 //!
-//! Heads and `refs` are never here: they change.
+//! Heads and `refs` are never here: they change. What was read before facts were erased is not kept
+//! after that is known here: see `note.rs`.
+
+mod note;
 
 use bytes::Bytes;
 use factfs_core::hash::NodeHash;
 use factfs_core::index::Node;
 use factfs_core::store::Host;
-use factfs_core::value::Uuid;
+pub use note::Erasures;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, FileTimes};
 use std::io::{self, Read, Write};
@@ -153,8 +156,9 @@ impl DiskCache {
         Some(bytes.into())
     }
 
-    /// Keeps bytes that were verified to have this hash.
-    pub fn put(&self, hash: &NodeHash, bytes: &[u8]) {
+    /// Keeps bytes that were verified to have this hash, for who knew of so many erasures before
+    /// they were read.
+    pub fn put(&self, hash: &NodeHash, bytes: &[u8], known: Erasures) {
         let (share, len) = (self.limit_bytes / SHARDS as u64, bytes.len() as u64);
         if len > share {
             return;
@@ -168,8 +172,10 @@ impl DiskCache {
             _ => self.make_room(&self.folder(hash), share, len),
         };
         let path = self.path(hash);
-        match self.write(&path, bytes) {
-            Ok(()) => {
+        match self.write_known(&path, bytes, known) {
+            // Read before an erasure that is noted here.
+            Ok(false) => *shard = Shard { bytes: Some(there), written: shard.written },
+            Ok(true) => {
                 self.cells.bytes_written.fetch_add(len, Relaxed);
                 let written = if is_known { shard.written + 1 } else { 1 };
                 *shard = Shard { bytes: Some(there + len), written };
@@ -186,26 +192,31 @@ impl DiskCache {
         }
     }
 
-    /// Facts of a database were erased `generation` times: unless that was noted here before, or
+    /// Facts of a database were erased so many times: unless that was noted here before, or
     /// `anyway`, all files go, since none says of which database it is. It is noted after that.
-    pub fn purged(&self, database: Uuid, generation: u64, anyway: bool) {
-        let note = self.root.join(format!("purged-{database}"));
-        let noted = fs::read_to_string(&note).ok().and_then(|text| text.trim().parse::<u64>().ok());
-        if !anyway && noted.unwrap_or(0) >= generation {
+    pub fn purged(&self, known: Erasures, anyway: bool) {
+        let is_noted = || !anyway && known.noted(&self.root) >= known.generation;
+        if !self.root.exists() || is_noted() {
             return;
         }
-        let mut is_clear = true;
+        let held = note::to_note(&self.root);
+        if is_noted() {
+            return;
+        }
+        let mut is_clear = held.is_ok();
         for (number, shard) in self.shards.iter().enumerate() {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let folder = self.root.join(format!("{number:02x}"));
             for file in fs::read_dir(&folder).into_iter().flatten().flatten() {
                 is_clear &= fs::remove_file(file.path()).is_ok() || !file.path().exists();
             }
-            *shard = Shard::default();
+            // Who keeps a file holds this before the lock: it is not waited for.
+            if let Ok(mut shard) = shard.try_lock() {
+                *shard = Shard::default();
+            }
         }
-        // Where a file could not be deleted, the next process tries again.
-        if is_clear && self.root.exists() {
-            let _ = fs::write(&note, generation.to_string());
+        // Where a file could not be deleted, or others not be stopped, the next process tries again.
+        if is_clear {
+            known.note(&self.root);
         }
     }
 
@@ -268,6 +279,21 @@ impl DiskCache {
         entries
     }
 
+    /// Writes a file; `false` if more erasures are noted than were known when it was read.
+    fn write_known(&self, path: &Path, bytes: &[u8], known: Erasures) -> io::Result<bool> {
+        let held = note::to_keep(&self.root).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                // What is kept here may be nobody else's to read.
+                DirBuilder::new().recursive(true).mode(0o700).create(&self.root)?;
+                note::to_keep(&self.root)
+            }
+            _ => Err(error),
+        });
+        let _held = held?;
+        let is_old = known.noted(&self.root) > known.generation;
+        if is_old { Ok(false) } else { self.write(path, bytes).map(|()| true) }
+    }
+
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let folder = path.parent().unwrap_or(&self.root);
         let name = format!("{TEMPORARY}{:032x}", self.host.random());
@@ -314,7 +340,9 @@ fn is_branch(path: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::SystemHost;
+    use factfs_core::value::Uuid;
 
+    const KNOWN: Erasures = Erasures { database: Uuid::from_bytes([7; 16]), generation: 0 };
     const LEAF: u8 = 1;
     const BRANCH: u8 = 2;
 
@@ -333,7 +361,7 @@ mod tests {
     }
 
     fn put(cache: &DiskCache, (hash, bytes): &(NodeHash, Vec<u8>)) {
-        cache.put(hash, bytes);
+        cache.put(hash, bytes, KNOWN);
     }
 
     #[test]
@@ -407,21 +435,54 @@ mod tests {
     fn an_erasure_that_is_new_here_empties_it_once() {
         let folder = tempfile::tempdir().unwrap();
         let (first, one) = (cache(folder.path(), 1 << 30), node(LEAF, 0));
-        let database = Uuid::from_bytes([7; 16]);
-        put(&first, &one);
-        first.purged(database, 0, false);
+        let put = |generation| first.put(&one.0, &one.1, Erasures { generation, ..KNOWN });
+        put(0);
+        first.purged(KNOWN, false);
         assert!(first.get(&one.0).is_some());
-        first.purged(database, 1, false);
+        first.purged(Erasures { generation: 1, ..KNOWN }, false);
         assert!(first.get(&one.0).is_none());
-        put(&first, &one);
+        put(1);
         // Another process, which finds the note; and one that had begun before.
-        cache(folder.path(), 1 << 30).purged(database, 1, false);
+        cache(folder.path(), 1 << 30).purged(Erasures { generation: 1, ..KNOWN }, false);
         assert!(first.get(&one.0).is_some());
-        first.purged(database, 1, true);
+        first.purged(Erasures { generation: 1, ..KNOWN }, true);
         assert!(first.get(&one.0).is_none());
+        put(1);
+        cache(folder.path(), 1 << 30).purged(Erasures { generation: 2, ..KNOWN }, false);
+        assert!(first.get(&one.0).is_none());
+    }
+
+    #[test]
+    fn what_was_read_before_an_erasure_is_not_kept_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (slow, one) = (cache(folder.path(), 1 << 30), node(LEAF, 0));
+        put(&slow, &node(LEAF, 1));
+        // It has read one, and stands still; another process learns of an erasure.
+        cache(folder.path(), 1 << 30).purged(Erasures { generation: 1, ..KNOWN }, false);
+        put(&slow, &one);
+        assert!(slow.get(&one.0).is_none());
+        // What others erased, and what is read since then, is none of its business.
+        let other = Erasures { database: Uuid::from_bytes([8; 16]), generation: 0 };
+        slow.put(&one.0, &one.1, other);
+        assert!(slow.get(&one.0).is_some());
+    }
+
+    #[test]
+    fn while_somebody_keeps_a_file_no_erasure_is_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, one) = (cache(folder.path(), 1 << 30), node(LEAF, 0));
         put(&first, &one);
-        cache(folder.path(), 1 << 30).purged(database, 2, false);
-        assert!(first.get(&one.0).is_none());
+        let held = note::to_keep(folder.path()).unwrap();
+        let known = Erasures { generation: 1, ..KNOWN };
+        first.purged(known, false);
+        assert_eq!((first.get(&one.0), known.noted(folder.path())), (None, 0));
+        drop(held);
+        first.purged(known, false);
+        assert_eq!(known.noted(folder.path()), 1);
+        // And while one is noted, none is kept.
+        let _held = note::to_note(folder.path()).unwrap();
+        first.put(&one.0, &one.1, known);
+        assert_eq!((first.get(&one.0), first.stats().failed), (None, 1));
     }
 
     #[test]

@@ -80,6 +80,9 @@ struct State {
     next: u64,
     objects: BTreeMap<String, Object>,
     changes: Vec<Change>,
+    /// How far apart swaps of one ref must be, and when they were.
+    pace_ms: u64,
+    swapped_ms: BTreeMap<String, u64>,
 }
 
 /// The network, the store behind it, the clock and the dice.
@@ -134,11 +137,19 @@ impl State {
                 }
                 let before = self.write(name.clone(), bytes.clone());
                 let swapped = version(&bytes);
+                self.swapped_ms.insert(name.clone(), self.now_ms);
                 self.changes.push((name, before, bytes));
                 Reply::Swapped(Swap::Swapped(swapped))
             }
             Request::Sleep => Reply::Slept,
         }
+    }
+
+    /// Whether it is a swap that the store does not take yet: its client tries again by itself.
+    fn is_too_soon(&self, request: &Request) -> bool {
+        let Request::Swap(name, ..) = request else { return false };
+        let last = self.swapped_ms.get(name).filter(|_| self.pace_ms > 0);
+        last.is_some_and(|last| last + self.pace_ms * 9 / 10 > self.now_ms)
     }
 
     fn bytes(&self, key: &str) -> Option<Bytes> {
@@ -200,6 +211,15 @@ impl Network {
         self.lock().loss = per_mille;
     }
 
+    /// Swaps of one ref are taken no faster from here on.
+    pub(super) fn set_pace(&self, pace_ms: u64) {
+        self.lock().pace_ms = pace_ms;
+    }
+
+    pub(super) fn pace(&self) -> u64 {
+        self.lock().pace_ms
+    }
+
     /// A number below `below`.
     pub(super) fn dice(&self, below: u64) -> u64 {
         self.lock().dice() % below
@@ -237,6 +257,11 @@ impl Network {
             Event::Apply { call, request, lost } => {
                 let abandoned = !lost && !state.calls.contains_key(&call);
                 if abandoned && state.dice().is_multiple_of(2) {
+                    return true;
+                }
+                if state.is_too_soon(&request) {
+                    let after_ms = 100 + state.dice() % 300;
+                    state.at(after_ms, Event::Apply { call, request, lost });
                     return true;
                 }
                 let mut reply = state.apply(request);

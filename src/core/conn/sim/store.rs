@@ -39,6 +39,10 @@ impl Store for Network {
         "sim:".to_owned()
     }
 
+    fn pace_ms(&self) -> u64 {
+        self.pace()
+    }
+
     fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
         Box::pin(async move {
             let got = answer!(self.call(Request::Get(vec![what.clone()]), None).await, Got);

@@ -36,7 +36,7 @@ impl Wake for TaskWaker {
 
 /// The clients.
 pub(super) struct Tasks {
-    client: Client,
+    pub(super) client: Client,
     tasks: Vec<Option<BoxFuture<'static, ()>>>,
     ready: Arc<Ready>,
     flushers: BTreeSet<usize>,
@@ -67,8 +67,7 @@ impl Tasks {
         self.tasks.push(Some(task));
     }
 
-    /// The whole simulation.
-    pub(super) fn run(&mut self) {
+    fn create(&mut self) {
         let client = self.client.clone();
         self.spawn(Box::pin(async move {
             if let Err(error) = create(&client.place(), &CreateOptions::default()).await {
@@ -76,6 +75,18 @@ impl Tasks {
             }
         }));
         self.poll_all(Fate { deaths: 0, pauses: 0 });
+    }
+
+    /// A database, and what some do with it over a good network. Nobody dies.
+    pub(super) fn run_well(&mut self, clients: Vec<BoxFuture<'static, ()>>) {
+        self.create();
+        clients.into_iter().for_each(|client| self.spawn(client));
+        self.poll_all(Fate { deaths: 0, pauses: 0 });
+    }
+
+    /// The whole simulation.
+    pub(super) fn run(&mut self) {
+        self.create();
         // From a network that is nearly good to one that is hardly there.
         let loss = [20, 80, 80, 250][self.client.network.dice(4) as usize];
         self.client.network.set_loss(loss);

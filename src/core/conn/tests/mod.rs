@@ -323,7 +323,7 @@ fn what_waits_shares_a_swap() {
             })
             .await;
             if let Some(lead) = conn.inner.queue.lead() {
-                conn.commit_group(lead.jobs()).await;
+                conn.commit_group(lead.jobs(), 0).await;
             }
             slot[0].take()
         }));

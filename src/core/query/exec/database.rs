@@ -14,9 +14,10 @@ use crate::query::bind::{Input, Source};
 use crate::query::error::QueryError;
 use crate::query::functions::{FnError, Kind, measure};
 use crate::query::limits::{MAX_NESTED, Watch, at_most};
+use crate::query::logical::forward;
 use crate::query::plan::{Apply, Arg, Step};
-use crate::schema::builtin;
-use crate::value::{ValRef, Value};
+use crate::schema::{Schema, builtin};
+use crate::value::{Keyword, ValRef, Value};
 
 /// The result of a call for each row.
 pub fn evaluate(
@@ -38,6 +39,15 @@ pub fn evaluate(
             at: step.place.as_ref().clone(),
         }),
     }
+}
+
+/// An entity, an attribute, and whether what refers to the entity by it is meant.
+type Key = (EntityId, (AttrId, bool));
+
+/// The attribute that a name `:ns/_name` means the other way round.
+fn reversed(schema: &Schema, ident: &Keyword) -> Option<AttrId> {
+    let attribute = schema.attr(&forward(ident)?);
+    attribute.filter(|attribute| attribute.is_ref()).map(|attribute| attribute.id)
 }
 
 struct Call<'a> {
@@ -96,17 +106,22 @@ impl Call<'_> {
         Ok(entities)
     }
 
-    /// The attribute that an argument names; `None`: there is none of that name.
+    /// The attribute that an argument names, and whether it is meant the other way round; `None`:
+    /// there is none of that name.
     fn attr(
         &self,
         run: &mut Run<'_>,
         arg: usize,
         row: usize,
-    ) -> Result<Option<AttrId>, QueryError> {
+    ) -> Result<Option<(AttrId, bool)>, QueryError> {
         let (db, _) = self.db(run)?;
         let cell = self.cell(run, arg, row);
         match run.pool.value(cell) {
-            Value::Keyword(ident) => Ok(db.schema().attr(ident.as_str()).map(|attr| attr.id)),
+            Value::Keyword(ident) => {
+                let forward = db.schema().attr(ident.as_str()).map(|attr| (attr.id, false));
+                let reverse = || reversed(db.schema(), &ident).map(|attr| (attr, true));
+                Ok(forward.or_else(reverse))
+            }
             other => Err(self.fail(run, "an attribute", crate::edn::to_string(&other))),
         }
     }
@@ -130,12 +145,17 @@ impl Call<'_> {
         for (row, entity) in entities.iter().enumerate() {
             wanted.push(entity.zip(self.attr(run, arg, row)?));
         }
-        let mut keys: Vec<(EntityId, AttrId)> = wanted.iter().flatten().copied().collect();
-        keys.sort_unstable();
+        let mut keys: Vec<_> = wanted.iter().flatten().copied().collect();
+        keys.sort_unstable_by_key(|(e, (a, reverse))| (*reverse, *e, *a));
         keys.dedup();
-        let ranges: Vec<_> =
-            keys.iter().map(|(e, a)| KeyRange::prefix(Some(*e), Some(*a), None)).collect();
-        let mut found = db.scan_references(Order::Eavt, &ranges)?;
+        let forward = keys.partition_point(|(_, (_, reverse))| !reverse);
+        let own = |(e, (a, _)): &Key| KeyRange::prefix(Some(*e), Some(*a), None);
+        let to = |(e, (a, _)): &Key| KeyRange::prefix(None, Some(*a), Some(Value::Ref(*e)));
+        let ranges = |keys: &[Key], range: &dyn Fn(&Key) -> KeyRange| -> Vec<KeyRange> {
+            keys.iter().map(range).collect()
+        };
+        let mut found = db.scan_references(Order::Eavt, &ranges(&keys[..forward], &own))?;
+        found.extend(db.scan_references(Order::Avet, &ranges(&keys[forward..], &to))?);
         found.iter_mut().for_each(|slices| slices.truncate(1));
         found.iter_mut().flatten().for_each(|slice| slice.rows.end = slice.rows.start + 1);
         let mut cells = Vec::with_capacity(keys.len());
@@ -145,12 +165,18 @@ impl Call<'_> {
             for part in db.whole_parts(found) {
                 run.check(&self.step.place)?;
                 for slices in part? {
-                    let first = slices.first().map(|slice| slice.facts.v(slice.rows.start));
+                    let is_reverse = cells.len() >= forward;
+                    let first = slices.first().map(|slice| match is_reverse {
+                        true => ValRef::Ref(slice.facts.e(slice.rows.start)),
+                        false => slice.facts.v(slice.rows.start),
+                    });
                     cells.push(first.map(|value| run.pool.cell(value, database)));
                 }
             }
         }
-        let value = |key: Option<(EntityId, AttrId)>| cells[keys.binary_search(&key?).ok()?];
+        let order = |(e, (a, reverse)): &Key| (*reverse, *e, *a);
+        let value =
+            |key: Option<Key>| cells[keys.binary_search_by_key(&order(&key?), order).ok()?];
         Ok(wanted.into_iter().map(value).collect())
     }
 

@@ -14,7 +14,6 @@ use crate::id::{AttrId, EntityId};
 use crate::query::align::range as value_bounds;
 use crate::query::error::QueryError;
 use crate::query::plan::{AttrSlot, Match, Slot};
-use crate::schema::typed;
 use crate::schema::{Attribute, ValueType};
 use crate::value::{Tag, Value};
 use std::collections::BTreeMap;
@@ -237,7 +236,7 @@ fn ranges(
     if bound.a && bound.v && keys.iter().all(in_avet) {
         let mut wanted: Vec<_> = keys
             .iter()
-            .map(|key| (key.a, seek_value(run, attr(key.a), key.v.unwrap_or(Cell::NIL))))
+            .map(|key| (key.a, seek_value(run, db, attr(key.a), key.v.unwrap_or(Cell::NIL))))
             .collect();
         wanted.sort();
         wanted.dedup();
@@ -262,9 +261,12 @@ fn ranges(
 }
 
 /// A cell's value as the index of the attribute holds it.
-fn seek_value(run: &Run<'_>, attr: Option<&Attribute>, cell: Cell) -> Value {
+fn seek_value(run: &Run<'_>, db: &Db, attr: Option<&Attribute>, cell: Cell) -> Value {
     let value = cell.as_long().map_or_else(|| run.pool.value(cell), Value::Long);
-    typed(value, attr.and_then(|attr| attr.value_type))
+    match attr {
+        Some(attr) => db.schema().typed(attr, value),
+        None => value,
+    }
 }
 
 /// The range of one value; where the type is open, an integer stands at two places that are

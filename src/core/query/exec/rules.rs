@@ -244,6 +244,10 @@ fn new_demands(run: &mut Run<'_>, instance: usize) -> Result<bool, QueryError> {
 
 /// Joins the rows that wait in the definitions of an instance to answers they have not met.
 fn new_answers(run: &mut Run<'_>, instance: usize) -> Result<bool, QueryError> {
+    // One that nobody asks may be one that cannot be asked so.
+    if run.tables[instance].demanded == 0 {
+        return Ok(false);
+    }
     let mut changed = false;
     for plan in definitions(run.physical, instance)? {
         for (index, step) in plan.steps.iter().enumerate() {

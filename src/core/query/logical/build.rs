@@ -46,6 +46,8 @@ pub(super) struct Builder {
     rows: Vec<crate::query::bind::BoundRows>,
     scalars: Vec<(Symbol, Value)>,
     place: Arc<Place>,
+    /// What only an `optional` binds.
+    optional: BTreeSet<VarId>,
 }
 
 impl Builder {
@@ -66,7 +68,8 @@ impl Builder {
         };
         let (rows, scalars) = (bound.rows, bound.scalars);
         let place = Arc::new(query.place.clone());
-        Self { logical, rules: rules::Rules::new(bound.rules), sources, rows, scalars, place }
+        let (rules, optional) = (rules::Rules::new(bound.rules), BTreeSet::new());
+        Self { logical, rules, sources, rows, scalars, place, optional }
     }
 
     fn root_scope(&mut self) -> Result<Scope, QueryError> {
@@ -206,7 +209,7 @@ impl Builder {
             }
             ClauseKind::Optional { source, clauses } => {
                 let inner = self.scope_of(source, &all_vars(&clause.kind), scope, &place)?;
-                self.optional(clauses, inner, known)?
+                self.optional(clauses, inner, known, &place)?
             }
         };
         out.nodes.push(Node { kind, place });
@@ -254,20 +257,29 @@ impl Builder {
         Ok(NodeKind::Or { required, vars: distinct(vars), branches })
     }
 
+    /// What another `optional` may have left out is nothing to join with: which of them comes
+    /// first would matter.
     fn optional(
         &mut self,
         clauses: &[Clause],
         mut scope: Scope,
         known: &mut BTreeSet<VarId>,
+        at: &Place,
     ) -> Result<NodeKind, QueryError> {
         let (mut mentioned, mut shown) = (Vec::new(), Vec::new());
         clauses.iter().for_each(|clause| clause.kind.mentioned(&mut mentioned));
         clauses.iter().for_each(|clause| clause.kind.visible(&mut shown));
         let keys = self.shared(&mentioned, &scope).into_iter().filter(|v| known.contains(v));
         let keys: Vec<_> = keys.collect();
+        if let Some(var) = keys.iter().find(|var| self.optional.contains(var)) {
+            let name = &self.logical.vars[*var];
+            let expected = format!("{name} in one optional clause only: it may be unbound");
+            return Err(QueryError::Syntax { expected, at: at.clone() });
+        }
         let fresh = self.shared(&shown, &scope).into_iter().filter(|v| !known.contains(v));
         let fresh: Vec<_> = fresh.collect();
         known.extend(&fresh);
+        self.optional.extend(&fresh);
         let body = self.conj(clauses, &mut scope)?;
         Ok(NodeKind::Optional { keys, fresh, body })
     }
@@ -437,7 +449,7 @@ fn attribute_named(value: &Value, schema: &Schema) -> Option<(AttrOperand, bool)
 }
 
 /// `:ns/_name` as `ns/name`.
-fn forward(ident: &Keyword) -> Option<String> {
+pub fn forward(ident: &Keyword) -> Option<String> {
     let name = ident.name().strip_prefix('_')?;
     Some(ident.namespace().map_or_else(|| name.to_owned(), |ns| format!("{ns}/{name}")))
 }

@@ -1,13 +1,25 @@
-//! Rules that are there without `%`: how two intervals `[from, to)` lie to each other, by Allen's
-//! names.
+//! Rules that are there without `%`: when transactions are valid, and how two intervals `[from,
+//! to)` lie to each other, by Allen's names.
 //!
-//! **Invariant:** a rule of the user with the same name stands instead of the one here.
+//! **Invariant:** a rule of the user with the same name stands instead of the one here. A
+//! transaction that does not say from when it is valid is at no time; one that does not say until
+//! when is for ever.
 
 use crate::query::ast::RuleDef;
 use crate::query::error::QueryError;
 use crate::query::parse::parse_rules;
 
-const INTERVALS: &str = "[
+const RULES: &str = "[
+  [(valid-at ?tx ?at)
+   [?tx :db.valid/from ?from _ true] [(<= ?from ?at)]
+   (not-join [?tx ?at] [?tx :db.valid/to ?to _ true] [(<= ?to ?at)])]
+  [(valid-between ?tx ?f ?t)
+   [?tx :db.valid/from ?from _ true] [(< ?from ?t)]
+   (not-join [?tx ?f] [?tx :db.valid/to ?to _ true] [(<= ?to ?f)])]
+  [(valid-during ?tx ?f ?t)
+   [?tx :db.valid/from ?from _ true] [(<= ?f ?from)]
+   [?tx :db.valid/to ?to _ true] [(<= ?to ?t)]]
+  [(period-overlaps? ?tx ?f ?t) (valid-between ?tx ?f ?t)]
   [(interval-equals? ?f ?t ?g ?u) [(= ?f ?g)] [(= ?t ?u)]]
   [(interval-overlaps? ?f ?t ?g ?u) [(< ?f ?u)] [(< ?g ?t)]]
   [(interval-overlapped-by? ?f ?t ?g ?u) (interval-overlaps? ?g ?u ?f ?t)]
@@ -30,20 +42,12 @@ const INTERVALS: &str = "[
   [(interval-finished-by? ?f ?t ?g ?u) (interval-finishes? ?g ?u ?f ?t)]
 ]";
 
-/// Rules that other systems have built in, and that are not here.
-const UNSUPPORTED: [&str; 4] = ["valid-at", "valid-between", "valid-during", "period-overlaps?"];
-
 /// Whether a rule of this name needs no `%`.
 pub fn is_builtin(name: &str) -> bool {
-    is_unsupported(name) || INTERVALS.contains(&format!("[({name} "))
-}
-
-/// Whether a rule is known by name alone.
-pub fn is_unsupported(name: &str) -> bool {
-    UNSUPPORTED.contains(&name)
+    RULES.contains(&format!("[({name} "))
 }
 
 /// The built-in rules.
 pub fn rules() -> Result<Vec<RuleDef>, QueryError> {
-    parse_rules(&crate::edn::read_one(INTERVALS)?)
+    parse_rules(&crate::edn::read_one(RULES)?)
 }

@@ -9,10 +9,12 @@
 mod build;
 mod builtin;
 mod closure;
+mod ignored;
 mod rewrite;
 mod rules;
 
 pub use build::build;
+pub use build::forward;
 pub use builtin::is_builtin;
 pub use closure::Closure;
 

@@ -6,6 +6,7 @@
 
 use super::build::{Builder, Scope};
 use super::builtin;
+use super::ignored::{self, Ignored};
 use super::{Conj, Definition, Logical, Node, NodeKind, Rule, RuleId, VarId};
 use crate::query::ast::RuleDef;
 use crate::query::error::{Place, QueryError, nearest};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 /// The rule set of `%`, and what of it was built.
 pub(super) struct Rules {
     defs: Arc<Vec<RuleDef>>,
+    ignored: Ignored,
     numbers: BTreeMap<(Symbol, Option<usize>), RuleId>,
     built: Vec<Option<Rule>>,
     /// Those that are called and not built yet.
@@ -54,7 +56,8 @@ const MAX_DEPTH: usize = 512;
 impl Rules {
     pub fn new(defs: Vec<RuleDef>) -> Self {
         let (numbers, built, waiting) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { defs: Arc::new(defs), numbers, built, waiting }
+        let ignored = ignored::of(&defs);
+        Self { defs: Arc::new(defs), ignored, numbers, built, waiting }
     }
 
     /// Hands the rules over, with their recursion known.
@@ -187,10 +190,6 @@ pub(super) fn call(
 ) -> Result<NodeKind, QueryError> {
     let mut defs = builder.rules.defs.clone();
     if builtin::is_builtin(name.as_str()) && !defs.iter().any(|def| def.name == *name) {
-        if builtin::is_unsupported(name.as_str()) {
-            let (what, at) = (format!("the rule `{name}`"), place.as_ref().clone());
-            return Err(QueryError::Unsupported { what, at });
-        }
         // Those of the user stay in front, so that they stand for the built-in ones of their name.
         let known: BTreeSet<_> = defs.iter().map(|def| def.name.clone()).collect();
         let more = builtin::rules()?.into_iter().filter(|def| !known.contains(&def.name));
@@ -207,6 +206,7 @@ pub(super) fn call(
         let (what, name, at) = ("rule", name.to_string(), place.as_ref().clone());
         return Err(QueryError::Arity { what, name, expected, got: args.len(), at });
     }
+    let args = ignored::rest(&builder.rules.ignored, name, args);
     let key = (name.clone(), source);
     let rule = match builder.rules.numbers.get(&key) {
         Some(rule) => *rule,
@@ -238,19 +238,21 @@ fn build(builder: &mut Builder, id: RuleId, key: Key) -> Result<(), QueryError> 
     let mut rule: Option<Rule> = None;
     for def in defs.iter().filter(|def| def.name == name) {
         let mut scope = Scope { names: BTreeMap::new(), source };
-        let head = def.vars.all().map(|var| builder.var_in(&mut scope, var)).collect();
+        let vars = ignored::rest(&builder.rules.ignored, &def.name, def.vars.all().collect());
+        let head: Vec<_> = vars.iter().map(|var| builder.var_in(&mut scope, var)).collect();
         let body = builder.conj(&def.clauses, &mut scope)?;
         let rule = rule.get_or_insert_with(|| Rule {
             name: name.to_string(),
             required: 0,
-            arity: def.vars.len(),
+            arity: head.len(),
             definitions: Vec::new(),
             component: id,
             recursive: false,
             closure: None,
             place: Arc::new(def.place.clone()),
         });
-        rule.required = rule.required.max(def.vars.required.len());
+        let required = vars.iter().filter(|var| def.vars.required.contains(var)).count();
+        rule.required = rule.required.max(required);
         rule.definitions.push(Definition { head, body });
     }
     builder.rules.built[id] = rule;

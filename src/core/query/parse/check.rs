@@ -91,7 +91,13 @@ fn check_vars(query: &QueryAst, later: &mut Later) -> Result<(), QueryError> {
 fn check_known(query: &QueryAst, known: &BTreeSet<Symbol>) -> Result<(), QueryError> {
     let find = query.find.iter().map(|e| (e.var(), &e.place)).filter(|(v, _)| v.as_str() != "_");
     let with = query.with.iter().map(|v| (v, &query.place));
-    let missing: Vec<_> = find.chain(with).filter(|(var, _)| !known.contains(*var)).collect();
+    let patterns = query.find.iter().filter_map(|e| match &e.kind {
+        FindKind::Pull { pattern: PatternTerm::Named(name), .. } => Some((name, &e.place)),
+        _ => None,
+    });
+    let patterns = patterns.filter(|(name, _)| is_var(name.as_str()));
+    let missing: Vec<_> =
+        find.chain(with).chain(patterns).filter(|(var, _)| !known.contains(*var)).collect();
     let Some((var, place)) = missing.first() else { return Ok(()) };
     let vars = missing.iter().map(|(var, _)| var.to_string()).collect();
     let nearest = nearest(var.as_str(), known.iter().map(|v| v.as_str()));

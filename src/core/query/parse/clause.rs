@@ -17,7 +17,8 @@ pub fn parse_clauses(forms: &[Form], later: &mut Later) -> Result<Vec<Clause>, Q
 
 fn parse_clause(form: &Form, later: &mut Later) -> Result<Clause, QueryError> {
     let kind = if let Some(items) = form.as_vector() {
-        vector(form, items, later)?
+        let (source, items) = split_source(items);
+        vector(form, items, source, later)?
     } else if let Some(items) = form.as_list() {
         list(form, items, later)?
     } else {
@@ -40,8 +41,12 @@ fn plain(form: &Form) -> Option<&Symbol> {
     form.as_symbol().filter(|s| is_plain(s.as_str()))
 }
 
-fn vector(form: &Form, items: &[Form], later: &mut Later) -> Result<ClauseKind, QueryError> {
-    let (source, terms) = split_source(items);
+fn vector(
+    form: &Form,
+    terms: &[Form],
+    source: Option<Symbol>,
+    later: &mut Later,
+) -> Result<ClauseKind, QueryError> {
     match terms {
         [] => Err(QueryError::syntax("a clause cannot be empty", form)),
         [call] if source.is_none() && call.as_list().is_some() => {
@@ -50,8 +55,10 @@ fn vector(form: &Form, items: &[Form], later: &mut Later) -> Result<ClauseKind, 
         [call, binding] if source.is_none() && call.as_list().is_some() => {
             Ok(ClauseKind::Function(parse_call(call, later)?, parse_binding(binding)?))
         }
-        [call, ..] if source.is_none() && call.as_list().is_some() => {
-            Err(QueryError::syntax("a call clause is [(f ...)] or [(f ...) binding]", form))
+        [call, rest @ ..] if source.is_none() && call.as_list().is_some() => {
+            later.note(QueryError::syntax("a call clause is [(f ...)] or [(f ...) binding]", form));
+            let terms = rest.iter().map(|term| pattern_term(term, later)).collect();
+            Ok(ClauseKind::Data { source, terms })
         }
         [name, args @ ..] if plain(name).is_some() && !args.is_empty() => {
             rule_call(form, source, name, args, later)
@@ -113,13 +120,8 @@ fn list(form: &Form, items: &[Form], later: &mut Later) -> Result<ClauseKind, Qu
     let Some((head, args)) = items.split_first() else {
         return Err(QueryError::syntax("a clause cannot be empty", form));
     };
-    if source.is_none() && head.as_list().is_some() {
-        return vector(form, items, later);
-    }
-    let Some(name) = plain(head) else {
-        let expected = "a clause in parentheses begins with not, or, ... or the name of a rule";
-        return Err(QueryError::syntax(expected, form));
-    };
+    // A call, or a pattern: brackets and parentheses are the same there.
+    let Some(name) = plain(head) else { return vector(form, items, source, later) };
     match name.as_str() {
         "not" => Ok(ClauseKind::Not { source, join: None, clauses: body(form, args, later)? }),
         "not-join" => {

@@ -45,7 +45,7 @@ fn element(form: &Form, later: &mut Later) -> Result<FindElement, QueryError> {
     let name = head.as_symbol().filter(|s| is_plain(s.as_str())).ok_or_else(wrong)?;
     let kind = match name.as_str() {
         "pull" => pull(form, args)?,
-        _ if args.is_empty() => return Err(wrong()),
+        _ if args.is_empty() || args.iter().any(is_name) => return Err(wrong()),
         _ => {
             later.or(check_call(form, name, args), ());
             call(name, args)
@@ -87,6 +87,11 @@ fn call(name: &Symbol, args: &[Form]) -> FindKind {
         Some(Term::Var(var)) => FindKind::Aggregate { name: name.clone(), args, var },
         _ => FindKind::Aggregate { name: name.clone(), args, var: Symbol::new("_") },
     }
+}
+
+/// Whether a form is a symbol that names neither a variable nor a source.
+fn is_name(form: &Form) -> bool {
+    form.as_symbol().is_some_and(|s| !is_var(s.as_str()) && !is_source(s.as_str()))
 }
 
 fn check_call(form: &Form, name: &Symbol, args: &[Form]) -> Result<(), QueryError> {

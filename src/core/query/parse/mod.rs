@@ -22,7 +22,7 @@ use section::Sections;
 use std::collections::BTreeSet;
 
 /// The query that a form means: a vector, a map, or a string of either; a quote before it is
-/// ignored.
+/// ignored. `{:query ... :limit 10}` is one with options beside it.
 pub fn parse_query(form: &Form) -> Result<QueryAst, QueryError> {
     let mut later = Later::default();
     let query = read(form, &mut later);
@@ -51,7 +51,21 @@ fn read(form: &Form, later: &mut Later) -> Result<QueryAst, QueryError> {
     if let Some(text) = form.as_str() {
         return read(&crate::edn::read_one(text)?, later);
     }
-    let sections = Sections::split(form, later)?;
+    let Some(query) = form.get("query") else {
+        return query_of(Sections::split(form, later)?, form, later);
+    };
+    let text = query.unquoted().as_str().map(crate::edn::read_one).transpose()?;
+    let query = text.as_ref().unwrap_or(query).unquoted();
+    let mut all = Sections::split(query, later)?;
+    all.beside(form.as_map().unwrap_or_default(), later);
+    query_of(all, query, later)
+}
+
+fn query_of(
+    sections: Sections<'_>,
+    form: &Form,
+    later: &mut Later,
+) -> Result<QueryAst, QueryError> {
     let (shape, find) = find::parse_find(&sections, later)?;
     let order_by = find::parse_order(sections.get("order-by"), &find);
     let mut query = QueryAst {

@@ -10,6 +10,11 @@ const NAMES: [&str; 11] = [
     "find", "keys", "strs", "syms", "with", "in", "where", "order-by", "limit", "offset", "timeout",
 ];
 
+/// Those that may stand beside a query.
+const OPTIONS: [&str; 4] = ["order-by", "limit", "offset", "timeout"];
+/// What other systems take beside a query, and that says nothing about its answer.
+const PASSED_OVER: [&str; 3] = ["stats?", "settings", "cancel"];
+
 /// Sections by name; those of a map form whose value is no vector are one form long.
 pub struct Sections<'a> {
     pub whole: &'a Form,
@@ -31,6 +36,23 @@ impl<'a> Sections<'a> {
             return Err(QueryError::syntax("a query is a vector or a map", form));
         }
         Ok(sections)
+    }
+
+    /// Adds what stands beside a query, in `{:query ... :limit 10}`: it stands instead of what the
+    /// query says itself.
+    pub fn beside(&mut self, entries: &'a [(Form, Form)], later: &mut Later) {
+        for (key, value) in entries.iter().filter(|(key, _)| !key.is_keyword("query")) {
+            let name = key.as_keyword().map_or("", |name| name.as_str());
+            let Some(name) = OPTIONS.iter().find(|option| **option == name) else {
+                if !PASSED_OVER.contains(&name) {
+                    let expected = "beside :query stand :limit, :offset, :order-by and :timeout";
+                    later.note(QueryError::syntax(expected, key));
+                }
+                continue;
+            };
+            self.named.retain(|(known, _)| known != name);
+            self.named.push((name, value.as_seq().unwrap_or(std::slice::from_ref(value))));
+        }
     }
 
     /// One section alone.

@@ -9,7 +9,6 @@ use crate::query::align::range;
 use crate::query::bind::Source;
 use crate::query::functions::Comparison;
 use crate::query::logical::{AttrOperand, Logical, Operand, Pattern, VarId};
-use crate::schema::typed;
 use crate::schema::{Attribute, ValueType};
 use crate::value::{Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,7 +94,7 @@ impl Statistics<'_> {
         if v {
             let fanout = match (self.constant(&pattern.v), attr.in_avet()) {
                 (Some(value), true) => {
-                    count(Order::Avet, None, Some(typed(value, attr.value_type)))?
+                    count(Order::Avet, None, Some(db.schema().typed(attr, value)))?
                 }
                 _ if attr.unique.is_some() => 1.0,
                 _ => all.sqrt().min(100.0),

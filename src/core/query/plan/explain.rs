@@ -28,7 +28,8 @@ impl Explain {
     pub fn of(physical: &Physical, logical: &Logical, counts: Option<&[u64]>) -> Self {
         let shown = Shown { logical, counts };
         let mut children = shown.steps(&physical.root);
-        children.extend(physical.instances.iter().map(|instance| shown.instance(instance)));
+        let asked = physical.instances.iter().filter(|instance| instance.definitions.is_ok());
+        children.extend(asked.map(|instance| shown.instance(instance)));
         let estimated = physical.root.estimate;
         Self { operator: "query".into(), clause: String::new(), estimated, rows: None, children }
     }

@@ -34,6 +34,12 @@ fn syntax() {
          in (or [?e :age ?a] [?e :name]) at line 1, column 18",
     );
     check_error(
+        "[:find ?e ?o :where [?e :age] (optional [?e :email ?o]) (optional [?e :name ?o])]",
+        K::Syntax,
+        "?o in one optional clause only: it may be unbound, \
+         in (optional [?e :name ?o]) at line 1, column 57",
+    );
+    check_error(
         "[:find ?e :keys a b :where [?e]]",
         K::Syntax,
         ":find has 1 elements and there are 2 keys, \

@@ -6,8 +6,12 @@
 mod bounds;
 mod dialect;
 mod errors;
+mod fold;
+mod generate;
+mod lives;
 mod naive;
 mod numbers;
+mod parity;
 mod property;
 mod recursion;
 
@@ -35,7 +39,7 @@ pub(super) fn db_of(uuid: u128, schema: &str, txs: &[&str]) -> Db {
             let [e, a, v, rest @ ..] = fact.as_vector().unwrap() else { panic!("{fact}") };
             let ident = a.as_keyword().unwrap();
             let a = schema.ensure(0, ident).unwrap();
-            let v = crate::schema::typed(v.to_value(), schema.get(a).unwrap().value_type);
+            let v = schema.typed(schema.get(a).unwrap(), v.to_value());
             let e = EntityId(e.as_long().unwrap() as u64);
             datoms.push(Datom { e, a, v, tx, added: rest.is_empty() });
         }

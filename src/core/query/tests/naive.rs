@@ -3,18 +3,18 @@
 //!
 //! It shares the parser with the engine and nothing else but the built-in functions; what the
 //! engine answers is compared with it. It knows patterns, calls of pure functions, `not`,
-//! `not-join`, `or`, `or-join` and rules without arguments to coerce; entities carry their
-//! database, so that those of two never join.
+//! `not-join`, `or`, `or-join`, `optional` and rules without arguments to coerce, and aggregates
+//! (`fold`); entities carry their database, so that those of two never join.
 
 use super::*;
-use crate::query::ast::{Clause, ClauseKind, FindKind, RuleDef, RuleVars, Term};
+use crate::query::ast::{Clause, ClauseKind, RuleDef, RuleVars, Term};
 use crate::query::functions::{self, Kind, Scratch};
 use std::collections::BTreeSet;
 
 type Env = BTreeMap<Symbol, Value>;
 
-/// A fact with entities as pairs of database and number.
-pub(super) type Fact = [Value; 4];
+/// A datom `e a v tx added`, entities as pairs of database and number.
+pub(super) type Fact = [Value; 5];
 
 pub(super) struct Naive<'a> {
     pub sources: BTreeMap<Symbol, Vec<Fact>>,
@@ -26,35 +26,28 @@ pub(super) fn entity(database: u128, e: u64) -> Value {
     Value::List(vec![Value::Long(database as i64), Value::Long(e as i64)].into())
 }
 
+/// A datom of a database.
+pub(super) fn fact(database: u128, db: &Db, d: &Datom) -> Fact {
+    let v = match &d.v {
+        Value::Ref(e) => entity(database, e.0),
+        other => other.clone(),
+    };
+    let a = Value::Keyword(db.schema().get(d.a).unwrap().ident.clone());
+    [entity(database, d.e.0), a, v, entity(database, d.tx.0), Value::Bool(d.added)]
+}
+
 /// All facts of a database.
 pub(super) fn facts(database: u128, db: &Db) -> Vec<Fact> {
-    let value = |v: Value| match v {
-        Value::Ref(e) => entity(database, e.0),
-        other => other,
-    };
-    let fact = |d: Datom| {
-        let a = db.schema().get(d.a).unwrap().ident.clone();
-        [entity(database, d.e.0), Value::Keyword(a), value(d.v), entity(database, d.tx.0)]
-    };
     let all = db.datoms(crate::datom::Order::Eavt, None, None, None).unwrap();
-    all.into_iter().map(fact).collect()
+    all.iter().map(|d| fact(database, db, d)).collect()
 }
 
 impl Naive<'_> {
     /// The rows of `:find`, entities as their numbers.
     pub fn answer(&self, query: &QueryAst) -> Vec<Vec<Value>> {
         let envs = self.conj(&query.clauses, "$", vec![Env::new()], 0);
-        let var = |e: &ast::FindElement| match &e.kind {
-            FindKind::Var(var) => var.clone(),
-            _ => panic!("the naive evaluator finds variables"),
-        };
-        let vars: Vec<Symbol> = query.find.iter().map(var).collect();
-        let row = |env: &Env| vars.iter().map(|var| env[var].clone()).collect::<Vec<_>>();
-        let rows: BTreeSet<Vec<Value>> = envs.iter().map(row).collect();
-        let mut rows: Vec<Vec<Value>> =
-            rows.into_iter().map(|row| row.iter().map(number).collect()).collect();
-        rows.sort();
-        rows
+        let value = |env: usize, var: &Symbol| envs[env].get(var).cloned().unwrap_or(Value::Nil);
+        super::fold::rows(query, value, envs.len())
     }
 
     /// Takes the first clause that can run; the others wait.
@@ -64,7 +57,13 @@ impl Naive<'_> {
         let mut visible = Vec::new();
         clauses.iter().for_each(|c| c.kind.visible(&mut visible));
         let visible: BTreeSet<Symbol> = visible.into_iter().cloned().collect();
-        let Some(next) = clauses.iter().position(|c| is_ready(c, &bound, &visible)) else {
+        // What is optional adds to rows and takes none away: it comes last.
+        let optional = |c: &Clause| matches!(c.kind, ClauseKind::Optional { .. });
+        let next = |last: bool| {
+            let ready = |c: &Clause| optional(c) == last && is_ready(c, &bound, &visible);
+            clauses.iter().position(ready)
+        };
+        let Some(next) = next(false).or_else(|| next(true)) else {
             assert!(clauses.is_empty(), "nothing can run of {clauses:?}");
             return envs;
         };
@@ -112,6 +111,10 @@ impl Naive<'_> {
                     }
                 }
                 out
+            }
+            ClauseKind::Optional { source, clauses } => {
+                let found = self.conj(clauses, &named(source), vec![env.clone()], depth);
+                if found.is_empty() { vec![env.clone()] } else { found }
             }
             ClauseKind::Rule { name, args, .. } => self.rule(name, args, default, env, depth),
             other => panic!("the naive evaluator does not know {other:?}"),
@@ -196,7 +199,7 @@ fn unify(env: &Env, terms: &[Term], values: &[Value]) -> Option<Env> {
 }
 
 /// An entity as its number.
-fn number(value: &Value) -> Value {
+pub(super) fn number(value: &Value) -> Value {
     match value {
         Value::List(pair) => pair[1].clone(),
         other => other.clone(),
