@@ -64,7 +64,7 @@ fn refs_to_what_comes_later_are_made_when_asked() {
     let args = ["import", "db", "--format", "jsonl"];
     let ran = sandbox.ran(&args, rows);
     assert_snapshot!(ran.stderr, @r#"
-    factfs: standard input: nothing found for entity id [:item/sku "A2"]
+    factfs: standard input: line 1, column 1: nothing found for entity id [:item/sku "A2"]
     hint: no row was imported
     "#);
     assert_eq!(ran.code, 4);

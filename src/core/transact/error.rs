@@ -194,8 +194,7 @@ impl TxError {
     /// The error with the form at its place in the transaction, if it has none. A transaction that
     /// was never text has no places.
     pub(super) fn in_text(mut self, tx: &Form) -> Self {
-        self.span = self.span.filter(|span| span.end > 0);
-        if let (Some(span), None) = (self.span, &self.form) {
+        if let (Some(span), None) = (self.span.filter(|span| span.end > 0), &self.form) {
             self.form = found_at(tx, span).map(|form| shortened(&form.to_string()));
         }
         self
