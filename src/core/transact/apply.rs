@@ -185,6 +185,9 @@ fn ask_parts(parsed: &Parsed, db: &Db, reads: &mut Reads) -> Result<(), DbError>
             _ => {}
         }
     }
+    if level.is_empty() {
+        return Ok(());
+    }
     let refs: Vec<AttrId> = schema.attributes().filter(|a| a.is_ref()).map(|a| a.id).collect();
     let mut seen: HashSet<EntityId> = level.iter().copied().collect();
     while !level.is_empty() {
