@@ -129,8 +129,8 @@ fn option(spec: &mut AttributeSpec, key: &Value, value: &Value) -> Result<(), Pu
         "default" => spec.default = Some(value.clone()),
         "xform" => spec.xform = Some(Xform::named(value)?),
         "order-by" => {
-            const EXPECTED: &str = ":order-by is an attribute, :asc, :desc, or a vector of attributes each with :asc \
-                 or :desc behind it";
+            const EXPECTED: &str = ":order-by is an attribute, :asc, :desc, or a vector of \
+                                    attributes each with :asc or :desc behind it";
             spec.order = order::parse(value).ok_or_else(|| syntax(EXPECTED, value))?;
         }
         _ => {
