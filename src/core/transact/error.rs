@@ -154,8 +154,12 @@ impl TxProblem {
         Self::Unsupported { what }
     }
 
-    pub(super) fn unknown(ident: &str, schema: &Schema) -> Self {
-        Self::UnknownAttribute { ident: ident.to_owned(), nearest: schema.nearest(ident) }
+    pub(super) fn unknown(ident: &Keyword, schema: &Schema) -> Self {
+        if ident.namespace() == Some("db.secondary") {
+            return Self::Unsupported { what: format!("{ident} (an index beside the database)") };
+        }
+        let ident = ident.as_str().to_owned();
+        Self::UnknownAttribute { nearest: schema.nearest(&ident), ident }
     }
 }
 

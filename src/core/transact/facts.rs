@@ -40,7 +40,9 @@ pub fn prepare_facts(db: &Db, facts: &Facts, options: &TxOptions) -> Result<Prep
         ops.push(op(*e, OpKind::Retract(*a, Some(Operand::Value(v.clone())))));
     }
     for (e, a, v) in &facts.add {
-        let attribute = schema.get(*a).ok_or_else(|| TxProblem::unknown(&a.to_string(), &schema));
+        let attribute = schema
+            .get(*a)
+            .ok_or_else(|| TxProblem::unknown(&Keyword::new(&a.to_string()), &schema));
         let v = coerce(attribute?, v.clone())?;
         ops.push(op(*e, OpKind::Add(*a, Operand::Value(v))));
     }

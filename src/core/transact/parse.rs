@@ -269,6 +269,9 @@ impl Parser<'_> {
 
     fn cas(&mut self, form: &Form, [e, a, old, new]: [&Form; 4]) -> Result<(), TxError> {
         let attribute = self.attribute(a)?;
+        if attribute.is_composite() {
+            return Err(TxProblem::Composite { attribute: attribute.ident.clone() }.at(form));
+        }
         let e = self.known_entity(e, ":db/cas")?;
         let old = (!old.is_nil()).then(|| self.operand(&attribute, old)).transpose()?;
         let new = self.operand(&attribute, new)?;
@@ -333,9 +336,7 @@ impl Parser<'_> {
                 None if !strict || Attribute::is_known(ident) => {
                     self.bring(Attribute::at_first_use(AttrId(0), ident.clone()), form)?
                 }
-                None => {
-                    return Err(TxProblem::unknown(ident.as_str(), &self.parsed.schema).at(form));
-                }
+                None => return Err(TxProblem::unknown(ident, &self.parsed.schema).at(form)),
             },
         };
         self.known.insert(ident.clone(), attribute.clone());

@@ -123,7 +123,7 @@ impl<'a> Pass<'a> {
         let schema = self.state.schema;
         let get = |a: AttrId| -> Result<&'a Attribute, TxProblem> {
             let found = schema.get(a).map(|a| a.as_ref());
-            found.ok_or_else(|| TxProblem::unknown(&a.to_string(), schema))
+            found.ok_or_else(|| TxProblem::unknown(&Keyword::new(&a.to_string()), schema))
         };
         match &op.kind {
             OpKind::Entity(is, identities) => {

@@ -615,3 +615,43 @@ fn tuples_that_are_parts_of_one_another_are_refused() {
         {:db/ident :b :db/tupleAttrs [:a] :db/valueType :db.type/tuple}]";
     refused(&empty(Schema::default()), text, TxErrorKind::Schema, "composite tuple itself");
 }
+
+#[test]
+fn attributes_change_where_their_facts_allow_it() {
+    let db = strict(
+        "[{:db/ident :x :db/valueType :db.type/long :db/cardinality :db.cardinality/one}
+          {:db/ident :k :db/valueType :db.type/string :db/unique :db.unique/identity}
+          {:db/ident :i :db/valueType :db.type/long :db/index true :db/doc \"i\"}]",
+    );
+    must(&db, "[[:db/add :x :db/valueType :db.type/string]]");
+    let db = after(&db, &["[{:x 1 :k \"a\" :i 1}]"]);
+    for allowed in [
+        "[[:db/retract :i :db/index true]]",
+        "[[:db/retract :k :db/unique :db.unique/identity]]",
+        "[[:db/add :x :db/cardinality :db.cardinality/many]]",
+        "[[:db/add :i :db/unique :db.unique/value]]",
+        "[[:db/add :x :db/noHistory true] [:db/add :x :db/doc \"an x\"]]",
+        "[{:db/id :x :db/maxLength 3 :db.attr/preds [pos?]}]",
+    ] {
+        must(&db, allowed);
+    }
+    for (forbidden, message) in [
+        ("[[:db/add :x :db/valueType :db.type/string]]", "type cannot change"),
+        ("[[:db/add :k :db/cardinality :db.cardinality/many]]", "unique"),
+        ("[[:db/retract :x :db/valueType :db.type/long]]", ":db/valueType is missing"),
+        ("[[:db/add :x :db/ident :k]]", ""),
+    ] {
+        let error = tx(&db, forbidden).expect_err(forbidden).to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn what_others_have_is_refused_by_name() {
+    let db = strict("[{:db/ident :x :db/valueType :db.type/long}]");
+    let text = "[{:db/ident :s :db.secondary/type :hnsw}]";
+    refused(&db, text, TxErrorKind::Unsupported, ":db.secondary/type");
+    let db = loose("{:a {} :b {} :a+b {:db/tupleAttrs [:a :b]}}");
+    let text = "[[:db/cas 1 :a+b nil [1 2]]]";
+    refused(&db, text, TxErrorKind::Constraint, "is not written");
+}
