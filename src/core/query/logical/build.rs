@@ -325,6 +325,9 @@ impl Builder {
         }
         let what = if binding.is_some() { "function" } else { "predicate" };
         let Some(function) = functions::find(name) else {
+            if is_foreign(&call.name) {
+                return unsupported(format!("`{name}`, a function of a host language,"));
+            }
             let nearest = nearest(name, functions::names());
             let name = name.to_owned();
             return Err(QueryError::UnknownName { what, name, nearest, at: place.clone() });
@@ -437,6 +440,13 @@ fn all_vars(kind: &ClauseKind) -> Vec<&Symbol> {
     let mut names = Vec::new();
     kind.mentioned(&mut names);
     names
+}
+
+/// Whether a name can only be a method, a constructor, or a function of somebody's own program.
+fn is_foreign(name: &Symbol) -> bool {
+    let ours = ["clojure.core", "clojure.string", "str", "string"];
+    let is_dotted = name.as_str().starts_with('.') || name.as_str().ends_with('.');
+    is_dotted || name.namespace().is_some_and(|namespace| !ours.contains(&namespace))
 }
 
 pub(super) fn distinct(vars: Vec<VarId>) -> Vec<VarId> {
