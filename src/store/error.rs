@@ -102,9 +102,13 @@ fn conn(error: &ConnError) -> Kind {
         | ConnError::DefaultBranch(_)
         | ConnError::Ambiguous(_)
         | ConnError::When(_)
+        | ConnError::LongUrl { .. }
         | ConnError::Unfit(_) => Kind::Invalid,
         ConnError::TooLarge(_) => Kind::TooLarge,
-        ConnError::Contended { .. } | ConnError::Collected | ConnError::Superseded(_) => Kind::Busy,
+        ConnError::Contended { .. }
+        | ConnError::Collected
+        | ConnError::Superseded(_)
+        | ConnError::Restless { .. } => Kind::Busy,
         ConnError::Nodes(e) | ConnError::Trees(TreeError::Nodes(e)) => nodes(e),
         ConnError::Trees(_) => Kind::Corrupt,
         ConnError::Db(e) => db(e),

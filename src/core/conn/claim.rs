@@ -13,10 +13,17 @@ use crate::commit::{Head, Opened, Writer};
 use crate::store::{Expect, Swap};
 use std::sync::{Arc, PoisonError};
 
+/// How long the url of a transactor may be.
+const URL_BYTES: usize = 1_024;
+
 impl Conn {
     /// Claims the branch for the transactor `id` that takes writes at `url`. From here on this
     /// connection commits only as long as nobody claims it after. One swap of the head.
+    /// A url of more than 1,024 bytes is refused: heads are small.
     pub async fn claim(&self, id: u128, url: &str) -> Result<Writer, ConnError> {
+        if url.len() > URL_BYTES {
+            return Err(ConnError::LongUrl { bytes: url.len(), most: URL_BYTES });
+        }
         let claim = |head: &Head| {
             let epoch = head.writer.as_ref().map_or(0, |writer| writer.epoch) + 1;
             Some(Writer { id, url: url.to_owned(), epoch })

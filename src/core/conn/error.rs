@@ -101,6 +101,23 @@ pub enum ConnError {
         /// How long it was tried.
         waited_ms: u64,
     },
+    /// Branches and tags came all the time while all of them were to be gone through.
+    #[error(
+        "branches and tags changed all the time, each of {looks} times that they were looked at: \
+         what was done stays done, try again"
+    )]
+    Restless {
+        /// How often they were looked at.
+        looks: u32,
+    },
+    /// A transactor's url that is too long for a head.
+    #[error("the url of a transactor is {bytes} bytes long, and may have {most}")]
+    LongUrl {
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        most: usize,
+    },
     /// Reading the trees failed.
     #[error(transparent)]
     Nodes(#[from] NodesError),

@@ -35,6 +35,7 @@ mod resolve;
 mod rules;
 mod settle;
 mod turns;
+mod walk;
 
 #[cfg(test)]
 mod sim;

@@ -12,6 +12,9 @@ use crate::store::{Expect, Swap, Version};
 /// How long a change of `refs`, or of a head for the sake of one, is tried.
 const LIMIT_MS: i64 = 30_000;
 
+/// How often `refs` are looked at for names that came meanwhile.
+const LOOKS: u32 = if cfg!(test) { 100 } else { 1_000 };
+
 /// What became of a swap of `refs`.
 pub(super) enum Step {
     /// It happened.
@@ -57,6 +60,11 @@ impl Place {
             }
             self.within_limit(begun)?;
         }
+    }
+
+    /// An error when `refs` were looked at so often, and never stood still.
+    pub(super) fn within_looks(&self, looks: u32) -> Result<(), ConnError> {
+        if looks < LOOKS { Ok(()) } else { Err(ConnError::Restless { looks }) }
     }
 
     /// An error when what was begun then has been tried for long enough.

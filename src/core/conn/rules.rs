@@ -38,6 +38,10 @@ pub(super) struct Rules {
     pub(super) supersede: bool,
     /// Leave what nothing refers to alone for the time of grace.
     pub(super) grace: bool,
+    /// Announce an erasure as a collection is: what is made from a head of before is refused.
+    pub(super) announce_erasure: bool,
+    /// Erase from branches and tags that came meanwhile, too.
+    pub(super) erase_late_names: bool,
 }
 
 impl Rules {
@@ -59,6 +63,8 @@ impl Rules {
         late_names: true,
         supersede: true,
         grace: true,
+        announce_erasure: true,
+        erase_late_names: true,
     };
 }
 

@@ -8,7 +8,8 @@
 //! **Invariant:** where no other writer was seen, nobody waits but for the store's pace. Nothing
 //! rests on this: it says when to try, not who may.
 
-use super::Conn;
+use super::settle::pause_ms;
+use super::{Conn, ConnError, Place};
 use crate::commit::Head;
 use crate::store::Host;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -100,7 +101,10 @@ impl Turns {
     fn passed(&self, now_ms: i64, instant_ms: Option<i64>, pace_ms: u64) {
         let mut state = self.locked();
         // Not sooner than the store allows, and not later than now, whatever that clock says.
-        let least_ms = state.moved_ms.map_or(now_ms, |ms| ms.saturating_add_unsigned(pace_ms));
+        let least_ms = match state.moved_ms {
+            Some(moved_ms) => moved_ms.saturating_add_unsigned(pace_ms),
+            None => now_ms.saturating_sub_unsigned(pace_ms),
+        };
         let moved_ms = instant_ms.unwrap_or(now_ms).max(least_ms).min(now_ms);
         (state.moved_ms, state.sent_ms) = (Some(moved_ms), None);
         (state.due_ms, state.began_ms, state.courtesies) = (None, None, COURTESIES);
@@ -164,6 +168,25 @@ impl Conn {
             self.inner.turns.passed(self.now_ms(), now.tip.instant_ms, pace_ms);
         }
         is_passed
+    }
+}
+
+impl Place {
+    /// Waits until a head is best swapped that others move, after so many losses, by who only wants
+    /// to change what it says beside its commits: those that commit do not see that somebody waits.
+    pub(super) async fn stand_by(&self, name: &str, losses: u32) -> Result<(), ConnError> {
+        let (host, pace_ms) = (self.host.as_ref(), self.store.pace_ms());
+        if pace_ms == 0 {
+            host.sleep(pause_ms(host, losses)).await;
+            return Ok(());
+        }
+        let (head, _) = self.read_head(name).await?;
+        let (turns, now_ms) = (Turns::default(), host.now_ms());
+        turns.passed(now_ms, head.tip.instant_ms, pace_ms);
+        let losses = losses.saturating_add(PATIENT);
+        let next_ms = turns.locked().next_ms(now_ms, losses, pace_ms, host);
+        host.sleep(next_ms.saturating_sub(now_ms).max(0).unsigned_abs()).await;
+        Ok(())
     }
 }
 

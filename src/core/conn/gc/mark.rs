@@ -2,20 +2,17 @@
 //!
 //! **Invariant:** what is marked from a head is all that is needed to read it and its whole
 //! history: novelty, log segments that it lists, packs of all its nodes, long values among them,
-//! and the segments that its COMMITS tree names. Branch nodes know the place of their children and
-//! whether there are long values below, so of the leaves of facts only those that refer to some are
-//! read; a node that several heads share is visited once.
+//! and the segments that its COMMITS tree names. A node that several heads share is visited once.
 
-use super::super::commits;
 use super::super::flush::pack_name;
+use super::super::walk::Walker;
 use super::super::{ConnError, Place};
 use crate::commit::{Head, Refs, Tag, log_name, novelty_name};
-use crate::index::{Child, Node, NodeRef, NodesError, PackId, Root, blobs};
+use crate::id::T;
+use crate::index::{NodeRef, PackId};
 use crate::store::Fetch;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// Nodes asked for together.
-const WINDOW: usize = 64;
 /// What a node costs in the footer of its pack, about; and a footer without nodes.
 const FOOTED_BYTES: u64 = 48;
 const FOOTER_BYTES: u64 = 128;
@@ -55,55 +52,7 @@ impl Marks {
     pub(super) fn head(&mut self, place: &Place, head: &Head) -> Result<(), ConnError> {
         self.objects.extend(head.base.novelty.map(|novelty| novelty_name(novelty.name)));
         self.objects.extend(head.base.log.iter().map(|segment| log_name(segment.name)));
-        let trees = head.base.trees.current.iter().chain(&head.base.trees.superseded);
-        trees.flatten().try_for_each(|root| self.tree(place, root, false))?;
-        match &head.base.commits {
-            Some(commits) => self.tree(place, commits, true),
-            None => Ok(()),
-        }
-    }
-
-    /// Marks the nodes below a root; of COMMITS also what its rows name.
-    fn tree(&mut self, place: &Place, root: &Root, is_commits: bool) -> Result<(), ConnError> {
-        let (mut level, mut height) = (vec![(root.node, true)], root.height);
-        loop {
-            level.retain(|(node, _)| self.node(node));
-            let read = level.iter().filter(|(_, is_read)| *is_read).map(|(node, _)| *node);
-            let read: Vec<NodeRef> = read.collect();
-            let mut below = Vec::new();
-            for window in read.chunks(WINDOW) {
-                for (name, node) in window.iter().zip(place.nodes.get(window)?) {
-                    match node.as_ref() {
-                        Node::Branch(branch) if branch.height() == height => {
-                            let is_read =
-                                |child: &Child| height > 1 || is_commits || child.long > 0;
-                            let children = branch.children().iter();
-                            below.extend(children.map(|child| (child.node, is_read(child))));
-                        }
-                        Node::Leaf(facts) if height == 0 && !is_commits => {
-                            for (_, blob) in blobs(facts, 0..facts.len()) {
-                                self.node(&blob.place().into());
-                            }
-                        }
-                        Node::Rows(rows) if height == 0 && is_commits => {
-                            for row in 0..rows.len() {
-                                let segment = commits::segment(rows.value(row));
-                                let wrong = |e| place.damaged(&pack_name(name.pack), e);
-                                self.objects.insert(log_name(segment.map_err(wrong)?));
-                            }
-                        }
-                        _ => {
-                            let reason = "a node of another kind or height".to_owned();
-                            return Err(NodesError::Corrupt { node: *name, reason }.into());
-                        }
-                    }
-                }
-            }
-            if height == 0 {
-                return Ok(());
-            }
-            (level, height) = (below, height - 1);
-        }
+        place.walk(head, self)
     }
 
     /// Marks the pack of a node; whether the node is new here.
@@ -128,5 +77,19 @@ impl Marks {
         }
         sparse.sort_by_key(|(waste, pack)| (std::cmp::Reverse(*waste), *pack));
         sparse.into_iter().map(|(_, pack)| pack).collect()
+    }
+}
+
+impl Walker for Marks {
+    fn meets(&mut self, node: &NodeRef, _: bool) -> bool {
+        self.node(node)
+    }
+
+    fn long(&mut self, node: &NodeRef) {
+        self.node(node);
+    }
+
+    fn segment(&mut self, name: u128, _: T) {
+        self.objects.insert(log_name(name));
     }
 }

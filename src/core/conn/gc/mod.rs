@@ -21,7 +21,6 @@ mod sweep;
 pub use retention::{Retention, RetentionError, span_ms};
 
 use super::refs::Step;
-use super::settle::pause_ms;
 use super::{ConnError, Place, rules};
 use crate::commit::{FormatError, Garbage, Head, Refs};
 use crate::db::DbError;
@@ -186,7 +185,8 @@ impl Place {
     ) -> Result<(), ConnError> {
         let generation = refs.gc_generation;
         let mut renewed = BTreeSet::new();
-        loop {
+        for looks in 0.. {
+            self.within_looks(looks)?;
             marks.refs(self, &refs).await?;
             let heads = refs.branches.values().map(|branch| branch.head.clone());
             let heads: Vec<String> = heads.filter(|head| !renewed.contains(head)).collect();
@@ -218,6 +218,7 @@ impl Place {
             }
             refs = now;
         }
+        Ok(())
     }
 
     /// Swaps the generation into a head, after marking what it reaches.
@@ -252,7 +253,7 @@ impl Place {
                 Swap::Lost | Swap::Unknown(_) => {}
             }
             self.within_limit(begun)?;
-            self.host.sleep(pause_ms(self.host.as_ref(), tries)).await;
+            self.stand_by(name, tries).await?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::super::{ConnError, Place, commits};
 use super::survey::Survey;
 use super::target::parts;
 use crate::commit::{
-    About, FormatError, Frame, Head, Novelty, Opened, Segment, SegmentRef, log_name,
+    About, Base, FormatError, Frame, Head, Novelty, Opened, Segment, SegmentRef, log_name,
 };
 use crate::datom::{Facts, KeyRange, Order};
 use crate::db::Layer;
@@ -21,6 +21,7 @@ use crate::index::{
     Forest, Node, PackId, PackWriter, Rewrite, Rewritten, Shape, Tree, TreeError, count,
 };
 use crate::store::Fetch;
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -39,6 +40,15 @@ pub(super) struct Written {
     trees: [Rewritten; 3],
     commits: Rewritten,
     pub(super) segments: BTreeMap<u128, Replaced>,
+    base: Option<ErasedBase>,
+}
+
+/// What became of what a head has below its tail. It is the same for all heads with that base: only
+/// the tail of a head that moves is rewritten each time.
+#[derive(Debug)]
+struct ErasedBase {
+    from: Base,
+    to: Base,
 }
 
 impl Place {
@@ -50,9 +60,21 @@ impl Place {
         survey: &Survey,
         written: &mut Written,
     ) -> Result<Option<Head>, ConnError> {
+        let mut next = head.clone();
+        next.tail = self.erased_tail(object, head, survey)?;
+        if let Some(known) = written.base.as_ref().filter(|known| known.from == head.base) {
+            next.base = known.to.clone();
+            if next == *head {
+                return Ok(None);
+            }
+            // Where the tail has become too large beside it, it is spilled: that is another base.
+            if next.encode().is_ok() {
+                return Ok(Some(next));
+            }
+            next.base = head.base.clone();
+        }
         self.replace_segments(survey, written).await?;
         let opened = self.open_head(object, head.clone()).await?;
-        let mut next = head.clone();
         let flushed = self.erased_trees(head, survey, written).await?;
         self.put_all(&flushed.packs).await?;
         self.nodes.offer(&flushed.inlined);
@@ -63,7 +85,31 @@ impl Place {
                 *segment = SegmentRef { last: segment.last, ..replaced.named };
             }
         }
-        for frame in &mut next.tail {
+        let novelty = survey.target.left(opened.novelty.facts(Order::Eavt));
+        if novelty.is_none() && next == *head {
+            let base = head.base.clone();
+            written.base = Some(ErasedBase { from: base.clone(), to: base });
+            return Ok(None);
+        }
+        let facts = novelty.unwrap_or_else(|| opened.novelty.facts(Order::Eavt).as_ref().clone());
+        let about = self.counted(&next, &opened, &facts, survey)?;
+        let (next, objects) = self.with_novelty(object, next, about, facts)?;
+        self.put_all(&objects).await?;
+        let is_spilled = next.tail.len() < head.tail.len();
+        let base = ErasedBase { from: head.base.clone(), to: next.base.clone() };
+        written.base = (!is_spilled).then_some(base);
+        Ok(Some(next))
+    }
+
+    /// The tail of a head without what is erased.
+    fn erased_tail(
+        &self,
+        object: &str,
+        head: &Head,
+        survey: &Survey,
+    ) -> Result<Vec<Bytes>, ConnError> {
+        let mut tail = head.tail.clone();
+        for frame in &mut tail {
             let (_, decoded) = Frame::decode(frame).map_err(|e| self.damaged(object, e))?;
             let erased = survey.target.datoms(&decoded);
             if erased.contains(&true) {
@@ -71,15 +117,7 @@ impl Place {
                 *frame = left.0.bytes;
             }
         }
-        let novelty = survey.target.left(opened.novelty.facts(Order::Eavt));
-        if novelty.is_none() && next == *head {
-            return Ok(None);
-        }
-        let facts = novelty.unwrap_or_else(|| opened.novelty.facts(Order::Eavt).as_ref().clone());
-        let about = self.counted(&next, &opened, &facts, survey)?;
-        let (next, objects) = self.with_novelty(object, next, about, facts)?;
-        self.put_all(&objects).await?;
-        Ok(Some(next))
+        Ok(tail)
     }
 
     /// The head with this novelty and these counts, and the objects that takes. Where the tail has

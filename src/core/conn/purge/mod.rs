@@ -27,7 +27,7 @@ pub use error::PurgeError;
 use super::gc::{Collected, Collection, Retention};
 use super::refs::Step;
 use super::settle::pause_ms;
-use super::{ConnError, Place, commits};
+use super::{ConnError, Place, commits, rules};
 use crate::commit::{Frame, Head, Refs, Tag, snap_name};
 use crate::id::{AttrId, EntityId, T, Tx};
 use crate::index::{NodesError, rows_get};
@@ -210,7 +210,7 @@ impl Place {
         let begun = self.host.now_ms();
         loop {
             let (mut refs, version) = self.read_refs().await?;
-            refs.gc_generation += 1;
+            refs.gc_generation += u64::from(rules().announce_erasure);
             refs.purge_generation += 1;
             if let Step::Done = self.swap_refs(&version, refs.clone()).await? {
                 return Ok(refs);
@@ -226,7 +226,8 @@ impl Place {
         run: &mut Run,
         progress: &mut Progress<'_>,
     ) -> Result<(), ConnError> {
-        loop {
+        for looks in 0.. {
+            self.within_looks(looks)?;
             let (refs, version) = self.read_refs().await?;
             if refs.gc_generation != run.generation {
                 return Err(ConnError::Superseded(refs.gc_generation));
@@ -266,7 +267,11 @@ impl Place {
                 }
                 run.heads.insert(head.to_owned());
             }
+            if !rules().erase_late_names {
+                break;
+            }
         }
+        Ok(())
     }
 
     /// Swaps a head for what is left of it.
@@ -295,11 +300,13 @@ impl Place {
             // The first attempt took as long as the database is large.
             let begun = *begun.get_or_insert_with(|| self.host.now_ms());
             let waited_ms = self.host.now_ms() - begun;
-            if waited_ms > LIMIT_MS {
+            // Where swaps have a pace, most of the time is spent waiting.
+            let chances = (LIMIT_MS as u64).checked_div(self.store.pace_ms()).unwrap_or(0);
+            if waited_ms > LIMIT_MS && u64::from(tries) >= chances {
                 return Err(ConnError::Contended { waited_ms: waited_ms as u64 });
             }
             tries += 1;
-            self.host.sleep(pause_ms(self.host.as_ref(), tries)).await;
+            self.stand_by(name, tries).await?;
         }
     }
 

@@ -59,7 +59,8 @@ impl Place {
 
     /// All branches and tags, opened.
     async fn known(&self, refs: &Refs) -> Result<Vec<Opened>, ConnError> {
-        let mut lines = self.lines(refs).await?;
+        let lines = self.lines(refs).await?.into_iter();
+        let mut lines: Vec<Opened> = lines.map(|line| line.opened).collect();
         for tag in refs.tags.values().filter(|tag| tag.commit.is_some()) {
             if lines.iter().all(|line| line.head.tip.commit != tag.commit) {
                 lines.push(self.open_tag(tag).await?);

@@ -11,21 +11,21 @@
 //! the separators of all branch nodes.
 
 use super::super::flush::pack_name;
-use super::super::{ConnError, Place, commits};
+use super::super::walk::Walker;
+use super::super::{ConnError, Place};
 use super::target::{Spoiled, Target, fact_key};
 use crate::codec::CodecError;
 use crate::commit::{Frame, Head, Segment, log_name};
 use crate::datom::{Facts, Order};
 use crate::hash::NodeHash;
 use crate::id::{T, Tx};
-use crate::index::{Child, Node, NodeRef, NodesError, PackFooter, PackId, Root, blobs};
+use crate::index::{Node, NodeRef, PackFooter, PackId};
 use crate::store::{Fetch, StoreError};
 use crate::value::ValRef;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// Nodes asked for together, and objects.
-const WINDOW: usize = 64;
+/// Objects asked for together.
 const OBJECTS: usize = 4;
 
 /// A log segment that was looked at.
@@ -96,73 +96,21 @@ impl Survey {
         object: &str,
         head: &Head,
     ) -> Result<(), ConnError> {
-        let mut reached: BTreeMap<u128, T> = BTreeMap::new();
-        let mut packs = BTreeSet::new();
-        let trees = head.base.trees.current.iter().chain(&head.base.trees.superseded);
-        for root in trees.flatten() {
-            self.tree(place, root, &mut packs, None)?;
-        }
-        if let Some(root) = &head.base.commits {
-            self.tree(place, root, &mut packs, Some(&mut reached))?;
-        }
+        let (packs, segments) = (BTreeSet::new(), BTreeMap::new());
+        let mut reached = Reached { nodes: &mut self.nodes, packs, segments };
+        place.walk(head, &mut reached)?;
         for segment in &head.base.log {
-            let last = reached.entry(segment.name).or_default();
-            *last = (*last).max(segment.last);
+            reached.segment(segment.name, segment.last);
         }
+        let Reached { packs, segments, .. } = reached;
         for frame in &head.tail {
             let (_, frame) = Frame::decode(frame).map_err(|e| place.damaged(object, e))?;
             self.frame(&frame);
         }
-        self.read_segments(place, &reached).await?;
+        self.read_segments(place, &segments).await?;
         self.read_packs(place, packs).await?;
         self.judge();
         Ok(())
-    }
-
-    /// Walks over branch nodes that were not met before, and leaves that refer to long values; of
-    /// COMMITS over all leaves.
-    fn tree(
-        &mut self,
-        place: &Place,
-        root: &Root,
-        packs: &mut BTreeSet<PackId>,
-        mut reached: Option<&mut BTreeMap<u128, T>>,
-    ) -> Result<(), ConnError> {
-        let is_commits = reached.is_some();
-        let (mut level, mut height) = (vec![(root.node, true)], root.height);
-        loop {
-            packs.extend(level.iter().map(|(node, _)| node.pack));
-            level.retain(|(node, is_read)| *is_read && self.nodes.insert(*node));
-            let read: Vec<NodeRef> = level.iter().map(|(node, _)| *node).collect();
-            let mut below = Vec::new();
-            for window in read.chunks(WINDOW) {
-                for (name, node) in window.iter().zip(place.nodes.get(window)?) {
-                    match node.as_ref() {
-                        Node::Branch(branch) if branch.height() == height => {
-                            let is_read =
-                                |child: &Child| height > 1 || is_commits || child.long > 0;
-                            let children = branch.children().iter();
-                            below.extend(children.map(|child| (child.node, is_read(child))));
-                        }
-                        Node::Leaf(facts) if height == 0 && !is_commits => {
-                            let long = blobs(facts, 0..facts.len());
-                            packs.extend(long.map(|(_, blob)| PackId(blob.place().pack)));
-                        }
-                        Node::Rows(rows) if height == 0 => {
-                            read_rows(place, name, rows, reached.as_deref_mut())?;
-                        }
-                        _ => {
-                            let reason = "a node of another kind or height".to_owned();
-                            return Err(NodesError::Corrupt { node: *name, reason }.into());
-                        }
-                    }
-                }
-            }
-            if height == 0 {
-                return Ok(());
-            }
-            (level, height) = (below, height - 1);
-        }
     }
 
     async fn read_segments(
@@ -283,22 +231,28 @@ impl Survey {
     }
 }
 
-/// What rows of COMMITS reach.
-fn read_rows(
-    place: &Place,
-    name: &NodeRef,
-    rows: &crate::index::Rows,
-    reached: Option<&mut BTreeMap<u128, T>>,
-) -> Result<(), ConnError> {
-    let Some(reached) = reached else { return Ok(()) };
-    for row in 0..rows.len() {
-        let t = commits::t_of(rows.key(row));
-        let wrong = |e| place.damaged(&pack_name(name.pack), crate::commit::FormatError::Codec(e));
-        let segment = commits::segment(rows.value(row)).map_err(wrong)?;
-        let last = reached.entry(segment).or_default();
+/// What a head reaches, beside what was met before.
+struct Reached<'a> {
+    nodes: &'a mut HashSet<NodeRef>,
+    packs: BTreeSet<PackId>,
+    /// Log segments, and their last commits.
+    segments: BTreeMap<u128, T>,
+}
+
+impl Walker for Reached<'_> {
+    fn meets(&mut self, node: &NodeRef, is_read: bool) -> bool {
+        self.packs.insert(node.pack);
+        is_read && self.nodes.insert(*node)
+    }
+
+    fn long(&mut self, node: &NodeRef) {
+        self.packs.insert(node.pack);
+    }
+
+    fn segment(&mut self, name: u128, t: T) {
+        let last = self.segments.entry(name).or_default();
         *last = (*last).max(t);
     }
-    Ok(())
 }
 
 /// Whole objects, in one round.

@@ -1,6 +1,7 @@
 //! Erasing, against a model: every branch and every tag is afterwards what a replay of its log
 //! without the erased facts is, and no object has anything of them.
 
+mod beside;
 mod damage;
 mod large;
 mod model;

@@ -38,6 +38,8 @@ pub(super) struct Pages {
     pub(super) figures: Figures,
     /// Erasures that were begun.
     pub(super) purges: Vec<Erase>,
+    /// Entities whose erasure was answered.
+    pub(super) erased: Vec<Erase>,
     /// Branches whose deletion was answered.
     pub(super) deleted: BTreeSet<String>,
     /// What was acknowledged on branches.

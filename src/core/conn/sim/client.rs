@@ -8,8 +8,8 @@ use super::near::Near;
 use super::network::Network;
 use crate::conn::testing::Say;
 use crate::conn::{
-    Collection, Conn, ConnError, Erase, Flush, MergeError, MergeOptions, Merged, Options, Place,
-    Purge, PurgeError, Retention, TransactError,
+    Collection, Conn, ConnError, Flush, MergeError, MergeOptions, Merged, Options, Place,
+    Retention, TransactError,
 };
 use crate::datom::{Datom, Order};
 use crate::db::{Db, DbError};
@@ -25,7 +25,7 @@ const ROUNDS: usize = 14;
 /// When nobody begins anything new.
 const END_MS: u64 = 4_000;
 /// How long garbage is left alone.
-const GRACE_MS: u64 = 300;
+pub(super) const GRACE_MS: u64 = 300;
 
 /// What every client has.
 #[derive(Clone)]
@@ -37,6 +37,8 @@ pub(super) struct Client {
     pub(super) ids: bool,
     /// Whether facts are erased.
     pub(super) purges: bool,
+    /// Whether some values are long.
+    pub(super) long: bool,
 }
 
 impl Client {
@@ -93,7 +95,7 @@ impl Client {
         let attempt: Attempt = self.book.begin(&self.network);
         let mut words = match &attempt.id {
             Some(id) => Say::new(id).id(id),
-            None => Say { new: vec![(builtin::DOC, Value::str("visit"))], ..Say::default() },
+            None => Say { new: vec![(builtin::DOC, self.visit())], ..Say::default() },
         };
         // Some take back what an earlier one said.
         let retract = self.network.dice(4) == 0;
@@ -107,6 +109,18 @@ impl Client {
         };
         let verdict = conn.transact(make).await;
         attempt.told(&verdict);
+    }
+
+    /// What a visitor says.
+    fn visit(&self) -> Value {
+        match self.long && self.network.dice(3) == 0 {
+            // Some say the same.
+            true => Value::str(&format!(
+                "visit {}",
+                "x".repeat(5_000 + 1_000 * self.network.dice(3) as usize)
+            )),
+            false => Value::str("visit"),
+        }
     }
 
     /// Flushes in the background.
@@ -143,67 +157,6 @@ impl Client {
         let figures = &mut self.book.pages().figures;
         figures.collections += 1;
         figures.deleted += collected.deleted.len();
-        Ok(())
-    }
-
-    /// Erases what others said.
-    pub(super) async fn purge(self) {
-        let conn = self.open_at_last().await;
-        while !self.over() {
-            let said = match conn.refresh().await {
-                // Not to be read any more: the next time.
-                Ok(db) => oldest_doc(&db).ok().flatten().map(|doc| (doc, db)),
-                Err(error) => {
-                    self.book.check_error("refresh", &error);
-                    None
-                }
-            };
-            if let Some((doc, db)) = said {
-                let erase = match self.network.dice(3) {
-                    0 => {
-                        let now_ms = db.snapshot().instant_ms.unwrap_or_default();
-                        Erase::Before(now_ms - self.network.dice(600) as i64)
-                    }
-                    _ => Erase::Entity(doc.e),
-                };
-                self.book.pages().purges.push(erase.clone());
-                match self.purge_once(erase, GRACE_MS).await {
-                    Ok(()) => {}
-                    Err(ConnError::Superseded(_)) => self.book.pages().figures.superseded += 1,
-                    Err(error) => self.book.check_error("purge", &error),
-                }
-            }
-            self.network.sleep(self.network.dice(400)).await;
-        }
-    }
-
-    async fn purge_once(&self, erase: Erase, grace_ms: u64) -> Result<(), ConnError> {
-        let purge = Purge { erase, grace_ms };
-        let erased = match self.place().purge(&purge, &mut |_, _| ()).await {
-            Ok(erased) => erased,
-            Err(PurgeError::Conn(error)) => return Err(error),
-            Err(error) => {
-                self.book.wrong(format!("purge: {error}"));
-                return Ok(());
-            }
-        };
-        let figures = &mut self.book.pages().figures;
-        figures.purges += 1;
-        figures.erased += erased.datoms as usize;
-        Ok(())
-    }
-
-    /// What was begun to be erased is erased by the same purge again, and then nothing is left.
-    async fn finish_purges(&self) -> Result<(), ConnError> {
-        let begun = self.book.pages().purges.clone();
-        for erase in begun {
-            self.purge_once(erase.clone(), 0).await?;
-            match self.place().purge_dry(&erase, &mut |_, _| ()).await {
-                Ok(left) if left.datoms == 0 && left.packs == 0 => {}
-                Ok(left) => self.book.wrong(format!("{erase:?} left {left:?}")),
-                Err(error) => self.book.wrong(format!("purge: {error}")),
-            }
-        }
         Ok(())
     }
 
@@ -477,7 +430,7 @@ impl Client {
     }
 }
 
-fn oldest_doc(db: &Db) -> Result<Option<Datom>, DbError> {
+pub(super) fn oldest_doc(db: &Db) -> Result<Option<Datom>, DbError> {
     let docs = db.datoms(Order::Aevt, None, Some(builtin::DOC), None)?;
     Ok(docs.into_iter().next())
 }

@@ -16,6 +16,7 @@ mod client;
 mod fair;
 mod near;
 mod network;
+mod purger;
 mod rules;
 mod store;
 mod tasks;
@@ -34,13 +35,18 @@ pub(super) struct Plan {
     ids: bool,
     /// Whether facts are erased.
     purges: bool,
+    /// Whether some values are so long that they are nodes of their own.
+    long: bool,
     /// How many flush beside those that always do: what one of them wrote a while ago, and swaps in
     /// now, is what a collection may miss.
     flushers: u64,
+    /// How much more often flushers stand still than others.
+    stills: u64,
 }
 
 impl Plan {
-    const ALL: Self = Self { rules: Rules::ALL, ids: true, purges: false, flushers: 0 };
+    const ALL: Self =
+        Self { rules: Rules::ALL, ids: true, purges: false, long: false, flushers: 0, stills: 5 };
 }
 
 /// Simulates one seed; the error is what is wrong.
@@ -109,4 +115,16 @@ fn nothing_is_lost_beside_erasures() {
     }
     // What never happens proves nothing.
     assert!(count < 100 || all.purges > 200 && all.erased > 200 && all.acks > 1_000, "{all:?}");
+}
+
+#[test]
+fn long_values_are_not_lost_beside_erasures() {
+    let count = seeds() / 10;
+    let (all, wrong) = run_all(0..count, Plan { purges: true, long: true, ..Plan::ALL });
+    println!("{all:?}");
+    if let Some((seed, wrong)) = wrong {
+        panic!("seed {seed}: {wrong}");
+    }
+    // What never happens proves nothing.
+    assert!(count < 20 || all.erased > 100 && all.flushes > 5 && all.acks > 500, "{all:?}");
 }

@@ -29,7 +29,25 @@ fn ids_must_be_looked_for() {
 #[test]
 fn a_moved_head_is_marked_again() {
     let rules = Rules { mark_again: false, ..Rules::ALL };
-    check_plan("a moved head is not marked again", Plan { rules, flushers: 4, ..Plan::ALL });
+    let plan = Plan { rules, flushers: 6, stills: 12, ..Plan::ALL };
+    check_plan("a moved head is not marked again", plan);
+}
+
+/// A rule of erasures, where several flush.
+fn check_erasure(what: &str, rules: Rules) {
+    check_plan(what, Plan { rules, purges: true, flushers: 4, ..Plan::ALL });
+}
+
+#[test]
+fn an_erasure_is_announced() {
+    let rules = Rules { announce_erasure: false, ..Rules::ALL };
+    check_erasure("what was made from a head before an erasure is taken", rules);
+}
+
+#[test]
+fn late_names_are_erased_too() {
+    let rules = Rules { erase_late_names: false, ..Rules::ALL };
+    check_erasure("names that came meanwhile keep what is erased", rules);
 }
 
 macro_rules! needed {

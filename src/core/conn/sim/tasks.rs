@@ -17,8 +17,6 @@ use std::task::{Context, Wake, Waker};
 const WRITERS: usize = 3;
 /// The longest that collectors wait between collections.
 const COLLECTORS_MS: [u64; 2] = [50, 900];
-/// How much more often flushers stand still than others.
-const FLUSHERS_PAUSE: u64 = 5;
 /// The longest that a client stands still.
 const PAUSE_MS: u64 = 1_200;
 
@@ -42,6 +40,7 @@ pub(super) struct Tasks {
     flushers: BTreeSet<usize>,
     /// How many more of them there are than usual.
     more: u64,
+    stills: u64,
     /// Who stands still, and until when.
     still: BTreeMap<usize, u64>,
 }
@@ -55,11 +54,11 @@ struct Fate {
 
 impl Tasks {
     pub(super) fn new(network: Network, book: Book, plan: Plan) -> Self {
-        let Plan { ids, purges, flushers: more, .. } = plan;
+        let Plan { ids, purges, long, flushers: more, stills, .. } = plan;
         let near = Arc::new(Near::new(network.clone()));
-        let client = Client { network, near, book, ids, purges };
+        let client = Client { network, near, book, ids, purges, long };
         let (flushers, still) = (BTreeSet::new(), BTreeMap::new());
-        Self { client, tasks: Vec::new(), ready: Arc::default(), flushers, more, still }
+        Self { client, tasks: Vec::new(), ready: Arc::default(), flushers, more, stills, still }
     }
 
     fn spawn(&mut self, task: BoxFuture<'static, ()>) {
@@ -156,7 +155,7 @@ impl Tasks {
             return;
         }
         // What a flusher wrote a while ago is what a collection may miss.
-        let times = if self.flushers.contains(&task) { FLUSHERS_PAUSE } else { 1 };
+        let times = if self.flushers.contains(&task) { self.stills } else { 1 };
         if network.dice(1000) < fate.pauses * times {
             let ms = 1 + network.dice([PAUSE_MS, PAUSE_MS / 8][network.dice(2) as usize]);
             self.still.insert(task, network.now() + ms);

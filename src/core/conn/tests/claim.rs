@@ -63,3 +63,13 @@ fn a_deleted_branch_is_not_claimed() {
     block_on(conn.place().delete_branch("exp")).unwrap();
     assert!(matches!(block_on(exp.claim(1, URL[0])), Err(ConnError::Closed)));
 }
+
+#[test]
+fn a_url_that_is_too_long_is_refused() {
+    let (store, conn) = fresh(Options::default());
+    let longest = "u".repeat(1_024);
+    let error = block_on(conn.claim(1, &format!("{longest}x"))).unwrap_err();
+    assert_eq!(error.to_string(), "the url of a transactor is 1025 bytes long, and may have 1024");
+    assert!(reopen(&store).unwrap().opened().head.writer.is_none());
+    assert_eq!(block_on(conn.claim(1, &longest)).unwrap().url, longest);
+}

@@ -1,9 +1,10 @@
 //! The notes of erasures in a cache on disk, and the lock under which they are compared.
 //!
-//! **Invariant:** a file is kept under a shared lock, by who knows of as many erasures as are noted;
-//! and one is noted under the lock alone, with no file left. So what was read before an erasure is
-//! never kept after it was noted, also by a process that was slow, or is killed: the lock ends with
-//! it. Waiting is bounded: a process that is stopped while it holds the lock hangs nobody.
+//! **Invariant:** a file is kept under a shared lock, by who knows of as many erasures as are
+//! noted; and one is noted under the lock alone, with no file left. So what was read before an
+//! erasure is never kept after it was noted, also by a process that was slow, or is killed: the
+//! lock ends with it. Waiting is bounded: a process that is stopped while it holds the lock hangs
+//! nobody.
 
 use factfs_core::value::Uuid;
 use std::fs::{self, File, OpenOptions, TryLockError};

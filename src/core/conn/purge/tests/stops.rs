@@ -5,14 +5,14 @@ use super::*;
 use crate::conn::tests::crash::{Stops, until_stopped};
 use std::sync::atomic::AtomicI64;
 
-const SECRET: &str = "secret";
+pub(super) const SECRET: &str = "secret";
 
-fn small() -> Options {
+pub(super) fn small() -> Options {
     Options { tail_bytes: 600, flush: Flush::Asked, novelty_rows: u64::MAX, ..Options::default() }
 }
 
 /// Facts of every kind of place: trees, novelty, tail, log; on a branch, on a tag, on a moment.
-fn prepared() -> (Arc<MemoryStore>, Conn) {
+pub(super) fn prepared() -> (Arc<MemoryStore>, Conn) {
     let (store, conn) = fresh(small());
     transact(&conn, SCHEMA).unwrap();
     for n in 0..3 {
@@ -33,7 +33,7 @@ fn prepared() -> (Arc<MemoryStore>, Conn) {
     (store, conn)
 }
 
-fn purge(grace_ms: u64) -> Purge {
+pub(super) fn purge(grace_ms: u64) -> Purge {
     Purge { erase: Erase::Entity(EntityId(20)), grace_ms }
 }
 
@@ -203,4 +203,32 @@ fn a_head_that_has_become_too_large_is_spilled() {
     assert_eq!(all(&spilled), all(&opened));
     assert_eq!(spilled.snapshot.counts, opened.snapshot.counts);
     assert!(store.names().iter().any(|name| name.starts_with("log/")));
+}
+
+#[test]
+fn a_tag_made_of_an_old_head_loses_what_that_head_lost() {
+    // "secret 0" had ended, but not yet at the tag: after the purge was stopped it is the tag alone
+    // that knows of it.
+    let erase = Erase::Before(i64::MAX);
+    let mut behind = 0;
+    for stop in 0.. {
+        let (store, writer) = prepared();
+        let (near, old) = (writer.place().clone(), writer.opened());
+        let left = AtomicI64::new(stop);
+        let stopping = Arc::new(Stops { store: store.clone(), left, applies_last: true });
+        let far = Place { store: stopping, ..near.clone() };
+        let purge = Purge { erase: erase.clone(), grace_ms: 0 };
+        let done = until_stopped(far.purge(&purge, &mut |_, _| ())).transpose().unwrap().is_some();
+        if block_on(near.create_tag("late", &old, T(2), false)).is_ok() {
+            let head = block_on(near.read_head("head")).unwrap().0;
+            behind += u32::from(head.purge_generation > 0);
+        }
+        block_on(near.purge(&purge, &mut |_, _| ())).unwrap();
+        assert_eq!(holders(&store, "secret 0"), Vec::<String>::new(), "stopped after {stop}");
+        is_whole(&store, &format!("stopped after {stop}"));
+        if done {
+            break;
+        }
+    }
+    assert!(behind > 0, "no tag was made after its branch was rewritten");
 }

@@ -1,0 +1,168 @@
+//! A purge beside others that write between its requests.
+
+use super::stops::{SECRET, prepared, purge};
+use super::*;
+use crate::commit::REFS;
+use crate::store::{BoxFuture, Listed, RefRead, Store, StoreError, Version};
+use bytes::Bytes;
+use std::fmt;
+use std::sync::Mutex;
+
+/// A request, as far as others look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked<'a> {
+    Swap(&'a str),
+    Else,
+}
+
+type Act = dyn FnMut(Asked<'_>) + Send;
+
+/// A store in which others do something before each request.
+struct Beside {
+    store: Arc<MemoryStore>,
+    act: Mutex<Box<Act>>,
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Beside")
+    }
+}
+
+impl Beside {
+    async fn after<T>(&self, asked: Asked<'_>, request: BoxFuture<'_, T>) -> T {
+        (self.act.lock().unwrap())(asked);
+        request.await
+    }
+}
+
+impl Store for Beside {
+    fn url(&self) -> String {
+        self.store.url()
+    }
+    fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
+        Box::pin(self.after(Asked::Else, self.store.get(what)))
+    }
+    fn get_many<'a>(&'a self, what: &'a [Fetch]) -> BoxFuture<'a, Result<Vec<Bytes>, StoreError>> {
+        Box::pin(self.after(Asked::Else, self.store.get_many(what)))
+    }
+    fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.after(Asked::Else, self.store.put(key, bytes)))
+    }
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.after(Asked::Else, self.store.delete(key)))
+    }
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
+        Box::pin(self.after(Asked::Else, self.store.list(prefix)))
+    }
+    fn read_ref<'a>(
+        &'a self,
+        name: &'a str,
+        known: Option<&'a Version>,
+    ) -> BoxFuture<'a, Result<RefRead, StoreError>> {
+        Box::pin(self.after(Asked::Else, self.store.read_ref(name, known)))
+    }
+    fn cas_ref<'a>(
+        &'a self,
+        name: &'a str,
+        expect: Expect,
+        bytes: Bytes,
+    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
+        Box::pin(self.after(Asked::Swap(name), self.store.cas_ref(name, expect, bytes)))
+    }
+}
+
+/// The same place, for somebody beside whom others act.
+fn beside(store: &Arc<MemoryStore>, near: &Place, act: Box<Act>) -> Place {
+    let store = Arc::new(Beside { store: store.clone(), act: Mutex::new(act) });
+    Place { store, ..near.clone() }
+}
+
+#[test]
+fn a_purge_beside_a_busy_writer_ends() {
+    let (store, near) = {
+        let (store, conn) = prepared();
+        (store, conn.place().clone())
+    };
+    let options = Options { tail_bytes: 4 << 10, flush: Flush::Asked, ..Options::default() };
+    let writer = block_on(Conn::open(near.clone(), None, options)).unwrap();
+    let (conn, mut written, mut swaps) = (writer.clone(), 0, 0);
+    let act = move |asked: Asked<'_>| {
+        // Between any two requests, but three of four times between a look at a head and its swap:
+        // whoever swaps a head needs that to stand still for so long.
+        swaps += u32::from(matches!(asked, Asked::Swap(_)));
+        if asked == Asked::Else || swaps % 4 > 0 {
+            written += 1;
+            transact(&conn, &format!("[[:db/add 40 :tags {written}]]")).unwrap();
+        }
+    };
+    let far = beside(&store, &near, Box::new(act));
+    block_on(far.purge(&purge(0), &mut |_, _| ())).unwrap();
+    // What was deleted is what the purge found; what it rewrote for heads that moved is garbage.
+    let asked = Collection { grace_ms: 0, keep: Retention::everything() };
+    block_on(near.collect(&asked, &mut |_, _| ())).unwrap();
+    assert_eq!(holders(&store, SECRET), Vec::<String>::new());
+    is_whole(&store, "beside a busy writer");
+    let db = block_on(writer.refresh()).unwrap();
+    let said = db.datoms(crate::datom::Order::Eavt, Some(EntityId(40)), None, None).unwrap();
+    assert!(said.len() > 20 && db.basis_t().0 > said.len() as u64, "{}", said.len());
+}
+
+#[test]
+fn a_branch_on_which_it_holds_keeps_what_had_ended_elsewhere() {
+    let erase = Erase::Before(i64::MAX);
+    let (mut made, mut begun_anew) = (0, 0);
+    for at in 0.. {
+        let (store, conn) = prepared();
+        let (near, old) = (conn.place().clone(), conn.opened());
+        let (place, is_made, mut requests) = (near.clone(), Arc::new(Mutex::new(false)), 0);
+        let noted = is_made.clone();
+        let act = move |_: Asked<'_>| {
+            if requests == at {
+                // There the first name holds.
+                let created = block_on(place.create_branch("late", &old, T(2)));
+                *noted.lock().unwrap() = created.is_ok();
+            }
+            requests += 1;
+        };
+        let far = beside(&store, &near, Box::new(act));
+        let purge = Purge { erase: erase.clone(), grace_ms: 0 };
+        let erased = block_on(far.purge(&purge, &mut |_, _| ())).unwrap();
+        is_whole(&store, &format!("a branch made before request {at}"));
+        begun_anew += u32::from(erased.generation > 1);
+        if !*is_made.lock().unwrap() {
+            // From there on the head is an old one.
+            break;
+        }
+        made += 1;
+        let late = block_on(Conn::open(near, Some("late"), Options::default())).unwrap();
+        let names = late.db().datoms(crate::datom::Order::Eavt, Some(EntityId(20)), None, None);
+        let is_first = |d: &crate::datom::Datom| d.v == Value::str("secret 0");
+        assert!(names.unwrap().iter().any(is_first), "made before request {at}");
+    }
+    assert!(made > 20 && begun_anew > 0, "{made} made, {begun_anew} begun anew");
+}
+
+#[test]
+fn a_purge_beside_names_that_change_all_the_time_gives_up() {
+    let (store, conn) = prepared();
+    let (near, place) = (conn.place().clone(), conn.place().clone());
+    let mut swaps = 0;
+    let act = move |asked: Asked<'_>| {
+        if asked == Asked::Swap(REFS) {
+            swaps += 1;
+            // The first one announces the purge.
+            if swaps > 1 {
+                let opened = block_on(place.open_newest("head", None)).unwrap().opened;
+                let t = opened.head.tip.t();
+                block_on(place.create_tag("busy", &opened, t, true)).unwrap();
+            }
+        }
+    };
+    let far = beside(&store, &near, Box::new(act));
+    let error = block_on(far.purge(&purge(0), &mut |_, _| ())).unwrap_err().to_string();
+    assert!(error.contains("each of 100 times that they were looked at"), "{error}");
+    is_whole(&store, "a purge that gave up");
+    block_on(near.purge(&purge(0), &mut |_, _| ())).unwrap();
+    assert_eq!(holders(&store, SECRET), Vec::<String>::new());
+}
