@@ -132,7 +132,7 @@ fn same_facts(loaded: &Loaded, datoms: &[Form], after: &After) -> Result<(), Str
     let rows = datoms.iter().map(|datom| load::row(datom, &loaded.names));
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     let mut wanted: BTreeSet<Fact> = BTreeSet::new();
-    for row in load::rows_in_order(&rows.iter().collect::<Vec<_>>()) {
+    for row in load::in_order(&rows.iter().collect::<Vec<_>>()) {
         let v = masked(row.a.as_str(), plain(row.v.clone()));
         let fact = (row.e, row.a.as_str().to_owned(), v);
         if row.added {
