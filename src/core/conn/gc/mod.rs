@@ -278,6 +278,8 @@ impl Place {
             Ok(refs) if gone && refs.gc_generation > generation => {
                 ConnError::Superseded(refs.gc_generation)
             }
+            // Whether it was collected or lost cannot be told.
+            Err(unknown) if gone => unknown,
             _ => error,
         }
     }

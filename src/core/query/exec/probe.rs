@@ -245,14 +245,15 @@ fn ranges(
         return Ok((Order::Avet, wanted.into_iter().map(range).collect(), exact));
     }
     if bound.a {
-        if let (Some(attr), false) = (attr(keys.first().and_then(|key| key.a)), bound.v)
-            && let Some(range) = value_bounds(attr, &m.bounds)
-        {
-            return Ok((Order::Avet, vec![range], true));
-        }
         let exact = keys.len() == 1 && !bound.v;
         keys.sort_by_key(|key| key.a);
         keys.dedup_by_key(|key| key.a);
+        if let ([key], false) = (keys.as_slice(), bound.v)
+            && let Some(attr) = attr(key.a)
+            && let Some(range) = value_bounds(attr, &m.bounds)
+        {
+            return Ok((Order::Avet, vec![range], exact));
+        }
         let range = |key: &Key| KeyRange::prefix(None, key.a, None);
         return Ok((Order::Aevt, keys.iter().map(range).collect(), exact));
     }

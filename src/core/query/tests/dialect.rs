@@ -92,6 +92,8 @@ fn inputs() {
     let q = "[:find ?e ?a :in $ [?a ...] :where [?e :age ?a]]";
     check_with(q, &[db(), edn("[15 16]")], "#{[1 15]}");
     check_with(q, &[db(), edn("[]")], "#{}");
+    let q = "[:find ?a ?x :in $ [?a ...] :where [_ ?a ?x] [(< ?x 20)]]";
+    check_with(q, &[db(), edn("[:age :height]")], "#{[:age 15] [:height 1.5]}");
     let q = "[:find ?n ?x :in $ [[?n ?x] ...] :where [_ :name ?n]]";
     check_with(q, &[db(), edn("{\"Ivan\" 1 \"Nemo\" 2}")], "#{[\"Ivan\" 1]}");
     let q = "[:find ?a ?c :in [?a [_ [?c]]]]";
