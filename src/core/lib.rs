@@ -32,9 +32,10 @@ pub mod commit;
 pub mod pull;
 // floor 8
 pub mod query;
-pub mod transact;
 // floor 9
-pub mod conn;
+pub mod transact;
 // floor 10
+pub mod conn;
+// floor 11
 pub mod clone;
 pub mod verify;

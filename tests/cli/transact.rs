@@ -73,6 +73,7 @@ fn bad_transactions_say_what_where_and_what_to_do() {
     let cas = "[[:db/cas [:item/sku \"none\"] :item/count 1 2]]";
     assert_snapshot!(sandbox.fails(&["transact", "db", cas]), @r#"
     factfs: nothing was committed: line 1, column 2: nothing found for entity id [:item/sku "none"]
+      in [:db/cas [:item/sku "none"] :item/count 1 2]
     exit code 4
     "#);
     assert_snapshot!(sandbox.fails(&["transact", "db@1", "[]"]), @"

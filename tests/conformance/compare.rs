@@ -35,7 +35,8 @@ fn plain(how: How, value: &Value) -> Value {
     match value {
         Value::Ref(e) if how.as_numbers => number(e.0 as f64),
         Value::Ref(e) => Value::Long(e.0 as i64),
-        Value::Float(x) => plain(how, &Value::Double(f64::from(*x))),
+        // As it is written: `0.1` is the same float and double.
+        Value::Float(x) => plain(how, &x.to_string().parse().map_or(Value::Nil, Value::Double)),
         Value::Long(x) if how.as_numbers => number(*x as f64),
         Value::Double(x) if how.as_numbers => number(*x),
         Value::Ratio(_) | Value::BigInt(_) | Value::BigDec(_) if how.as_numbers => ratio(value),

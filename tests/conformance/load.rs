@@ -7,8 +7,8 @@ use super::schema;
 use factfs_core::datom::Datom;
 use factfs_core::db::{Db, NoNodes, Snapshot};
 use factfs_core::edn::Form;
-use factfs_core::id::{AttrId, EntityId, T, TX_BASE, Tx};
-use factfs_core::schema::{Attribute, Flexibility, Schema, ValueType};
+use factfs_core::id::{EntityId, T, TX_BASE, Tx};
+use factfs_core::schema::{Attribute, Flexibility, Schema, TupleKind, ValueType};
 use factfs_core::value::{Keyword, Uuid, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -112,7 +112,7 @@ pub fn add(mut snapshot: Snapshot, rows: &[&Row]) -> Result<Snapshot, String> {
     }
     let mut by_tx: BTreeMap<u64, Vec<Datom>> = BTreeMap::new();
     let mut next = snapshot.next_entity;
-    for row in rows {
+    for row in in_order(rows) {
         let attribute = schema.attr(row.a.as_str()).ok_or("no such attribute")?;
         let v = stored(&schema, &row.v, attribute);
         for e in [Some(EntityId(row.e)), if let Value::Ref(e) = v { Some(e) } else { None }] {
@@ -129,9 +129,8 @@ pub fn add(mut snapshot: Snapshot, rows: &[&Row]) -> Result<Snapshot, String> {
             added: row.added,
         });
     }
-    let (mut instant, mut held) = (0, BTreeSet::new());
+    let mut instant = 0;
     for (tx, datoms) in by_tx {
-        let datoms = in_order(datoms, &mut held);
         instant = instant_of(&datoms).unwrap_or(instant + 1);
         let (tx, schema) = (Tx(tx), schema.clone());
         if tx.t() == T(0) && snapshot.basis != Tx(0) {
@@ -143,20 +142,6 @@ pub fn add(mut snapshot: Snapshot, rows: &[&Row]) -> Result<Snapshot, String> {
     Ok(snapshot)
 }
 
-/// The datoms of a transaction as they were said: what held is retracted before it is added again,
-/// what did not hold is added before it is retracted.
-fn in_order(mut datoms: Vec<Datom>, held: &mut BTreeSet<(EntityId, AttrId, Value)>) -> Vec<Datom> {
-    let fact = |d: &Datom| (d.e, d.a, d.v.clone());
-    datoms.sort_by_key(|d| d.added == held.contains(&fact(d)));
-    for datom in &datoms {
-        match datom.added {
-            true => held.insert(fact(datom)),
-            false => held.remove(&fact(datom)),
-        };
-    }
-    datoms
-}
-
 fn instant_of(datoms: &[Datom]) -> Option<i64> {
     datoms.iter().filter(|d| d.e == d.tx.entity()).find_map(|d| match d.v {
         Value::Inst(ms) => Some(ms),
@@ -164,12 +149,49 @@ fn instant_of(datoms: &[Datom]) -> Option<i64> {
     })
 }
 
+/// The rows in the order in which they were said. A fact that one transaction both added and
+/// retracted holds after it if it held before.
+pub fn in_order<'r>(rows: &[&'r Row]) -> Vec<&'r Row> {
+    let mut by_tx: BTreeMap<u64, Vec<&Row>> = BTreeMap::new();
+    rows.iter().for_each(|row| by_tx.entry(row.tx).or_default().push(row));
+    let fact = |row: &'r Row| (row.e, row.a.clone(), row.v.clone());
+    let (mut held, mut ordered) = (BTreeSet::new(), Vec::with_capacity(rows.len()));
+    for mut said in by_tx.into_values() {
+        said.sort_by_key(|row| {
+            let key = fact(row);
+            let first = row.added != held.contains(&key);
+            (key, !first)
+        });
+        for row in &said {
+            if row.added {
+                held.insert(fact(row))
+            } else {
+                held.remove(&fact(row))
+            };
+        }
+        ordered.extend(said);
+    }
+    ordered
+}
+
 /// A value as the attribute stores it.
 fn stored(schema: &Schema, value: &Value, attribute: &Attribute) -> Value {
-    match (schema.typed(attribute, value.clone()), attribute.value_type) {
-        (Value::Double(x), Some(ValueType::Float)) => Value::Float(x as f32),
-        (Value::List(items), _) => Value::Vector(items),
-        (value, _) => value,
+    let float = |(value, of): (&Value, Option<ValueType>)| match (value, of) {
+        (Value::Double(x), Some(ValueType::Float)) => Value::Float(*x as f32),
+        (value, _) => value.clone(),
+    };
+    match (schema.typed(attribute, value.clone()), &attribute.tuple) {
+        (Value::Vector(items) | Value::List(items), Some(kind)) => {
+            let of = |at: usize| match kind {
+                TupleKind::Homogeneous(of) => Some(*of),
+                TupleKind::Heterogeneous(all) => all.get(at).copied(),
+                TupleKind::Composite(parts) => schema.get(*parts.get(at)?)?.value_type,
+            };
+            let items = items.iter().enumerate().map(|(at, item)| float((item, of(at))));
+            Value::from(items.collect::<Vec<_>>())
+        }
+        (Value::List(items), None) => Value::Vector(items),
+        (value, _) => float((&value, attribute.value_type)),
     }
 }
 

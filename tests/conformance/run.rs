@@ -68,7 +68,10 @@ fn outcome(case: &Case, databases: &mut Databases<'_>) -> Outcome {
         (Err(Stop::Host), _) => Outcome::Skipped(skip::HOST.to_owned()),
         (Err(Stop::NoDatabase(error)), _) => failed(format!("no database: {error}")),
         (Err(Stop::Error(_)), None) => Outcome::Passed,
-        (Err(Stop::Error(error)), Some(_)) => failed(format!("error: {error}")),
+        (Err(Stop::Error(error)), Some(_)) => match skip::host_predicate(&error) {
+            Some(reason) => Outcome::Skipped(reason),
+            None => failed(format!("error: {error}")),
+        },
         (Ok(Answer::Value(got, _)), None) => failed(to_string(&got)),
         (Ok(Answer::After(..)), None) => failed("no error".to_owned()),
         (Ok(Answer::Value(got, how)), Some(value)) => {
@@ -114,7 +117,7 @@ fn call(case: &Case, databases: &mut Databases<'_>) -> Result<Answer, Stop> {
     let values: Vec<Value> = forms.iter().map(|form| form.to_value()).collect();
     match (op, forms.as_slice()) {
         ("with", [tx, meta @ ..]) => {
-            let after = transaction::run(&loaded, tx, meta.first().copied())?;
+            let after = transaction::run(&loaded, tx, meta.first().copied(), &case.expect)?;
             Ok(Answer::After(Box::new(loaded), after))
         }
         ("pull" | "pull-many", [pattern, _]) => {

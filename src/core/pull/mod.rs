@@ -7,7 +7,9 @@
 //! A [`Pattern`] is what was written; `plan` is what it means in one database; `run` reads and
 //! builds.
 
+mod order;
 mod parse;
+mod place;
 mod plan;
 mod run;
 mod xform;
@@ -47,6 +49,7 @@ pub(crate) struct AttributeSpec {
     reverse: bool,
     alias: Option<Value>,
     limit: Limit,
+    order: Vec<order::By>,
     default: Option<Value>,
     xform: Option<Xform>,
     sub: Sub,
@@ -95,10 +98,12 @@ pub enum PullError {
         reason: &'static str,
     },
     /// A function that is not in the list.
-    #[error("unknown function {name} for :xform; there are {known}")]
+    #[error("unknown function {name} for :xform{}; there are {known}", did_you_mean(.nearest))]
     UnknownXform {
         /// What was written.
         name: String,
+        /// The one that is most like it, if one is alike.
+        nearest: Option<&'static str>,
         /// Those that can be written.
         known: String,
     },
@@ -127,6 +132,10 @@ pub enum PullError {
     /// The database could not be read.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+fn did_you_mean(nearest: &Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
 }
 
 /// What the pattern says of each entity, in the order given; nil for one of which nothing is known.

@@ -4,7 +4,7 @@
 //! looked at by `plan`.
 
 use super::xform::Xform;
-use super::{AttributeSpec, Limit, Pattern, PullError, Spec, Sub};
+use super::{AttributeSpec, Limit, Pattern, PullError, Spec, Sub, order};
 use crate::value::{Keyword, Value};
 
 /// Reads a pattern.
@@ -32,12 +32,16 @@ pub fn parse(pattern: &Value) -> Result<Pattern, PullError> {
 }
 
 fn syntax(expected: &'static str, found: &Value) -> PullError {
-    let text = crate::edn::to_string(found);
-    let found = match text.char_indices().nth(80) {
+    PullError::Syntax { expected, found: shown(found) }
+}
+
+/// A form as a message shows it.
+pub(super) fn shown(form: &Value) -> String {
+    let text = crate::edn::to_string(form);
+    match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
-    };
-    PullError::Syntax { expected, found }
+    }
 }
 
 fn items(value: &Value) -> Option<&[Value]> {
@@ -124,7 +128,15 @@ fn option(spec: &mut AttributeSpec, key: &Value, value: &Value) -> Result<(), Pu
         "limit" => spec.limit = limit(value)?,
         "default" => spec.default = Some(value.clone()),
         "xform" => spec.xform = Some(Xform::named(value)?),
-        _ => return Err(syntax("an option is :as, :limit, :default or :xform", key)),
+        "order-by" => {
+            const EXPECTED: &str = ":order-by is an attribute, :asc, :desc, or a vector of \
+                                    attributes each with :asc or :desc behind it";
+            spec.order = order::parse(value).ok_or_else(|| syntax(EXPECTED, value))?;
+        }
+        _ => {
+            const EXPECTED: &str = "an option is :as, :limit, :default, :order-by or :xform";
+            return Err(syntax(EXPECTED, key));
+        }
     }
     Ok(())
 }
@@ -142,6 +154,7 @@ fn attribute(name: &Keyword) -> AttributeSpec {
         reverse: reversed.is_some(),
         alias: None,
         limit: Limit::Unsaid,
+        order: Vec::new(),
         default: None,
         xform: None,
         sub: Sub::Nothing,

@@ -4,11 +4,12 @@
 //! **Invariant:** plans are in one vector and name each other by place; plan 0 pulls the entities
 //! asked for, the last one pulls everything of a part.
 
+use super::order::{self, Key};
 use super::xform::Xform;
 use super::{AttributeSpec, Limit, Pattern, PullError, Spec, Sub};
 use crate::db::Db;
 use crate::id::AttrId;
-use crate::schema::Attribute;
+use crate::schema::{Attribute, Flexibility};
 use crate::value::{Keyword, Value};
 
 /// How many values of a many-valued attribute come if nothing is said.
@@ -30,6 +31,7 @@ pub(super) struct Field {
     /// Whether the result is one value, not a vector.
     pub(super) single: bool,
     pub(super) limit: usize,
+    pub(super) order: Vec<Key>,
     pub(super) default: Option<Value>,
     pub(super) xform: Option<Xform>,
     pub(super) below: Below,
@@ -89,7 +91,9 @@ fn field(db: &Db, spec: &AttributeSpec, plans: &mut Vec<Plan>) -> Result<Field, 
     let is_id = spec.written.as_str() == "db/id";
     let is_ref = attribute.as_ref().is_some_and(|a| a.is_ref());
     let is_many = spec.reverse || attribute.as_ref().is_some_and(|a| a.many);
-    if !is_ref && attribute.is_some() {
+    // Where attributes need no description, one that has none has one value that is no entity.
+    let open = db.schema().flexibility == Flexibility::Read && !is_id;
+    if !is_ref && (attribute.is_some() || open) {
         if spec.reverse {
             return Err(wrong("the reverse of an attribute needs {:db/valueType :db.type/ref}"));
         }
@@ -100,9 +104,16 @@ fn field(db: &Db, spec: &AttributeSpec, plans: &mut Vec<Plan>) -> Result<Field, 
     if is_id && spec.sub != Sub::Nothing {
         return Err(wrong("an id refers to nothing else"));
     }
-    if matches!(spec.limit, Limit::Most(_)) && attribute.is_some() && !is_many {
+    if matches!(spec.limit, Limit::Most(_)) && (attribute.is_some() || open) && !is_many {
         return Err(wrong("a limit needs {:db/cardinality :db.cardinality/many}"));
     }
+    if !spec.order.is_empty() && (attribute.is_some() || open) && !is_many {
+        return Err(wrong("an order needs {:db/cardinality :db.cardinality/many}"));
+    }
+    let order = order::plan(&spec.order, is_ref || attribute.is_none(), db.schema());
+    let order = order.ok_or_else(|| {
+        wrong("values that are no entities are ordered by themselves, :asc or :desc")
+    })?;
     let component = attribute.as_ref().is_some_and(|a| a.component);
     let below = match &spec.sub {
         Sub::Pattern(pattern) => Below::Plan(plan(db, pattern, plans)?),
@@ -126,6 +137,7 @@ fn field(db: &Db, spec: &AttributeSpec, plans: &mut Vec<Plan>) -> Result<Field, 
             Limit::All => usize::MAX,
             Limit::Most(most) => most,
         },
+        order,
         default: spec.default.clone(),
         xform: spec.xform,
         below,
@@ -140,6 +152,7 @@ pub(super) fn wild(attribute: &Attribute) -> Field {
         source: Source::Forward(attribute.id),
         single: !attribute.many,
         limit: DEFAULT_LIMIT,
+        order: Vec::new(),
         default: None,
         xform: None,
         below: if attribute.component { Below::Part } else { Below::Id },

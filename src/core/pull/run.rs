@@ -3,8 +3,8 @@
 //! **Invariant:** a node's children stand after it, so one walk backwards builds every map once. An
 //! entity that recursion met before on the way to it is only named.
 
-use super::PullError;
 use super::plan::{Below, Field, Plan, Source, wild};
+use super::{PullError, order};
 use crate::datom::{KeyRange, Order, Slice};
 use crate::db::Db;
 use crate::id::{AttrId, EntityId};
@@ -46,6 +46,8 @@ enum Part {
 struct Rows {
     places: HashMap<Place, usize>,
     found: Vec<Vec<Slice>>,
+    /// What values are sorted by.
+    keys: order::Keys,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,7 +79,8 @@ pub(super) fn run(db: &Db, plans: &[Plan], roots: &[EntityId]) -> Result<Vec<Val
         if depth > MAX_DEPTH {
             return Err(PullError::TooDeep { limit: MAX_DEPTH });
         }
-        let rows = run.read(level.clone())?;
+        let mut rows = run.read(level.clone())?;
+        rows.keys = run.keys(level.clone(), &rows)?;
         let end = level.end;
         for node in level {
             run.fill(node, &rows)?;
@@ -129,7 +132,37 @@ impl Run<'_> {
             }
         }
         found.extend(self.db.scan(Order::Avet, &reverse)?);
-        Ok(Rows { places, found })
+        Ok(Rows { places, found, keys: order::Keys::default() })
+    }
+
+    /// What the level's values are sorted by, in one scan.
+    fn keys(&self, level: std::ops::Range<usize>, rows: &Rows) -> Result<order::Keys, PullError> {
+        let mut wanted = Vec::new();
+        for node in &self.nodes[level] {
+            let plan = &self.plans[node.plan];
+            for field in plan.fields.iter().filter(|_| order::needs_keys(plan)) {
+                let values = match field.source {
+                    Source::Reverse(a) => rows.referring(node.e, a, usize::MAX),
+                    Source::Forward(a) if !plan.wildcard => rows.values(node.e, a, usize::MAX),
+                    Source::Forward(a) => {
+                        let all = rows.by_attribute(node.e).into_iter();
+                        all.filter(|(of, _)| *of == a).flat_map(|(_, values)| values).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                let entities = values.iter().filter_map(|v| match v {
+                    Value::Ref(e) => Some(*e),
+                    _ => None,
+                });
+                wanted.extend(entities.flat_map(|e| order::attributes(field).map(move |a| (e, a))));
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(order::Keys::default());
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        order::read(self.db, wanted)
     }
 
     fn fill(&mut self, node: usize, rows: &Rows) -> Result<(), PullError> {
@@ -148,17 +181,22 @@ impl Run<'_> {
             }
         }
         for (at, field) in plan.fields.iter().enumerate() {
-            let values = match field.source {
+            // Of what is sorted all is needed.
+            let limit = if field.order.is_empty() { field.limit } else { usize::MAX };
+            let mut values = match field.source {
                 Source::Id => vec![Value::Ref(e)],
                 Source::Nowhere => Vec::new(),
-                Source::Reverse(a) => rows.referring(e, a, field.limit),
+                Source::Reverse(a) => rows.referring(e, a, limit),
                 Source::Forward(a) if plan.wildcard => everything
                     .iter_mut()
                     .find(|(known, _)| *known == a)
                     .map(|(_, values)| std::mem::take(values))
                     .unwrap_or_default(),
-                Source::Forward(a) => rows.values(e, a, field.limit),
+                Source::Forward(a) => rows.values(e, a, limit),
             };
+            if !field.order.is_empty() {
+                order::sort(&mut values, &field.order, &rows.keys);
+            }
             entries.extend(self.entry(node, Some(at), field, values)?);
         }
         for (a, values) in everything.into_iter().filter(|(_, values)| !values.is_empty()) {
@@ -304,6 +342,10 @@ impl Entry {
         });
         let mut values: Vec<Value> = parts.collect();
         let value = match (self.single, values.is_empty()) {
+            // There are entities, and nothing of them is asked for that they have.
+            (false, true) if !self.values.is_empty() && self.default.is_none() => {
+                Some(Value::from(values))
+            }
             (_, true) => None,
             (true, false) => values.pop(),
             (false, false) => Some(values.into()),

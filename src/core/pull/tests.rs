@@ -100,7 +100,9 @@ fn patterns_nest_in_both_directions() {
     );
     check(&people(), "[{:_boss [:name]}]", 1, "{:_boss [{:name \"Bob\"} {:name \"Cid\"}]}");
     check(&people(), "[:_friend]", 2, "{:_friend [{:db/id 1}]}");
-    check(&people(), "[:name {:friend [:aka]}]", 1, "{:name \"Ann\"}");
+    check(&people(), "[:name {:friend [:aka]}]", 1, "{:name \"Ann\" :friend []}");
+    check(&people(), "[:name {:boss [:aka]}]", 3, "{:name \"Cid\" :boss {:aka [\"A\" \"B\"]}}");
+    check(&people(), "[:name {:boss [:part]} {:friend [:aka]}]", 3, "{:name \"Cid\"}");
 }
 
 #[test]
@@ -228,4 +230,55 @@ fn what_is_no_pattern_is_said() {
     refused("[(limit :name 5)]", "cardinality/many");
     refused("[[:name :xform eval]]", "unknown function eval");
     refused("[[:n :xform upper-case]]", "cannot take the long of :n");
+}
+
+#[test]
+fn many_values_are_ordered_before_they_are_limited() {
+    let db = people();
+    check(&db, "[[:aka :order-by :desc]]", 1, "{:aka [\"B\" \"A\"]}");
+    check(&db, "[[:aka :order-by [:desc] :limit 1]]", 1, "{:aka [\"B\"]}");
+    check(
+        &db,
+        "[{[:friend :order-by [:name :desc] :limit 1] [:name]}]",
+        1,
+        "{:friend [{:name \"Cid\"}]}",
+    );
+    check(
+        &db,
+        "[{[:_boss :order-by [:n :name]] [:name]}]",
+        1,
+        "{:_boss [{:name \"Bob\"} {:name \"Cid\"}]}",
+    );
+    check(
+        &db,
+        "[{[:_boss :order-by [:db/id :desc]] [:name]}]",
+        1,
+        "{:_boss [{:name \"Cid\"} {:name \"Bob\"}]}",
+    );
+    check(
+        &db,
+        "[* [:friend :order-by [:name :desc]]]",
+        1,
+        "{:db/id 1 :name \"Ann\" :n 5 :aka [\"A\" \"B\"] :friend [{:db/id 3} {:db/id 2}]}",
+    );
+    refused("[[:aka :order-by :name]]", "ordered by themselves");
+    refused("[[:name :order-by :asc]]", "cardinality/many");
+    refused("[[:aka :order-by [:asc :desc]]]", ":order-by is");
+}
+
+#[test]
+fn errors_know_their_place_in_the_pattern() {
+    let cases = [
+        ("[:name\n (limit :aka x)]", (2, 14)),
+        ("[:name\n :_name]", (2, 2)),
+        ("[:name\n [:aka :xform upper-caes]]", (2, 15)),
+        ("[:name {:friend\n {}}]", (2, 2)),
+    ];
+    for (text, expected) in cases {
+        let form = read_one(text).unwrap();
+        let error = pulled(&people(), text, 1).expect_err(text);
+        let place = error.place(&form).map(|span| (span.line, span.column));
+        assert_eq!(place, Some(expected), "{error}");
+    }
+    refused("[[:aka :xform upper-caes]]", "did you mean upper-case?");
 }

@@ -3,6 +3,7 @@
 //! **Invariant:** each takes nil, and gives nil for it unless it makes something of it.
 
 use super::PullError;
+use crate::nearest::distance;
 use crate::value::{Keyword, Symbol, Value};
 use num_traits::ToPrimitive;
 
@@ -67,6 +68,7 @@ impl Xform {
         let found = found.map(|(name, apply)| Self { name, apply: *apply });
         found.ok_or_else(|| PullError::UnknownXform {
             name: crate::edn::to_string(symbol),
+            nearest: nearest(bare),
             known: ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
         })
     }
@@ -78,6 +80,12 @@ impl Xform {
             found: value.type_name(),
         })
     }
+}
+
+/// The function whose name is most like this one, if one is alike.
+fn nearest(name: &str) -> Option<&'static str> {
+    let best = ALL.iter().map(|(known, _)| (distance(name, known), *known)).min()?;
+    (best.0 <= 1 + name.len() / 4).then_some(best.1)
 }
 
 fn nil_or(v: &Value, f: impl Fn(&Value) -> Option<Value>) -> Option<Value> {

@@ -238,6 +238,19 @@ impl ClauseKind {
         }
     }
 
+    /// The variables that the clause may bind.
+    pub fn binds<'a>(&'a self, out: &mut Vec<&'a Symbol>) {
+        match self {
+            Self::Predicate(_) | Self::Not { .. } => {}
+            Self::Function(_, binding) => binding.vars(out),
+            Self::Or { join: None, branches, .. } => {
+                branches.iter().flatten().for_each(|c| c.kind.binds(out))
+            }
+            Self::Optional { clauses, .. } => clauses.iter().for_each(|c| c.kind.binds(out)),
+            other => other.visible(out),
+        }
+    }
+
     /// All variables of the clause, those inside a `not` included.
     pub fn mentioned<'a>(&'a self, out: &mut Vec<&'a Symbol>) {
         match self {

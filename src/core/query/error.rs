@@ -83,6 +83,8 @@ pub enum QueryError {
     NoneBound { vars: Vec<String>, at: Place },
     #[error("Insufficient bindings: #{{{}}} not bound in {at}", .vars.join(" "))]
     Insufficient { vars: Vec<String>, at: Place },
+    #[error("Insufficient bindings: only `optional` binds {var}, and comes last, in {at}")]
+    OnlyOptional { var: String, at: Place },
     #[error("recursion through negation: rule '{rule} depends on its own absence, in {at}")]
     NegativeRecursion { rule: String, at: Place },
     #[error("Too few inputs passed, expected: [{expected}], got: {got}")]
@@ -131,7 +133,9 @@ impl QueryError {
             Self::UnknownVars { .. } | Self::UnknownSource { .. } | Self::UnknownName { .. } => {
                 K::Unbound
             }
-            Self::NoneBound { .. } | Self::Insufficient { .. } => K::Unbound,
+            Self::NoneBound { .. } | Self::Insufficient { .. } | Self::OnlyOptional { .. } => {
+                K::Unbound
+            }
             Self::TooFewInputs { .. } | Self::ExtraInputs { .. } | Self::Input { .. } => K::Inputs,
             Self::Type { .. } => K::Type,
             Self::Limit { .. } => K::Limit,

@@ -18,6 +18,7 @@ mod logical;
 mod parse;
 mod part;
 mod plan;
+mod predicate;
 mod resolve;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use error::{Place, QueryError, QueryErrorKind};
 pub use limits::{CancelToken, Elapsed, Limits};
 pub use part::{Part, check_part, is_builtin};
 pub use plan::Explain;
+pub use predicate::{PredicateError, holds};
 
 use crate::edn::{self, Form};
 use crate::value::{Symbol, Value};

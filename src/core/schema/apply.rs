@@ -68,6 +68,22 @@ pub enum SchemaError {
     Full,
 }
 
+impl SchemaError {
+    /// The name of the attribute at fault, if it has one.
+    pub fn ident(&self) -> Option<&str> {
+        match self {
+            Self::BuiltIn { ident }
+            | Self::Forbidden { ident, .. }
+            | Self::NameTaken { ident }
+            | Self::TuplePart { ident, .. } => Some(ident.as_str()),
+            Self::Incomplete { ident, .. } | Self::BadValue { ident, .. } => {
+                ident.strip_prefix(':')
+            }
+            Self::Full => None,
+        }
+    }
+}
+
 /// What must hold of an attribute's facts for a change to be allowed. Seen after the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -206,6 +222,10 @@ impl Change {
             return Err(SchemaError::Forbidden { ident: new.ident, reason });
         }
         if let Some(before) = before {
+            if before.unique.is_some() && !before.many && new.many {
+                let reason = "what is unique and has one value cannot have many";
+                return Err(SchemaError::Forbidden { ident: new.ident, reason });
+            }
             new.forgotten = before.forgotten;
             self.alteration(&before, &new);
         }
@@ -308,7 +328,8 @@ pub(crate) fn describe(facts: &[(AttrId, Value)]) -> Result<Option<Attribute>, S
 }
 
 const TYPES: &str = ":db.type/string, long, double, float, bigint, bigdec, boolean, keyword, \
-                     symbol, uuid, instant, uri, bytes, ref, tuple, number";
+                     symbol, uuid, instant, uri, bytes, ref, tuple, number, float-array, \
+                     double-array, store-ref";
 
 /// One describing fact.
 fn say(to: &mut Attribute, a: AttrId, v: &Value) -> Result<(), SchemaError> {
@@ -345,7 +366,8 @@ fn say(to: &mut Attribute, a: AttrId, v: &Value) -> Result<(), SchemaError> {
             let Value::Long(n @ 0..) = v else {
                 return Err(bad(&to.ident, ":db/maxLength", v, "numbers of characters"));
             };
-            to.max_length = Some(*n as u64);
+            // 0 is no limit.
+            to.max_length = Some(*n as u64).filter(|n| *n > 0);
         }
         builtin::TUPLE_ATTRS => {
             to.value_type = Some(ValueType::Tuple);
@@ -379,9 +401,6 @@ fn consistent(new: &Attribute) -> Result<(), SchemaError> {
     let forbidden = |reason| Err(SchemaError::Forbidden { ident: new.ident.clone(), reason });
     if new.ident.name().starts_with('_') {
         return forbidden("a name that begins with _ means the reverse of an attribute");
-    }
-    if new.component && !new.is_ref() {
-        return forbidden(":db/isComponent needs {:db/valueType :db.type/ref}");
     }
     if new.tuple.is_some() && new.value_type != Some(ValueType::Tuple) {
         return forbidden("a tuple needs {:db/valueType :db.type/tuple}");

@@ -7,11 +7,13 @@
 mod apply;
 pub mod builtin;
 mod from_map;
+mod known;
 mod stored;
 mod typed;
 
 pub(crate) use apply::describe;
 pub use apply::{About, Change, Condition, SchemaError};
+pub use known::{VALID_FROM, VALID_TO};
 pub use typed::typed;
 
 use crate::id::{ATTR_BASE, ATTR_USER, AttrId, BLOCK, EntityId, T};
@@ -41,11 +43,16 @@ pub enum ValueType {
     Tuple,
     /// Any number.
     Number,
+    /// Many 32-bit floats as one value.
+    FloatArray,
+    /// Many doubles as one value.
+    DoubleArray,
 }
 
 impl ValueType {
-    /// Each type with its name after `:db.type/`.
-    pub const NAMES: [(&'static str, ValueType); 16] = [
+    /// Each type with its name after `:db.type/`. A `store-ref` is the uuid of something kept
+    /// elsewhere; it comes last, so that the type is called uuid.
+    pub const NAMES: [(&'static str, ValueType); 19] = [
         ("string", ValueType::String),
         ("long", ValueType::Long),
         ("double", ValueType::Double),
@@ -62,6 +69,9 @@ impl ValueType {
         ("ref", ValueType::Ref),
         ("tuple", ValueType::Tuple),
         ("number", ValueType::Number),
+        ("float-array", ValueType::FloatArray),
+        ("double-array", ValueType::DoubleArray),
+        ("store-ref", ValueType::Uuid),
     ];
 
     /// The type with this name.
@@ -86,7 +96,7 @@ impl ValueType {
             ValueType::Uri => Tag::Uri,
             ValueType::Bytes => Tag::Bytes,
             ValueType::Ref => Tag::Ref,
-            ValueType::Tuple => Tag::Vector,
+            ValueType::Tuple | ValueType::FloatArray | ValueType::DoubleArray => Tag::Vector,
             ValueType::Number => return None,
         })
     }
@@ -185,7 +195,8 @@ impl Attribute {
 
     /// Whether nothing is known of it but its name.
     pub fn is_undescribed(&self) -> bool {
-        self.entity.is_none() && self.value_type.is_none() && self.id >= AttrId(ATTR_USER)
+        let known = self.entity.is_some() || self.value_type.is_some() || self.doc.is_some();
+        !known && self.id >= AttrId(ATTR_USER)
     }
 
     /// Whether it is a tuple that the database keeps.

@@ -4,6 +4,9 @@
 //! changed, then the idents that name another attribute than before (0: none any more). The bytes
 //! of a whole schema are its difference to the built-in attributes.
 //!
+//! An array is stored as the type of its items with a tuple of that type: a pair that nothing else
+//! has.
+//!
 //! **Invariant:** `before.changed_by(after.changes_since(before)) == after`; any bytes give a
 //! schema or an error. The numbers of types are part of the format.
 
@@ -101,7 +104,8 @@ fn write_attribute(a: &Attribute, w: &mut Writer) {
     w.varint(a.id.0);
     w.sized(a.ident.as_str().as_bytes());
     w.varint(a.entity.map_or(0, |e| e.0 + 1));
-    w.u8(a.value_type.map_or(0, type_number));
+    let (value_type, tuple) = stored_type(a);
+    w.u8(value_type.map_or(0, type_number));
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     w.u8(flag(a.many, MANY)
         | flag(a.index, INDEX)
@@ -109,7 +113,7 @@ fn write_attribute(a: &Attribute, w: &mut Writer) {
         | flag(a.no_history, NO_HISTORY)
         | flag(a.unique == Some(Unique::Value), UNIQUE_VALUE)
         | flag(a.unique == Some(Unique::Identity), UNIQUE_IDENTITY));
-    match &a.tuple {
+    match &tuple {
         None => w.u8(0),
         Some(TupleKind::Composite(parts)) => {
             w.u8(1);
@@ -160,7 +164,7 @@ fn read_attribute(r: &mut Reader<'_>) -> Result<Attribute, CodecError> {
     };
     let (many, index, component) = (has(MANY), has(INDEX), has(COMPONENT));
     let no_history = has(NO_HISTORY);
-    let tuple = read_tuple(r)?;
+    let (value_type, tuple) = type_meant(value_type, read_tuple(r)?);
     let doc = match r.u8()? {
         0 => None,
         1 => Some(read_text(r)?.into()),
@@ -185,6 +189,26 @@ fn read_attribute(r: &mut Reader<'_>) -> Result<Attribute, CodecError> {
         preds,
         max_length,
     })
+}
+
+fn stored_type(a: &Attribute) -> (Option<ValueType>, Option<TupleKind>) {
+    let array = |of| (Some(of), Some(TupleKind::Homogeneous(of)));
+    match a.value_type {
+        Some(ValueType::FloatArray) => array(ValueType::Float),
+        Some(ValueType::DoubleArray) => array(ValueType::Double),
+        other => (other, a.tuple.clone()),
+    }
+}
+
+fn type_meant(
+    stored: Option<ValueType>,
+    tuple: Option<TupleKind>,
+) -> (Option<ValueType>, Option<TupleKind>) {
+    match (stored, &tuple) {
+        (Some(ValueType::Float), Some(_)) => (Some(ValueType::FloatArray), None),
+        (Some(ValueType::Double), Some(_)) => (Some(ValueType::DoubleArray), None),
+        _ => (stored, tuple),
+    }
 }
 
 fn read_tuple(r: &mut Reader<'_>) -> Result<Option<TupleKind>, CodecError> {
@@ -274,6 +298,18 @@ mod tests {
             assert!(after.attributes().all(|a| again.get(a.id) == Some(a)));
         }
         assert!(one.get(builtin::IDENT).is_some());
+    }
+
+    #[test]
+    fn arrays_are_stored_with_what_they_are_made_of() {
+        for value_type in [ValueType::FloatArray, ValueType::DoubleArray] {
+            let value_type = Some(value_type);
+            let array = Attribute { value_type, tuple: None, ..attribute(77, "a/b") };
+            let after = with(vec![array.clone()]);
+            let Some(bytes) = after.changes_since(&Schema::default()) else { panic!("no changes") };
+            let again = Schema::default().changed_by(&bytes).unwrap();
+            assert_eq!(again.get(array.id).map(|a| a.as_ref()), Some(&array));
+        }
     }
 
     #[test]

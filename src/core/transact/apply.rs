@@ -7,15 +7,15 @@
 use super::TxOptions;
 use super::error::{TxError, TxProblem};
 use super::parse::{Op, OpKind, Operand, Parsed, Term, parse};
-use super::reads::Reads;
+use super::reads::{Question, Reads};
 use super::resolve::{Binding, Pass};
 use super::state::State;
 use crate::datom::{Datom, KeyRange, Order};
 use crate::db::{Db, DbError, Prepared};
-use crate::edn::Form;
+use crate::edn::{Form, Span};
 use crate::id::{AttrId, EntityId, Tx};
 use crate::schema::{About, Change, Condition, Schema, SchemaError, TupleKind, builtin};
-use crate::value::Value;
+use crate::value::{Keyword, Value};
 use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeMap;
 
@@ -27,9 +27,12 @@ pub(super) fn prepare(db: &Db, form: &Form, options: &TxOptions) -> Result<Prepa
         return Ok(already);
     }
     let snapshot = db.snapshot();
-    let mut parsed = parse(db.schema(), snapshot.block, snapshot.next_tx(), form)?;
-    parsed.any_ids = options.any_ids;
-    done(db, parsed, options)
+    let parsed = parse(db.schema(), snapshot.block, snapshot.next_tx(), form);
+    let prepared = parsed.and_then(|mut parsed| {
+        parsed.any_ids = options.any_ids;
+        done(db, parsed, options)
+    });
+    prepared.map_err(|error| error.in_text(form))
 }
 
 /// Prepares operations that are parsed.
@@ -49,9 +52,13 @@ pub(super) fn prepare_parsed(
 
 fn done(db: &Db, parsed: Parsed, options: &TxOptions) -> Result<Prepared, TxError> {
     let tx = db.snapshot().next_tx();
-    let done = rounds(db, tx, &parsed)?;
-    let instant_ms = instant(db, done.instant_ms, options)?;
-    let mut datoms = done.datoms;
+    let mut done = rounds(db, tx, &parsed)?;
+    let instant_ms = instant(db, done.instant_ms, options);
+    let instant_ms = instant_ms.map_err(|problem| TxError {
+        span: parsed.last(|op| matches!(op.kind, OpKind::Add(builtin::TX_INSTANT, _))),
+        ..problem.into()
+    })?;
+    let mut datoms = std::mem::take(&mut done.datoms);
     if datoms.iter().any(|d| !d.added) {
         datoms = net(datoms);
     }
@@ -68,9 +75,26 @@ fn done(db: &Db, parsed: Parsed, options: &TxOptions) -> Result<Prepared, TxErro
         already: None,
     };
     if !parsed.brought.is_empty() || !done.described.is_empty() {
-        change_schema(db, &parsed, &done.described, &mut prepared)?;
+        let changed = change_schema(db, &parsed, &done.described, &mut prepared);
+        changed.map_err(|error| TxError { span: described_at(&error, &parsed, &done), ..error })?;
     }
     Ok(prepared)
+}
+
+/// Where an attribute is described that the schema cannot be so.
+fn described_at(error: &TxError, parsed: &Parsed, done: &Done) -> Option<Span> {
+    let TxProblem::Schema(problem) = &error.problem else { return None };
+    let ident = problem.ident().map(Keyword::new);
+    let is = |(_, facts): &&About| {
+        let said = facts.iter().find(|(a, _)| *a == builtin::IDENT).map(|(_, v)| v);
+        said == ident.clone().map(Value::Keyword).as_ref()
+    };
+    let (e, _) = done.described.iter().find(is)?;
+    parsed.last(|op| match op.e {
+        Term::Id(id) => id == *e,
+        Term::Slot(slot) => done.bindings[slot as usize].entity() == Some(*e),
+        _ => false,
+    })
 }
 
 /// The transaction that has this client's id already.
@@ -97,6 +121,7 @@ fn rounds(db: &Db, tx: Tx, parsed: &Parsed) -> Result<Done, TxError> {
     let tuples = tuples_by_part(&parsed.schema);
     let mut reads = Reads::default();
     ask_ahead(parsed, db, &mut reads)?;
+    ask_parts(parsed, db, &mut reads)?;
     let first_new = db.snapshot().next_entity;
     let (mut bindings, mut next) = (vec![Binding::Unknown; parsed.slots.len()], first_new);
     loop {
@@ -136,6 +161,46 @@ fn ask_ahead(parsed: &Parsed, db: &Db, reads: &mut Reads) -> Result<(), DbError>
         // Lookup refs whose values are lookup refs take a round for each level.
         reads.fetch(db)?;
     }
+}
+
+/// Asks for all that goes with an entity that is retracted, its parts and theirs: a level at a
+/// time, so that a pass does not end at each level of them.
+fn ask_parts(parsed: &Parsed, db: &Db, reads: &mut Reads) -> Result<(), DbError> {
+    let schema = &parsed.schema;
+    let part = |a: AttrId, v: &Value| match v {
+        Value::Ref(part) if schema.get(a).is_some_and(|a| a.component) => Some(*part),
+        _ => None,
+    };
+    let mut level: Vec<EntityId> = Vec::new();
+    for op in &parsed.ops {
+        let (attribute, whole) = match op.kind {
+            OpKind::RetractEntity => (None, true),
+            OpKind::RetractAttribute(a) => (Some(a), schema.get(a).is_some_and(|a| a.component)),
+            _ => continue,
+        };
+        let e = Ask { parsed, reads, unique: HashMap::new() }.term(&op.e);
+        match (e, attribute) {
+            (Some(e), None) => level.push(e),
+            (Some(e), Some(_)) if whole => level.push(e),
+            _ => {}
+        }
+    }
+    if level.is_empty() {
+        return Ok(());
+    }
+    let refs: Vec<AttrId> = schema.attributes().filter(|a| a.is_ref()).map(|a| a.id).collect();
+    let mut seen: HashSet<EntityId> = level.iter().copied().collect();
+    while !level.is_empty() {
+        for e in &level {
+            reads.list(Question::Entity(*e));
+            refs.iter().for_each(|a| drop(reads.list(Question::Incoming(*a, *e))));
+        }
+        reads.fetch(db)?;
+        let facts = level.iter().map(|e| reads.list(Question::Entity(*e))).collect::<Vec<_>>();
+        let parts = facts.iter().flat_map(|f| f.iter()).filter_map(|(_, a, v)| part(*a, v));
+        level = parts.filter(|part| seen.insert(*part)).collect();
+    }
+    Ok(())
 }
 
 struct Ask<'a> {
@@ -213,20 +278,18 @@ fn tempids(parsed: &Parsed, bindings: &[Binding]) -> BTreeMap<Value, EntityId> {
     named.filter_map(|(slot, binding)| Some((slot.name.clone()?, binding.entity()?))).collect()
 }
 
-/// The end of the year 9999. Each transaction is later than the one before, so an instant at the
-/// end of time would be the last.
-const LAST_INSTANT_MS: i64 = 253_402_300_799_999;
-
-fn instant(db: &Db, given: Option<i64>, options: &TxOptions) -> Result<i64, TxError> {
+/// When the transaction is made. Each is later than the one before, and none is later than the
+/// clock of whoever makes it: all after it would have to be later still. A clock that is behind the
+/// last transaction says the moment after that one.
+fn instant(db: &Db, given: Option<i64>, options: &TxOptions) -> Result<i64, TxProblem> {
     let last = db.snapshot().instant_ms;
+    let now = last.map_or(options.now_ms, |last| options.now_ms.max(last.saturating_add(1)));
     match (given, last) {
-        (Some(given), Some(last)) if given <= last => {
-            Err(TxProblem::Instant { last_ms: last }.into())
+        (Some(given), Some(last)) if given <= last => Err(TxProblem::Instant { last_ms: last }),
+        (Some(given), _) if given > now => {
+            Err(TxProblem::FarInstant { now: crate::instant::format(now) })
         }
-        (Some(given), _) if given > LAST_INSTANT_MS => Err(TxProblem::FarInstant.into()),
-        (Some(given), _) => Ok(given),
-        (None, Some(last)) => Ok(options.now_ms.max(last.saturating_add(1))),
-        (None, None) => Ok(options.now_ms),
+        (given, _) => Ok(given.unwrap_or(now)),
     }
 }
 
@@ -276,7 +339,7 @@ fn change_schema(
 ) -> Result<(), TxError> {
     let mut bare = db.schema().clone();
     for (ident, id) in &parsed.brought {
-        bare.insert(crate::schema::Attribute::undescribed(*id, ident.clone()));
+        bare.insert(crate::schema::Attribute::at_first_use(*id, ident.clone()));
     }
     let change = bare.apply(db.snapshot().block, described)?;
     let new: HashSet<AttrId> = parsed.brought.iter().map(|(_, id)| *id).collect();

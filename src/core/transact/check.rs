@@ -1,18 +1,16 @@
 //! Whether a value fits its attribute, and the one conversion each type allows.
 //!
 //! **Invariant:** a conversion never changes the number that was written, but for a decimal literal
-//! that becomes the nearest 32-bit float of a `:db.type/float`. Long literals are taken for double,
-//! float, bigint and bigdec where they are exact, bigint literals for long where they fit; nothing
-//! else is converted.
+//! that becomes the nearest 32-bit float. An integer that fits is taken for long or bigint,
+//! whichever way it is written, and a float for a double; nothing else is converted: `1` is no
+//! double.
 
 use super::error::{TxProblem, shown};
 use crate::id::EntityId;
-use crate::schema::{Attribute, TupleKind, ValueType};
-use crate::value::{BigDec, BigInt, Keyword, Value};
+use crate::query::{PredicateError, holds};
+use crate::schema::{Attribute, TupleKind, ValueType, builtin};
+use crate::value::{Keyword, Value};
 use std::sync::Arc;
-
-/// The largest integer below which a double has all.
-const EXACT: u64 = 1 << 53;
 
 /// The value as the attribute stores it. Refs outside tuples are resolved elsewhere.
 pub(super) fn coerce(attribute: &Attribute, value: Value) -> Result<Value, TxProblem> {
@@ -22,19 +20,36 @@ pub(super) fn coerce(attribute: &Attribute, value: Value) -> Result<Value, TxPro
     let value = match (attribute.value_type, &attribute.tuple) {
         (None, _) => Ok(plain(value)),
         (Some(ValueType::Tuple), Some(kind)) => tuple(kind, value),
+        (Some(_), _) if is_call(attribute, &value) => Ok(value),
         (Some(wanted), _) => typed(wanted, value),
     };
     let value = value.map_err(|value| wrong(attribute, &value))?;
-    if let (Some(max), Value::Str(text)) = (attribute.max_length, &value) {
-        let len = text.chars().count() as u64;
-        if len > max {
-            return Err(TxProblem::TooLong { attribute: attribute.ident.clone(), max, len });
-        }
+    if let Some((max, (len, of))) = attribute.max_length.zip(length(attribute, &value))
+        && len > max
+    {
+        return Err(TxProblem::TooLong { attribute: attribute.ident.clone(), max, len, of });
     }
     for pred in &attribute.preds {
         satisfied(attribute, pred, &value)?;
     }
     Ok(value)
+}
+
+/// Whether it is a predicate of entities with its arguments, `(< :order/min :order/max)`.
+fn is_call(attribute: &Attribute, value: &Value) -> bool {
+    let named = |call: &[Value]| matches!(call.first(), Some(Value::Symbol(_)));
+    attribute.id == builtin::ENTITY_PREDS && matches!(value, Value::List(call) if named(call))
+}
+
+/// How long a value is, and in what: what `:db/maxLength` is about.
+fn length(attribute: &Attribute, value: &Value) -> Option<(u64, &'static str)> {
+    let (len, of) = match value {
+        Value::Str(text) => (text.chars().count(), "characters"),
+        Value::Bytes(bytes) => (bytes.len(), "bytes"),
+        Value::Vector(items) if attribute.tuple.is_none() => (items.len(), "numbers"),
+        _ => return None,
+    };
+    Some((len as u64, of))
 }
 
 /// Entity ids that came as values of another database are just numbers.
@@ -67,13 +82,11 @@ fn typed(wanted: ValueType, value: Value) -> Result<Value, Value> {
         | (T::Bytes, value @ Value::Bytes(_))
         | (T::Tuple, value @ Value::Vector(_)) => Ok(value),
         (T::Number, value) if value.is_number() => Ok(value),
-        (T::Double, Value::Long(x)) if x.unsigned_abs() <= EXACT => Ok(Value::Double(x as f64)),
         (T::Double, Value::Float(x)) => Ok(Value::Double(f64::from(x))),
-        (T::Float, Value::Long(x)) if x.unsigned_abs() <= 1 << 24 => Ok(Value::Float(x as f32)),
         (T::Float, Value::Double(x)) => Ok(Value::Float(x as f32)),
+        (T::FloatArray, value) => array(T::Float, value),
+        (T::DoubleArray, value) => array(T::Double, value),
         (T::BigInt, Value::Long(x)) => Ok(Value::BigInt(Arc::new(x.into()))),
-        (T::BigDec, Value::Long(x)) => Ok(decimal(x.into())),
-        (T::BigDec, Value::BigInt(x)) => Ok(decimal(x.as_ref().clone())),
         (T::Long, Value::BigInt(x)) => {
             i64::try_from(x.as_ref()).map(Value::Long).map_err(|_| Value::BigInt(x))
         }
@@ -81,12 +94,22 @@ fn typed(wanted: ValueType, value: Value) -> Result<Value, Value> {
     }
 }
 
+/// An array of numbers of one type; whole numbers in it are taken for that type.
+fn array(of: ValueType, value: Value) -> Result<Value, Value> {
+    let Value::Vector(items) = &value else { return Err(value) };
+    let item = |item: &Value| match item {
+        Value::Long(x) if x.unsigned_abs() <= EXACT => typed(of, Value::Double(*x as f64)).ok(),
+        item => typed(of, item.clone()).ok(),
+    };
+    let items: Option<Vec<Value>> = items.iter().map(item).collect();
+    items.map(Value::from).ok_or(value)
+}
+
+/// The largest integer below which a 32-bit float has all.
+const EXACT: u64 = 1 << 24;
+
 /// The most parts of a tuple that does not say how many it has.
 const MAX_TUPLE: usize = 8;
-
-fn decimal(unscaled: BigInt) -> Value {
-    BigDec { unscaled, scale: 0 }.into()
-}
 
 fn tuple(kind: &TupleKind, value: Value) -> Result<Value, Value> {
     let Value::Vector(items) = &value else { return Err(value) };
@@ -133,41 +156,34 @@ fn expected(attribute: &Attribute) -> String {
 
 fn satisfied(attribute: &Attribute, pred: &Value, value: &Value) -> Result<(), TxProblem> {
     let Value::Symbol(symbol) = pred else { return Ok(()) };
-    let name = symbol.as_str().strip_prefix("clojure.core/").unwrap_or(symbol.as_str());
-    let Some(holds) = predicate(name, value) else {
-        let what = format!("the predicate {symbol} of {}", attribute.ident);
-        return Err(TxProblem::Unsupported { what });
-    };
-    if holds {
-        return Ok(());
+    match predicate(symbol.as_str(), std::slice::from_ref(value)) {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(PredicateError::Failed { .. }) => {
+            let (attribute, pred): (Keyword, _) = (attribute.ident.clone(), symbol.to_string());
+            Err(TxProblem::Pred { attribute, pred, value: shown(value) })
+        }
+        Err(error) => Err(TxProblem::NoPredicate { of: attribute.ident.to_string(), error }),
     }
-    let (attribute, pred): (Keyword, _) = (attribute.ident.clone(), symbol.to_string());
-    Err(TxProblem::Pred { attribute, pred, value: shown(value) })
 }
 
-/// The predicates that need no host; `None` for another name.
-fn predicate(name: &str, value: &Value) -> Option<bool> {
-    let zero = Value::Long(0);
-    let sign = || crate::value::cmp_exact(value, &zero);
+/// Whether a predicate holds: one about the type of a value, or a built-in function.
+pub(super) fn predicate(name: &str, args: &[Value]) -> Result<bool, PredicateError> {
+    let bare = name.strip_prefix("clojure.core/").unwrap_or(name);
+    let about_type = if let [value] = args { about_type(bare, value) } else { None };
+    about_type.map_or_else(|| holds(name, args), Ok)
+}
+
+/// Predicates about the type of a value that queries do not have; `None` for another name.
+fn about_type(name: &str, value: &Value) -> Option<bool> {
     let long = || if let Value::Long(x) = value { Some(*x) } else { None };
     Some(match name {
-        "pos?" => value.is_number() && sign().is_gt(),
-        "neg?" => value.is_number() && sign().is_lt(),
-        "zero?" => value.is_number() && sign().is_eq(),
-        "even?" => long().is_some_and(|x| x % 2 == 0),
-        "odd?" => long().is_some_and(|x| x % 2 != 0),
-        "number?" => value.is_number(),
-        "integer?" | "int?" => matches!(value, Value::Long(_) | Value::BigInt(_)),
         "pos-int?" => long().is_some_and(|x| x > 0),
+        "neg-int?" => long().is_some_and(|x| x < 0),
         "nat-int?" => long().is_some_and(|x| x >= 0),
-        "string?" => matches!(value, Value::Str(_)),
-        "keyword?" => matches!(value, Value::Keyword(_)),
-        "symbol?" => matches!(value, Value::Symbol(_)),
-        "boolean?" => matches!(value, Value::Bool(_)),
-        "uuid?" => matches!(value, Value::Uuid(_)),
-        "inst?" => matches!(value, Value::Inst(_)),
-        "some?" => true,
-        "not-empty" | "seq" => !matches!(value, Value::Str(text) if text.is_empty()),
+        "decimal?" => matches!(value, Value::BigDec(_)),
+        "uri?" => matches!(value, Value::Uri(_)),
+        "bytes?" => matches!(value, Value::Bytes(_)),
+        "seq" => !matches!(value, Value::Str(text) if text.is_empty()),
         _ => return None,
     })
 }

@@ -4,8 +4,10 @@
 //! not know the text: the place is a span, and whoever has the text shows the line.
 
 use crate::db::DbError;
-use crate::edn::{Form, Span};
+use crate::edn::{Form, FormKind, Span};
 use crate::id::{AttrId, EntityId};
+use crate::nearest::distance;
+use crate::query::PredicateError;
 use crate::schema::{Schema, SchemaError};
 use crate::value::{Keyword, Value};
 use std::fmt;
@@ -60,10 +62,16 @@ pub enum TxProblem {
     WrongType { attribute: Keyword, expected: String, found: &'static str, value: String },
     #[error("attribute {attribute}: nil cannot be stored; retract the value instead")]
     NilValue { attribute: Keyword },
-    #[error("attribute {attribute} takes at most {max} characters, not {len}")]
-    TooLong { attribute: Keyword, max: u64, len: u64 },
+    #[error("attribute {attribute} takes at most {max} {of}, not {len}")]
+    TooLong { attribute: Keyword, max: u64, len: u64, of: &'static str },
     #[error("attribute {attribute}: {value} does not satisfy {pred}")]
     Pred { attribute: Keyword, pred: String, value: String },
+    #[error("{of}: {error}")]
+    NoPredicate { of: String, error: PredicateError },
+    #[error("entity {entity} does not satisfy {pred} of {spec}")]
+    EntityPred { entity: EntityId, spec: String, pred: String },
+    #[error("transaction {tx} would be valid from {from} and only until {to}")]
+    Window { tx: EntityId, from: String, to: String },
     #[error("lookup ref attribute {attribute} should be marked as :db/unique")]
     NotUnique { attribute: Keyword },
     #[error("nothing found for entity id {what}")]
@@ -86,8 +94,10 @@ pub enum TxProblem {
     Reserved { attribute: Keyword },
     #[error("the transaction's instant has to be later than the last one, {last_ms} ms")]
     Instant { last_ms: i64 },
-    #[error("the transaction's instant is after the year 9999")]
-    FarInstant,
+    #[error("the transaction's instant is later than the clock, which says {now}")]
+    FarInstant { now: String },
+    #[error("{operation} is no operation{}", did_you_mean(.nearest))]
+    UnknownOperation { operation: String, nearest: Option<String> },
     #[error("{id} is no entity id here: ids are 1 to 536870911, or of a transaction that exists")]
     BadId { id: String },
     #[error("{what} is not supported")]
@@ -117,8 +127,39 @@ impl TxProblem {
         TxError { problem: self, span: Some(span), form: None }
     }
 
-    pub(super) fn unknown(ident: &str, schema: &Schema) -> Self {
-        Self::UnknownAttribute { ident: ident.to_owned(), nearest: schema.nearest(ident) }
+    /// What begins a list is no operation; it may be that one was meant.
+    pub(super) fn operation(head: &Form) -> Self {
+        const OPERATIONS: [&str; 8] = [
+            "db/add",
+            "db/retract",
+            "db/retractEntity",
+            "db/retractAttribute",
+            "db/cas",
+            "db.fn/retractEntity",
+            "db.fn/retractAttribute",
+            "db.fn/cas",
+        ];
+        // These are operations, elsewhere.
+        const OTHERS: [&str; 3] = ["db.fn/call", "db/purge", "db/fn"];
+        let other = |k: &&str| OTHERS.contains(k) || k.starts_with("db.purge/");
+        let written = head.as_keyword().map(|k| k.as_str()).filter(|k| !other(k));
+        let alike = |written: &str| {
+            let best = OPERATIONS.iter().map(|known| (distance(written, known), *known)).min()?;
+            (best.0 <= 1 + written.len() / 4).then(|| best.1.to_owned())
+        };
+        if let Some(nearest) = written.and_then(alike) {
+            return Self::UnknownOperation { operation: head.to_string(), nearest: Some(nearest) };
+        }
+        let what = format!("{head} (a transaction function or an unknown operation)");
+        Self::Unsupported { what }
+    }
+
+    pub(super) fn unknown(ident: &Keyword, schema: &Schema) -> Self {
+        if ident.namespace() == Some("db.secondary") {
+            return Self::Unsupported { what: format!("{ident} (an index beside the database)") };
+        }
+        let ident = ident.as_str().to_owned();
+        Self::UnknownAttribute { nearest: schema.nearest(&ident), ident }
     }
 }
 
@@ -136,17 +177,49 @@ impl TxError {
             Cas { .. } => TxErrorKind::Cas,
             NoSuchEntity { .. } => TxErrorKind::NoSuchEntity,
             TooLong { .. }
-            | FarInstant
+            | FarInstant { .. }
             | Pred { .. }
+            | EntityPred { .. }
+            | Window { .. }
             | Ensure { .. }
             | Composite { .. }
             | Reserved { .. } => TxErrorKind::Constraint,
             NotUnique { .. } | Schema(_) => TxErrorKind::Schema,
-            Unsupported { .. } | PastView => TxErrorKind::Unsupported,
+            Unsupported { .. } | UnknownOperation { .. } | NoPredicate { .. } | PastView => {
+                TxErrorKind::Unsupported
+            }
             Full => TxErrorKind::Full,
             Db(_) => TxErrorKind::Db,
         }
     }
+}
+
+impl TxError {
+    /// The error with the form at its place in the transaction, if it has none. A transaction that
+    /// was never text has no places.
+    pub(super) fn in_text(mut self, tx: &Form) -> Self {
+        if let (Some(span), None) = (self.span.filter(|span| span.end > 0), &self.form) {
+            self.form = found_at(tx, span).map(|form| shortened(&form.to_string()));
+        }
+        self
+    }
+}
+
+/// The outermost form at a place.
+fn found_at(tx: &Form, span: Span) -> Option<&Form> {
+    let holds = |form: &&Form| form.span.start <= span.start && span.end <= form.span.end;
+    let mut form = tx;
+    while form.span != span {
+        form = match &form.kind {
+            FormKind::Vector(items) | FormKind::List(items) | FormKind::Set(items) => {
+                items.iter().find(holds)
+            }
+            FormKind::Map(entries) => entries.iter().flat_map(|(k, v)| [k, v]).find(holds),
+            FormKind::Tagged(_, inner) => Some(inner.as_ref()).filter(holds),
+            FormKind::Value(_) => None,
+        }?;
+    }
+    Some(form)
 }
 
 impl From<TxProblem> for TxError {

@@ -40,7 +40,9 @@ pub fn prepare_facts(db: &Db, facts: &Facts, options: &TxOptions) -> Result<Prep
         ops.push(op(*e, OpKind::Retract(*a, Some(Operand::Value(v.clone())))));
     }
     for (e, a, v) in &facts.add {
-        let attribute = schema.get(*a).ok_or_else(|| TxProblem::unknown(&a.to_string(), &schema));
+        let attribute = schema
+            .get(*a)
+            .ok_or_else(|| TxProblem::unknown(&Keyword::new(&a.to_string()), &schema));
         let v = coerce(attribute?, v.clone())?;
         ops.push(op(*e, OpKind::Add(*a, Operand::Value(v))));
     }
@@ -64,7 +66,7 @@ const NOWHERE: Span = Span { start: 0, end: 0, line: 0, column: 0 };
 fn schema_after(db: &Db, facts: &Facts) -> Result<Schema, TxError> {
     let mut schema = db.schema().clone();
     for (ident, id) in &facts.brought {
-        schema.insert(Attribute::undescribed(*id, ident.clone()));
+        schema.insert(Attribute::at_first_use(*id, ident.clone()));
     }
     let said = facts.retract.iter().chain(&facts.add);
     let entities: BTreeSet<EntityId> =

@@ -183,9 +183,10 @@ pub(super) fn defined(
     }
     let attribute = describe(&facts).map_err(|e| TxProblem::from(e).at(form))?;
     let Some(attribute) = attribute else { return Ok(None) };
-    if attribute.is_composite() {
-        let what = format!("{ident}: a composite tuple defined and used in one transaction");
-        return Err(TxProblem::Unsupported { what }.at(form));
+    if let (true, Some((_, names))) =
+        (attribute.is_composite(), facts.iter().find(|(a, _)| *a == builtin::TUPLE_ATTRS))
+    {
+        return parser.tuple_of(attribute, names, form).map(Some);
     }
     parser.bring(attribute, form).map(Some)
 }

@@ -11,6 +11,7 @@
 
 mod apply;
 mod check;
+mod composite;
 mod error;
 mod facts;
 mod maps;

@@ -4,11 +4,12 @@
 //! **Invariant:** every operation's values fit their attributes, but for entities that are not
 //! known yet. Nothing of the database is read but its schema.
 
+use super::composite::{identities, unique_parts};
 use super::error::{TxError, TxProblem, shown};
 use super::maps;
 use crate::edn::{Form, FormKind, Span};
 use crate::id::{ATTR_BASE, AttrId, BLOCK, EntityId, Tx};
-use crate::schema::{Attribute, Flexibility, Schema, TupleKind, Unique};
+use crate::schema::{Attribute, Flexibility, Schema, TupleKind};
 use crate::value::{Keyword, Value};
 use hashbrown::HashMap;
 use std::ops::Range;
@@ -55,6 +56,9 @@ pub(super) enum OpKind {
     RetractEntity,
     Cas(AttrId, Option<Operand>, Operand),
     Ensure(Term),
+    /// What was said of an entity must not give it another one's tuple of unique values, even if
+    /// what is said next takes it away again.
+    Settle,
 }
 
 #[derive(Clone, Debug)]
@@ -80,6 +84,13 @@ pub(super) struct Parsed {
     pub(super) schema: Schema,
     /// Those attributes, by the numbers they got.
     pub(super) brought: Vec<(Keyword, AttrId)>,
+}
+
+impl Parsed {
+    /// Where the last of these operations stands.
+    pub(super) fn last(&self, is: impl FnMut(&&Op) -> bool) -> Option<Span> {
+        self.ops.iter().rev().find(is).map(|op| op.span)
+    }
 }
 
 /// The forms of a transaction, and facts about the transaction given beside them. A map is a
@@ -117,20 +128,13 @@ pub(super) struct Parser<'a> {
     pub(super) forms: &'a [Form],
     tx: Tx,
     names: HashMap<Value, Slot>,
-    known: HashMap<Keyword, Arc<Attribute>>,
+    pub(super) known: HashMap<Keyword, Arc<Attribute>>,
     /// Maps of the transaction that give a name, once one is looked for.
     pub(super) definitions: Option<HashMap<Keyword, &'a Form>>,
     /// Composite tuples that identify, with their parts.
     pub(super) tuples: Vec<(AttrId, Vec<AttrId>)>,
-}
-
-fn identities(schema: &Schema) -> Vec<(AttrId, Vec<AttrId>)> {
-    let identities = schema.attributes().filter(|a| a.unique == Some(Unique::Identity));
-    let parts = |a: &Arc<Attribute>| match &a.tuple {
-        Some(TupleKind::Composite(parts)) => Some((a.id, parts.clone())),
-        _ => None,
-    };
-    identities.filter_map(parts).collect()
+    /// Attributes that are part of a composite tuple that is unique.
+    pub(super) unique_parts: Vec<AttrId>,
 }
 
 fn syntax(expected: &'static str, form: &Form) -> TxError {
@@ -149,12 +153,14 @@ impl<'a> Parser<'a> {
             schema: schema.clone(),
             brought: Vec::new(),
         };
-        let (names, known, tuples) = (HashMap::new(), HashMap::new(), identities(schema));
-        Self { parsed, forms, tx, names, known, definitions: None, tuples }
+        let (names, known) = (HashMap::new(), HashMap::new());
+        let (tuples, unique_parts) = (identities(schema), unique_parts(schema));
+        Self { parsed, forms, tx, names, known, definitions: None, tuples, unique_parts }
     }
 
     /// What was read.
-    pub(super) fn finish(self) -> Result<Parsed, TxError> {
+    pub(super) fn finish(mut self) -> Result<Parsed, TxError> {
+        self.bring_tuples()?;
         let silent = self.parsed.slots.iter().find(|slot| !slot.told && slot.name.is_some());
         if let Some(SlotInfo { name: Some(name), span, .. }) = silent {
             return Err(TxProblem::OnlyValue { tempid: shown(name) }.at_span(*span));
@@ -184,11 +190,9 @@ impl Parser<'_> {
         if matches!(head.as_value(), Some(Value::Long(_) | Value::Ref(_))) {
             return self.datom(form, items);
         }
-        let unsupported = || {
-            let what = format!("{head} (a transaction function or an unknown operation)");
-            Err(TxProblem::Unsupported { what }.at(form))
+        let Some(operation) = head.as_keyword() else {
+            return Err(TxProblem::operation(head).at(form));
         };
-        let Some(operation) = head.as_keyword() else { return unsupported() };
         match (operation.as_str(), &items[1..]) {
             // A fifth item is the transaction, as it stands in a datom.
             ("db/add", [e, a, v] | [e, a, v, _]) => self.add(form, e, a, v),
@@ -219,7 +223,7 @@ impl Parser<'_> {
                 ":db/cas takes an entity, an attribute, the old value and the new one",
                 form,
             )),
-            _ => unsupported(),
+            _ => Err(TxProblem::operation(head).at(form)),
         }
     }
 
@@ -228,7 +232,10 @@ impl Parser<'_> {
         let e = self.entity(e)?;
         self.tell(&e);
         let v = self.operand(&attribute, v)?;
-        self.push(form, e, OpKind::Add(attribute.id, v));
+        self.push(form, e.clone(), OpKind::Add(attribute.id, v));
+        if self.unique_parts.contains(&attribute.id) {
+            self.push(form, e, OpKind::Settle);
+        }
         Ok(())
     }
 
@@ -262,6 +269,9 @@ impl Parser<'_> {
 
     fn cas(&mut self, form: &Form, [e, a, old, new]: [&Form; 4]) -> Result<(), TxError> {
         let attribute = self.attribute(a)?;
+        if attribute.is_composite() {
+            return Err(TxProblem::Composite { attribute: attribute.ident.clone() }.at(form));
+        }
         let e = self.known_entity(e, ":db/cas")?;
         let old = (!old.is_nil()).then(|| self.operand(&attribute, old)).transpose()?;
         let new = self.operand(&attribute, new)?;
@@ -323,12 +333,10 @@ impl Parser<'_> {
             Some(attribute) => attribute,
             None => match maps::defined(self, ident)? {
                 Some(attribute) => attribute,
-                None if !strict => {
-                    self.bring(Attribute::undescribed(AttrId(0), ident.clone()), form)?
+                None if !strict || Attribute::is_known(ident) => {
+                    self.bring(Attribute::at_first_use(AttrId(0), ident.clone()), form)?
                 }
-                None => {
-                    return Err(TxProblem::unknown(ident.as_str(), &self.parsed.schema).at(form));
-                }
+                None => return Err(TxProblem::unknown(ident, &self.parsed.schema).at(form)),
             },
         };
         self.known.insert(ident.clone(), attribute.clone());
@@ -462,27 +470,5 @@ impl Parser<'_> {
         }
         let value = super::check::coerce(attribute, form.to_value());
         value.map(Operand::Value).map_err(|problem| problem.at(form))
-    }
-
-    /// A composite tuple: each part is a value of its own attribute.
-    fn composite(
-        &mut self,
-        attribute: &Attribute,
-        parts: &[AttrId],
-        items: &[Form],
-        form: &Form,
-    ) -> Result<Operand, TxError> {
-        if parts.len() != items.len() {
-            return Err(super::check::wrong(attribute, &form.to_value()).at(form));
-        }
-        let mut operands = Vec::with_capacity(items.len());
-        for (part, item) in parts.iter().zip(items) {
-            let part = self.parsed.schema.get(*part).cloned();
-            operands.push(match part.filter(|_| !item.is_nil()) {
-                Some(part) => self.operand(&part, item)?,
-                None => Operand::Value(item.to_value()),
-            });
-        }
-        Ok(Operand::Tuple(operands))
     }
 }

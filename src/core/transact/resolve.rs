@@ -9,7 +9,8 @@ use super::parse::{Op, OpKind, Operand, Parsed, Slot, Term};
 use super::state::{State, is_reserved};
 use crate::edn::Span;
 use crate::id::{AttrId, EntityId};
-use crate::schema::{About, Attribute, Schema, Unique};
+use crate::query::PredicateError;
+use crate::schema::{About, Attribute, Schema, Unique, VALID_FROM, VALID_TO};
 use crate::value::{Keyword, Value};
 use std::collections::BTreeSet;
 
@@ -74,7 +75,9 @@ impl<'a> Pass<'a> {
         for op in &parsed.ops {
             self.operation(op).map_err(|problem| (problem, Some(op.span)))?;
         }
-        self.state.keep_tuples().map_err(|problem| (problem, None))?;
+        if let Err((e, problem)) = self.state.keep_tuples() {
+            return Err((problem, self.place(e)));
+        }
         for (e, a, v, span) in std::mem::take(&mut self.claims) {
             if self.state.one(e, a) != Some(v) {
                 let attribute = super::error::name(self.state.schema, a);
@@ -84,6 +87,7 @@ impl<'a> Pass<'a> {
         for (e, spec, span) in std::mem::take(&mut self.ensures) {
             self.ensure(e, spec).map_err(|problem| (problem, Some(span)))?;
         }
+        self.windows()?;
         let describing = self.state.datoms.iter().filter(|d| Schema::describes(d.a));
         let mut seen = BTreeSet::new();
         let entities: Vec<_> = describing.map(|d| d.e).filter(|e| seen.insert(*e)).collect();
@@ -91,11 +95,35 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
+    /// Where the last operation on an entity stands.
+    fn place(&mut self, e: EntityId) -> Option<Span> {
+        let parsed = self.parsed;
+        parsed.last(|op| self.entity(&op.e).ok().flatten() == Some(e))
+    }
+
+    /// That no transaction is said to be valid from a moment that is not before its end.
+    fn windows(&mut self) -> Result<(), Failure> {
+        let schema = self.state.schema;
+        let id = |name| schema.attr(name).map(|a| a.id);
+        let (Some(from), Some(to)) = (id(VALID_FROM), id(VALID_TO)) else { return Ok(()) };
+        let datoms = self.state.datoms.iter().filter(|d| d.added && (d.a == from || d.a == to));
+        let said: BTreeSet<EntityId> = datoms.map(|d| d.e).collect();
+        for tx in said.into_iter().filter(|e| e.as_tx().is_some()) {
+            let bounds = (self.state.one(tx, from), self.state.one(tx, to));
+            let (Some(Value::Inst(start)), Some(Value::Inst(end))) = bounds else { continue };
+            if start >= end {
+                let (from, to) = (crate::instant::format(start), crate::instant::format(end));
+                return Err((TxProblem::Window { tx, from, to }, self.place(tx)));
+            }
+        }
+        Ok(())
+    }
+
     fn operation(&mut self, op: &Op) -> Result<(), TxProblem> {
         let schema = self.state.schema;
         let get = |a: AttrId| -> Result<&'a Attribute, TxProblem> {
             let found = schema.get(a).map(|a| a.as_ref());
-            found.ok_or_else(|| TxProblem::unknown(&a.to_string(), schema))
+            found.ok_or_else(|| TxProblem::unknown(&Keyword::new(&a.to_string()), schema))
         };
         match &op.kind {
             OpKind::Entity(is, identities) => {
@@ -126,6 +154,10 @@ impl<'a> Pass<'a> {
                 own(attribute)?;
                 self.state.retract_attribute(attribute, e)
             }
+            OpKind::Settle => match self.entity(&op.e)? {
+                Some(e) => self.state.settle(e),
+                None => Ok(()),
+            },
             OpKind::Cas(a, old, new) => self.cas(op, get(*a)?, old.as_ref(), new),
             OpKind::Ensure(spec) => {
                 let e = self.strict(&op.e)?;
@@ -170,7 +202,12 @@ impl<'a> Pass<'a> {
     /// A composite tuple is written to say which entity is meant: it is what it is now, or will be
     /// at the end.
     fn claim(&mut self, op: &Op, a: &Attribute, e: EntityId, v: Value) -> Result<(), TxProblem> {
-        self.state.keep_tuples()?;
+        // What has nothing of a part is not named by the tuple.
+        let whole = matches!(&v, Value::Vector(parts) if !parts.contains(&Value::Nil));
+        if !whole {
+            return Err(TxProblem::Composite { attribute: a.ident.clone() });
+        }
+        self.state.keep_tuples().map_err(|(_, problem)| problem)?;
         if self.state.one(e, a.id).as_ref() != Some(&v) {
             self.claims.push((e, a.id, v, op.span));
         }
@@ -359,10 +396,6 @@ impl<'a> Pass<'a> {
         let facts = self.state.about(spec);
         let ident = facts.iter().find(|(a, _)| *a == IDENT).map(|(_, v)| shown(v));
         let spec = ident.unwrap_or_else(|| spec.to_string());
-        if let Some((_, pred)) = facts.iter().find(|(a, _)| *a == ENTITY_PREDS) {
-            let what = format!("the predicate {} of {spec}", shown(pred));
-            return Err(TxProblem::Unsupported { what });
-        }
         for (_, v) in facts.iter().filter(|(a, _)| *a == ENTITY_ATTRS) {
             let Value::Keyword(required) = v else { continue };
             let attribute = self.state.schema.attr(required.as_str()).cloned();
@@ -370,7 +403,51 @@ impl<'a> Pass<'a> {
                 return Err(TxProblem::Ensure { entity: e, spec, missing: required.clone() });
             }
         }
-        Ok(())
+        facts.iter().filter(|(a, _)| *a == ENTITY_PREDS).try_for_each(|(_, pred)| {
+            if self.satisfies(e, pred, &spec)? {
+                return Ok(());
+            }
+            let (spec, pred) = (spec.clone(), shown(pred));
+            Err(TxProblem::EntityPred { entity: e, spec, pred })
+        })
+    }
+
+    /// Whether a predicate holds of an entity: a built-in function of the entity's id, or one with
+    /// its arguments, in which names of attributes stand for what the entity has.
+    fn satisfies(&mut self, e: EntityId, pred: &Value, spec: &str) -> Result<bool, TxProblem> {
+        let schema = self.state.schema;
+        let (name, args) = match pred {
+            Value::Symbol(name) => (name, vec![Value::Ref(e)]),
+            Value::List(call) => match call.split_first() {
+                Some((Value::Symbol(name), args)) => {
+                    let value = |arg: &Value| match arg {
+                        Value::Keyword(k) => match schema.attr(k.as_str()) {
+                            Some(attribute) => self.said(attribute, e),
+                            None => arg.clone(),
+                        },
+                        arg => arg.clone(),
+                    };
+                    (name, args.iter().map(value).collect())
+                }
+                _ => return Ok(true),
+            },
+            _ => return Ok(true),
+        };
+        match super::check::predicate(name.as_str(), &args) {
+            Err(PredicateError::Failed { .. }) => Ok(false),
+            Err(error) => Err(TxProblem::NoPredicate { of: spec.to_owned(), error }),
+            Ok(holds) => Ok(holds),
+        }
+    }
+
+    /// What an entity has of an attribute as one value: nil, the value, or a vector of many.
+    fn said(&mut self, attribute: &Attribute, e: EntityId) -> Value {
+        let mut values = self.state.values(attribute, e);
+        match values.len() {
+            0 => Value::Nil,
+            1 if !attribute.many => values.swap_remove(0),
+            _ => Value::from(values),
+        }
     }
 }
 

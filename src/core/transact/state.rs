@@ -100,7 +100,7 @@ impl<'a> State<'a> {
     /// Who has a value of a unique attribute now.
     pub(super) fn owner(&mut self, a: AttrId, v: &Value) -> Result<Option<EntityId>, TxProblem> {
         if self.schema.get(a).is_some_and(|a| a.is_composite()) {
-            self.keep_tuples()?;
+            self.keep_tuples().map_err(|(_, problem)| problem)?;
         }
         let key = (a, v.clone());
         Ok(match self.owners.get(&key) {
@@ -191,8 +191,9 @@ impl<'a> State<'a> {
         self.datoms.push(Datom { e, a: a.id, v, tx: self.tx, added });
     }
 
-    /// Brings composite tuples up to what their parts are now.
-    pub(super) fn keep_tuples(&mut self) -> Result<(), TxProblem> {
+    /// Brings composite tuples up to what their parts are now; an error is with the entity at
+    /// fault.
+    pub(super) fn keep_tuples(&mut self) -> Result<(), (EntityId, TxProblem)> {
         let schema = self.schema;
         let mut stale = std::mem::take(&mut self.stale_tuples);
         stale.sort_unstable();
@@ -209,9 +210,34 @@ impl<'a> State<'a> {
                 {
                     self.same = Some((e, *owner));
                 }
-                added?;
+                added.map_err(|problem| (e, problem))?;
             } else if let Some(old) = self.one(e, tuple) {
                 self.retract(attribute, e, &old);
+            }
+        }
+        Ok(())
+    }
+
+    /// That no tuple that an entity has now is unique and another one's; tuples are not written.
+    pub(super) fn settle(&mut self, e: EntityId) -> Result<(), TxProblem> {
+        let schema = self.schema;
+        let stale: Vec<AttrId> =
+            self.stale_tuples.iter().filter(|(of, _)| *of == e).map(|(_, tuple)| *tuple).collect();
+        for attribute in stale.into_iter().filter_map(|tuple| schema.get(tuple)) {
+            // An identity that is another's means that one; it is looked at in the end.
+            let upserts = attribute.unique == Some(Unique::Identity) && self.is_new(e);
+            let Some(TupleKind::Composite(parts)) = &attribute.tuple else { continue };
+            if attribute.unique.is_none() || upserts {
+                continue;
+            }
+            let parts = parts.iter().map(|part| self.one(e, *part).unwrap_or(Value::Nil));
+            let v: Value = parts.collect::<Vec<_>>().into();
+            let key = (attribute.id, v.clone());
+            let said = self.owners.get(&key).copied();
+            let owner = said.unwrap_or_else(|| self.reads.owner(&key));
+            if let Some(owner) = owner.filter(|owner| *owner != e) {
+                let (attribute, value) = (attribute.ident.clone(), shown(&v));
+                return Err(TxProblem::Unique { attribute, value, owner });
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! **Invariant:** a name means one variable in a scope and in all scopes inside it that may see it;
 //! `not-join`, `or-join` and rules see only the variables that they list.
 
+use super::optional::is_optional;
 use super::{AttrOperand, Conj, EntityConstant, Logical, Node, NodeKind, Operand, Pattern};
 use super::{VarBinding, VarId, closure, rewrite, rules};
 use crate::query::ast::{Binding, Call, Clause, ClauseKind, QueryAst, RuleVars, Term};
@@ -47,7 +48,7 @@ pub(super) struct Builder {
     scalars: Vec<(Symbol, Value)>,
     place: Arc<Place>,
     /// What only an `optional` binds.
-    optional: BTreeSet<VarId>,
+    pub optional: BTreeSet<VarId>,
 }
 
 impl Builder {
@@ -133,12 +134,16 @@ impl Builder {
             self.var_in(scope, name);
         });
         let mut conj = Conj::default();
-        let mut known = before;
+        let (mut known, mut bound) = (before.clone(), before);
         for clause in clauses.iter().filter(|c| !is_optional(c)) {
             let mut names = Vec::new();
             clause.kind.visible(&mut names);
             known.extend(names.into_iter().filter_map(|name| scope.names.get(name)));
+            let mut names = Vec::new();
+            clause.kind.binds(&mut names);
+            bound.extend(names.into_iter().filter_map(|name| scope.names.get(name)));
         }
+        self.only_optional(clauses, scope, &known, &bound)?;
         for clause in clauses {
             self.clause(clause, scope, &mut known, &mut conj)?;
         }
@@ -257,33 +262,6 @@ impl Builder {
         Ok(NodeKind::Or { required, vars: distinct(vars), branches })
     }
 
-    /// What another `optional` may have left out is nothing to join with: which of them comes
-    /// first would matter.
-    fn optional(
-        &mut self,
-        clauses: &[Clause],
-        mut scope: Scope,
-        known: &mut BTreeSet<VarId>,
-        at: &Place,
-    ) -> Result<NodeKind, QueryError> {
-        let (mut mentioned, mut shown) = (Vec::new(), Vec::new());
-        clauses.iter().for_each(|clause| clause.kind.mentioned(&mut mentioned));
-        clauses.iter().for_each(|clause| clause.kind.visible(&mut shown));
-        let keys = self.shared(&mentioned, &scope).into_iter().filter(|v| known.contains(v));
-        let keys: Vec<_> = keys.collect();
-        if let Some(var) = keys.iter().find(|var| self.optional.contains(var)) {
-            let name = &self.logical.vars[*var];
-            let expected = format!("{name} in one optional clause only: it may be unbound");
-            return Err(QueryError::Syntax { expected, at: at.clone() });
-        }
-        let fresh = self.shared(&shown, &scope).into_iter().filter(|v| !known.contains(v));
-        let fresh: Vec<_> = fresh.collect();
-        known.extend(&fresh);
-        self.optional.extend(&fresh);
-        let body = self.conj(clauses, &mut scope)?;
-        Ok(NodeKind::Optional { keys, fresh, body })
-    }
-
     /// A scope that sees only these names, and their variables outside.
     fn only(&mut self, names: &[&Symbol], mut outside: Scope) -> (Vec<VarId>, Scope) {
         let vars: Vec<_> = names.iter().map(|name| self.var_in(&mut outside, name)).collect();
@@ -291,7 +269,7 @@ impl Builder {
         (vars, Scope { names, source: outside.source })
     }
 
-    fn shared(&self, mentioned: &[&Symbol], scope: &Scope) -> Vec<VarId> {
+    pub fn shared(&self, mentioned: &[&Symbol], scope: &Scope) -> Vec<VarId> {
         distinct(mentioned.iter().filter_map(|name| scope.names.get(*name)).copied().collect())
     }
 
@@ -347,6 +325,9 @@ impl Builder {
         }
         let what = if binding.is_some() { "function" } else { "predicate" };
         let Some(function) = functions::find(name) else {
+            if is_foreign(&call.name) {
+                return unsupported(format!("`{name}`, a function of a host language,"));
+            }
             let nearest = nearest(name, functions::names());
             let name = name.to_owned();
             return Err(QueryError::UnknownName { what, name, nearest, at: place.clone() });
@@ -461,8 +442,11 @@ fn all_vars(kind: &ClauseKind) -> Vec<&Symbol> {
     names
 }
 
-fn is_optional(clause: &Clause) -> bool {
-    matches!(clause.kind, ClauseKind::Optional { .. })
+/// Whether a name can only be a method, a constructor, or a function of somebody's own program.
+fn is_foreign(name: &Symbol) -> bool {
+    let ours = ["clojure.core", "clojure.string", "str", "string"];
+    let is_dotted = name.as_str().starts_with('.') || name.as_str().ends_with('.');
+    is_dotted || name.namespace().is_some_and(|namespace| !ours.contains(&namespace))
 }
 
 pub(super) fn distinct(vars: Vec<VarId>) -> Vec<VarId> {

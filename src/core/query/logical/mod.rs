@@ -10,6 +10,7 @@ mod build;
 mod builtin;
 mod closure;
 mod ignored;
+mod optional;
 mod rewrite;
 mod rules;
 

@@ -34,6 +34,12 @@ fn syntax() {
          in (or [?e :age ?a] [?e :name]) at line 1, column 18",
     );
     check_error(
+        "[:find ?e :where [?e :age] (optional [?e :email ?o]) [(nil? ?o)]]",
+        K::Unbound,
+        "Insufficient bindings: only `optional` binds ?o, and comes last, \
+         in [(nil? ?o)] at line 1, column 54",
+    );
+    check_error(
         "[:find ?e ?o :where [?e :age] (optional [?e :email ?o]) (optional [?e :name ?o])]",
         K::Syntax,
         "?o in one optional clause only: it may be unbound, \

@@ -39,7 +39,7 @@ fn schema(dice: &mut Dice) -> String {
         )
     };
     let attributes = [
-        attribute("a", &["long", "double"]),
+        attribute("a", &["long", "bigint"]),
         attribute("b", &["long", "number"]),
         attribute("s", &["string"]),
         attribute("r", &["ref"]),

@@ -30,6 +30,20 @@ fn options_may_stand_beside_a_query() {
 }
 
 #[test]
+fn functions_of_a_host_are_refused_by_name() {
+    for name in [".toLowerCase", "String.", "java.lang.Math/abs", "my.app/adult?"] {
+        check_error(
+            &format!("[:find ?e :where [?e :name ?n] [({name} ?n)]]"),
+            QueryErrorKind::Unsupported,
+            &format!(
+                "`{name}`, a function of a host language, is not supported, \
+                 in [({name} ?n)] at line 1, column 32"
+            ),
+        );
+    }
+}
+
+#[test]
 fn brackets_and_parentheses_are_the_same_in_clauses() {
     check("[:find [?e ...] :where (?e :age ?a) ((inc ?a) ?b) [(= ?b 16)]]", "[1]");
     check("(:find [?e ...] :where (?e :age 15))", "[1]");
