@@ -214,7 +214,8 @@ impl DiskCache {
                 *shard = Shard::default();
             }
         }
-        // Where a file could not be deleted, or others not be stopped, the next process tries again.
+        // Where a file could not be deleted, or others not be stopped, the next process tries
+        // again.
         if is_clear {
             known.note(&self.root);
         }

@@ -2,8 +2,9 @@
 //!
 //! A *line* is the history of a branch, or of a tag or kept moment that is in the history of none
 //! and of no later one. A tag that is in the history of a line that has seen more erasures is
-//! *behind*: it was made while one went on that was stopped, and loses what that line lost. The log is read from the newest commit of the moment to the first: a
-//! retraction waits for the assertion that it ended.
+//! *behind*: it was made while one went on that was stopped, and loses what that line lost. The log
+//! is read from the newest commit of the moment to the first: a retraction waits for the assertion
+//! that it ended.
 //!
 //! **Invariant:** what is found held on no line at the moment or after it: what a line shows as of
 //! the moment, and of any later one, is the same without it. Definitions of attributes keep their

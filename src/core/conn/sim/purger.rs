@@ -1,7 +1,7 @@
 //! A client that erases.
 //!
-//! **Invariant:** what it was told is erased does not come back, and what was begun is erased by the
-//! same purge again.
+//! **Invariant:** what it was told is erased does not come back, and what was begun is erased by
+//! the same purge again.
 
 use super::client::{Client, GRACE_MS, oldest_doc};
 use crate::conn::{ConnError, Erase, Purge, PurgeError};
