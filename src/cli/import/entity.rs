@@ -1,8 +1,8 @@
 //! A row to the forms of a transaction.
 //!
-//! **Invariant:** a row gives values by column or one map, and a `:db/retract` for each column that says so; forms
-//! stand on the line of their row, so an error of the transaction names it. Whether the entity is
-//! there is for the caller to look up, many at once.
+//! **Invariant:** a row gives values by column or one map, and a `:db/retract` for each column that
+//! says so; forms stand on the line of their row, so an error of the transaction names it. Whether
+//! the entity is there is for the caller to look up, many at once.
 
 use super::columns::{Naming, Target};
 use super::convert::Converter;
