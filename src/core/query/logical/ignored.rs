@@ -10,26 +10,25 @@ use std::collections::{BTreeMap, BTreeSet};
 /// For each rule which of its arguments are ignored; rules without any are not there.
 pub(super) type Ignored = BTreeMap<Symbol, Vec<bool>>;
 
-/// The arguments that these rules ignore. One of each rule stays.
+/// The arguments that these rules ignore. One of each rule stays. Cost: a look at each definition,
+/// and one more for each argument that a rule it calls turns out to look at.
 pub(super) fn of(defs: &[RuleDef]) -> Ignored {
     let all = defs.iter().map(|def| (def.name.clone(), vec![true; def.vars.len()]));
     let mut ignored: Ignored = all.collect();
-    loop {
-        let mut is_done = true;
-        for def in defs {
-            let mut seen = BTreeSet::new();
-            def.clauses.iter().for_each(|clause| look(clause, &ignored, &mut seen));
-            let heads = def.vars.all().enumerate();
-            let looked: Vec<usize> =
-                heads.filter(|(_, var)| seen.contains(*var)).map(|(at, _)| at).collect();
-            for at in looked {
-                if let Some(flag) = ignored.get_mut(&def.name).and_then(|flags| flags.get_mut(at)) {
-                    is_done &= !std::mem::replace(flag, false);
-                }
-            }
+    let callers = callers(defs);
+    let mut waiting: BTreeSet<usize> = (0..defs.len()).collect();
+    // The last first: rules are mostly written before those that they call.
+    while let Some(at) = waiting.pop_last() {
+        let def = &defs[at];
+        let mut seen = BTreeSet::new();
+        def.clauses.iter().for_each(|clause| look(clause, &ignored, &mut seen));
+        let Some(flags) = ignored.get_mut(&def.name) else { continue };
+        let mut is_news = false;
+        for (var, flag) in def.vars.all().zip(flags) {
+            is_news |= seen.contains(var) && std::mem::replace(flag, false);
         }
-        if is_done {
-            break;
+        if is_news {
+            waiting.extend(callers.get(&def.name).into_iter().flatten());
         }
     }
     for flags in ignored.values_mut().filter(|flags| flags.iter().all(|flag| *flag)) {
@@ -37,6 +36,31 @@ pub(super) fn of(defs: &[RuleDef]) -> Ignored {
     }
     ignored.retain(|_, flags| flags.contains(&true));
     ignored
+}
+
+/// For each rule the definitions that call it.
+fn callers(defs: &[RuleDef]) -> BTreeMap<&Symbol, BTreeSet<usize>> {
+    fn note<'a>(clauses: &'a [Clause], called: &mut Vec<&'a Symbol>) {
+        for clause in clauses {
+            match &clause.kind {
+                ClauseKind::Rule { name, .. } => called.push(name),
+                ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => {
+                    note(clauses, called);
+                }
+                ClauseKind::Or { branches, .. } => {
+                    branches.iter().for_each(|branch| note(branch, called));
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut callers: BTreeMap<&Symbol, BTreeSet<usize>> = BTreeMap::new();
+    for (at, def) in defs.iter().enumerate() {
+        let mut called = Vec::new();
+        note(&def.clauses, &mut called);
+        called.into_iter().for_each(|name| drop(callers.entry(name).or_default().insert(at)));
+    }
+    callers
 }
 
 /// What is left of the items at arguments of a rule.
