@@ -58,7 +58,9 @@ fn callers(defs: &[RuleDef]) -> BTreeMap<&Symbol, BTreeSet<usize>> {
     for (at, def) in defs.iter().enumerate() {
         let mut called = Vec::new();
         note(&def.clauses, &mut called);
-        called.into_iter().for_each(|name| drop(callers.entry(name).or_default().insert(at)));
+        for name in called {
+            callers.entry(name).or_default().insert(at);
+        }
     }
     callers
 }
