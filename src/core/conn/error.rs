@@ -4,7 +4,7 @@ use crate::commit::{FormatError, WhenError};
 use crate::db::DbError;
 use crate::id::CommitId;
 use crate::index::{NodesError, TreeError};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 
 /// Why a database could not be read, or something in it not be changed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -127,6 +127,21 @@ pub enum ConnError {
     /// Reading the database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl ConnError {
+    /// Whether an object was not there: what a collection deleted, or the store lost.
+    pub(crate) fn is_missing(&self) -> bool {
+        match self {
+            Self::Store(error)
+            | Self::Nodes(NodesError::Store(error))
+            | Self::Trees(TreeError::Nodes(NodesError::Store(error)))
+            | Self::Db(DbError::Nodes(NodesError::Store(error))) => {
+                error.kind == StoreErrorKind::NotFound
+            }
+            _ => false,
+        }
+    }
 }
 
 impl From<TreeError> for ConnError {

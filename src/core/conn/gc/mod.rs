@@ -23,9 +23,8 @@ pub use retention::{Retention, RetentionError, span_ms};
 use super::refs::Step;
 use super::{ConnError, Place, rules};
 use crate::commit::{FormatError, Garbage, Head, Refs};
-use crate::db::DbError;
-use crate::index::{NodesError, PackId, TreeError};
-use crate::store::{BoxFuture, Expect, Listed, StoreErrorKind, Swap, join_all};
+use crate::index::PackId;
+use crate::store::{BoxFuture, Expect, Listed, Swap, join_all};
 use mark::Marks;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -264,16 +263,7 @@ impl Place {
         error: ConnError,
         generation: u64,
     ) -> ConnError {
-        let gone = match &error {
-            ConnError::Store(e)
-            | ConnError::Nodes(NodesError::Store(e))
-            | ConnError::Trees(TreeError::Nodes(NodesError::Store(e)))
-            | ConnError::Db(DbError::Nodes(NodesError::Store(e))) => {
-                e.kind == StoreErrorKind::NotFound
-            }
-            ConnError::NoBranch(_) => true,
-            _ => false,
-        };
+        let gone = error.is_missing() || matches!(error, ConnError::NoBranch(_));
         match self.refs().await {
             Ok(refs) if gone && refs.gc_generation > generation => {
                 ConnError::Superseded(refs.gc_generation)

@@ -30,8 +30,8 @@ use super::settle::pause_ms;
 use super::{ConnError, Place, commits, rules};
 use crate::commit::{Frame, Head, Refs, Tag, snap_name};
 use crate::id::{AttrId, EntityId, T, Tx};
-use crate::index::{NodesError, rows_get};
-use crate::store::{Expect, Fetch, StoreErrorKind, Swap};
+use crate::index::rows_get;
+use crate::store::{Expect, Fetch, Swap};
 use head::Written;
 use std::collections::{BTreeMap, BTreeSet};
 use survey::Survey;
@@ -412,13 +412,7 @@ impl Place {
 
 /// Whether it comes of refs or a head that a collection has passed since.
 fn may_be_old(error: &ConnError) -> bool {
-    match error {
-        ConnError::Superseded(_) => true,
-        ConnError::Store(error) | ConnError::Nodes(NodesError::Store(error)) => {
-            error.kind == StoreErrorKind::NotFound
-        }
-        _ => false,
-    }
+    error.is_missing() || matches!(error, ConnError::Superseded(_))
 }
 
 /// A purge under way.

@@ -331,7 +331,7 @@ impl Client {
                 MergeError::Empty | MergeError::Conn(ConnError::Collected),
             )) => {}
             Err(TransactError::Refused(MergeError::Conn(error))) => {
-                let gone = self.is_gone(error) && self.network.now() - since >= GRACE_MS;
+                let gone = error.is_missing() && self.network.now() - since >= GRACE_MS;
                 if !gone {
                     self.book.check_error("merge", error);
                 }
@@ -341,17 +341,6 @@ impl Client {
         }
         attempt.told(&verdict);
         Ok(())
-    }
-
-    fn is_gone(&self, error: &ConnError) -> bool {
-        match error {
-            ConnError::Store(e)
-            | ConnError::Nodes(NodesError::Store(e))
-            | ConnError::Db(DbError::Nodes(NodesError::Store(e))) => {
-                e.kind == StoreErrorKind::NotFound
-            }
-            _ => false,
-        }
     }
 
     fn check_merged(&self, datoms: &[Datom], expected: &BTreeSet<String>) {
