@@ -38,7 +38,7 @@ fn check_free(refs: &Refs, name: &str) -> Result<(), ConnError> {
 
 /// Whether all that a head reaches is there as long as `refs` do not move: no collection whose
 /// marks are complete came after it was read.
-fn check_living(refs: &Refs, from: &Opened) -> Result<(), ConnError> {
+pub(super) fn check_living(refs: &Refs, from: &Opened) -> Result<(), ConnError> {
     let living = from.head.gc_generation >= refs.gc_marked || !rules().living_source;
     if living { Ok(()) } else { Err(ConnError::Collected) }
 }

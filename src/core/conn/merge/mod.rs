@@ -18,6 +18,7 @@ mod tests;
 
 pub use conflict::{Conflict, Side};
 
+use super::branch::check_living;
 use super::settle::pause_ms;
 use super::{Conn, ConnError, Place, TransactError};
 use crate::commit::{Opened, Refs};
@@ -132,7 +133,13 @@ impl Conn {
         let begun = self.now_ms();
         let mut tries = 0;
         loop {
-            let plan = self.merge_plan(source).await.map_err(TransactError::Refused)?;
+            let plan = match self.merge_plan(source).await {
+                Ok(plan) => plan,
+                Err(MergeError::Conn(error)) if error.is_missing() => {
+                    return Err(TransactError::Refused(self.why_missing(error, source).await));
+                }
+                Err(error) => return Err(TransactError::Refused(error)),
+            };
             // The source may still have what was erased.
             if self.opened().snapshot.purges > source.snapshot.purges {
                 return Err(TransactError::Refused(ConnError::Collected.into()));
@@ -155,6 +162,17 @@ impl Conn {
             tries += 1;
             let host = self.inner.place.host.as_ref();
             host.sleep(pause_ms(host, tries)).await;
+        }
+    }
+}
+
+impl Conn {
+    /// An object of a source that is not there was collected, if the source is no longer a branch's
+    /// or a tag's.
+    async fn why_missing(&self, error: ConnError, source: &Opened) -> MergeError {
+        match self.inner.place.refs().await {
+            Ok(refs) => check_living(&refs, source).err().unwrap_or(error).into(),
+            Err(unknown) => unknown.into(),
         }
     }
 }
