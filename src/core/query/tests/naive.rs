@@ -30,7 +30,7 @@ pub(super) fn entity(database: u128, e: u64) -> Value {
 pub(super) fn fact(database: u128, db: &Db, d: &Datom) -> Fact {
     let v = match &d.v {
         Value::Ref(e) => entity(database, e.0),
-        other => other.clone(),
+        other => whole(other),
     };
     let a = Value::Keyword(db.schema().get(d.a).unwrap().ident.clone());
     [entity(database, d.e.0), a, v, entity(database, d.tx.0), Value::Bool(d.added)]
@@ -206,6 +206,14 @@ fn unify(env: &Env, terms: &[Term], values: &[Value]) -> Option<Env> {
         }
     }
     Some(env)
+}
+
+/// Integers of two types are the same where their numbers are: here they are all longs.
+pub(super) fn whole(value: &Value) -> Value {
+    match value {
+        Value::BigInt(n) => i64::try_from(&**n).map_or_else(|_| value.clone(), Value::Long),
+        other => other.clone(),
+    }
 }
 
 /// An entity as its number.

@@ -102,7 +102,7 @@ fn number(value: &Value) -> Value {
         Value::Ref(e) => Value::Long(e.0 as i64),
         Value::Vector(items) => Value::from(items.iter().map(number).collect::<Vec<_>>()),
         Value::Set(items) => Value::set(items.iter().map(number).collect()),
-        other => other.clone(),
+        other => super::naive::whole(other),
     }
 }
 
