@@ -4,10 +4,8 @@ use super::{CloneError, Cloning, Copied, replica_of};
 use crate::commit::{HEAD, Head};
 use crate::conn::testing::{Say, TestHost, block_on, fresh, idents, reopen, say};
 use crate::conn::{Conn, ConnError, Options};
-use crate::store::{
-    BoxFuture, Expect, Fetch, Listed, MemoryStore, RefRead, Store, StoreError, StoreErrorKind,
-    Swap, Version,
-};
+use crate::store::around::{Around, Asked, Gate, Request};
+use crate::store::{Fetch, MemoryStore, Store, StoreError, StoreErrorKind};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -102,55 +100,18 @@ fn following_asks_for_changes_only() {
 }
 
 /// A target that takes so many more writes and then none.
-#[derive(Debug)]
-struct Dying(Arc<MemoryStore>, AtomicI64);
+struct Dying(AtomicI64);
 
-impl Dying {
-    fn dead(&self) -> Option<StoreError> {
-        let left = self.1.fetch_sub(1, Ordering::Relaxed);
-        (left <= 0).then(|| StoreError::new(StoreErrorKind::Denied, "dying", "x", "dead"))
-    }
-}
-
-impl Store for Dying {
-    fn url(&self) -> String {
-        self.0.url()
-    }
-    fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
-        self.0.get(what)
-    }
-    fn get_many<'a>(&'a self, what: &'a [Fetch]) -> BoxFuture<'a, Result<Vec<Bytes>, StoreError>> {
-        self.0.get_many(what)
-    }
-    fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
-        match self.dead() {
-            Some(error) => Box::pin(async { Err(error) }),
-            None => self.0.put(key, bytes),
-        }
-    }
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.0.delete(key)
-    }
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        self.0.list(prefix)
-    }
-    fn read_ref<'a>(
+impl Gate for Dying {
+    fn pass<'a, T: Send + 'a>(
         &'a self,
-        name: &'a str,
-        from: Option<&'a Version>,
-    ) -> BoxFuture<'a, Result<RefRead, StoreError>> {
-        self.0.read_ref(name, from)
-    }
-    fn cas_ref<'a>(
-        &'a self,
-        name: &'a str,
-        expect: Expect,
-        bytes: Bytes,
-    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
-        match self.dead() {
-            Some(error) => Box::pin(async { Err(error) }),
-            None => self.0.cas_ref(name, expect, bytes),
+        asked: Asked<'a>,
+        request: Request<'a, T>,
+    ) -> Request<'a, T> {
+        if asked == Asked::Other || self.0.fetch_sub(1, Ordering::Relaxed) > 0 {
+            return request;
         }
+        Box::pin(async { Err(StoreError::new(StoreErrorKind::Denied, "dying", "x", "dead")) })
     }
 }
 
@@ -161,7 +122,8 @@ fn a_crash_leaves_an_older_whole_replica() {
     for fork in [false, true] {
         let target = Arc::new(MemoryStore::new());
         for writes in 0.. {
-            let dying: Arc<dyn Store> = Arc::new(Dying(target.clone(), AtomicI64::new(writes)));
+            let dying: Arc<dyn Store> =
+                Arc::new(Around { store: target.clone(), gate: Dying(AtomicI64::new(writes)) });
             let done = block_on(cloning(&source, dying, fork).run(&mut |_| ())).is_ok();
             if target.names().iter().any(|name| name == HEAD) {
                 let seen = idents(&reopen(&target).unwrap().db());

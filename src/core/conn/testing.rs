@@ -8,12 +8,10 @@ use crate::edn::read_one;
 use crate::id::{AttrId, EntityId, T};
 use crate::index::{Node, NodeRef, Nodes, NodesError};
 use crate::schema::builtin;
-use crate::store::{
-    BoxFuture, Expect, Fetch, Host, Listed, MemoryStore, RefRead, Store, StoreError, Swap, Version,
-};
+use crate::store::around::Gate;
+use crate::store::{BoxFuture, Fetch, Host, MemoryStore, Store};
 use crate::transact::{TxOptions, prepare};
 use crate::value::Value;
-use bytes::Bytes;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -200,53 +198,12 @@ pub(crate) fn transact(conn: &Conn, text: &str) -> Result<TxReport, String> {
     block_on(conn.transact(make)).map_err(|e| e.to_string())
 }
 
-/// A store that takes one swap of a ref a second.
+/// Takes one swap of a ref a second.
 #[derive(Debug)]
-pub(super) struct Paced(pub(super) MemoryStore);
+pub(super) struct Paced;
 
-impl Store for Paced {
-    fn url(&self) -> String {
-        self.0.url()
-    }
-
+impl Gate for Paced {
     fn pace_ms(&self) -> u64 {
         1_000
-    }
-
-    fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
-        self.0.get(what)
-    }
-
-    fn get_many<'a>(&'a self, what: &'a [Fetch]) -> BoxFuture<'a, Result<Vec<Bytes>, StoreError>> {
-        self.0.get_many(what)
-    }
-
-    fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.0.put(key, bytes)
-    }
-
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.0.delete(key)
-    }
-
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        self.0.list(prefix)
-    }
-
-    fn read_ref<'a>(
-        &'a self,
-        name: &'a str,
-        if_changed_from: Option<&'a Version>,
-    ) -> BoxFuture<'a, Result<RefRead, StoreError>> {
-        self.0.read_ref(name, if_changed_from)
-    }
-
-    fn cas_ref<'a>(
-        &'a self,
-        name: &'a str,
-        expect: Expect,
-        bytes: Bytes,
-    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
-        self.0.cas_ref(name, expect, bytes)
     }
 }

@@ -6,6 +6,8 @@
 //!
 //! The contract tests in [`contract`] hold for every implementation.
 
+#[cfg(test)]
+pub(crate) mod around;
 mod error;
 mod host;
 mod join;

@@ -6,69 +6,42 @@ use super::super::testing::*;
 use super::super::{Collection, Conn, ConnError, CreateOptions, Options, Place, Retention, create};
 use crate::conn::Flush;
 use crate::id::T;
-use crate::store::{
-    BoxFuture, Expect, Fetch, Listed, MemoryStore, RefRead, Store, StoreError, Swap, Version,
-};
-use bytes::Bytes;
+use crate::store::MemoryStore;
+use crate::store::around::{Around, Asked, Gate, Request};
 use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-/// A store that stops answering after some requests; the last one may still be applied.
+/// Stops answering after some requests; the last one may still be applied.
 #[derive(Debug)]
 pub(in crate::conn) struct Stops {
-    pub(in crate::conn) store: Arc<MemoryStore>,
-    pub(in crate::conn) left: AtomicI64,
-    pub(in crate::conn) applies_last: bool,
+    left: AtomicI64,
+    applies_last: bool,
 }
 
-impl Stops {
-    async fn pass<T>(&self, request: BoxFuture<'_, T>) -> T {
-        match self.left.fetch_sub(1, Ordering::Relaxed) {
-            1.. => return request.await,
-            0 if self.applies_last => drop(request.await),
-            _ => {}
-        }
-        pending().await
+impl Gate for Stops {
+    fn pass<'a, T: Send + 'a>(&'a self, _: Asked<'a>, request: Request<'a, T>) -> Request<'a, T> {
+        Box::pin(async move {
+            match self.left.fetch_sub(1, Ordering::Relaxed) {
+                1.. => return request.await,
+                0 if self.applies_last => drop(request.await),
+                _ => {}
+            }
+            pending().await
+        })
     }
 }
 
-impl Store for Stops {
-    fn url(&self) -> String {
-        self.store.url()
-    }
-    fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
-        Box::pin(self.pass(self.store.get(what)))
-    }
-    fn get_many<'a>(&'a self, what: &'a [Fetch]) -> BoxFuture<'a, Result<Vec<Bytes>, StoreError>> {
-        Box::pin(self.pass(self.store.get_many(what)))
-    }
-    fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.pass(self.store.put(key, bytes)))
-    }
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.pass(self.store.delete(key)))
-    }
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        Box::pin(self.pass(self.store.list(prefix)))
-    }
-    fn read_ref<'a>(
-        &'a self,
-        name: &'a str,
-        known: Option<&'a Version>,
-    ) -> BoxFuture<'a, Result<RefRead, StoreError>> {
-        Box::pin(self.pass(self.store.read_ref(name, known)))
-    }
-    fn cas_ref<'a>(
-        &'a self,
-        name: &'a str,
-        expect: Expect,
-        bytes: Bytes,
-    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
-        Box::pin(self.pass(self.store.cas_ref(name, expect, bytes)))
-    }
+/// A store that stops answering after so many requests.
+pub(in crate::conn) fn stopping(
+    store: &Arc<MemoryStore>,
+    left: i64,
+    applies_last: bool,
+) -> Arc<Around<Stops>> {
+    let gate = Stops { left: AtomicI64::new(left), applies_last };
+    Arc::new(Around { store: store.clone(), gate })
 }
 
 /// Polls until the end, or until nothing goes on.
@@ -106,10 +79,9 @@ where
             for i in 0..before {
                 say(&conn, Say::new(&format!("before/{i}")).id(&format!("id-{i}"))).unwrap();
             }
-            let stopping =
-                Arc::new(Stops { store: store.clone(), left: AtomicI64::new(1_000), applies_last });
+            let stopping = stopping(&store, 1_000, applies_last);
             let conn = conn_over(Place { store: stopping.clone(), ..near });
-            stopping.left.store(stop, Ordering::Relaxed);
+            stopping.gate.left.store(stop, Ordering::Relaxed);
             let answer = until_stopped(act(conn)).transpose().unwrap();
             ended = answer.is_some();
             check_after(&store, before, answer == Some(true));
@@ -228,8 +200,7 @@ fn a_creation_can_stop_anywhere() {
     for stop in 0..5 {
         for applies_last in [false, true] {
             let store = Arc::new(MemoryStore::new());
-            let stopping =
-                Arc::new(Stops { store: store.clone(), left: AtomicI64::new(stop), applies_last });
+            let stopping = stopping(&store, stop, applies_last);
             let far = Place { store: stopping, ..place(&store) };
             let made = until_stopped(create(&far, &CreateOptions::default())).is_some();
             let again = block_on(create(&place(&store), &CreateOptions::default()));

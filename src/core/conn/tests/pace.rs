@@ -1,10 +1,11 @@
 //! Swaps of one ref no faster than its store takes them.
 
 use super::*;
+use crate::store::around::Around;
 
 #[test]
 fn a_store_sets_the_pace() {
-    let store = Arc::new(Paced(MemoryStore::new()));
+    let store = Arc::new(Around { store: Arc::new(MemoryStore::new()), gate: Paced });
     let host = Arc::new(TestHost::seeded(1));
     let nodes = Arc::new(StoreNodes(store.clone()));
     let place = crate::conn::Place { store, host: host.clone(), nodes };

@@ -3,78 +3,30 @@
 use super::stops::{SECRET, prepared, purge};
 use super::*;
 use crate::commit::REFS;
-use crate::store::{BoxFuture, Listed, RefRead, Store, StoreError, Version};
-use bytes::Bytes;
-use std::fmt;
+use crate::store::around::{Around, Asked, Gate, Request};
 use std::sync::Mutex;
-
-/// A request, as far as others look at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked<'a> {
-    Swap(&'a str),
-    Else,
-}
 
 type Act = dyn FnMut(Asked<'_>) + Send;
 
-/// A store in which others do something before each request.
-struct Beside {
-    store: Arc<MemoryStore>,
-    act: Mutex<Box<Act>>,
-}
+/// Others do something before each request.
+struct Beside(Mutex<Box<Act>>);
 
-impl fmt::Debug for Beside {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Beside")
-    }
-}
-
-impl Beside {
-    async fn after<T>(&self, asked: Asked<'_>, request: BoxFuture<'_, T>) -> T {
-        (self.act.lock().unwrap())(asked);
-        request.await
-    }
-}
-
-impl Store for Beside {
-    fn url(&self) -> String {
-        self.store.url()
-    }
-    fn get<'a>(&'a self, what: &'a Fetch) -> BoxFuture<'a, Result<Bytes, StoreError>> {
-        Box::pin(self.after(Asked::Else, self.store.get(what)))
-    }
-    fn get_many<'a>(&'a self, what: &'a [Fetch]) -> BoxFuture<'a, Result<Vec<Bytes>, StoreError>> {
-        Box::pin(self.after(Asked::Else, self.store.get_many(what)))
-    }
-    fn put<'a>(&'a self, key: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.after(Asked::Else, self.store.put(key, bytes)))
-    }
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.after(Asked::Else, self.store.delete(key)))
-    }
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>, StoreError>> {
-        Box::pin(self.after(Asked::Else, self.store.list(prefix)))
-    }
-    fn read_ref<'a>(
+impl Gate for Beside {
+    fn pass<'a, T: Send + 'a>(
         &'a self,
-        name: &'a str,
-        known: Option<&'a Version>,
-    ) -> BoxFuture<'a, Result<RefRead, StoreError>> {
-        Box::pin(self.after(Asked::Else, self.store.read_ref(name, known)))
-    }
-    fn cas_ref<'a>(
-        &'a self,
-        name: &'a str,
-        expect: Expect,
-        bytes: Bytes,
-    ) -> BoxFuture<'a, Result<Swap, StoreError>> {
-        Box::pin(self.after(Asked::Swap(name), self.store.cas_ref(name, expect, bytes)))
+        asked: Asked<'a>,
+        request: Request<'a, T>,
+    ) -> Request<'a, T> {
+        Box::pin(async move {
+            (self.0.lock().unwrap())(asked);
+            request.await
+        })
     }
 }
 
 /// The same place, for somebody beside whom others act.
 fn beside(store: &Arc<MemoryStore>, near: &Place, act: Box<Act>) -> Place {
-    let store = Arc::new(Beside { store: store.clone(), act: Mutex::new(act) });
+    let store = Arc::new(Around { store: store.clone(), gate: Beside(Mutex::new(act)) });
     Place { store, ..near.clone() }
 }
 
@@ -91,7 +43,7 @@ fn a_purge_beside_a_busy_writer_ends() {
         // Between any two requests, but three of four times between a look at a head and its swap:
         // whoever swaps a head needs that to stand still for so long.
         swaps += u32::from(matches!(asked, Asked::Swap(_)));
-        if asked == Asked::Else || swaps % 4 > 0 {
+        if !matches!(asked, Asked::Swap(_)) || swaps % 4 > 0 {
             written += 1;
             transact(&conn, &format!("[[:db/add 40 :tags {written}]]")).unwrap();
         }

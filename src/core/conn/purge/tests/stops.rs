@@ -2,8 +2,7 @@
 //! goes on with the head it knows. The same purge again does the rest.
 
 use super::*;
-use crate::conn::tests::crash::{Stops, until_stopped};
-use std::sync::atomic::AtomicI64;
+use crate::conn::tests::crash::{stopping, until_stopped};
 
 pub(super) const SECRET: &str = "secret";
 
@@ -54,8 +53,7 @@ fn stop_at(stop: i64, applies_last: bool, erase: &Erase, secret: &str) -> bool {
     let near = writer.place().clone();
     let before = lines(&near);
     let left = erased(&before, erase);
-    let left_at = AtomicI64::new(stop);
-    let stopping = Arc::new(Stops { store: store.clone(), left: left_at, applies_last });
+    let stopping = stopping(&store, stop, applies_last);
     let far = Place { store: stopping, ..near.clone() };
     let first = purge(0);
     let done = until_stopped(far.purge(&first, &mut |_, _| ())).transpose().unwrap().is_some();
@@ -214,8 +212,7 @@ fn a_tag_made_of_an_old_head_loses_what_that_head_lost() {
     for stop in 0.. {
         let (store, writer) = prepared();
         let (near, old) = (writer.place().clone(), writer.opened());
-        let left = AtomicI64::new(stop);
-        let stopping = Arc::new(Stops { store: store.clone(), left, applies_last: true });
+        let stopping = stopping(&store, stop, true);
         let far = Place { store: stopping, ..near.clone() };
         let purge = Purge { erase: erase.clone(), grace_ms: 0 };
         let done = until_stopped(far.purge(&purge, &mut |_, _| ())).transpose().unwrap().is_some();
