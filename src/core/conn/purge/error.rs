@@ -27,6 +27,13 @@ pub enum PurgeError {
         /// The attribute that it defines, or defined.
         ident: Keyword,
     },
+    /// A branch was made on which what had ended elsewhere may hold, each time that all of them
+    /// were looked at.
+    #[error(
+        "branches were made all the time while it was found out what had ended on all of them: \
+         try again"
+    )]
+    Branched,
     /// Facts of a built-in attribute, which databases are made of.
     #[error("{0} cannot be erased: the database is made of it")]
     BuiltIn(Keyword),
