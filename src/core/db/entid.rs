@@ -68,8 +68,8 @@ impl Db {
         Ok(self.entids(std::slice::from_ref(reference))?.pop().flatten())
     }
 
-    /// The entities that a reference names; where it names none now, all that it ever named. For who
-    /// means something that may be retracted.
+    /// The entities that a reference names; where it names none now, all that it ever named. For
+    /// who means something that may be retracted.
     pub fn entids_ever(&self, reference: &EntityRef) -> Result<Vec<EntityId>, DbError> {
         if let Some(now) = self.entid(reference)? {
             return Ok(vec![now]);

@@ -76,6 +76,8 @@ pub enum TxProblem {
     NotUnique { attribute: Keyword },
     #[error("nothing found for entity id {what}")]
     NoSuchEntity { what: String },
+    #[error("there is no entity {what}, and there was none; it may have been erased")]
+    NeverWas { what: String },
     #[error("cannot set {attribute} to {value}: entity {owner} has it, and it is unique")]
     Unique { attribute: Keyword, value: String, owner: EntityId },
     #[error("conflicting upserts: [{attribute} {value}] is entity {found}, but {other} is meant")]
@@ -100,7 +102,10 @@ pub enum TxProblem {
     UnknownOperation { operation: String, nearest: Option<String> },
     #[error("{id} is no entity id here: ids are 1 to 536870911, or of a transaction that exists")]
     BadId { id: String },
-    #[error("{operation} erases for good: it stands in a transaction of such forms alone")]
+    #[error(
+        "{operation} erases for good: it stands in a transaction of such forms alone, \
+         and in none that is imported"
+    )]
     PurgeAlone { operation: Keyword },
     #[error("several entities have been {what}: {}; name one by its id", listed(.entities))]
     Ambiguous { what: String, entities: Vec<EntityId> },
@@ -195,7 +200,7 @@ impl TxError {
             | SharedTuple { .. }
             | Ambiguous { .. } => TxErrorKind::Conflict,
             Cas { .. } => TxErrorKind::Cas,
-            NoSuchEntity { .. } => TxErrorKind::NoSuchEntity,
+            NoSuchEntity { .. } | NeverWas { .. } => TxErrorKind::NoSuchEntity,
             TooLong { .. }
             | FarInstant { .. }
             | Pred { .. }

@@ -66,6 +66,13 @@ fn rest(tx: &Form, meta: Option<&Form>) -> Form {
     of(FormKind::Map(vec![(key("tx-data"), nothing), (key("tx-meta"), meta.clone())]))
 }
 
+/// The first form that erases, which cannot stand beside others.
+fn mixed(all: &[Form]) -> Option<TxError> {
+    let form = all.iter().find(|form| operation(form).is_some())?;
+    let operation = form.as_seq()?.first()?.as_keyword()?.clone();
+    Some(TxProblem::PurgeAlone { operation }.at(form))
+}
+
 struct Reader<'a> {
     db: &'a Db,
     parser: Parser<'a>,
@@ -74,13 +81,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn form(&mut self, form: &Form, all: &[Form]) -> Result<Erase, TxError> {
         let (Some(name), Some(items)) = (operation(form), form.as_seq()) else {
-            // Which one is not to stand beside it.
-            let other = all.iter().find(|form| operation(form).is_some());
-            let other = other.and_then(|form| form.as_seq()?.first()?.as_keyword());
-            return Err(match other {
-                Some(other) => TxProblem::PurgeAlone { operation: other.clone() }.at(form),
-                None => syntax("a form that erases was expected", form),
-            });
+            return Err(mixed(all).unwrap_or_else(|| syntax("a form that erases", form)));
         };
         match (name, &items[1..]) {
             ("db/purge", [e, a, v]) => self.fact(form, e, a, v),
@@ -151,7 +152,7 @@ impl Reader<'_> {
         let what = || shown(&form.to_value());
         match found[..] {
             [entity] => Ok(entity),
-            [] => Err(TxProblem::NoSuchEntity { what: what() }.at(form)),
+            [] => Err(TxProblem::NeverWas { what: what() }.at(form)),
             _ => Err(TxProblem::Ambiguous { what: what(), entities: found }.at(form)),
         }
     }

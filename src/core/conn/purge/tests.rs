@@ -5,6 +5,7 @@ mod beside;
 mod damage;
 mod large;
 mod model;
+mod names;
 mod objects;
 mod stops;
 mod value;
