@@ -157,7 +157,7 @@ impl From<PurgeError> for Error {
         let kind = match &error {
             PurgeError::Conn(error) => conn(error),
             PurgeError::Branched => Kind::Busy,
-            PurgeError::Definition { .. } | PurgeError::BuiltIn(_) => Kind::Invalid,
+            PurgeError::Refused(_) => Kind::Invalid,
         };
         Self::from_source(kind, error)
     }

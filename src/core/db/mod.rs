@@ -6,6 +6,7 @@
 
 mod access;
 mod entid;
+mod erase;
 mod layer;
 mod merge;
 mod prepared;
@@ -18,6 +19,8 @@ mod whole;
 mod tests;
 
 pub use entid::EntityRef;
+pub use erase::{Erase, EraseError};
+pub(crate) use erase::{Kind, fact_key};
 pub use layer::Layer;
 pub use prepared::{Prepared, TxReport};
 pub use renew::Renew;

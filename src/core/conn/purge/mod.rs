@@ -22,14 +22,15 @@ mod reach;
 mod survey;
 mod target;
 
+pub use crate::db::Erase;
 pub use error::PurgeError;
 
 use super::gc::{Collected, Collection, Retention};
 use super::refs::Step;
 use super::settle::pause_ms;
-use super::{ConnError, Place, commits, rules};
+use super::{Conn, ConnError, Place, commits, rules};
 use crate::commit::{Frame, Head, Refs, Tag, snap_name};
-use crate::id::{AttrId, EntityId, T, Tx};
+use crate::id::{T, Tx};
 use crate::index::rows_get;
 use crate::store::{Expect, Fetch, Swap};
 use head::Written;
@@ -37,25 +38,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use survey::Survey;
 use target::Target;
-
-/// What is erased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Erase {
-    /// All about an entity and what is, or was, part of it; and all that refers to them. Of a
-    /// transaction its instant stays.
-    Entity(EntityId),
-    /// What an attribute says, with composite tuples that are made of it: of all entities, or of
-    /// one.
-    Attribute {
-        /// The attribute.
-        attribute: AttrId,
-        /// The entity; `None` is all.
-        entity: Option<EntityId>,
-    },
-    /// What had ended by this instant, milliseconds since 1970, on every branch that has it. What
-    /// held then, and since, stays; and so does the history of definitions of attributes.
-    Before(i64),
-}
 
 /// What a purge is asked to do.
 #[derive(Clone, Debug)]
@@ -105,6 +87,18 @@ const LIMIT_MS: i64 = 30_000;
 
 type Progress<'a> = dyn FnMut(u64, &'static str) + Send + 'a;
 
+impl Conn {
+    /// Erases facts as [`Place::purge`] does, this branch last: as long as anything is left, names
+    /// mean here what they meant.
+    pub async fn purge(
+        &self,
+        asked: &Purge,
+        progress: &mut Progress<'_>,
+    ) -> Result<Erased, PurgeError> {
+        self.place().purge_named(asked, Some(self.head_name()), progress).await
+    }
+}
+
 impl Place {
     /// Erases facts. `progress` is told how many objects were looked at, rewritten or deleted, and
     /// what is being done. Cost: all packs and all of the log are read once; what holds the facts
@@ -114,10 +108,20 @@ impl Place {
         asked: &Purge,
         progress: &mut Progress<'_>,
     ) -> Result<Erased, PurgeError> {
+        self.purge_named(asked, None, progress).await
+    }
+
+    /// The same; the head by which what is erased was `named` is the last one.
+    async fn purge_named(
+        &self,
+        asked: &Purge,
+        named: Option<&str>,
+        progress: &mut Progress<'_>,
+    ) -> Result<Erased, PurgeError> {
         let (mut tries, mut known) = (0, Known::default());
         loop {
             tries += 1;
-            match self.purge_once(&asked.erase, &mut known, progress).await {
+            match self.purge_once(&asked.erase, named, &mut known, progress).await {
                 Err(error) if tries < TRIES && may_be_old(&error) => {
                     self.host.sleep(pause_ms(self.host.as_ref(), tries)).await;
                 }
@@ -158,6 +162,7 @@ impl Place {
     async fn purge_once(
         &self,
         erase: &Erase,
+        named: Option<&str>,
         known: &mut Known,
         progress: &mut Progress<'_>,
     ) -> Result<(), PurgeError> {
@@ -181,6 +186,7 @@ impl Place {
         let refs = self.announce_purge().await?;
         known.erased.generation = refs.purge_generation;
         let mut run = Run::new(survey, lines, &refs);
+        run.named = named.map(str::to_owned);
         let done = self.erase_everywhere(&mut run, progress).await;
         known.moments += run.moments;
         known.segments += run.written.segments.len() as u64;
@@ -245,9 +251,12 @@ impl Place {
             }
             let mut left: Vec<&str> = refs.branches.values().map(|x| x.head.as_str()).collect();
             left.retain(|head| !run.heads.contains(*head));
+            if left.len() > 1 {
+                left.retain(|head| run.named.as_deref() != Some(*head));
+            }
             // On a branch made since, what had ended on all others may hold.
             let is_new = left.iter().any(|head| !run.lines.contains(*head));
-            if is_new && matches!(*run.survey.target, Target::Ended(_)) {
+            if is_new && run.survey.target.is_of_moment {
                 return Err(PurgeError::Branched);
             }
             let mut next = refs.clone();
@@ -466,6 +475,8 @@ struct Run {
     written: Written,
     /// The heads of the branches that were looked at for what is meant.
     lines: BTreeSet<String>,
+    /// The head that is to be the last one.
+    named: Option<String>,
     /// Heads that are done.
     heads: BTreeSet<String>,
     /// Snapshots that are done, and what is named in their place.
@@ -477,7 +488,8 @@ impl Run {
     fn new(survey: Survey, lines: BTreeSet<String>, refs: &Refs) -> Self {
         let (generation, purge) = (refs.gc_generation, refs.purge_generation);
         let (written, heads, snapshots) = (Written::default(), BTreeSet::new(), BTreeMap::new());
-        Self { survey, generation, purge, written, lines, heads, snapshots, moments: 0 }
+        let named = None;
+        Self { survey, generation, purge, written, lines, named, heads, snapshots, moments: 0 }
     }
 
     fn done(&self) -> u64 {

@@ -13,10 +13,11 @@
 use super::super::flush::pack_name;
 use super::super::walk::Walker;
 use super::super::{ConnError, Place};
-use super::target::{Spoiled, Target, fact_key};
+use super::target::{Spoiled, Target};
 use crate::codec::CodecError;
 use crate::commit::{Frame, Head, Segment, log_name};
 use crate::datom::{Facts, Order};
+use crate::db::fact_key;
 use crate::hash::NodeHash;
 use crate::id::{T, Tx};
 use crate::index::{Node, NodeRef, PackFooter, PackId};
