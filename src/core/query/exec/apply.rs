@@ -292,7 +292,7 @@ fn bind<'q>(
 }
 
 /// One row of a result: kept if it fits what is bound.
-fn take<'q>(
+pub fn take<'q>(
     run: &mut Run<'q>,
     targets: &[Target],
     row: usize,

@@ -191,8 +191,8 @@ fn operate<'q>(
         Op::Rows(m) => rows::run(run, step, m, batch, next),
         Op::Apply(apply) => apply::run(run, step, apply, batch, next),
         Op::Anti { keys, plan } => union::anti(run, step, keys, plan, batch, next),
-        Op::Union { keys, width, plans, outer } => {
-            let union = union::Union { keys, width: *width, plans, outer: *outer };
+        Op::Union { keys, targets, plans, outer } => {
+            let union = union::Union { keys, targets, plans, outer: *outer };
             union.run(run, step, batch, next)
         }
         Op::Reach(reach) => closure::run(run, step, reach, batch, next),

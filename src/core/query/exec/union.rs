@@ -5,9 +5,9 @@
 
 use super::batch::{Batch, MultiTable, RowTable};
 use super::cell::Cell;
-use super::{Output, Run, Sink, collect, drive};
+use super::{Output, Run, Sink, apply, collect, drive};
 use crate::query::error::QueryError;
-use crate::query::plan::{Plan, Step};
+use crate::query::plan::{Plan, Step, Target};
 
 /// The distinct keys of a batch, and the number of each row's key.
 fn distinct(batch: &Batch, keys: &[usize]) -> (RowTable, Vec<usize>) {
@@ -53,7 +53,7 @@ pub fn anti<'q>(
 /// Alternatives over the keys of a batch.
 pub struct Union<'q, 'a> {
     pub keys: &'a [usize],
-    pub width: usize,
+    pub targets: &'q [Target],
     pub plans: &'q [Plan],
     pub outer: bool,
 }
@@ -68,7 +68,7 @@ impl<'q> Union<'q, '_> {
     ) -> Result<bool, QueryError> {
         let (table, numbers) = distinct(&batch, self.keys);
         let width = self.keys.len();
-        let mut answers = RowTable::new(width + self.width);
+        let mut answers = RowTable::new(width + self.targets.len());
         for plan in self.plans {
             let rows = collect(run, plan, table.rows.clone())?;
             for row in 0..rows.rows {
@@ -101,26 +101,33 @@ impl<'q> Union<'q, '_> {
         (answers, by_key): (&RowTable, &MultiTable),
         next: Sink<'_, 'q>,
     ) -> Result<bool, QueryError> {
-        let width = self.keys.len();
-        let mut out = Output::new(batch, step, self.width);
+        let more = self.targets.iter().map(|target| match target {
+            Target::Same(earlier) => Target::Same(self.keys.len() + earlier),
+            target => *target,
+        });
+        let keys = self.keys.iter().map(|column| Target::Col(*column));
+        let targets: Vec<Target> = keys.chain(more).collect();
+        let width = targets.iter().filter(|target| **target == Target::New).count();
+        let mut out = Output::new(batch, step, width);
+        let mut cells: Vec<Cell> = Vec::new();
         for (row, number) in numbers.iter().enumerate() {
             let key: Vec<Cell> = table.rows.row(*number).collect();
             let mut none = true;
             for answer in by_key.rows_with(&key) {
                 none = false;
-                for (column, cell) in self.keys.iter().zip(answers.rows.row(answer)) {
-                    out.meet(row, *column, cell);
-                }
-                let cells = answers.rows.row(answer).skip(width);
-                out.new.iter_mut().zip(cells).for_each(|(col, cell)| col.push(cell));
-                out.pick(row);
-                if !out.flush_full(run, next)? {
+                cells.clear();
+                cells.extend(answers.rows.row(answer));
+                if !apply::take(run, &targets, row, &cells, &mut out, next)? {
                     return Ok(false);
                 }
             }
             if none && self.outer {
-                out.new.iter_mut().for_each(|col| col.push(Cell::NIL));
-                out.pick(row);
+                cells.clear();
+                cells.extend(&key);
+                cells.resize(targets.len(), Cell::NIL);
+                if !apply::take(run, &targets, row, &cells, &mut out, next)? {
+                    return Ok(false);
+                }
             }
         }
         out.flush(run, next)

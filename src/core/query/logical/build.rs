@@ -3,7 +3,7 @@
 //! **Invariant:** a name means one variable in a scope and in all scopes inside it that may see it;
 //! `not-join`, `or-join` and rules see only the variables that they list.
 
-use super::optional::is_optional;
+use super::optional::Sight;
 use super::{AttrOperand, Conj, EntityConstant, Logical, Node, NodeKind, Operand, Pattern};
 use super::{VarBinding, VarId, closure, rewrite, rules};
 use crate::query::ast::{Binding, Call, Clause, ClauseKind, QueryAst, RuleVars, Term};
@@ -21,6 +21,7 @@ pub fn build(query: &QueryAst, bound: Bound, watch: &mut Watch) -> Result<Logica
     let mut builder = Builder::new(query, bound);
     let mut scope = builder.root_scope()?;
     let mut root = builder.input_rows(&mut scope);
+    scope.bound = scope.names.values().copied().collect();
     let clauses = builder.conj(&query.clauses, &mut scope)?;
     root.nodes.extend(clauses.nodes);
     builder.logical.output = builder.output(query, &scope)?;
@@ -38,6 +39,8 @@ pub(super) struct Scope {
     pub names: BTreeMap<Symbol, VarId>,
     /// The default source.
     pub source: Option<usize>,
+    /// What is bound before any clause is.
+    pub bound: BTreeSet<VarId>,
 }
 
 pub(super) struct Builder {
@@ -47,8 +50,6 @@ pub(super) struct Builder {
     rows: Vec<crate::query::bind::BoundRows>,
     scalars: Vec<(Symbol, Value)>,
     place: Arc<Place>,
-    /// What only an `optional` binds.
-    pub optional: BTreeSet<VarId>,
 }
 
 impl Builder {
@@ -69,13 +70,13 @@ impl Builder {
         };
         let (rows, scalars) = (bound.rows, bound.scalars);
         let place = Arc::new(query.place.clone());
-        let (rules, optional) = (rules::Rules::new(bound.rules), BTreeSet::new());
-        Self { logical, rules, sources, rows, scalars, place, optional }
+        let rules = rules::Rules::new(bound.rules);
+        Self { logical, rules, sources, rows, scalars, place }
     }
 
     fn root_scope(&mut self) -> Result<Scope, QueryError> {
         let source = self.sources.get(&Symbol::new("$")).copied();
-        let mut scope = Scope { names: BTreeMap::new(), source };
+        let mut scope = Scope { source, ..Scope::default() };
         for (name, value) in std::mem::take(&mut self.scalars) {
             let var = self.var_in(&mut scope, &name);
             self.logical.seeds.push((var, value));
@@ -127,25 +128,16 @@ impl Builder {
 
     /// Clauses that hold together; names they show join the scope.
     pub fn conj(&mut self, clauses: &[Clause], scope: &mut Scope) -> Result<Conj, QueryError> {
-        let before: BTreeSet<VarId> = scope.names.values().copied().collect();
+        let around: BTreeSet<VarId> = scope.names.values().copied().collect();
         let mut shown = Vec::new();
         clauses.iter().for_each(|clause| clause.kind.visible(&mut shown));
         shown.into_iter().for_each(|name| {
             self.var_in(scope, name);
         });
         let mut conj = Conj::default();
-        let (mut known, mut bound) = (before.clone(), before);
-        for clause in clauses.iter().filter(|c| !is_optional(c)) {
-            let mut names = Vec::new();
-            clause.kind.visible(&mut names);
-            known.extend(names.into_iter().filter_map(|name| scope.names.get(name)));
-            let mut names = Vec::new();
-            clause.kind.binds(&mut names);
-            bound.extend(names.into_iter().filter_map(|name| scope.names.get(name)));
-        }
-        self.only_optional(clauses, scope, &known, &bound)?;
+        let mut sight = Sight::of(clauses, scope, around)?;
         for clause in clauses {
-            self.clause(clause, scope, &mut known, &mut conj)?;
+            self.clause(clause, scope, &mut sight, &mut conj)?;
         }
         Ok(conj)
     }
@@ -181,14 +173,14 @@ impl Builder {
             Some(_) => Some(self.source(source, scope, at)?),
             None => scope.source,
         };
-        Ok(Scope { names, source })
+        Ok(Scope { names, source, bound: BTreeSet::new() })
     }
 
     fn clause(
         &mut self,
         clause: &Clause,
         scope: &mut Scope,
-        known: &mut BTreeSet<VarId>,
+        sight: &mut Sight,
         out: &mut Conj,
     ) -> Result<(), QueryError> {
         let place = Arc::new(clause.place.clone());
@@ -209,12 +201,13 @@ impl Builder {
                 self.not(join, clauses, inner, &place)?
             }
             ClauseKind::Or { source, join, branches } => {
-                let inner = self.scope_of(source, &all_vars(&clause.kind), scope, &place)?;
+                let mut inner = self.scope_of(source, &all_vars(&clause.kind), scope, &place)?;
+                inner.bound = sight.bound_around(clause, &inner);
                 self.or(join.as_ref(), branches, inner)?
             }
             ClauseKind::Optional { source, clauses } => {
                 let inner = self.scope_of(source, &all_vars(&clause.kind), scope, &place)?;
-                self.optional(clauses, inner, known, &place)?
+                self.optional(clauses, inner, sight, &place)?
             }
         };
         out.nodes.push(Node { kind, place });
@@ -239,6 +232,7 @@ impl Builder {
             let vars = vars.into_iter().collect();
             return Err(QueryError::NoneBound { vars, at: place.clone() });
         }
+        inner.bound = keys.iter().copied().collect();
         let body = self.conj(clauses, &mut inner)?;
         Ok(NodeKind::Not { keys, body })
     }
@@ -251,12 +245,13 @@ impl Builder {
     ) -> Result<NodeKind, QueryError> {
         let mut mentioned = Vec::new();
         branches.iter().flatten().for_each(|clause| clause.kind.mentioned(&mut mentioned));
-        let (vars, inner) = match join {
+        let (vars, mut inner) = match join {
             Some(vars) => self.only(&vars.all().collect::<Vec<_>>(), scope),
             None => (self.shared(&mentioned, &scope), scope),
         };
         let required = join.map_or(0, |vars| vars.required.len());
         let required = vars[..required].to_vec();
+        inner.bound.extend(&required);
         let branch = |clauses: &Vec<Clause>| self.conj(clauses, &mut inner.clone());
         let branches = branches.iter().map(branch).collect::<Result<_, _>>()?;
         Ok(NodeKind::Or { required, vars: distinct(vars), branches })
@@ -266,7 +261,7 @@ impl Builder {
     fn only(&mut self, names: &[&Symbol], mut outside: Scope) -> (Vec<VarId>, Scope) {
         let vars: Vec<_> = names.iter().map(|name| self.var_in(&mut outside, name)).collect();
         let names = names.iter().map(|name| (*name).clone()).zip(vars.iter().copied()).collect();
-        (vars, Scope { names, source: outside.source })
+        (vars, Scope { names, source: outside.source, bound: outside.bound })
     }
 
     pub fn shared(&self, mentioned: &[&Symbol], scope: &Scope) -> Vec<VarId> {

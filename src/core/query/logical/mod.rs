@@ -108,16 +108,24 @@ pub enum NodeKind {
         vars: Vec<VarId>,
         branches: Vec<Conj>,
     },
-    /// Rows extended by the body where it has answers, else by nil.
+    /// Rows extended by the body where it has answers, else by nil. What is extended may be bound
+    /// outside: then the answer, or nil, must be the same.
     Optional {
         keys: Vec<VarId>,
-        fresh: Vec<VarId>,
+        fresh: Vec<Shown>,
         body: Conj,
     },
     Rule {
         rule: RuleId,
         args: Vec<VarId>,
     },
+}
+
+/// A variable of a body, and the one outside that takes its value.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    pub inside: VarId,
+    pub outside: VarId,
 }
 
 #[derive(Clone)]
@@ -211,7 +219,7 @@ impl NodeKind {
             Self::Call { binding, .. } => out.extend(binding.iter().flat_map(|b| &b.vars)),
             Self::Not { .. } => {}
             Self::Or { vars, .. } => out.extend(vars),
-            Self::Optional { fresh, .. } => out.extend(fresh),
+            Self::Optional { fresh, .. } => out.extend(fresh.iter().map(|shown| shown.outside)),
             Self::Rule { args, .. } => out.extend(args),
         }
     }

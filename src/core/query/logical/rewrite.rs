@@ -5,7 +5,7 @@
 
 use super::build::distinct;
 use super::rules::{UNFOLDED, count, count_all, fits};
-use super::{AttrOperand, Conj, Definition, Logical, Node, NodeKind, Operand, Rule, VarId};
+use super::{AttrOperand, Conj, Definition, Logical, Node, NodeKind, Operand, Rule, Shown, VarId};
 use crate::query::error::QueryError;
 use crate::query::limits::{MAX_UNFOLDED, Watch};
 use std::collections::BTreeMap;
@@ -160,7 +160,13 @@ impl Renaming<'_> {
                 NodeKind::Not { keys: self.vars(keys), body: self.conj(body) }
             }
             NodeKind::Optional { keys, fresh, body } => {
-                let (keys, fresh) = (self.vars(keys), self.vars(fresh));
+                // Not made distinct: each is a column of the body.
+                let shown = |shown: &Shown| {
+                    let (inside, outside) = (self.var(shown.inside), self.var(shown.outside));
+                    Shown { inside, outside }
+                };
+                let fresh = fresh.iter().map(shown).collect();
+                let keys = self.vars(keys);
                 NodeKind::Optional { keys, fresh, body: self.conj(body) }
             }
             NodeKind::Or { required, vars, branches } => {

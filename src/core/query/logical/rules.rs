@@ -237,9 +237,11 @@ fn build(builder: &mut Builder, id: RuleId, key: Key) -> Result<(), QueryError> 
     let (name, source) = key;
     let mut rule: Option<Rule> = None;
     for def in defs.iter().filter(|def| def.name == name) {
-        let mut scope = Scope { names: BTreeMap::new(), source };
+        let mut scope = Scope { source, ..Scope::default() };
         let vars = ignored::rest(&builder.rules.ignored, &def.name, def.vars.all().collect());
         let head: Vec<_> = vars.iter().map(|var| builder.var_in(&mut scope, var)).collect();
+        let required = def.vars.required.iter();
+        scope.bound = required.filter_map(|var| scope.names.get(var)).copied().collect();
         let body = builder.conj(&def.clauses, &mut scope)?;
         let rule = rule.get_or_insert_with(|| Rule {
             name: name.to_string(),

@@ -69,9 +69,12 @@ impl<'p, 'l> Emitter<'p, 'l> {
             NodeKind::Or { vars, .. } => {
                 let is_key = |var: &&VarId| self.layout.contains(var);
                 let (keys, fresh): (Vec<_>, Vec<_>) = vars.iter().partition(is_key);
-                self.union(o, &keys, fresh, false)
+                self.union(o, &keys, &fresh, needed, false)
             }
-            NodeKind::Optional { keys, fresh, .. } => self.union(o, keys, fresh.clone(), true),
+            NodeKind::Optional { keys, fresh, .. } => {
+                let fresh: Vec<VarId> = fresh.iter().map(|shown| shown.outside).collect();
+                self.union(o, keys, &fresh, needed, true)
+            }
             NodeKind::Rule { rule, args } if o.instance.is_none() => {
                 let mut fresh = Vec::new();
                 let targets = self.targets(args, needed, &mut fresh);
@@ -108,11 +111,13 @@ impl<'p, 'l> Emitter<'p, 'l> {
         &self,
         o: &mut Ordered<'_>,
         keys: &[VarId],
-        fresh: Vec<VarId>,
+        more: &[VarId],
+        needed: &Needed<'_>,
         outer: bool,
     ) -> (Op, Vec<VarId>) {
-        let plans = std::mem::take(&mut o.subplans);
-        (Op::Union { keys: self.columns(keys), width: fresh.len(), plans, outer }, fresh)
+        let (plans, mut fresh) = (std::mem::take(&mut o.subplans), Vec::new());
+        let targets = self.targets(more, needed, &mut fresh);
+        (Op::Union { keys: self.columns(keys), targets, plans, outer }, fresh)
     }
 
     fn targets(&self, vars: &[VarId], needed: &Needed<'_>, fresh: &mut Vec<VarId>) -> Vec<Target> {

@@ -100,7 +100,7 @@ pub enum Arg {
     Source(usize),
 }
 
-/// Where a variable of a binding goes.
+/// Where a variable of a binding, or of what extends a row, goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// It must equal this column.
@@ -155,11 +155,11 @@ pub enum Op {
         keys: Vec<usize>,
         plan: Plan,
     },
-    /// Extends rows by the answers of plans over their `keys`; each gives the keys, then the new
-    /// columns. `outer` keeps rows without an answer.
+    /// Extends rows by the answers of plans over their `keys`; each gives the keys, then what the
+    /// targets say. `outer` takes nil where there is no answer.
     Union {
         keys: Vec<usize>,
-        width: usize,
+        targets: Vec<Target>,
         plans: Vec<Plan>,
         outer: bool,
     },

@@ -12,7 +12,7 @@ use crate::id::EntityId;
 use crate::query::error::QueryError;
 use crate::query::functions::Comparison;
 use crate::query::limits::{MAX_PLANNED, Watch, at_most};
-use crate::query::logical::{Conj, Logical, Node, NodeKind, Operand, RuleId, VarId};
+use crate::query::logical::{Conj, Logical, Node, NodeKind, Operand, RuleId, Shown, VarId};
 use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -196,7 +196,7 @@ impl Planner<'_> {
                 }
             }
             NodeKind::Optional { keys, fresh, body } => {
-                let output: Vec<_> = keys.iter().chain(fresh).copied().collect();
+                let output = with_fresh(keys, fresh);
                 ordered.subplans.push(self.part(body, keys, &output, rows)?.plan);
             }
             _ => {}
@@ -288,7 +288,7 @@ impl Planner<'_> {
             }
             NodeKind::Optional { keys, fresh, body } => {
                 depends_on_rows = true;
-                let output: Vec<_> = keys.iter().chain(fresh).copied().collect();
+                let output = with_fresh(keys, fresh);
                 self.part(body, keys, &output, rows)?;
                 Cost { fanout: 1.0, seek: false, scan: rows * 10.0 }
             }
@@ -399,6 +399,11 @@ impl Planner<'_> {
         let vars = self.logical.names(needs);
         QueryError::Insufficient { vars, at: first.place.as_ref().clone() }
     }
+}
+
+/// What the body of an `optional` gives.
+fn with_fresh(keys: &[VarId], fresh: &[Shown]) -> Vec<VarId> {
+    keys.iter().copied().chain(fresh.iter().map(|shown| shown.inside)).collect()
 }
 
 /// The step that calls a rule.

@@ -26,6 +26,7 @@ pub(super) const RULES: &str =
     [(away ?p ?q) [?q :r ?p]] [(away ?p ?q) (away ?p ?m) [?q :r ?m] [?q :b _]]
     [(hop ?p ?q) [?p :r ?m] (skip ?m ?q)] [(skip ?p ?q) [?p :r ?q]]
     [(skip ?p ?q) [?p :r ?m] (hop ?m ?q)]
+    [(opt ?p ?o) [?p :a _] (optional [?p :s ?o])]
     [(pair ?p ?x) [?p :a ?x]] [(pair ?p ?x) [?p :b ?x] [(< ?x 3)]]]";
 
 fn pattern(dice: &mut Dice) -> String {
@@ -55,7 +56,7 @@ fn added(dice: &mut Dice) -> &'static str {
 
 /// A clause that says something of variables that the patterns before have.
 fn filter(dice: &mut Dice) -> String {
-    match dice.below(14) {
+    match dice.below(16) {
         0 => "[(< ?x 3)]".to_owned(),
         1 => "[(<= 1 ?x)]".to_owned(),
         2 => "[(= ?x ?y)]".to_owned(),
@@ -69,7 +70,9 @@ fn filter(dice: &mut Dice) -> String {
         10 => "(pair ?e ?x)".to_owned(),
         11 => "(not (or [?e :a 1] (reach ?e ?e)))".to_owned(),
         12 => format!("(optional [?e {} ?o])", dice.one(&[":a", ":b", ":s", ":many"])),
-        _ => "(optional [?e :r ?h] [?h :s ?o])".to_owned(),
+        13 => "(optional [?e :r ?h] [?h :s ?o])".to_owned(),
+        14 => "(opt ?e ?s)".to_owned(),
+        _ => "(or (and [?e :a ?x] (optional [?e :s ?s])) (and [?e :b ?x] [?e :s ?s]))".to_owned(),
     }
 }
 
@@ -78,7 +81,8 @@ pub(super) fn query(dice: &mut Dice) -> String {
     let mut clauses: Vec<String> = (0..1 + dice.below(3)).map(|_| pattern(dice)).collect();
     for filter in (0..dice.below(3)).map(|_| filter(dice)).collect::<Vec<_>>() {
         // What two optional clauses share would depend on their order, and is refused.
-        if !(filter.contains("?o]") && clauses.iter().any(|clause| clause.contains("?o]"))) {
+        let is_twice = |var| filter.contains(var) && clauses.iter().any(|c| c.contains(var));
+        if !is_twice("?o]") && !is_twice("(optional [?e :s ?s]") {
             clauses.push(filter);
         }
     }

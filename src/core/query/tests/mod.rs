@@ -11,6 +11,7 @@ mod generate;
 mod lives;
 mod naive;
 mod numbers;
+mod optional;
 mod parity;
 mod property;
 mod recursion;

@@ -57,13 +57,13 @@ impl Naive<'_> {
         let mut visible = Vec::new();
         clauses.iter().for_each(|c| c.kind.visible(&mut visible));
         let visible: BTreeSet<Symbol> = visible.into_iter().cloned().collect();
-        // What is optional adds to rows and takes none away: it comes last.
-        let optional = |c: &Clause| matches!(c.kind, ClauseKind::Optional { .. });
-        let next = |last: bool| {
-            let ready = |c: &Clause| optional(c) == last && is_ready(c, &bound, &visible);
+        // What is optional adds to rows and takes none away: it comes last. An `or` around it
+        // waits for what others bind.
+        let next = |turn: usize| {
+            let ready = |c: &Clause| turn_of(c) == turn && is_ready(c, &bound, &visible);
             clauses.iter().position(ready)
         };
-        let Some(next) = next(false).or_else(|| next(true)) else {
+        let Some(next) = (0..3).find_map(next) else {
             assert!(clauses.is_empty(), "nothing can run of {clauses:?}");
             return envs;
         };
@@ -137,6 +137,9 @@ impl Naive<'_> {
         for def in self.rules.iter().filter(|def| def.name == *name) {
             let head: Vec<&Symbol> = def.vars.all().collect();
             let known = |(var, arg): (&&Symbol, &Term)| {
+                if is_only_optional(var, def) {
+                    return None;
+                }
                 let value = match arg {
                     Term::Const(value) => value.clone(),
                     Term::Var(name) => env.get(name)?.clone(),
@@ -154,6 +157,29 @@ impl Naive<'_> {
         out.dedup();
         out
     }
+}
+
+/// Which clauses come first: those without `optional`, an `or` around it, it itself.
+fn turn_of(clause: &Clause) -> usize {
+    match &clause.kind {
+        ClauseKind::Optional { .. } => 2,
+        ClauseKind::Or { branches, .. } => {
+            usize::from(branches.iter().flatten().any(|c| turn_of(c) > 0))
+        }
+        _ => 0,
+    }
+}
+
+/// Whether only an `optional` of the definition gives the variable: then what the caller has is
+/// compared afterwards.
+fn is_only_optional(var: &Symbol, def: &RuleDef) -> bool {
+    let looks = |clause: &Clause| {
+        let mut names = Vec::new();
+        clause.kind.mentioned(&mut names);
+        names.contains(&var)
+    };
+    let (optional, others): (Vec<_>, Vec<_>) = def.clauses.iter().partition(|c| turn_of(c) == 2);
+    optional.into_iter().any(looks) && !others.into_iter().any(looks)
 }
 
 /// What clauses would have bound is nil, which is in no fact.
