@@ -4,12 +4,12 @@
 //! **Invariant:** a tuple is kept from the transaction on that defines it; what is older gets it
 //! then (`older.rs`).
 
-use super::error::TxError;
-use super::maps::defined;
+use super::error::{TxError, TxProblem};
+use super::maps::{defined, definition};
 use super::parse::{Operand, Parser};
 use crate::edn::Form;
 use crate::id::AttrId;
-use crate::schema::{Attribute, Schema, TupleKind, Unique};
+use crate::schema::{Attribute, Schema, SchemaError, TupleKind, Unique};
 use crate::value::{Keyword, Value};
 use std::sync::Arc;
 
@@ -83,12 +83,10 @@ impl Parser<'_> {
             Value::Vector(names) | Value::List(names) => names.clone(),
             _ => Arc::default(),
         };
-        // It is there before its parts are looked at: one of them may be made of it.
-        self.bring(tuple.clone(), form)?;
         let mut parts = Vec::with_capacity(names.len());
         for name in names.iter() {
             let Value::Keyword(name) = name else { continue };
-            parts.push(self.part(name, form)?);
+            parts.push(self.part(&tuple.ident, name, form)?);
         }
         let tuple = Attribute { tuple: Some(TupleKind::Composite(parts)), ..tuple };
         let brought = self.bring(tuple, form)?;
@@ -97,9 +95,13 @@ impl Parser<'_> {
         Ok(brought)
     }
 
-    fn part(&mut self, name: &Keyword, form: &Form) -> Result<AttrId, TxError> {
+    /// A part is no composite tuple: what it is made of is known without looking deeper.
+    fn part(&mut self, tuple: &Keyword, name: &Keyword, form: &Form) -> Result<AttrId, TxError> {
         if let Some(known) = self.parsed.schema.attr(name.as_str()) {
             return Ok(known.id);
+        }
+        if definition(self, name).is_some_and(|part| part.get("db/tupleAttrs").is_some()) {
+            return Err(TxProblem::from(SchemaError::tuple_in_tuple(tuple, name)).at(form));
         }
         if let Some(defined) = defined(self, name)? {
             return Ok(defined.id);

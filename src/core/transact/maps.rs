@@ -161,12 +161,7 @@ pub(super) fn defined(
     parser: &mut Parser<'_>,
     ident: &Keyword,
 ) -> Result<Option<Arc<Attribute>>, TxError> {
-    let forms = parser.forms;
-    let definitions = parser.definitions.get_or_insert_with(|| {
-        let named = |form| Some((Form::get(form, "db/ident")?.as_keyword()?.clone(), form));
-        forms.iter().filter_map(named).collect()
-    });
-    let Some(form) = definitions.get(ident).copied() else { return Ok(None) };
+    let Some(form) = definition(parser, ident) else { return Ok(None) };
     let mut facts = vec![(builtin::IDENT, Value::Keyword(ident.clone()))];
     for (key, value) in form.as_map().unwrap_or_default() {
         let Some(key) = key.as_keyword() else { continue };
@@ -189,4 +184,14 @@ pub(super) fn defined(
         return parser.tuple_of(attribute, names, form).map(Some);
     }
     parser.bring(attribute, form).map(Some)
+}
+
+/// The map of the transaction with this ident.
+pub(super) fn definition<'a>(parser: &mut Parser<'a>, ident: &Keyword) -> Option<&'a Form> {
+    let forms = parser.forms;
+    let definitions = parser.definitions.get_or_insert_with(|| {
+        let named = |form| Some((Form::get(form, "db/ident")?.as_keyword()?.clone(), form));
+        forms.iter().filter_map(named).collect()
+    });
+    definitions.get(ident).copied()
 }

@@ -12,6 +12,7 @@ use crate::id::{AttrId, EntityId, TX_BASE, Tx};
 use crate::schema::{Attribute, Schema, TupleKind, Unique, builtin};
 use crate::value::Value;
 use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeSet;
 
 /// A fact as a key.
 type Fact = (EntityId, AttrId, Value);
@@ -35,7 +36,7 @@ pub(super) struct State<'a> {
     pub(super) same: Option<(EntityId, EntityId)>,
     /// The composite tuples that an attribute is part of.
     tuples: &'a HashMap<AttrId, Vec<AttrId>>,
-    pub(super) stale_tuples: Vec<(EntityId, AttrId)>,
+    pub(super) stale_tuples: BTreeSet<(EntityId, AttrId)>,
     log: Log,
 }
 
@@ -69,7 +70,7 @@ impl<'a> State<'a> {
             owners: HashMap::new(),
             same: None,
             tuples,
-            stale_tuples: Vec::new(),
+            stale_tuples: BTreeSet::new(),
             log: Log::default(),
         }
     }
@@ -184,9 +185,7 @@ impl<'a> State<'a> {
             self.owners.insert((a.id, v.clone()), None);
         }
         for tuple in self.tuples.get(&a.id).into_iter().flatten() {
-            if self.stale_tuples.last() != Some(&(e, *tuple)) {
-                self.stale_tuples.push((e, *tuple));
-            }
+            self.stale_tuples.insert((e, *tuple));
         }
         self.datoms.push(Datom { e, a: a.id, v, tx: self.tx, added });
     }
@@ -195,10 +194,7 @@ impl<'a> State<'a> {
     /// fault.
     pub(super) fn keep_tuples(&mut self) -> Result<(), (EntityId, TxProblem)> {
         let schema = self.schema;
-        let mut stale = std::mem::take(&mut self.stale_tuples);
-        stale.sort_unstable();
-        stale.dedup();
-        for (e, tuple) in stale {
+        for (e, tuple) in std::mem::take(&mut self.stale_tuples) {
             let Some(attribute) = schema.get(tuple) else { continue };
             let Some(TupleKind::Composite(parts)) = &attribute.tuple else { continue };
             let values: Vec<_> = parts.iter().map(|part| self.one(e, *part)).collect();
@@ -221,8 +217,8 @@ impl<'a> State<'a> {
     /// That no tuple that an entity has now is unique and another one's; tuples are not written.
     pub(super) fn settle(&mut self, e: EntityId) -> Result<(), TxProblem> {
         let schema = self.schema;
-        let stale: Vec<AttrId> =
-            self.stale_tuples.iter().filter(|(of, _)| *of == e).map(|(_, tuple)| *tuple).collect();
+        let of_it = (e, AttrId(0))..=(e, AttrId(u64::MAX));
+        let stale: Vec<AttrId> = self.stale_tuples.range(of_it).map(|(_, tuple)| *tuple).collect();
         for attribute in stale.into_iter().filter_map(|tuple| schema.get(tuple)) {
             // An identity that is another's means that one; it is looked at in the end.
             let upserts = attribute.unique == Some(Unique::Identity) && self.is_new(e);

@@ -649,6 +649,29 @@ fn attributes_change_where_their_facts_allow_it() {
     }
 }
 
+/// Each was looked into before it was refused.
+#[test]
+fn a_long_chain_of_composite_tuples_is_refused() {
+    let link = |n: usize| {
+        format!(
+            "{{:db/ident :t{n} :db/valueType :db.type/tuple :db/cardinality :db.cardinality/one
+               :db/tupleAttrs [:t{} :x]}}",
+            n + 1
+        )
+    };
+    let chain: String = (0..20_000).map(link).collect();
+    let db = empty(Schema::default());
+    refused(&db, &format!("[{chain}]"), TxErrorKind::Schema, "it is a composite tuple itself");
+}
+
+/// Each form looked at the tuples of all entities.
+#[test]
+fn many_parts_of_a_unique_tuple_are_said_one_by_one() {
+    let db = loose("{:a {} :b {} :a+b {:db/tupleAttrs [:a :b] :db/unique :db.unique/value}}");
+    let all: String = (1..=20_000).map(|e| format!("[:db/add {e} :a {e}]")).collect();
+    assert_eq!(must(&db, &format!("[{all}]")).datoms.len(), 40_001);
+}
+
 #[test]
 fn what_others_have_is_refused_by_name() {
     let db = strict("[{:db/ident :x :db/valueType :db.type/long}]");
