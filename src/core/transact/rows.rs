@@ -101,6 +101,16 @@ impl Rows {
         form(FormKind::Map(pairs))
     }
 
+    /// Whether the transaction may define attributes: those that it uses, or tuples of them.
+    fn define(&self) -> bool {
+        let has_ident = |said: &Statement| match said {
+            Statement::Form(form) => form.get("db/ident").is_some(),
+            Statement::Row(_) => false,
+        };
+        self.columns.iter().any(|column| column.ident.as_str() == "db/ident")
+            || self.statements.iter().any(has_ident)
+    }
+
     /// Whether the columns mean in this schema what they meant when the values were read.
     fn fit(&self, schema: &Schema) -> bool {
         let fits = |column: &RowColumn| {
@@ -123,7 +133,7 @@ pub fn prepare_rows(db: &Db, rows: &Rows, options: &TxOptions) -> Result<Prepare
 /// `None` if it is for the forms to say what is wrong.
 fn parse(schema: &Schema, block: u64, tx: Tx, rows: &Rows) -> Option<Parsed> {
     let mut parser = Parser::new(schema, block, tx, &[], rows.statements.len() * 8);
-    if !parser.tuples.is_empty() || !rows.fit(schema) {
+    if !parser.tuples.is_empty() || !rows.fit(schema) || rows.define() {
         return None;
     }
     for statement in &rows.statements {
@@ -232,6 +242,24 @@ mod tests {
         for said in all {
             let [typed, forms] = prepared(&db, &rows(&db, said));
             assert_eq!(typed, forms, "{said:?}");
+        }
+    }
+
+    /// The tuple was kept for what forms say alone.
+    #[test]
+    fn rows_beside_forms_mean_what_their_forms_mean() {
+        let db = database();
+        let fresh: [(u32, Value); 2] = [(0, Value::str("C")), (1, Value::Double(2.5))];
+        for form in [
+            "{:p/sku \"D\"}",
+            "{:db/ident :p/both :db/valueType :db.type/tuple
+              :db/cardinality :db.cardinality/one :db/tupleAttrs [:p/sku :p/price]}",
+        ] {
+            let mut rows = rows(&db, &[(None, &fresh)]);
+            rows.statements.insert(0, Statement::Form(read_one(form).unwrap()));
+            let [typed, forms] = prepared(&db, &rows);
+            assert!(forms.is_ok(), "{forms:?}");
+            assert_eq!(typed, forms, "{form}");
         }
     }
 
