@@ -94,19 +94,19 @@ fn typed(wanted: ValueType, value: Value) -> Result<Value, Value> {
     }
 }
 
-/// An array of numbers of one type; whole numbers in it are taken for that type.
+/// An array of numbers of one type. Whole numbers are taken for that type, up to the largest below
+/// which it has them all.
 fn array(of: ValueType, value: Value) -> Result<Value, Value> {
     let Value::Vector(items) = &value else { return Err(value) };
+    let exact =
+        1 << if of == ValueType::Float { f32::MANTISSA_DIGITS } else { f64::MANTISSA_DIGITS };
     let item = |item: &Value| match item {
-        Value::Long(x) if x.unsigned_abs() <= EXACT => typed(of, Value::Double(*x as f64)).ok(),
+        Value::Long(x) if x.unsigned_abs() <= exact => typed(of, Value::Double(*x as f64)).ok(),
         item => typed(of, item.clone()).ok(),
     };
     let items: Option<Vec<Value>> = items.iter().map(item).collect();
     items.map(Value::from).ok_or(value)
 }
-
-/// The largest integer below which a 32-bit float has all.
-const EXACT: u64 = 1 << 24;
 
 /// The most parts of a tuple that does not say how many it has.
 const MAX_TUPLE: usize = 8;

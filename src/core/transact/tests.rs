@@ -573,6 +573,13 @@ fn arrays_are_values() {
         &["+5 :f [1.0 2.5]", "+5 :d [1.0 2.0]", &d],
     );
     refused(&db, "[{:f [1.0 2.0 3.0 4.0]}]", TxErrorKind::Constraint, "at most 3 numbers, not 4");
+    check(
+        &db,
+        "[{:d [16777217 -9007199254740992]}]",
+        &["+5 :d [1.6777217E7 -9.007199254740992E15]"],
+    );
+    refused(&db, "[{:d [9007199254740993]}]", TxErrorKind::WrongType, "takes a double-array");
+    refused(&db, "[{:f [16777217]}]", TxErrorKind::WrongType, "takes a float-array");
     refused(&db, "[{:f [\"x\"]}]", TxErrorKind::WrongType, "takes a float-array");
     refused(&db, "[{:b #bytes \"ffff\"}]", TxErrorKind::Constraint, "at most 1 bytes, not 3");
 }
