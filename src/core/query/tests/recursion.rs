@@ -100,3 +100,16 @@ fn all_pairs_of_a_chain() {
     let answer = ask("[:find (count ?b) . :with ?a :in $ % :where (path ?a ?b)]", &inputs).unwrap();
     assert_eq!(answer.to_value(), Value::Long(2 * 100 * 101 / 2));
 }
+
+#[test]
+fn what_a_head_requires_is_bound_even_if_nobody_looks_at_it() {
+    let rules = edn("[[(grown [?x] ?y) [?y :age 37]]]");
+    let ask = |query: &str| ask(query, &[Input::Db(people()), rules.clone()]);
+    let error = ask("[:find ?y :in $ % :where (grown ?x ?y)]").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Insufficient bindings: #{?x} not bound in (grown ?x ?y) at line 1, column 26"
+    );
+    let found = ask("[:find ?x ?y :in $ % :where [?x :age 15] (grown ?x ?y)]").unwrap();
+    assert_eq!(to_string(&found.to_value()), "#{[1 2] [1 3]}");
+}
