@@ -7,11 +7,10 @@
 use super::args::locator;
 use super::exit::Problem;
 use super::open;
-use super::saved::Saved;
 use factfs_core::conn::Moment;
 use factfs_core::db::Db;
 use factfs_core::edn::{self, Form};
-use factfs_core::query::{Input, InputKind, InputSpec};
+use factfs_core::query::{Input, InputKind, InputSpec, QueryFile};
 use factfs_core::value::Value;
 use factfs_store::{Database, Kind, Locator};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +29,7 @@ pub struct Given {
 /// Finds the inputs of one query.
 pub struct Inputs<'a> {
     given: &'a Given,
-    saved: &'a Saved,
+    saved: &'a QueryFile,
     open: BTreeMap<String, Moment>,
     used: BTreeSet<String>,
     databases: Vec<Database>,
@@ -38,7 +37,7 @@ pub struct Inputs<'a> {
 
 impl<'a> Inputs<'a> {
     /// From these places.
-    pub fn new(given: &'a Given, saved: &'a Saved) -> Self {
+    pub fn new(given: &'a Given, saved: &'a QueryFile) -> Self {
         let (open, used, databases) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
         Self { given, saved, open, used, databases }
     }

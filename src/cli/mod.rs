@@ -17,7 +17,6 @@ mod entity;
 mod forms;
 mod progress;
 mod report;
-mod saved;
 // floor 2
 mod import;
 mod open;

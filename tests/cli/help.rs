@@ -129,8 +129,9 @@ fn of_query() {
     Run a query over any number of databases
 
     The query is a file, the text itself, or - for standard input. A query file may also be a map around
-    a query: {:query … :inputs {?min 10, $old "…"} :rules […]}. A database after the query is `$`, or
-    the only one that the query names; --in names the others.
+    a query: {:query … :inputs {?min 10, $old "…"} :rules […]}, also with :args, the inputs in their
+    order, and :limit, :offset, :order-by and :timeout. A database after the query is `$`, or the only
+    one that the query names; --in names the others.
 
     Usage: factfs query [OPTIONS] <QUERY> [DB]
 

@@ -100,6 +100,38 @@ fn query_files_bring_their_inputs() {
 }
 
 #[test]
+fn a_query_brings_its_arguments_and_options() {
+    let sandbox = Sandbox::demo();
+    sandbox.file(
+        "few.edn",
+        "{:query [:find ?sku ?n :in $ ?max [?sku ...]
+                  :where [?i :item/sku ?sku] [?i :item/count ?n] [(< ?n ?max)]]
+          :args [30 [\"S-20\" \"P-05\" \"L-01\" \"B-10\"]]
+          :order-by [?n :desc] :limit 2 :stats? true}",
+    );
+    assert_snapshot!(sandbox.ok(&["query", "few.edn", "inventory"]), @"
+    sku,n
+    S-20,28
+    L-01,25
+    ");
+    let other = ["query", "few.edn", "inventory", "--arg", "?max=20", "--limit", "9"];
+    assert_snapshot!(sandbox.ok(&other), @"
+    sku,n
+    P-05,8
+    ");
+    let odd = "{:query [:find ?s :in $ ?x :where [_ ?x ?s]] :args [1 2 3]}";
+    assert_snapshot!(sandbox.fails(&["query", odd, "inventory"]), @"
+    factfs: argument: `:args` has a value for each of [$ ?x], or for each that is no database, in [1 2 3] at line 1, column 52
+    exit code 3
+    ");
+    let odd = "{:query [:find ?s :in $ ?x :where [_ ?x ?s]] :arg [1]}";
+    assert_snapshot!(sandbox.fails(&["query", odd, "inventory"]), @"
+    factfs: argument: a query file has no :arg (did you mean :args?), in :arg at line 1, column 46
+    exit code 3
+    ");
+}
+
+#[test]
 fn what_is_missing_or_too_much_is_named() {
     let sandbox = Sandbox::demo();
     let query = ["query", "queries/low-stock.edn", "--in", "catalog=catalog"];

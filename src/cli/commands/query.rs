@@ -5,11 +5,10 @@ use crate::cli::exit::Problem;
 use crate::cli::forms::Source;
 use crate::cli::inputs::{Given, Inputs};
 use crate::cli::output;
-use crate::cli::saved::Saved;
 use anyhow::Context;
-use factfs_core::edn::{self, Form};
-use factfs_core::query::{self, CancelToken, Limits, Query, Shape};
-use factfs_core::text::{Layout, RowKeys, Shape as TextShape};
+use factfs_core::edn;
+use factfs_core::query::{self, CancelToken, Limits, QueryFile, Shape};
+use factfs_core::text::{Layout, Shape as TextShape};
 use factfs_store::{Database, Error};
 use std::io::Write;
 use std::sync::Arc;
@@ -18,8 +17,9 @@ use std::time::Instant;
 /// Run a query over any number of databases
 ///
 /// The query is a file, the text itself, or - for standard input. A query file may also be a map
-/// around a query: {:query … :inputs {?min 10, $old "…"} :rules […]}. A database after the query is
-/// `$`, or the only one that the query names; --in names the others.
+/// around a query: {:query … :inputs {?min 10, $old "…"} :rules […]}, also with :args, the inputs
+/// in their order, and :limit, :offset, :order-by and :timeout. A database after the query is `$`,
+/// or the only one that the query names; --in names the others.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
 Examples:
@@ -88,13 +88,16 @@ fn answer(args: Args) -> anyhow::Result<()> {
     let source = Source::of(&args.query);
     let name = source.name();
     let in_query = || name.clone();
-    let mut saved = Saved::read(&source.read()?).with_context(in_query)?;
-    for (option, value) in [("limit", args.limit), ("offset", args.offset)] {
-        value.iter().for_each(|value| saved.set(option, i64::from(*value)));
+    let file = QueryFile::read(&source.read()?).map_err(Error::from).with_context(in_query)?;
+    let mut query = file.query.clone();
+    if let Some(rows) = args.limit {
+        query = query.with_limit(rows.into());
     }
-    let query = Query::from_form(&saved.query).map_err(Error::from).with_context(in_query)?;
+    if let Some(rows) = args.offset {
+        query = query.with_offset(rows.into());
+    }
     let given = given(&args)?;
-    let (inputs, databases) = Inputs::new(&given, &saved).all(&query.inputs())?;
+    let (inputs, databases) = Inputs::new(&given, &file).all(&query.inputs())?;
     let limits = limits(args.timeout, args.max_memory)?;
     let answer = query::run(&query, &inputs, &limits, &CancelToken::default()).map_err(Error::from);
     let answer = answer.with_context(in_query)?;
@@ -112,7 +115,7 @@ fn answer(args: Args) -> anyhow::Result<()> {
         Shape::Tuple => TextShape::Tuple,
         Shape::Scalar => TextShape::Scalar,
     };
-    let layout = Layout { shape, columns: answer.columns, keys: row_keys(&saved.query) };
+    let layout = Layout { shape, columns: answer.columns, keys: query.row_keys() };
     Ok(args.format.output().rows(layout, &answer.rows)?)
 }
 
@@ -172,15 +175,4 @@ fn limits(timeout: Option<f64>, max_memory: u32) -> anyhow::Result<Limits> {
     let timeout_ms = timeout_ms.map(|ms| ms as u64);
     let (memory_bytes, elapsed_ms) = (u64::from(max_memory) << 20, Some(Arc::new(elapsed) as _));
     Ok(Limits { memory_bytes, timeout_ms, elapsed_ms, ..Limits::default() })
-}
-
-/// Whether rows are maps in EDN: where the query says `:keys`, `:strs` or `:syms`.
-fn row_keys(query: &Form) -> Option<RowKeys> {
-    let is_there = |name: &str| {
-        let in_vector = query.as_vector().is_some_and(|v| v.iter().any(|f| f.is_keyword(name)));
-        in_vector || query.get(name).is_some()
-    };
-    let kinds =
-        [("keys", RowKeys::Keywords), ("strs", RowKeys::Strings), ("syms", RowKeys::Symbols)];
-    kinds.into_iter().find(|(name, _)| is_there(name)).map(|(_, keys)| keys)
 }

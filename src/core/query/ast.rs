@@ -3,7 +3,9 @@
 //! **Invariant:** names are as typed; nothing is resolved. Default sources are still implicit.
 
 use super::error::Place;
+use crate::edn::Form;
 use crate::value::{Symbol, Value};
+use std::collections::BTreeMap;
 
 /// The shape of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -204,6 +206,8 @@ pub struct QueryAst {
     /// `:in` is not written, and the database that it would name is not read: nothing need be
     /// passed.
     pub needs_no_input: bool,
+    /// Values of inputs that stand beside the query, by place.
+    pub args: BTreeMap<usize, Form>,
     pub clauses: Vec<Clause>,
     pub order_by: Vec<SortKey>,
     pub limit: Option<u64>,

@@ -12,6 +12,7 @@ mod ast;
 mod bind;
 mod error;
 mod exec;
+mod file;
 mod functions;
 mod limits;
 mod logical;
@@ -29,15 +30,18 @@ pub use ast::Shape;
 pub use bind::Input;
 pub use error::{Place, QueryError, QueryErrorKind};
 
+pub use file::QueryFile;
 pub use limits::{CancelToken, Elapsed, Limits};
 pub use part::{Part, check_part, is_builtin};
 pub use plan::Explain;
 pub use predicate::{PredicateError, holds};
 
 use crate::edn::{self, Form};
+use crate::text::RowKeys;
 use crate::value::{Symbol, Value};
-use ast::{Binding, ClauseKind, InputDecl, QueryAst, Term};
+use ast::{Binding, ClauseKind, InputDecl, KeyKind, QueryAst, Term};
 use limits::Watch;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A query that was read and checked, without any database.
@@ -116,6 +120,35 @@ impl Query {
         self.ast.inputs.iter().map(spec).collect()
     }
 
+    /// The inputs that have a value beside the query, in `:args`.
+    pub fn args(&self) -> impl Iterator<Item = (InputSpec, Form)> {
+        let with_value = |(place, spec)| Some((spec, self.ast.args.get(&place)?.clone()));
+        self.inputs().into_iter().enumerate().filter_map(with_value)
+    }
+
+    /// The same query with at most so many rows, whatever it says itself.
+    #[must_use]
+    pub fn with_limit(mut self, rows: u64) -> Self {
+        self.ast.limit = Some(rows);
+        self
+    }
+
+    /// The same query without so many rows at the beginning, whatever it says itself.
+    #[must_use]
+    pub fn with_offset(mut self, rows: u64) -> Self {
+        self.ast.offset = rows;
+        self
+    }
+
+    /// What the keys of rows are in EDN, where the query asks for maps.
+    pub fn row_keys(&self) -> Option<RowKeys> {
+        self.ast.keys.as_ref().map(|(kind, _)| match kind {
+            KeyKind::Keyword => RowKeys::Keywords,
+            KeyKind::Str => RowKeys::Strings,
+            KeyKind::Symbol => RowKeys::Symbols,
+        })
+    }
+
     /// The shape of its answer.
     pub fn shape(&self) -> Shape {
         self.ast.shape
@@ -169,7 +202,7 @@ struct Planned {
 }
 
 fn planned(query: &Query, inputs: &[Input], watch: &mut Watch) -> Result<Planned, QueryError> {
-    let mut bound = bind::bind(&query.ast, inputs, watch)?;
+    let mut bound = bind::bind(&query.ast, &with_args(query, inputs), watch)?;
     let mut values = std::mem::take(&mut bound.patterns);
     values.extend(bound.scalars.iter().cloned());
     let logical = logical::build(&query.ast, bound, watch)?;
@@ -178,7 +211,22 @@ fn planned(query: &Query, inputs: &[Input], watch: &mut Watch) -> Result<Planned
     Ok(Planned { logical, physical, values })
 }
 
-/// Runs a query over its inputs.
+/// The inputs, with those among them that stand beside the query. Whoever passes all of them has
+/// looked there already.
+fn with_args<'a>(query: &Query, inputs: &'a [Input]) -> Cow<'a, [Input]> {
+    let QueryAst { inputs: declared, args, .. } = &query.ast;
+    if args.is_empty() || inputs.len() + args.len() != declared.len() {
+        return Cow::Borrowed(inputs);
+    }
+    let mut passed = inputs.iter().cloned();
+    let input = |place: usize| match args.get(&place) {
+        Some(form) => Some(Input::Value(form.to_value())),
+        None => passed.next(),
+    };
+    (0..declared.len()).filter_map(input).collect()
+}
+
+/// Runs a query over its inputs. Those that stand beside it, in `:args`, may be left out.
 pub fn run(
     query: &Query,
     inputs: &[Input],

@@ -4,7 +4,6 @@
 //! are links. A listing is of one moment, each name once, in one order.
 
 use super::node::*;
-use super::saved::Saved;
 use super::{Entry, Resolved, Tree, by, desk, path};
 use crate::error::{Failure, Kind, Result};
 use crate::render;
@@ -12,6 +11,7 @@ use crate::source::Moment;
 use crate::spool::Cancel;
 use factfs_core::id::EntityId;
 use factfs_core::instant;
+use factfs_core::query::QueryFile;
 use factfs_core::text::Format;
 
 /// How many commits `log/` lists.
@@ -172,7 +172,7 @@ impl Tree {
         let mut names = Vec::new();
         for name in self.saved_names(&desk)? {
             let text = self.saved_text(&desk, &name)?.map(|(text, _)| text).unwrap_or_default();
-            let open = Saved::read(&text).and_then(|saved| self.open_inputs(&saved)).unwrap_or(0);
+            let open = QueryFile::read(&text).map_or(0, |saved| self.open_inputs(&saved));
             if open > 0 {
                 names.push(folder(name));
                 continue;

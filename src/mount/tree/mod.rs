@@ -15,7 +15,6 @@ pub mod path;
 mod plan;
 mod readme;
 mod resolve;
-pub mod saved;
 mod work;
 
 #[cfg(test)]

@@ -7,14 +7,13 @@
 use super::Tree;
 use super::answer::Question;
 use super::node::{At, Place, Scope};
-use super::saved::Saved;
 use crate::error::{Failure, Kind, Result};
 use crate::name::{self, Unescaped};
 use crate::source::{Moment, Mounted};
 use factfs_core::db::Db;
 use factfs_core::edn::{self, Form};
 use factfs_core::hash::NodeHash;
-use factfs_core::query::{Input, InputKind, InputSpec};
+use factfs_core::query::{Input, InputKind, InputSpec, QueryFile};
 use factfs_core::schema::ValueType;
 use factfs_core::text::parse_cell;
 use factfs_core::value::Value;
@@ -83,9 +82,8 @@ fn full_id(moment: &Moment) -> String {
 impl Tree {
     /// Binds a query's inputs where it is read.
     pub(super) fn plan(&self, scope: &Scope, text: &str, call_args: &[String]) -> Result<Plan> {
-        let saved = Saved::read(text)?;
-        let query = saved.query()?;
-        let specs = query.inputs();
+        let saved = QueryFile::read(text)?;
+        let specs = saved.query.inputs();
         let mut binding = Binding {
             tree: self,
             scope,
@@ -114,18 +112,19 @@ impl Tree {
         }
         let (sources, is_fixed) = (binding.sources, binding.is_fixed);
         let inputs_given = given.into_iter().flatten().collect();
-        let question = Question { query, inputs: inputs_given, keys: saved.row_keys() };
+        let query = saved.query;
+        let question = Question { keys: query.row_keys(), query, inputs: inputs_given };
         Ok(Plan { question, text: text.to_owned(), sources, inputs, is_fixed })
     }
 
     /// How many arguments a query takes from the path.
-    pub(super) fn open_inputs(&self, saved: &Saved) -> Result<usize> {
+    pub(super) fn open_inputs(&self, saved: &QueryFile) -> usize {
         let open = |spec: &&InputSpec| match spec.kind {
             InputKind::Source => saved.input(&spec.name).is_none() && !self.finds(&spec.name),
             InputKind::Scalar => saved.input(&spec.name).is_none(),
             _ => false,
         };
-        Ok(saved.query()?.inputs().iter().filter(open).count())
+        saved.query.inputs().iter().filter(open).count()
     }
 
     fn finds(&self, symbol: &str) -> bool {
@@ -143,7 +142,7 @@ impl Tree {
 struct Binding<'a> {
     tree: &'a Tree,
     scope: &'a Scope,
-    saved: &'a Saved,
+    saved: &'a QueryFile,
     args: std::slice::Iter<'a, String>,
     pinned: BTreeMap<(String, String), Moment>,
     sources: Vec<Pinned>,
@@ -293,7 +292,11 @@ impl Binding<'_> {
                 None => Err(Failure::new(Kind::Invalid, "`%` is in :in, and there are no :rules")),
             },
             (InputKind::Scalar, None) => self.argument(spec),
-            _ => self.collection(&spec.name),
+            _ => {
+                let hint = "a collection gets its value in :inputs, {?x [1 2 3]}";
+                let message = format!("{} of :in has no value", spec.name);
+                Err(Failure::new(Kind::Invalid, message).hint(hint))
+            }
         }
     }
 
@@ -307,16 +310,6 @@ impl Binding<'_> {
                 Kind::Invalid,
                 ":basis is the newest instant of the sources, and they are empty",
             )
-        })
-    }
-
-    /// A binding of several names has its value under one of them.
-    fn collection(&self, name: &str) -> Result<Value> {
-        let names = |form: &Form| self.saved.inputs.iter().find(|(name, _)| mentions(form, name));
-        let form = edn::read_one(name)?;
-        names(&form).map(|(_, given)| given.to_value()).ok_or_else(|| {
-            let hint = "a collection gets its value in :inputs, {?x [1 2 3]}";
-            Failure::new(Kind::Invalid, format!("{name} of :in has no value")).hint(hint)
         })
     }
 
@@ -339,11 +332,6 @@ impl Binding<'_> {
         parse_cell(&text, tag)
             .map_err(|error| Failure::new(Kind::Invalid, format!("{symbol}: {error}")))
     }
-}
-
-fn mentions(form: &Form, name: &str) -> bool {
-    let inside = form.as_vector().or(form.as_list()).unwrap_or_default();
-    form.is_symbol(name) || inside.iter().any(|item| mentions(item, name))
 }
 
 /// A path component as text: escapes are decoded, and what needs none may be typed as it is.

@@ -5,7 +5,6 @@
 
 use super::desk::{self, query_of};
 use super::node::*;
-use super::saved::Saved;
 use super::work::{Pins, Work};
 use super::{Entry, Key, Resolved, Tree, by, readme};
 use crate::error::{Failure, Result};
@@ -16,6 +15,7 @@ use crate::when::When;
 use factfs_core::datom::{KeyRange, Order};
 use factfs_core::db::Db;
 use factfs_core::id::{EntityId, T};
+use factfs_core::query::QueryFile;
 use std::sync::Arc;
 
 impl Tree {
@@ -146,7 +146,7 @@ impl Tree {
 
     fn arguments(&self, node: &Node, scope: &Scope, call: &Call) -> Result<Resolved> {
         let wording = self.wording(scope, &call.query)?;
-        let wanted = Saved::read(&wording).and_then(|saved| self.open_inputs(&saved)).unwrap_or(0);
+        let wanted = QueryFile::read(&wording).map_or(0, |saved| self.open_inputs(&saved));
         if wanted <= call.args.len() {
             return Err(Failure::not_found(format!("{} takes {wanted} arguments", call.query)));
         }

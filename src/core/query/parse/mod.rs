@@ -12,14 +12,16 @@ mod later;
 mod section;
 
 pub use binding::parse_binding;
+pub use section::BESIDE;
 
 use super::ast::{InputDecl, QueryAst, RuleDef};
+use super::bind::name_of;
 use super::error::{Place, QueryError};
 use crate::edn::Form;
 use crate::value::{Symbol, Value};
 use later::Later;
 use section::Sections;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The query that a form means: a vector, a map, or a string of either; a quote before it is
 /// ignored. `{:query ... :limit 10}` is one with options beside it.
@@ -54,11 +56,46 @@ fn read(form: &Form, later: &mut Later) -> Result<QueryAst, QueryError> {
     let Some(query) = form.get("query") else {
         return query_of(Sections::split(form, later)?, form, later);
     };
-    let text = query.unquoted().as_str().map(crate::edn::read_one).transpose()?;
-    let query = text.as_ref().unwrap_or(query).unquoted();
+    let query = &unquoted(query)?;
     let mut all = Sections::split(query, later)?;
     all.beside(form.as_map().unwrap_or_default(), later);
-    query_of(all, query, later)
+    let mut query = query_of(all, query, later)?;
+    if let Some(args) = form.get("args").filter(|args| !args.is_nil()) {
+        query.args = later.or(parse_args(args, &query.inputs), BTreeMap::new());
+    }
+    Ok(query)
+}
+
+/// A form without its quote, read if it is text.
+pub fn unquoted(form: &Form) -> Result<Form, QueryError> {
+    let form = form.unquoted();
+    match form.as_str() {
+        Some(text) => Ok(crate::edn::read_one(text)?.unquoted().clone()),
+        None => Ok(form.clone()),
+    }
+}
+
+/// What stands in `:args`, by the place in `:in`: for each input, a symbol in the place of a
+/// database that is passed, or for each that is no database.
+fn parse_args(form: &Form, inputs: &[InputDecl]) -> Result<BTreeMap<usize, Form>, QueryError> {
+    let wrong = |expected: String| Err(QueryError::syntax(expected, form));
+    let Some(args) = form.as_seq() else {
+        return wrong("`:args` takes a vector of inputs".to_owned());
+    };
+    let is_source = |place: &usize| matches!(inputs[*place], InputDecl::Source(_));
+    let values: Vec<usize> = (0..inputs.len()).filter(|place| !is_source(place)).collect();
+    if args.len() == inputs.len() {
+        let is_passed =
+            |(place, arg): &(usize, &Form)| is_source(place) && arg.as_symbol().is_some();
+        let given = args.iter().enumerate().filter(|given| !is_passed(given));
+        return Ok(given.map(|(place, arg)| (place, arg.clone())).collect());
+    }
+    if args.len() == values.len() {
+        return Ok(values.into_iter().zip(args.iter().cloned()).collect());
+    }
+    let names: Vec<String> = inputs.iter().map(name_of).collect();
+    let names = names.join(" ");
+    wrong(format!("`:args` has a value for each of [{names}], or for each that is no database"))
 }
 
 fn query_of(
@@ -70,6 +107,7 @@ fn query_of(
     let order_by = find::parse_order(sections.get("order-by"), &find);
     let mut query = QueryAst {
         needs_no_input: false,
+        args: BTreeMap::new(),
         keys: find::parse_keys(&sections)?,
         with: symbols(&sections, "with", is_var)?,
         inputs: parse_inputs(&sections)?,

@@ -12,8 +12,11 @@ const NAMES: [&str; 11] = [
 
 /// Those that may stand beside a query.
 const OPTIONS: [&str; 4] = ["order-by", "limit", "offset", "timeout"];
-/// What other systems take beside a query, and that says nothing about its answer.
-const PASSED_OVER: [&str; 3] = ["stats?", "settings", "cancel"];
+
+/// What stands beside a query. The last three other systems take: they say nothing about its
+/// answer.
+pub const BESIDE: [&str; 8] =
+    ["order-by", "limit", "offset", "timeout", "args", "stats?", "settings", "cancel"];
 
 /// Sections by name; those of a map form whose value is no vector are one form long.
 pub struct Sections<'a> {
@@ -44,8 +47,9 @@ impl<'a> Sections<'a> {
         for (key, value) in entries.iter().filter(|(key, _)| !key.is_keyword("query")) {
             let name = key.as_keyword().map_or("", |name| name.as_str());
             let Some(name) = OPTIONS.iter().find(|option| **option == name) else {
-                if !PASSED_OVER.contains(&name) {
-                    let expected = "beside :query stand :limit, :offset, :order-by and :timeout";
+                if !BESIDE.contains(&name) {
+                    let expected =
+                        "beside :query stand :args, :limit, :offset, :order-by, :timeout";
                     later.note(QueryError::syntax(expected, key));
                 }
                 continue;

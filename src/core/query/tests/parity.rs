@@ -22,10 +22,35 @@ fn a_negative_limit_or_offset_is_none() {
 fn options_may_stand_beside_a_query() {
     check("{:query [:find [?a ...] :where [_ :age ?a] :limit 2] :limit 1 :stats? true}", "[15]");
     check("{:query \"[:find ?a . :where [_ :age ?a]]\" :offset 1}", "37");
+    check(
+        "{:query [:find ?n ?a :where [?e :name ?n] [?e :age ?a]] :order-by [?a :desc ?n] :limit 1
+          :timeout 60000 :settings {} :cancel nil}",
+        r#"[["Oleg" 37]]"#,
+    );
     check_error(
-        "{:query [:find ?a :where [_ :age ?a]] :args [1]}",
+        "{:query [:find ?a :where [_ :age ?a]] :arg [1]}",
         QueryErrorKind::Syntax,
-        "beside :query stand :limit, :offset, :order-by and :timeout, in :args at line 1, column 39",
+        "beside :query stand :args, :limit, :offset, :order-by, :timeout, \
+         in :arg at line 1, column 39",
+    );
+}
+
+#[test]
+fn inputs_may_stand_beside_a_query() {
+    let grown = "[:find [?e ...] :in $ % ?min :where [?e :age ?a] [(<= ?min ?a)] (named ?e)]";
+    let rules = "[[(named ?e) [?e :name _]]]";
+    for args in [format!("[{rules} 20]"), format!("[$ {rules} 20]")] {
+        check(&format!("{{:query {grown} :args {args}}}"), "[2 3]");
+    }
+    let rows = "{:query [:find [?x ...] :in $ ?y :where [?x ?y]] :args [[[1 2] [3 4]] 4]}";
+    check_with(rows, &[], "[3]");
+    let passed = [Input::Db(people()), edn(rules), edn("99")];
+    check_with(&format!("{{:query {grown} :args [{rules} 20]}}"), &passed, "[]");
+    check_error(
+        &format!("{{:query {grown} :args [20]}}"),
+        QueryErrorKind::Syntax,
+        "`:args` has a value for each of [$ % ?min], or for each that is no database, \
+         in [20] at line 1, column 91",
     );
 }
 
