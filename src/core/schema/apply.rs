@@ -69,12 +69,6 @@ pub enum SchemaError {
 }
 
 impl SchemaError {
-    /// A composite tuple as a part of another one.
-    pub(crate) fn tuple_in_tuple(tuple: &Keyword, part: &Keyword) -> Self {
-        let (ident, source_ident) = (tuple.clone(), part.clone());
-        Self::TuplePart { ident, source_ident, reason: "it is a composite tuple itself" }
-    }
-
     /// The name of the attribute at fault, if it has one.
     pub fn ident(&self) -> Option<&str> {
         match self {
@@ -290,7 +284,7 @@ impl Change {
                 return Err(part("it has many values"));
             }
             if source.is_composite() || source.id == id {
-                return Err(SchemaError::tuple_in_tuple(&old.ident, name));
+                return Err(part("it is a composite tuple itself"));
             }
             parts.push(source.id);
         }

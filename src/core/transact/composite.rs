@@ -101,7 +101,10 @@ impl Parser<'_> {
             return Ok(known.id);
         }
         if definition(self, name).is_some_and(|part| part.get("db/tupleAttrs").is_some()) {
-            return Err(TxProblem::from(SchemaError::tuple_in_tuple(tuple, name)).at(form));
+            let (ident, source_ident) = (tuple.clone(), name.clone());
+            let reason = "it is a composite tuple itself";
+            let error = SchemaError::TuplePart { ident, source_ident, reason };
+            return Err(TxProblem::from(error).at(form));
         }
         if let Some(defined) = defined(self, name)? {
             return Ok(defined.id);

@@ -56,7 +56,7 @@ fn added(dice: &mut Dice) -> &'static str {
 
 /// A clause that says something of variables that the patterns before have.
 fn filter(dice: &mut Dice) -> String {
-    match dice.below(16) {
+    match dice.below(14) {
         0 => "[(< ?x 3)]".to_owned(),
         1 => "[(<= 1 ?x)]".to_owned(),
         2 => "[(= ?x ?y)]".to_owned(),
@@ -70,16 +70,14 @@ fn filter(dice: &mut Dice) -> String {
         10 => "(pair ?e ?x)".to_owned(),
         11 => "(not (or [?e :a 1] (reach ?e ?e)))".to_owned(),
         12 => format!("(optional [?e {} ?o])", dice.one(&[":a", ":b", ":s", ":many"])),
-        13 => "(optional [?e :r ?h] [?h :s ?o])".to_owned(),
-        14 => "(opt ?e ?s)".to_owned(),
-        _ => "(or (and [?e :a ?x] (optional [?e :s ?s])) (and [?e :b ?x] [?e :s ?s]))".to_owned(),
+        _ => "(optional [?e :r ?h] [?h :s ?o])".to_owned(),
     }
 }
 
 /// A query of rows, or now and then of groups.
 pub(super) fn query(dice: &mut Dice) -> String {
     let mut clauses: Vec<String> = (0..1 + dice.below(3)).map(|_| pattern(dice)).collect();
-    for filter in (0..dice.below(3)).map(|_| filter(dice)).collect::<Vec<_>>() {
+    for filter in (0..dice.below(3)).map(|_| filter_or_option(dice)).collect::<Vec<_>>() {
         // What two optional clauses share would depend on their order, and is refused.
         let is_twice = |var| filter.contains(var) && clauses.iter().any(|c| c.contains(var));
         if !is_twice("?o]") && !is_twice("(optional [?e :s ?s]") {
@@ -122,4 +120,13 @@ fn groups(dice: &mut Dice, mut vars: Vec<&str>, numbers_alone: bool) -> (String,
     let fold = dice.one(folds);
     let with = with.filter(|_| dice.below(2) == 0).map(|var| format!(":with {var}"));
     (format!("({fold} {folded}) {}", all.join(" ")), with.unwrap_or_default())
+}
+
+/// A filter; now and then an `optional` in a rule or in a branch.
+fn filter_or_option(dice: &mut Dice) -> String {
+    match dice.below(8) {
+        0 => "(opt ?e ?s)".to_owned(),
+        1 => "(or (and [?e :a ?x] (optional [?e :s ?s])) (and [?e :b ?x] [?e :s ?s]))".to_owned(),
+        _ => filter(dice),
+    }
 }

@@ -159,29 +159,6 @@ impl Naive<'_> {
     }
 }
 
-/// Which clauses come first: those without `optional`, an `or` around it, it itself.
-fn turn_of(clause: &Clause) -> usize {
-    match &clause.kind {
-        ClauseKind::Optional { .. } => 2,
-        ClauseKind::Or { branches, .. } => {
-            usize::from(branches.iter().flatten().any(|c| turn_of(c) > 0))
-        }
-        _ => 0,
-    }
-}
-
-/// Whether only an `optional` of the definition gives the variable: then what the caller has is
-/// compared afterwards.
-fn is_only_optional(var: &Symbol, def: &RuleDef) -> bool {
-    let looks = |clause: &Clause| {
-        let mut names = Vec::new();
-        clause.kind.mentioned(&mut names);
-        names.contains(&var)
-    };
-    let (optional, others): (Vec<_>, Vec<_>) = def.clauses.iter().partition(|c| turn_of(c) == 2);
-    optional.into_iter().any(looks) && !others.into_iter().any(looks)
-}
-
 /// What clauses would have bound is nil, which is in no fact.
 fn with_nil(env: &Env, clauses: &[Clause]) -> Env {
     let (mut env, mut shown) = (env.clone(), Vec::new());
@@ -273,4 +250,27 @@ fn apply(call: &ast::Call, env: &Env) -> Value {
         Kind::Compare(comparison) => Value::Bool(comparison.of(&args)),
         _ => panic!("{call:?}"),
     }
+}
+
+/// Which clauses come first: those without `optional`, an `or` around it, it itself.
+fn turn_of(clause: &Clause) -> usize {
+    match &clause.kind {
+        ClauseKind::Optional { .. } => 2,
+        ClauseKind::Or { branches, .. } => {
+            usize::from(branches.iter().flatten().any(|c| turn_of(c) > 0))
+        }
+        _ => 0,
+    }
+}
+
+/// Whether only an `optional` of the definition gives the variable: then what the caller has is
+/// compared afterwards.
+fn is_only_optional(var: &Symbol, def: &RuleDef) -> bool {
+    let looks = |clause: &Clause| {
+        let mut names = Vec::new();
+        clause.kind.mentioned(&mut names);
+        names.contains(&var)
+    };
+    let (optional, others): (Vec<_>, Vec<_>) = def.clauses.iter().partition(|c| turn_of(c) == 2);
+    optional.into_iter().any(looks) && !others.into_iter().any(looks)
 }
