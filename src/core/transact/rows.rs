@@ -111,13 +111,14 @@ impl Rows {
             || self.statements.iter().any(has_ident)
     }
 
-    /// Whether the columns mean in this schema what they meant when the values were read.
+    /// Whether the columns mean in this schema what they meant when the values were read, and mean
+    /// it after the transaction, too.
     fn fit(&self, schema: &Schema) -> bool {
         let fits = |column: &RowColumn| {
             let now = schema.attr(column.ident.as_str());
             now.is_some_and(|now| Arc::ptr_eq(now, &column.attribute) || *now == column.attribute)
         };
-        self.columns.iter().all(fits)
+        self.columns.iter().all(fits) && !self.define()
     }
 }
 
@@ -133,7 +134,7 @@ pub fn prepare_rows(db: &Db, rows: &Rows, options: &TxOptions) -> Result<Prepare
 /// `None` if it is for the forms to say what is wrong.
 fn parse(schema: &Schema, block: u64, tx: Tx, rows: &Rows) -> Option<Parsed> {
     let mut parser = Parser::new(schema, block, tx, &[], rows.statements.len() * 8);
-    if !parser.tuples.is_empty() || !rows.fit(schema) || rows.define() {
+    if !parser.tuples.is_empty() || !rows.fit(schema) {
         return None;
     }
     for statement in &rows.statements {
