@@ -345,7 +345,8 @@ impl Planner<'_> {
             let head = &called.definitions[0].head;
             let free = head.iter().zip(&bound).take(called.required).filter(|(_, bound)| !**bound);
             let vars = logical.names(free.map(|(var, _)| *var));
-            return Err(QueryError::Insufficient { vars, at: called.place.as_ref().clone() });
+            let at = called.place.as_ref().clone();
+            return Err(QueryError::Insufficient { vars, nearest: None, at });
         }
         if let Some(number) = self.numbers.get(&(rule, bound.clone())) {
             return match &self.instances[*number].definitions {
@@ -383,8 +384,8 @@ impl Planner<'_> {
 
     fn unbound(&self, conj: &Conj, vars: Vec<VarId>) -> QueryError {
         let at = conj.nodes.first().map(|node| node.place.as_ref().clone());
-        let at = at.unwrap_or(super::Place { form: ":where".to_owned(), span: None });
-        QueryError::Insufficient { vars: self.logical.names(vars), at }
+        let at = at.unwrap_or(super::Place::named(":where"));
+        QueryError::Insufficient { vars: self.logical.names(vars), nearest: None, at }
     }
 
     /// Why nothing that is left can run.
@@ -397,7 +398,7 @@ impl Planner<'_> {
         first.kind.requires(&mut needs);
         needs.retain(|var| !agenda.bound.contains(var));
         let vars = self.logical.names(needs);
-        QueryError::Insufficient { vars, at: first.place.as_ref().clone() }
+        QueryError::Insufficient { vars, nearest: None, at: first.place.as_ref().clone() }
     }
 }
 

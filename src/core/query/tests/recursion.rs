@@ -39,7 +39,7 @@ fn rules_refuse() {
     let q = "[:find ?x :in $ % :where (p ?x)]";
     assert_eq!(
         error(q, "[[(p ?x) [?x :name] (not (p ?x))]]"),
-        "recursion through negation: rule 'p depends on its own absence, in (p ?x)"
+        "recursion through negation: rule 'p depends on its own absence, in (p ?x) in the rules"
     );
     assert_eq!(
         error(q, "[[(pp ?x) [?x :name]]]"),
