@@ -54,7 +54,8 @@ catalogue! {
     EdnDuplicate "edn/duplicate":
         "a key of a map or an element of a set comes twice"; "remove one of them".
     EdnNumber "edn/number":
-        "a number that is none, or is out of range"; "write N or M after numbers that are large or exact".
+        "a number that is none, or is out of range";
+        "write N or M after numbers that are large or exact".
     EdnName "edn/name":
         "no keyword and no symbol"; "mend the name; text stands in quotes".
     EdnCharacter "edn/character":
@@ -69,11 +70,14 @@ catalogue! {
     AttributeNone "attribute/none":
         "something that names no attribute"; "write a keyword".
     AttributeNotIndexed "attribute/not-indexed":
-        "values are asked for in order, and no index has them"; "add :db/index true to the attribute".
+        "values are asked for in order, and no index has them";
+        "add :db/index true to the attribute".
     AttributeNotUnique "attribute/not-unique":
-        "a lookup ref by an attribute whose values name nobody"; "use an attribute that has :db/unique".
+        "a lookup ref by an attribute whose values name nobody";
+        "use an attribute that has :db/unique".
     EntityUnknown "entity/unknown":
-        "no entity has this ident, lookup ref or id"; "mend it, or say something of the entity first".
+        "no entity has this ident, lookup ref or id";
+        "mend it, or say something of the entity first".
     DatabaseUnreadable "database/unreadable":
         "the database could not be read"; "see what the message says of the storage".
 
@@ -84,13 +88,16 @@ catalogue! {
     QueryUnknownSource "query/unknown-source":
         "a database that :in does not name"; "mend the name, or add it to :in".
     QueryUnknownName "query/unknown-name":
-        "no function, predicate, aggregate, rule or pattern has this name"; "mend the name; FUNCTIONS lists all".
+        "no function, predicate, aggregate, rule or pattern has this name";
+        "mend the name; FUNCTIONS lists all".
     QueryArity "query/arity":
         "too few or too many arguments"; "give as many as the message says".
     QueryUnbound "query/unbound":
-        "a clause needs variables that nothing binds"; "bind them by a pattern, a function or an input".
+        "a clause needs variables that nothing binds";
+        "bind them by a pattern, a function or an input".
     QueryOptional "query/optional":
-        "a clause needs what only an optional clause binds"; "move the clause into the optional one".
+        "a clause needs what only an optional clause binds";
+        "move the clause into the optional one".
     QueryNegativeRecursion "query/negative-recursion":
         "a rule depends on its own absence"; "take the call of the rule out of not or optional".
     QueryTooFewInputs "query/too-few-inputs":
@@ -100,20 +107,24 @@ catalogue! {
     QueryInput "query/input":
         "an input that does not have the shape of its binding"; "give a value of that shape".
     QueryFunction "query/function":
-        "a function met a value that it does not take, or has no result"; "exclude the value by a clause, such as a predicate on its type".
+        "a function met a value that it does not take, or has no result";
+        "exclude the value by a clause, such as a predicate on its type".
     QueryLimit "query/limit":
-        "the query is larger than queries may be, or takes more rows or memory"; "narrow it, or raise the limit that is named".
+        "the query is larger than queries may be, or takes more rows or memory";
+        "narrow it, or raise the limit that is named".
     QueryTimeout "query/timeout":
         "the time was up"; "narrow the query, or give it more time".
     QueryCancelled "query/cancelled":
         "the answer was no longer wanted"; "ask again".
     QueryUnsupported "query/unsupported":
-        "a part of other systems' dialects that is not here"; "say it by what FUNCTIONS and CLAUSES list".
+        "a part of other systems' dialects that is not here";
+        "say it by what FUNCTIONS and CLAUSES list".
 
     PullSyntax "pull/syntax":
         "a form that is no part of a pull pattern"; "write what the message expects".
     PullAttribute "pull/attribute":
-        "an attribute used for what it is not: backwards, with a pattern, a limit or an order"; "change the attribute or the pattern".
+        "an attribute used for what it is not (backwards, with a pattern, a limit, an order)";
+        "change the attribute or the pattern".
     PullUnknownFunction "pull/unknown-function":
         ":xform names no function of its list"; "use one of those that the message names".
     PullFunction "pull/function":
@@ -128,7 +139,8 @@ catalogue! {
     TxUnknownOperation "tx/unknown-operation":
         "a list that begins with no operation"; "mend its name".
     TxUnsupported "tx/unsupported":
-        "transaction functions and other operations that are not here"; "compute first, then say what becomes true; :db/cas guards it".
+        "transaction functions and other operations that are not here";
+        "compute first, then say what becomes true; :db/cas guards it".
     TxType "tx/type":
         "a value of another type than the attribute's"; "write a value of that type".
     TxNil "tx/nil":
@@ -138,13 +150,16 @@ catalogue! {
     TxPredicate "tx/predicate":
         "a value that a predicate of its attribute refuses"; "write a value that satisfies it".
     TxUnknownPredicate "tx/unknown-predicate":
-        "a predicate of an attribute or specification that cannot be called"; "name a built-in function that fits, in the schema".
+        "a predicate of an attribute or specification that cannot be called";
+        "name a built-in function that fits, in the schema".
     TxEntityPredicate "tx/entity-predicate":
-        "an entity that a predicate of its specification refuses"; "change the entity in the same transaction".
+        "an entity that a predicate of its specification refuses";
+        "change the entity in the same transaction".
     TxRequired "tx/required":
         "an attribute is missing that a specification requires"; "add it in the same transaction".
     TxWindow "tx/window":
-        "a transaction that is valid until before it is valid from"; "exchange :db.valid/from and :db.valid/to".
+        "a transaction that is valid until before it is valid from";
+        "exchange :db.valid/from and :db.valid/to".
     TxUnique "tx/unique":
         "another entity has this unique value"; "use that entity, or another value".
     TxUpsert "tx/upsert":
@@ -160,7 +175,8 @@ catalogue! {
     TxReserved "tx/reserved":
         "an attribute that belongs to the transaction itself"; "say it of :db/current-tx".
     TxInstant "tx/instant":
-        "a :db/txInstant before the last one, or after the clock"; "leave it out, or give a later or earlier one".
+        "a :db/txInstant before the last one, or after the clock";
+        "leave it out, or give a later or earlier one".
     TxBadId "tx/bad-id":
         "a number that is no entity id here"; "use a tempid for something new".
     TxPast "tx/past":
@@ -175,11 +191,13 @@ catalogue! {
     SchemaValue "schema/value":
         "a value that means nothing in a description"; "use one of those that the message names".
     SchemaForbidden "schema/forbidden":
-        "a change that facts, or the rest of the description, forbid"; "define a new attribute, and move the facts".
+        "a change that facts, or the rest of the description, forbid";
+        "define a new attribute, and move the facts".
     SchemaNameTaken "schema/name-taken":
         "another attribute has this name"; "choose another name".
     SchemaTuplePart "schema/tuple-part":
-        "an attribute that cannot be part of a composite tuple"; "use attributes that have one value and are no tuples".
+        "an attribute that cannot be part of a composite tuple";
+        "use attributes that have one value and are no tuples".
 }
 
 impl Code {

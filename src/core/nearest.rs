@@ -30,7 +30,8 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
     let most = 1 + length / 4;
     let alike = |other: &str| {
         let fits = other.chars().count().abs_diff(length) <= most;
-        fits.then(|| distance(name, other)).filter(|far| *far <= most)
+        let longest = other.chars().count().max(length);
+        fits.then(|| distance(name, other)).filter(|far| *far <= most && *far < longest)
     };
     let far = |known: &str| match known.rsplit_once('/') {
         Some((_, last)) if !name.contains('/') && !last.is_empty() => {
@@ -39,7 +40,7 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         _ => alike(known),
     };
     let found = known.filter_map(|known| Some((far(known)?, known)));
-    found.filter(|(far, _)| *far <= most && *far < length).min().map(|(_, known)| known)
+    found.filter(|(far, _)| *far <= most).min().map(|(_, known)| known)
 }
 
 /// The suggestion behind a message: nothing, if no name is alike.
@@ -69,7 +70,7 @@ mod tests {
         assert_eq!(found("star-with?"), Some("clojure.string/starts-with?"));
         assert_eq!(found("product/nmae"), Some("product/name"));
         assert_eq!(found("sku"), Some("product/sku"));
-        assert_eq!(nearest("y", ["x"].into_iter()), None);
+        assert_eq!(nearest("y", ["x", "yy"].into_iter()), Some("yy"));
         assert_eq!([found("foo"), found("x"), found(""), found(&"x".repeat(100_000))], [None; 4]);
     }
 }

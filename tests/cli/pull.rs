@@ -28,6 +28,7 @@ fn says_what_is_not_there() {
     "#);
     assert_snapshot!(fails("[*]", "[:product/skew \"B-10\"]"), @r#"
     factfs: entity `[:product/skew "B-10"]`: unknown attribute :product/skew (did you mean :product/sku?)
+    code: attribute/unknown
     exit code 3
     "#);
     assert_snapshot!(fails("[*]", "[:product/name \"Lamp\"]"), @r#"
@@ -42,6 +43,7 @@ fn says_what_is_not_there() {
     factfs: argument: line 1, column 1: the text ends inside a map that starts here
       {:a 1 :b
       ^
+    code: edn/incomplete
     exit code 3
     ");
 }

@@ -16,8 +16,10 @@ use crate::query::logical::{Conj, Logical, Node, NodeKind, Operand, RuleId, VarI
 use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows a rule is expected to give for each input row, with and without a bound argument.
-const RULE_FANOUT: [f64; 2] = [20.0, 100_000.0];
+/// Rows a rule is expected to give for each input row.
+const RULE_FANOUT: f64 = 20.0;
+/// Rows of a rule with no bound argument, at least.
+const WHOLE_RULE: f64 = 100_000.0;
 
 /// Plans a query; `entities` are those of its constants.
 pub fn plan(
@@ -298,7 +300,12 @@ impl Planner<'_> {
                 if self.logical.rules[*rule].closure.is_none() {
                     instance = Some(self.instance(*rule, adornment)?);
                 }
-                Cost { fanout: RULE_FANOUT[usize::from(!any)], seek: true, scan: 0.0 }
+                // All that a rule says is more than all that it says it of.
+                let fanout = match any {
+                    true => RULE_FANOUT,
+                    false => WHOLE_RULE.max(RULE_FANOUT * self.statistics.largest()?),
+                };
+                Cost { fanout, seek: true, scan: 0.0 }
             }
             // These run as soon as they can.
             NodeKind::Call { .. } | NodeKind::Not { .. } => {
