@@ -47,3 +47,15 @@ fn says_what_is_not_there() {
     exit code 3
     ");
 }
+
+#[test]
+fn attributes_that_are_not_there_are_warnings() {
+    let sandbox = Sandbox::demo();
+    let pattern = "[:product/nmae\n {:product/supplier [:supplier/nam]}]";
+    let ran = sandbox.ran(&["pull", "catalog", pattern, "[:product/sku \"B-10\"]"], "");
+    assert_snapshot!(ran.stderr, @"
+    factfs: warning: argument: line 1, column 2: unknown attribute :product/nmae (did you mean :product/name?)
+    factfs: warning: argument: line 2, column 22: unknown attribute :supplier/nam (did you mean :supplier/name?)
+    ");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "nil\n"));
+}
