@@ -9,11 +9,13 @@ mod errors;
 mod fold;
 mod generate;
 mod lives;
+mod meant;
 mod naive;
 mod numbers;
 mod optional;
 mod parity;
 mod property;
+mod reads;
 mod recursion;
 
 use super::*;
