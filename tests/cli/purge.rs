@@ -139,6 +139,7 @@ fn what_cannot_be_erased_is_refused() {
     ");
     assert_snapshot!(sandbox.fails(&["purge", "db", "--attribute", ":item/cuont", "--yes"]), @"
     factfs: unknown attribute :item/cuont (did you mean :item/count?)
+    code: attribute/unknown
     exit code 3
     ");
     assert_snapshot!(sandbox.fails(&["purge", "db", "--entity", "[:item/sku 1]", "--yes"]), @"

@@ -93,11 +93,22 @@ fn described_at(error: &TxError, parsed: &Parsed, done: &Done) -> Option<Span> {
         said == ident.clone().map(Value::Keyword).as_ref()
     };
     let (e, _) = done.described.iter().find(is)?;
-    parsed.last(|op| match op.e {
+    let of_it = |op: &Op| match op.e {
         Term::Id(id) => id == *e,
         Term::Slot(slot) => done.bindings[slot as usize].entity() == Some(*e),
         _ => false,
-    })
+    };
+    let key = match &error.problem {
+        TxProblem::Schema(SchemaError::BadValue { key, .. }) => {
+            parsed.schema.attr(key.trim_start_matches(':'))
+        }
+        _ => None,
+    };
+    let says = |op: &Op| match &op.kind {
+        OpKind::Add(a, _) => key.is_some_and(|key| key.id == *a),
+        _ => false,
+    };
+    parsed.last(|op| of_it(op) && says(op)).or_else(|| parsed.last(|op| of_it(op)))
 }
 
 /// The transaction that has this client's id already.

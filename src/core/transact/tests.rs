@@ -535,7 +535,14 @@ fn errors_name_the_form_and_what_was_meant() {
     }
     let db = strict("[{:db/ident :x :db/valueType :db.type/string}]");
     let error = tx(&db, "[{:x \"a\"}\n {:db/ident :x :db/cardinality :some}]").unwrap_err();
-    assert_eq!(error.span.map(|s| s.line), Some(2), "{error}");
+    assert_eq!(error.span.map(|s| (s.line, s.column)), Some((2, 32)), "{error}");
+    let schema = |value: &str| format!("[{{:db/ident :y :db/valueType {value}}}]");
+    let error = tx(&db, &schema(":db.type/strng")).unwrap_err();
+    assert_eq!(error.span.map(|s| s.column), Some(30), "{error}");
+    assert!(error.to_string().contains("(did you mean :db.type/string?)"), "{error}");
+    assert_eq!(error.code().name(), "schema/value");
+    let error = tx(&db, "[[:db/add :db/ifent :db/doc \"x\"]]").unwrap_err();
+    assert!(error.to_string().contains("(did you mean :db/ident?)"), "{error}");
 }
 
 #[test]

@@ -17,6 +17,13 @@ pub enum PurgeError {
     /// What is asked cannot be erased.
     #[error(transparent)]
     Refused(EraseError),
+    /// A branch was made on which what had ended elsewhere may hold, each time that all of them
+    /// were looked at.
+    #[error(
+        "branches were made all the time while it was found out what had ended on all of them: \
+         try again"
+    )]
+    Branched,
 }
 
 impl From<EraseError> for PurgeError {

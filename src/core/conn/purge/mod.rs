@@ -35,6 +35,7 @@ use crate::index::rows_get;
 use crate::store::{Expect, Fetch, Swap};
 use head::Written;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use survey::Survey;
 use target::Target;
 
@@ -117,16 +118,17 @@ impl Place {
         named: Option<&str>,
         progress: &mut Progress<'_>,
     ) -> Result<Erased, PurgeError> {
-        let (mut tries, mut known) = (0, None);
-        let mut erased = loop {
+        let (mut tries, mut known) = (0, Known::default());
+        loop {
             tries += 1;
             match self.purge_once(&asked.erase, named, &mut known, progress).await {
-                Err(PurgeError::Conn(error)) if tries < TRIES && may_be_old(&error) => {
+                Err(error) if tries < TRIES && may_be_old(&error) => {
                     self.host.sleep(pause_ms(self.host.as_ref(), tries)).await;
                 }
                 done => break done?,
             }
-        };
+        }
+        let mut erased = known.erased;
         let collection = Collection { grace_ms: asked.grace_ms, keep: Retention::everything() };
         erased.collected = Some(self.collect(&collection, progress).await?);
         Ok(erased)
@@ -161,31 +163,40 @@ impl Place {
         &self,
         erase: &Erase,
         named: Option<&str>,
-        known: &mut Option<Target>,
+        known: &mut Known,
         progress: &mut Progress<'_>,
-    ) -> Result<Erased, PurgeError> {
+    ) -> Result<(), PurgeError> {
         let refs = self.refs().await?;
-        let (survey, mut erased) = match self.look(erase, known.as_ref(), &refs, progress).await {
+        let target = known.target.as_deref();
+        let (survey, erased) = match self.look(erase, target, &refs, progress).await {
             // What these refs name may have been collected since.
             Err(PurgeError::Conn(error)) => {
                 return Err(self.why_stopped(error, refs.gc_generation).await.into());
             }
             found => found?,
         };
-        if survey.is_clean() {
-            return Ok(erased);
+        known.erased.add(erased);
+        // Where a generation was announced and nobody got through all names, one of them may be
+        // made yet from a head that is older than an erasure.
+        if survey.is_clean() && refs.gc_marked >= refs.gc_generation {
+            return Ok(());
         }
-        *known = Some(survey.target.clone());
+        known.target = Some(survey.target.clone());
         let lines = refs.branches.values().map(|branch| branch.head.clone()).collect();
         let refs = self.announce_purge().await?;
-        erased.generation = refs.purge_generation;
+        known.erased.generation = refs.purge_generation;
         let mut run = Run::new(survey, lines, &refs);
         run.named = named.map(str::to_owned);
-        if let Err(error) = self.erase_everywhere(&mut run, progress).await {
-            return Err(self.why_stopped(error, refs.gc_generation).await.into());
+        let done = self.erase_everywhere(&mut run, progress).await;
+        known.moments += run.moments;
+        known.segments += run.written.segments.len() as u64;
+        (known.erased.moments, known.erased.segments) = (known.moments, known.segments);
+        match done {
+            Err(PurgeError::Conn(error)) => {
+                Err(self.why_stopped(error, refs.gc_generation).await.into())
+            }
+            done => done,
         }
-        (erased.moments, erased.segments) = (run.moments, run.written.segments.len() as u64);
-        Ok(erased)
     }
 
     /// Looks through all that branches, tags and kept moments reach.
@@ -231,12 +242,12 @@ impl Place {
         &self,
         run: &mut Run,
         progress: &mut Progress<'_>,
-    ) -> Result<(), ConnError> {
+    ) -> Result<(), PurgeError> {
         for looks in 0.. {
             self.within_looks(looks)?;
             let (refs, version) = self.read_refs().await?;
             if refs.gc_generation != run.generation {
-                return Err(ConnError::Superseded(refs.gc_generation));
+                return Err(ConnError::Superseded(refs.gc_generation).into());
             }
             let mut left: Vec<&str> = refs.branches.values().map(|x| x.head.as_str()).collect();
             left.retain(|head| !run.heads.contains(*head));
@@ -246,7 +257,7 @@ impl Place {
             // On a branch made since, what had ended on all others may hold.
             let is_new = left.iter().any(|head| !run.lines.contains(*head));
             if is_new && run.survey.target.is_of_moment {
-                return Err(ConnError::Superseded(run.generation));
+                return Err(PurgeError::Branched);
             }
             let mut next = refs.clone();
             for tag in next.tags.values_mut() {
@@ -419,9 +430,40 @@ impl Place {
     }
 }
 
-/// Whether it comes of refs or a head that a collection has passed since.
-fn may_be_old(error: &ConnError) -> bool {
-    error.is_missing() || matches!(error, ConnError::Superseded(_))
+/// Whether it comes of refs or a head that others have passed since.
+fn may_be_old(error: &PurgeError) -> bool {
+    match error {
+        PurgeError::Conn(error) => error.is_missing() || matches!(error, ConnError::Superseded(_)),
+        error => matches!(error, PurgeError::Branched),
+    }
+}
+
+/// What earlier attempts found, and did.
+#[derive(Default)]
+struct Known {
+    target: Option<Arc<Target>>,
+    erased: Erased,
+    moments: u64,
+    segments: u64,
+}
+
+impl Erased {
+    /// What was found in another look: a later one no longer finds what is erased.
+    fn add(&mut self, found: Self) {
+        for head in found.heads {
+            let is_it =
+                |known: &&mut ErasedHead| (&known.name, known.is_tag) == (&head.name, head.is_tag);
+            match self.heads.iter_mut().find(is_it) {
+                Some(known) => known.datoms = known.datoms.max(head.datoms),
+                None => self.heads.push(head),
+            }
+        }
+        self.generation = found.generation;
+        self.datoms = self.datoms.max(found.datoms);
+        self.moments = self.moments.max(found.moments);
+        self.segments = self.segments.max(found.segments);
+        self.packs = self.packs.max(found.packs);
+    }
 }
 
 /// A purge under way.
