@@ -130,6 +130,7 @@ impl<'a> Line<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     type Fields = Vec<(Arc<str>, Json)>;
 
@@ -155,6 +156,16 @@ mod tests {
         ] {
             let (fast, all) = read(line);
             assert!(fast.is_some() && fast == all, "{line}: {fast:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_the_reader_of_json_reads(
+            text in r#"[{]("[ab\\\\]{0,3}" ?: ?([-+.eE0-9]{1,5}|"[x\\"]?"|\[[1,x]{0,4}\]|true|nul{1,2}) ?,?){0,4}[}]"#,
+        ) {
+            let (fast, all) = read(&text);
+            prop_assert!(fast.is_none() || fast == all, "{text}: {fast:?} {all:?}");
         }
     }
 

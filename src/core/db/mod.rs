@@ -11,6 +11,7 @@ mod merge;
 mod prepared;
 mod renew;
 mod scan;
+mod sort;
 mod view;
 mod whole;
 
