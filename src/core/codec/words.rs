@@ -26,11 +26,11 @@ const TABLE: u8 = 4;
 /// Appends a column.
 pub fn write(words: &[u64], w: &mut Writer) {
     let Some(&first) = words.first() else { return };
-    let shape = Shape::of(words);
-    if shape.min == shape.max {
+    if words.iter().all(|x| *x == first) {
         w.u8(CONSTANT);
         return w.varint(first);
     }
+    let shape = Shape::of(words);
     let sizes = [(shape.deltas, DELTAS), (shape.planes(words.len()), PLANES), (shape.runs, RUNS)];
     let (size, mut mode) = sizes.into_iter().min().unwrap_or_default();
     let table = table(words, size);
@@ -200,4 +200,37 @@ fn read_table(r: &mut Reader<'_>, rows: usize, out: &mut Vec<u64>) -> Result<(),
     r.check(bytes.iter().all(|i| *i <= last), "an index past the table")?;
     out.extend(bytes.iter().map(|i| table[usize::from(*i)]));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn the_mode_with_the_fewest_bytes_is_taken(
+            (bits, repeats) in (0..40u32, 1..9usize),
+            words in prop::collection::vec(any::<u64>(), 1..700),
+        ) {
+            let words = words.iter().map(|x| x & ((1 << bits) - 1) | 1 << 41);
+            let words: Vec<u64> =
+                words.flat_map(|x| std::iter::repeat_n(x, 1 + x as usize % repeats)).collect();
+            let (shape, distinct) = (Shape::of(&words), words.iter().collect::<BTreeSet<_>>().len());
+            let mut sizes = vec![
+                (shape.deltas, DELTAS),
+                (shape.planes(words.len()), PLANES),
+                (shape.runs, RUNS),
+            ];
+            if distinct <= 256 {
+                sizes.push((distinct * 2 + words.len(), TABLE));
+            }
+            let fewest = sizes.into_iter().min().map(|(_, mode)| mode);
+            let mut w = Writer::new();
+            write(&words, &mut w);
+            let mode = w.finish().first().copied();
+            prop_assert_eq!(mode, if distinct == 1 { Some(CONSTANT) } else { fewest });
+        }
+    }
 }

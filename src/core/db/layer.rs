@@ -73,15 +73,15 @@ impl Layer {
     }
 
     fn make_avet(&self) -> Facts {
-        let mut avet = FactsBuilder::default();
-        for (a, mut rows) in by_attribute(&self.eavt) {
-            match self.by_value.get(&a).map(OnceLock::get) {
-                None => {}
-                Some(Some(made)) => avet.push_rows(made, 0..made.len()),
-                Some(None) => {
-                    sort_by_value(&self.eavt, &mut rows);
-                    avet.push_each(&self.eavt, &rows);
-                }
+        let mut said = by_attribute(&self.eavt);
+        said.retain(|(a, _)| self.by_value.contains_key(a));
+        let mut avet = FactsBuilder::with_capacity(said.iter().map(|(_, rows)| rows.len()).sum());
+        for (a, mut rows) in said {
+            if let Some(made) = self.by_value.get(&a).and_then(OnceLock::get) {
+                avet.push_rows(made, 0..made.len());
+            } else {
+                sort_by_value(&self.eavt, &mut rows);
+                avet.push_each(&self.eavt, &rows);
             }
         }
         avet.finish()
