@@ -85,7 +85,8 @@ impl Shape {
     }
 }
 
-/// Distinct values, sorted, if they are at most 256 and a table of them takes fewer bytes than this.
+/// Distinct values, sorted, if they are at most 256 and a table of them takes fewer bytes than
+/// this.
 fn table(words: &[u64], size: usize) -> Option<Vec<u64>> {
     let most = size.saturating_sub(words.len() + 1) / 2;
     let (mut table, mut before) = (Vec::new(), None);
@@ -217,7 +218,8 @@ mod tests {
             let words = words.iter().map(|x| x & ((1 << bits) - 1) | 1 << 41);
             let words: Vec<u64> =
                 words.flat_map(|x| std::iter::repeat_n(x, 1 + x as usize % repeats)).collect();
-            let (shape, distinct) = (Shape::of(&words), words.iter().collect::<BTreeSet<_>>().len());
+            let distinct = words.iter().collect::<BTreeSet<_>>().len();
+            let shape = Shape::of(&words);
             let mut sizes = vec![
                 (shape.deltas, DELTAS),
                 (shape.planes(words.len()), PLANES),
