@@ -179,6 +179,11 @@ catalogue! {
         "leave it out, or give a later or earlier one".
     TxBadId "tx/bad-id":
         "a number that is no entity id here"; "use a tempid for something new".
+    TxAmbiguous "tx/ambiguous":
+        "a name that several entities have had"; "name one by its id".
+    TxErase "tx/erase":
+        "something is to be erased that cannot be";
+        "erase in a transaction of its own, and no definitions".
     TxPast "tx/past":
         "a transaction on a view of the past"; "use the head of a branch".
     TxFull "tx/full":

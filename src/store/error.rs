@@ -165,7 +165,8 @@ impl From<PurgeError> for Error {
     fn from(error: PurgeError) -> Self {
         let kind = match &error {
             PurgeError::Conn(error) => conn(error),
-            PurgeError::Definition { .. } | PurgeError::BuiltIn(_) => Kind::Invalid,
+            PurgeError::Branched => Kind::Busy,
+            PurgeError::Refused(_) => Kind::Invalid,
         };
         Self::from_source(kind, error)
     }

@@ -6,6 +6,7 @@
 
 mod access;
 mod entid;
+mod erase;
 mod error;
 mod layer;
 mod merge;
@@ -19,6 +20,8 @@ mod whole;
 mod tests;
 
 pub use entid::EntityRef;
+pub use erase::{Erase, EraseError};
+pub(crate) use erase::{Kind, fact_key};
 pub use error::DbError;
 pub use layer::Layer;
 pub use prepared::{Prepared, TxReport};

@@ -4,7 +4,7 @@
 //! not know the text: the place is a span, and whoever has the text shows the line.
 
 use crate::catalogue::Code;
-use crate::db::DbError;
+use crate::db::{DbError, EraseError};
 use crate::edn::{Form, FormKind, Span};
 use crate::id::{AttrId, EntityId};
 use crate::nearest::nearest;
@@ -77,6 +77,8 @@ pub enum TxProblem {
     NotUnique { attribute: Keyword },
     #[error("nothing found for entity id {what}{}", did_you_mean(.nearest))]
     NoSuchEntity { what: String, nearest: Option<String> },
+    #[error("there is no entity {what}, and there was none; it may have been erased")]
+    NeverWas { what: String },
     #[error("cannot set {attribute} to {value}: entity {owner} has it, and it is unique")]
     Unique { attribute: Keyword, value: String, owner: EntityId },
     #[error("conflicting upserts: [{attribute} {value}] is entity {found}, but {other} is meant")]
@@ -101,6 +103,17 @@ pub enum TxProblem {
     UnknownOperation { operation: String, nearest: Option<String> },
     #[error("{id} is no entity id here: ids are 1 to 536870911, or of a transaction that exists")]
     BadId { id: String },
+    #[error(
+        "{operation} erases for good: it stands in a transaction of such forms alone, \
+         and in none that is imported"
+    )]
+    PurgeAlone { operation: Keyword },
+    #[error("several entities have been {what}: {}; name one by its id", listed(.entities))]
+    Ambiguous { what: String, entities: Vec<EntityId> },
+    #[error(transparent)]
+    Erase(EraseError),
+    #[error("{attribute} is to be unique, and entities {first} and {second} are both {value}")]
+    SharedTuple { attribute: Keyword, value: String, first: EntityId, second: EntityId },
     #[error("{what} is not supported")]
     Unsupported { what: String },
     #[error("a transaction needs the newest state, and this is a view of the past")]
@@ -111,6 +124,10 @@ pub enum TxProblem {
     Schema(#[from] SchemaError),
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+fn listed(entities: &[EntityId]) -> String {
+    entities.iter().map(EntityId::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn did_you_mean(nearest: &Option<String>) -> String {
@@ -130,7 +147,7 @@ impl TxProblem {
 
     /// What begins a list is no operation; it may be that one was meant.
     pub(super) fn operation(head: &Form) -> Self {
-        const OPERATIONS: [&str; 8] = [
+        const OPERATIONS: [&str; 12] = [
             "db/add",
             "db/retract",
             "db/retractEntity",
@@ -139,10 +156,14 @@ impl TxProblem {
             "db.fn/retractEntity",
             "db.fn/retractAttribute",
             "db.fn/cas",
+            "db/purge",
+            "db.purge/entity",
+            "db.purge/attribute",
+            "db.history.purge/before",
         ];
         // These are operations, elsewhere.
-        const OTHERS: [&str; 3] = ["db.fn/call", "db/purge", "db/fn"];
-        let other = |k: &&str| OTHERS.contains(k) || k.starts_with("db.purge/");
+        const OTHERS: [&str; 2] = ["db.fn/call", "db/fn"];
+        let other = |k: &&str| OTHERS.contains(k);
         let written = head.as_keyword().map(|k| k.as_str()).filter(|k| !other(k));
         let alike = |written: &str| nearest(written, OPERATIONS.into_iter()).map(str::to_owned);
         if let Some(nearest) = written.and_then(alike) {
@@ -171,9 +192,13 @@ impl TxError {
             }
             UnknownAttribute { .. } => TxErrorKind::UnknownAttribute,
             WrongType { .. } | NilValue { .. } => TxErrorKind::WrongType,
-            Unique { .. } | Upsert { .. } | Instant { .. } => TxErrorKind::Conflict,
+            Unique { .. }
+            | Upsert { .. }
+            | Instant { .. }
+            | SharedTuple { .. }
+            | Ambiguous { .. } => TxErrorKind::Conflict,
             Cas { .. } => TxErrorKind::Cas,
-            NoSuchEntity { .. } => TxErrorKind::NoSuchEntity,
+            NoSuchEntity { .. } | NeverWas { .. } => TxErrorKind::NoSuchEntity,
             TooLong { .. }
             | FarInstant { .. }
             | Pred { .. }
@@ -181,11 +206,14 @@ impl TxError {
             | Window { .. }
             | Ensure { .. }
             | Composite { .. }
+            | Erase(_)
             | Reserved { .. } => TxErrorKind::Constraint,
             NotUnique { .. } | Schema(_) => TxErrorKind::Schema,
-            Unsupported { .. } | UnknownOperation { .. } | NoPredicate { .. } | PastView => {
-                TxErrorKind::Unsupported
-            }
+            Unsupported { .. }
+            | UnknownOperation { .. }
+            | PurgeAlone { .. }
+            | NoPredicate { .. }
+            | PastView => TxErrorKind::Unsupported,
             Full => TxErrorKind::Full,
             Db(_) => TxErrorKind::Db,
         }
@@ -207,8 +235,8 @@ impl TxError {
             EntityPred { .. } => Code::TxEntityPredicate,
             Window { .. } => Code::TxWindow,
             NotUnique { .. } => Code::AttributeNotUnique,
-            NoSuchEntity { .. } => Code::EntityUnknown,
-            Unique { .. } => Code::TxUnique,
+            NoSuchEntity { .. } | NeverWas { .. } => Code::EntityUnknown,
+            Unique { .. } | SharedTuple { .. } => Code::TxUnique,
             Upsert { .. } => Code::TxUpsert,
             Cas { .. } => Code::TxCas,
             OnlyValue { .. } => Code::TxOnlyValue,
@@ -222,6 +250,10 @@ impl TxError {
             Unsupported { .. } => Code::TxUnsupported,
             PastView => Code::TxPast,
             Full => Code::TxFull,
+            Ambiguous { .. } => Code::TxAmbiguous,
+            PurgeAlone { .. } => Code::TxErase,
+            Erase(EraseError::Db(error)) => error.code(),
+            Erase(_) => Code::TxErase,
             Schema(error) => error.code(),
             Db(error) => error.code(),
         }
@@ -278,6 +310,15 @@ impl From<TxProblem> for TxError {
 impl From<DbError> for TxError {
     fn from(error: DbError) -> Self {
         TxProblem::from(error).into()
+    }
+}
+
+impl From<EraseError> for TxError {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Db(error) => error.into(),
+            error => TxProblem::Erase(error).into(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use super::composite::{identities, unique_parts};
 use super::error::{TxError, TxProblem, shown};
 use super::maps;
+use super::purge::is_purge;
 use crate::edn::{Form, FormKind, Span};
 use crate::id::{ATTR_BASE, AttrId, BLOCK, EntityId, Tx};
 use crate::schema::{Attribute, Flexibility, Schema, TupleKind};
@@ -137,7 +138,7 @@ pub(super) struct Parser<'a> {
     pub(super) unique_parts: Vec<AttrId>,
 }
 
-fn syntax(expected: &'static str, form: &Form) -> TxError {
+pub(super) fn syntax(expected: &'static str, form: &Form) -> TxError {
     TxProblem::Syntax { expected }.at(form)
 }
 
@@ -209,6 +210,9 @@ impl Parser<'_> {
                 Ok(())
             }
             ("db/cas" | "db.fn/cas", [e, a, old, new]) => self.cas(form, [e, a, old, new]),
+            (name, _) if is_purge(name) => {
+                Err(TxProblem::PurgeAlone { operation: operation.clone() }.at(form))
+            }
             ("db/add", _) => Err(syntax(":db/add takes an entity, an attribute and a value", form)),
             ("db/retract", _) => {
                 Err(syntax(":db/retract takes an entity, an attribute and perhaps a value", form))
@@ -380,7 +384,11 @@ impl Parser<'_> {
     }
 
     /// An entity that has to exist before the operation.
-    fn known_entity(&mut self, form: &Form, operation: &'static str) -> Result<Term, TxError> {
+    pub(super) fn known_entity(
+        &mut self,
+        form: &Form,
+        operation: &'static str,
+    ) -> Result<Term, TxError> {
         match self.entity(form)? {
             Term::Slot(_) => Err(TxProblem::TempidIn { operation }.at(form)),
             term => Ok(term),

@@ -1,5 +1,8 @@
 //! What transactions mean, as statements.
 
+mod older;
+mod purge;
+
 use super::*;
 use crate::datom::Datom;
 use crate::db::{NoNodes, Snapshot, TxReport};
@@ -503,7 +506,7 @@ fn what_is_no_transaction_is_said_with_its_place() {
     for (text, message) in cases {
         refused(&db, text, TxErrorKind::Syntax, message);
     }
-    for text in ["[[:db/purge 1 :n 1]]", "[[:db.fn/call f 1]]", "[[:my/fn 1]]", "[[f 1]]"] {
+    for text in ["[[:db.fn/call f 1]]", "[[:my/fn 1]]", "[[f 1]]"] {
         refused(&db, text, TxErrorKind::Unsupported, "not supported");
     }
     let error = tx(&db, "[{:n 1}\n  [:db/add 1 :n]]").unwrap_err();
