@@ -16,6 +16,7 @@
 //! It does not reach clones, backups, and what a store keeps of deleted objects.
 
 mod ended;
+mod erased;
 mod error;
 mod head;
 mod reach;
@@ -23,19 +24,19 @@ mod survey;
 mod target;
 
 pub use crate::db::Erase;
+pub use erased::{Erased, ErasedHead};
 pub use error::PurgeError;
 
 use super::gc::{Collected, Collection, Retention};
 use super::refs::Step;
 use super::settle::pause_ms;
-use super::{Conn, ConnError, Place, commits, rules};
+use super::{Conn, ConnError, Place, rules};
 use crate::commit::{Frame, Head, Refs, Tag, snap_name};
 use crate::id::{T, Tx};
-use crate::index::rows_get;
 use crate::store::{Expect, Fetch, Swap};
+use erased::Known;
 use head::Written;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use survey::Survey;
 use target::Target;
 
@@ -48,40 +49,8 @@ pub struct Purge {
     pub grace_ms: u64,
 }
 
-/// What is erased of a branch or a tag.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErasedHead {
-    /// Its name.
-    pub name: String,
-    /// Whether it is a tag.
-    pub is_tag: bool,
-    /// Datoms of its history that are erased.
-    pub datoms: u64,
-}
-
-/// What a purge came to; of a dry run what it would.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Erased {
-    /// The erasure's number; of a dry run the last one's.
-    pub generation: u64,
-    /// Datoms of all histories together.
-    pub datoms: u64,
-    /// Branches and tags that have some of them.
-    pub heads: Vec<ErasedHead>,
-    /// Moments kept for their age that are rewritten, as far as that is known.
-    pub moments: u64,
-    /// Log segments that are written anew.
-    pub segments: u64,
-    /// Packs that are left, since they hold erased facts.
-    pub packs: u64,
-    /// What was deleted, and what waits; `None` in a dry run.
-    pub collected: Option<Collected>,
-}
-
 /// How often a purge begins anew because a collection came between.
 const TRIES: u32 = 5;
-/// Commits whose places are looked up at once.
-const COMMITS: usize = 2_048;
 /// How long a head is tried that moves all the time.
 const LIMIT_MS: i64 = 30_000;
 
@@ -367,67 +336,6 @@ impl Place {
         let bytes = self.store.get(&fetch).await?;
         Head::decode(&bytes).map_err(|e| self.damaged(&tag.snapshot, e))
     }
-
-    /// What a survey found, by branch and tag.
-    async fn report(&self, refs: &Refs, survey: &Survey) -> Result<Erased, ConnError> {
-        let mut erased = Erased { generation: refs.purge_generation, ..Erased::default() };
-        let concerned = survey.segments.values().filter(|seen| !seen.erased.is_empty());
-        (erased.segments, erased.packs) = (concerned.count() as u64, survey.leave.len() as u64);
-        let mut all: BTreeMap<Tx, u64> = BTreeMap::new();
-        let mut note = |name: &String, is_tag, found: BTreeMap<Tx, u64>| {
-            let (name, datoms) = (name.clone(), found.values().sum());
-            if datoms > 0 {
-                erased.heads.push(ErasedHead { name, is_tag, datoms });
-            }
-            all.extend(found);
-        };
-        for (name, branch) in &refs.branches {
-            let head = self.read_head(&branch.head).await?.0;
-            note(name, false, self.datoms_of(&branch.head, &head, survey)?);
-        }
-        for (name, tag) in &refs.tags {
-            let head = self.read_snapshot(tag).await?;
-            note(name, true, self.datoms_of(&tag.snapshot, &head, survey)?);
-        }
-        erased.datoms = all.values().sum();
-        Ok(erased)
-    }
-
-    /// How many datoms of each commit of a head are erased.
-    fn datoms_of(
-        &self,
-        object: &str,
-        head: &Head,
-        survey: &Survey,
-    ) -> Result<BTreeMap<Tx, u64>, ConnError> {
-        let (mut found, base) = (BTreeMap::new(), &head.base);
-        let ts: BTreeSet<T> =
-            survey.segments.values().flat_map(|seen| seen.erased.keys()).copied().collect();
-        let ts: Vec<T> = ts.into_iter().filter(|t| *t <= base.flushed).collect();
-        for some in ts.chunks(COMMITS) {
-            let keys: Vec<Vec<u8>> = some.iter().map(|t| commits::key(*t).to_vec()).collect();
-            let rows = rows_get(self.nodes.as_ref(), base.commits.as_ref(), &keys)?;
-            for (t, row) in some.iter().zip(rows) {
-                let Some(row) = row else { continue };
-                let segment = self.log_place(*t, &row)?.segment;
-                let seen = survey.segments.get(&segment);
-                found.extend(seen.and_then(|seen| seen.erased.get(t)).copied());
-            }
-        }
-        for segment in &base.log {
-            let seen = survey.segments.get(&segment.name).into_iter();
-            let erased = seen.flat_map(|seen| seen.erased.range(segment.first..=segment.last));
-            found.extend(erased.map(|(_, erased)| *erased));
-        }
-        for frame in &head.tail {
-            let (_, frame) = Frame::decode(frame).map_err(|e| self.damaged(object, e))?;
-            let erased = survey.target.datoms(&frame).iter().filter(|erased| **erased).count();
-            if erased > 0 {
-                found.insert(frame.tx, erased as u64);
-            }
-        }
-        Ok(found)
-    }
 }
 
 /// Whether it comes of refs or a head that others have passed since.
@@ -435,34 +343,6 @@ fn may_be_old(error: &PurgeError) -> bool {
     match error {
         PurgeError::Conn(error) => error.is_missing() || matches!(error, ConnError::Superseded(_)),
         error => matches!(error, PurgeError::Branched),
-    }
-}
-
-/// What earlier attempts found, and did.
-#[derive(Default)]
-struct Known {
-    target: Option<Arc<Target>>,
-    erased: Erased,
-    moments: u64,
-    segments: u64,
-}
-
-impl Erased {
-    /// What was found in another look: a later one no longer finds what is erased.
-    fn add(&mut self, found: Self) {
-        for head in found.heads {
-            let is_it =
-                |known: &&mut ErasedHead| (&known.name, known.is_tag) == (&head.name, head.is_tag);
-            match self.heads.iter_mut().find(is_it) {
-                Some(known) => known.datoms = known.datoms.max(head.datoms),
-                None => self.heads.push(head),
-            }
-        }
-        self.generation = found.generation;
-        self.datoms = self.datoms.max(found.datoms);
-        self.moments = self.moments.max(found.moments);
-        self.segments = self.segments.max(found.segments);
-        self.packs = self.packs.max(found.packs);
     }
 }
 

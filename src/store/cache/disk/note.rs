@@ -3,8 +3,8 @@
 //! **Invariant:** a file is kept under a shared lock, by who knows of as many erasures as are
 //! noted; and one is noted under the lock alone, with no file left. So what was read before an
 //! erasure is never kept after it was noted, also by a process that was slow, or is killed: the
-//! lock ends with it. Who reads waits for nobody: what is not kept is fetched again. Who notes waits
-//! for [`PATIENCE`] at most, also for a process that is stopped while it holds the lock.
+//! lock ends with it. Who reads waits for nobody: what is not kept is fetched again. Who notes
+//! waits for [`PATIENCE`] at most, also for a process that is stopped while it holds the lock.
 
 use factfs_core::value::Uuid;
 use std::fs::{self, File, OpenOptions, TryLockError};
