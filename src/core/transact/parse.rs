@@ -80,6 +80,8 @@ pub(super) struct Parsed {
     pub(super) block: u64,
     /// Whether ids of other blocks are taken as they are.
     pub(super) any_ids: bool,
+    /// Whether attributes that have facts may get an index.
+    pub(super) allow_backfill: bool,
     /// With the attributes that the transaction brings.
     pub(super) schema: Schema,
     /// Those attributes, by the numbers they got.
@@ -93,28 +95,49 @@ impl Parsed {
     }
 }
 
-/// The forms of a transaction, and facts about the transaction given beside them. A map is a
-/// transaction of that one form, unless it is a map of `:tx-data` and `:tx-meta`.
-pub(super) fn forms(tx: &Form) -> Result<(&[Form], Option<&Form>), TxError> {
+/// What stands beside the forms of a transaction.
+#[derive(Default)]
+struct Beside<'f> {
+    /// Facts about the transaction.
+    meta: Option<&'f Form>,
+    /// Whether attributes that have facts may get an index.
+    allow_backfill: bool,
+}
+
+/// The forms of a transaction, and what is given beside them. A map is a transaction of that one
+/// form, unless it is a map with `:tx-data`.
+fn forms(tx: &Form) -> Result<(&[Form], Beside<'_>), TxError> {
     const EXPECTED: &str = "a transaction is a vector of forms, or one map";
     let tx = tx.unquoted();
     if let Some(inner) = tx.get("tx-data") {
         let forms = inner.unquoted().as_seq();
         let forms = forms.ok_or_else(|| TxProblem::Syntax { expected: EXPECTED }.at(inner))?;
-        return Ok((forms, tx.get("tx-meta").filter(|meta| !meta.is_nil())));
+        let allow_backfill = match tx.get(ALLOW_BACKFILL) {
+            None => false,
+            Some(form) => match form.as_value() {
+                Some(Value::Bool(allowed)) => *allowed,
+                _ => return Err(syntax(":allow-index-backfill? is true or false", form)),
+            },
+        };
+        let meta = tx.get("tx-meta").filter(|meta| !meta.is_nil());
+        return Ok((forms, Beside { meta, allow_backfill }));
     }
     if tx.as_map().is_some() {
-        return Ok((std::slice::from_ref(tx), None));
+        return Ok((std::slice::from_ref(tx), Beside::default()));
     }
     let forms = tx.as_seq().ok_or_else(|| TxProblem::Syntax { expected: EXPECTED }.at(tx))?;
-    Ok((forms, None))
+    Ok((forms, Beside::default()))
 }
+
+/// The option that lets attributes with facts get an index, as it is called in Datahike.
+pub(super) const ALLOW_BACKFILL: &str = "allow-index-backfill?";
 
 /// Reads all forms. `tx` is the transaction that this will be.
 pub(super) fn parse(schema: &Schema, block: u64, tx: Tx, form: &Form) -> Result<Parsed, TxError> {
-    let (forms, meta) = forms(form)?;
+    let (forms, beside) = forms(form)?;
     let mut parser = Parser::new(schema, block, tx, forms, forms.len() * 2);
-    if let Some(meta) = meta {
+    parser.parsed.allow_backfill = beside.allow_backfill;
+    if let Some(meta) = beside.meta {
         parser.map_of(meta, Some(Term::Tx))?;
     }
     for form in forms {
@@ -150,6 +173,7 @@ impl<'a> Parser<'a> {
             slots: Vec::new(),
             block,
             any_ids: false,
+            allow_backfill: false,
             schema: schema.clone(),
             brought: Vec::new(),
         };
