@@ -55,7 +55,8 @@ impl<'f> Databases<'f> {
 
 fn make(form: &Form, others: &[&Form]) -> Result<Loaded, Stop> {
     if form.get("datoms").and_then(Form::as_seq).is_none() {
-        return Err(Stop::Host);
+        let is_host = form.get("datoms").is_some_and(|datoms| datoms.is_keyword("host"));
+        return Err(if is_host { Stop::Host } else { Stop::runner("no datoms are recorded") });
     }
     let recorded = load::Recorded::read(form, others).map_err(Stop::NoDatabase)?;
     let (db, names) = (recorded.db().map_err(Stop::NoDatabase)?, recorded.names.clone());

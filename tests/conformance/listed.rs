@@ -48,9 +48,14 @@ impl Listed {
                 continue;
             }
             let reason = reason.as_str().unwrap().to_owned();
-            for (id, key) in ids.as_map().unwrap() {
-                let [id, key] = [id, key].map(|form: &Form| form.as_str().unwrap().to_owned());
-                listed.by_id.insert(id, Entry { reason: reason.clone(), key });
+            let entry = |key: &str| Entry { reason: reason.clone(), key: key.to_owned() };
+            for (id, key) in ids.as_map().unwrap_or_default() {
+                let [id, key] = [id, key].map(|form: &Form| form.as_str().unwrap());
+                listed.by_id.insert(id.to_owned(), entry(key));
+            }
+            // Ids alone wait for their hashes.
+            for id in ids.as_seq().unwrap_or_default() {
+                listed.by_id.insert(id.as_str().unwrap().to_owned(), entry(""));
             }
         }
         listed

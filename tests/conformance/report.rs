@@ -92,7 +92,7 @@ impl Report {
             Outcome::Failed { expected, got } => {
                 self.show(&name, call, &expected, &got);
                 let decided = self.failure(suite, &name, &key);
-                decided.map(|reason| format!("decided otherwise: {reason}"))
+                decided.map(|reason| format!("decided: {reason}"))
             }
             Outcome::Broken(why) => {
                 self.show(&name, call, "", &why);

@@ -1,16 +1,17 @@
 //! Cases of `:with`: a transaction that is only supposed.
 //!
-//! **Invariant:** what holds after it is compared on `[e a v]`, the tempids by who is the same. The
-//! values of `:db/txInstant` are another clock's: they are compared for being there. What was given
-//! beside a transaction is not always recorded: it is taken from what is recorded of it afterwards,
-//! but only where the call itself does not name the transaction.
+//! **Invariant:** what holds after it is compared on `[e a v]`, what it said on `[e a v added]`,
+//! the tempids by who is the same. The values of `:db/txInstant` are another clock's: they are
+//! compared for being there. What was given beside a transaction is not always recorded: it is
+//! taken from what is recorded of it afterwards, but only where the call itself does not name the
+//! transaction.
 
 use super::call::Stop;
 use super::compare::plain;
 use super::databases::Loaded;
 use super::load;
 use super::steps::ident;
-use factfs_core::datom::Order;
+use factfs_core::datom::{Datom, Order};
 use factfs_core::edn::{Form, FormKind, to_string};
 use factfs_core::transact::{TxOptions, with};
 use factfs_core::value::Value;
@@ -22,6 +23,7 @@ type Fact = (u64, String, Value);
 /// What a transaction came to.
 pub struct After {
     facts: BTreeSet<Fact>,
+    said: BTreeSet<(Fact, bool)>,
     tempids: BTreeMap<Value, u64>,
     tx: u64,
     /// Whether facts about the transaction were given beside it that the call has not.
@@ -60,13 +62,16 @@ fn transact(loaded: &Loaded, tx: &Form, meta: Option<&Form>) -> Result<After, St
     let report = with(db, &form, &options)?;
     let after = &report.db_after;
     let datoms = after.datoms(Order::Eavt, None, None, None)?;
-    let facts = datoms.into_iter().map(|d| {
+    let fact = |d: Datom| {
         let a = ident(after, d.a);
         let v = masked(&a, number(&d.v));
         (d.e.0, a, v)
-    });
+    };
+    let said = report.datoms.into_iter().map(|d| (d.added, d));
+    let said = said.map(|(added, d)| (fact(d), added)).collect();
+    let facts = datoms.into_iter().map(fact).collect();
     let tempids = report.tempids.into_iter().map(|(name, e)| (name, e.0)).collect();
-    Ok(After { facts: facts.collect(), tempids, tx: report.tx.0, is_told: false })
+    Ok(After { facts, said, tempids, tx: report.tx.0, is_told: false })
 }
 
 fn map(entries: &[(&str, &Form)]) -> Form {
@@ -124,6 +129,9 @@ fn beside(expected: &Form, names: &load::Names, after: &After) -> Option<Form> {
 pub fn difference(loaded: &Loaded, expected: &Form, after: &After) -> Result<(), String> {
     let datoms = expected.get("datoms-after").and_then(Form::as_seq);
     same_facts(loaded, datoms.ok_or("no :datoms-after is recorded")?, after)?;
+    if let Some(datoms) = expected.get("tx-data").and_then(Form::as_seq) {
+        same_said(loaded, datoms, after)?;
+    }
     let Some(recorded) = expected.get("tempids").and_then(Form::as_map) else { return Ok(()) };
     let recorded = recorded.iter().filter_map(|(k, v)| Some((k.to_value(), v.as_long()? as u64)));
     // Names of the transaction itself are in no report of ours.
@@ -144,6 +152,33 @@ fn shown(tempids: &BTreeMap<Value, u64>) -> String {
 fn shape(tempids: &BTreeMap<Value, u64>) -> Vec<&Value> {
     let first = |e: &u64| tempids.iter().find(|(_, other)| *other == e).map(|(name, _)| name);
     tempids.values().filter_map(first).collect()
+}
+
+/// What a transaction said. A composite tuple that it made and that did not last is no fact here:
+/// of each such tuple the engines tell all states between.
+fn same_said(loaded: &Loaded, datoms: &[Form], after: &After) -> Result<(), String> {
+    let mut wanted = BTreeSet::new();
+    for datom in datoms {
+        let row = load::row(datom, &loaded.names)?;
+        let v = masked(row.a.as_str(), number(&row.v));
+        wanted.insert(((row.e, row.a.as_str().to_owned(), v), row.added));
+    }
+    let between = |fact: &Fact| {
+        let both = [true, false].map(|added| wanted.contains(&(fact.clone(), added)));
+        matches!(fact.2, Value::Vector(_)) && both == [true, true]
+    };
+    let instants = wanted.iter().any(|(fact, _)| fact.1 == "db/txInstant");
+    let got: BTreeSet<_> = { after.said.iter() }
+        .filter(|(fact, _)| instants || fact.1 != "db/txInstant")
+        .cloned()
+        .collect();
+    let missing = wanted.difference(&got).find(|(fact, _)| !between(fact));
+    match missing.or(got.difference(&wanted).next()) {
+        None => Ok(()),
+        Some(((e, a, v), added)) => {
+            Err(format!("only one transaction says [{e} :{a} {} {added}]", to_string(v)))
+        }
+    }
 }
 
 fn same_facts(loaded: &Loaded, datoms: &[Form], after: &After) -> Result<(), String> {
