@@ -4,6 +4,7 @@
 //! mistake on the command line. An error says what is wrong, where, and what to do, in a few lines
 //! on standard error; there is never a backtrace. A reader who leaves early (`| head`) is no error.
 
+use factfs_core::catalogue::Code;
 use factfs_core::edn::EdnError;
 use factfs_core::text::{CellError, RecordError};
 use factfs_mount::error::Failure;
@@ -80,7 +81,7 @@ pub fn end(result: anyhow::Result<ExitCode>) -> ExitCode {
 }
 
 /// The messages of an error and its sources, from the outside in; what repeats the one before is
-/// left out, and hints come last.
+/// left out, and hints come last but for the code by which the manual has it.
 fn text(error: &anyhow::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut hints = Vec::new();
@@ -97,7 +98,8 @@ fn text(error: &anyhow::Error) -> String {
         hints.extend(hint.filter(|hint| !hints.contains(hint)));
     }
     let hints: String = hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
-    harmless(&(parts.join(": ") + &hints))
+    let code = error.chain().find_map(code_of).map(|code| format!("\ncode: {code}"));
+    harmless(&(parts.join(": ") + &hints + &code.unwrap_or_default()))
 }
 
 /// Without what a terminal would obey: messages quote servers, files and arguments.
@@ -133,6 +135,13 @@ fn kind_of(error: &(dyn std::error::Error + 'static)) -> Option<Kind> {
     let failure = error.downcast_ref::<Failure>().map(|e| e.kind);
     let problem = problem.or(failure);
     problem.or_else(|| error.downcast_ref::<io::Error>().map(io_kind))
+}
+
+/// The row of the catalogue, of errors of the dialect.
+fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
+    let text = error.downcast_ref::<EdnError>().map(EdnError::code);
+    let text = text.or_else(|| error.downcast_ref::<Error>().and_then(|e| e.code));
+    text.or_else(|| error.downcast_ref::<Failure>().and_then(|e| e.code))
 }
 
 fn io_kind(error: &io::Error) -> Kind {

@@ -55,7 +55,11 @@ impl<'a> Inputs<'a> {
         }
         for (number, spec) in specs.iter().enumerate() {
             if spec.kind != InputKind::Source {
-                inputs.insert(number, Input::Value(self.value(spec)?));
+                let value = match spec.kind {
+                    InputKind::Rules => Input::Form(self.rules()?),
+                    _ => Input::Value(self.value(spec)?),
+                };
+                inputs.insert(number, value);
             }
         }
         self.nothing_is_left(specs)?;
@@ -120,13 +124,14 @@ impl<'a> Inputs<'a> {
         Ok(db)
     }
 
+    fn rules(&self) -> anyhow::Result<Form> {
+        let rules = self.given.rules.as_ref().or(self.saved.rules.as_ref());
+        let rules = rules.or_else(|| self.saved.input("%"));
+        let missing = || Problem::invalid("no rules for %").hint("--rules FILE");
+        Ok(rules.cloned().ok_or_else(missing)?)
+    }
+
     fn value(&mut self, spec: &InputSpec) -> anyhow::Result<Value> {
-        if spec.kind == InputKind::Rules {
-            let rules = self.given.rules.as_ref().or(self.saved.rules.as_ref());
-            let rules = rules.or_else(|| self.saved.input("%"));
-            let missing = || Problem::invalid("no rules for %").hint("--rules FILE");
-            return Ok(rules.ok_or_else(missing)?.to_value());
-        }
         if let Some(name) = names(&spec.name).find(|name| self.given.values.contains_key(*name)) {
             self.used.insert(name.to_owned());
             let text = self.given.values[name].as_str();

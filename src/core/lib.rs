@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 // floor 0
+pub mod catalogue;
 pub mod hash;
 pub mod id;
 pub mod instant;

@@ -1,25 +1,56 @@
 //! How alike two names are: for messages that suggest what was meant.
 //!
 //! **Invariant:** a distance of 0 means equal names, and it does not depend on which one is first.
+//! The name that is found does not depend on the order of those that are known.
 
-/// The number of characters to insert, delete or change (Levenshtein). Cost: the product of the
-/// lengths.
+/// The number of characters to insert, delete, change or exchange with the next one. Cost: the
+/// product of the lengths.
 pub fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+    let mut before = row.clone();
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1; b.len() + 1];
         for (j, y) in b.iter().enumerate() {
-            let best = (diagonal + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], best);
+            let mut best = (row[j] + usize::from(x != y)).min(next[j] + 1).min(row[j + 1] + 1);
+            if i > 0 && j > 0 && (*x, a[i - 1]) == (b[j - 1], *y) {
+                best = best.min(before[j - 1] + 1);
+            }
+            next[j + 1] = best;
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
 
+/// The known name that is most like this one, if one is alike: they share characters, and at most
+/// one in four is another. A name without a namespace may mean one that has it.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let length = name.chars().count();
+    let most = 1 + length / 4;
+    let alike = |other: &str| {
+        let fits = other.chars().count().abs_diff(length) <= most;
+        let longest = other.chars().count().max(length);
+        fits.then(|| distance(name, other)).filter(|far| *far <= most && *far < longest)
+    };
+    let far = |known: &str| match known.rsplit_once('/') {
+        Some((_, last)) if !name.contains('/') && !last.is_empty() => {
+            alike(known).or_else(|| alike(last).map(|far| far + 1))
+        }
+        _ => alike(known),
+    };
+    let found = known.filter_map(|known| Some((far(known)?, known)));
+    found.filter(|(far, _)| *far <= most).min().map(|(_, known)| known)
+}
+
+/// The suggestion behind a message: nothing, if no name is alike.
+pub fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::distance;
+    use super::*;
 
     #[test]
     fn changes_are_counted() {
@@ -27,5 +58,19 @@ mod tests {
             assert_eq!((distance(a, b), distance(b, a)), (expected, expected), "{a} {b}");
         }
         assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!([distance("nmae", "name"), distance("ab", "ba")], [1, 1]);
+    }
+
+    #[test]
+    fn what_is_most_alike_is_found() {
+        let known = ["range", "name", "clojure.string/starts-with?", "product/name", "product/sku"];
+        let found = |name: &str| nearest(name, known.into_iter());
+        assert_eq!(found("rnage"), Some("range"));
+        assert_eq!(found("starts-with?"), Some("clojure.string/starts-with?"));
+        assert_eq!(found("star-with?"), Some("clojure.string/starts-with?"));
+        assert_eq!(found("product/nmae"), Some("product/name"));
+        assert_eq!(found("sku"), Some("product/sku"));
+        assert_eq!(nearest("y", ["x", "yy"].into_iter()), Some("yy"));
+        assert_eq!([found("foo"), found("x"), found(""), found(&"x".repeat(100_000))], [None; 4]);
     }
 }

@@ -4,8 +4,10 @@
 //! failure that reaches a caller can be read as text, in `X.err` and in `.factfs/last-error`.
 //! Nothing here knows of FUSE.
 
+use factfs_core::catalogue::Code;
 use factfs_core::db::DbError;
 use factfs_core::edn::EdnError;
+use factfs_core::query::QueryError;
 use factfs_core::transact::TxError;
 use factfs_store::Error;
 pub use factfs_store::Kind;
@@ -49,6 +51,8 @@ pub struct Failure {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Its row in the catalogue of errors, if it is one of the dialect.
+    pub code: Option<Code>,
 }
 
 impl fmt::Display for Failure {
@@ -64,7 +68,7 @@ impl fmt::Display for Failure {
 impl Failure {
     /// A failure without a hint.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: message.into(), hint: None, code: None }
     }
 
     /// No such name.
@@ -79,6 +83,12 @@ impl Failure {
         self
     }
 
+    /// All that is known of it, as `X.err` and `last-error` show it: also its code.
+    pub fn text(&self) -> String {
+        let code = self.code.map(|code| format!("\ncode: {code}")).unwrap_or_default();
+        format!("{self}{code}\n")
+    }
+
     /// The number a system call answers with.
     pub fn errno(&self) -> Errno {
         errno(self.kind)
@@ -87,12 +97,18 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::new(error.kind, error.message)
+        Self { code: error.code, ..Self::new(error.kind, error.message) }
     }
 }
 
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
         Error::from(error).into()
     }
 }
@@ -105,7 +121,7 @@ impl From<TxError> for Failure {
 
 impl From<EdnError> for Failure {
     fn from(error: EdnError) -> Self {
-        Self::new(Kind::Invalid, error.to_string())
+        Error::from(error).into()
     }
 }
 

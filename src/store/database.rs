@@ -241,8 +241,12 @@ impl Database {
     }
 
     /// Commits a transaction. When another writer came first it is prepared again on the newer
-    /// value.
+    /// value. One of forms that erase is committed when all branches and tags are without what they
+    /// mean; it takes as long as [`Database::purge`].
     pub fn transact(&self, tx: &Form, options: &TransactOptions) -> Result<TxReport, Error> {
+        if transact::erases(tx) {
+            return self.transact_purge(tx, options);
+        }
         let tx = (Arc::new(tx.clone()), options.clone());
         self.transact_all([tx])?.pop().unwrap_or(Err(TransactError::<TxError>::Interrupted.into()))
     }
@@ -448,7 +452,7 @@ impl Database {
         progress: &mut (dyn FnMut(u64, &'static str) + Send),
     ) -> Result<Erased, Error> {
         self.opening.require_writable(Some(self.uuid()))?;
-        let erased = wait(self.opening.place.purge(asked, progress))??;
+        let erased = wait(self.conn.purge(asked, progress))??;
         crate::url::sweep(&self.opening.url, asked.grace_ms)?;
         self.db()?;
         Ok(erased)

@@ -4,9 +4,11 @@
 //! new variant does not compile until it has one.
 
 use crate::Kind;
+use factfs_core::catalogue::Code;
 use factfs_core::clone::CloneError;
 use factfs_core::conn::{ConnError, MergeError, PurgeError, TransactError};
 use factfs_core::db::DbError;
+use factfs_core::edn::EdnError;
 use factfs_core::index::{NodesError, TreeError};
 use factfs_core::pull::PullError;
 use factfs_core::query::{QueryError, QueryErrorKind};
@@ -23,6 +25,8 @@ pub struct Error {
     pub kind: Kind,
     /// One line or a few: what is wrong, where, what to do.
     pub message: String,
+    /// Its row in the catalogue, if it is an error of the dialect.
+    pub code: Option<Code>,
     /// What it came from.
     #[source]
     pub source: Option<Arc<dyn std::error::Error + Send + Sync>>,
@@ -31,11 +35,15 @@ pub struct Error {
 impl Error {
     /// An error of its own.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), code: None, source: None }
     }
 
     fn from_source(kind: Kind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self { kind, message: source.to_string(), source: Some(Arc::new(source)) }
+        Self { kind, message: source.to_string(), code: None, source: Some(Arc::new(source)) }
+    }
+
+    fn coded(self, code: Code) -> Self {
+        Self { code: Some(code), ..self }
     }
 }
 
@@ -142,7 +150,8 @@ impl From<NodesError> for Error {
 
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
-        Self::from_source(db(&error), error)
+        let code = error.code();
+        Self::from_source(db(&error), error).coded(code)
     }
 }
 
@@ -156,7 +165,8 @@ impl From<PurgeError> for Error {
     fn from(error: PurgeError) -> Self {
         let kind = match &error {
             PurgeError::Conn(error) => conn(error),
-            PurgeError::Definition { .. } | PurgeError::BuiltIn(_) => Kind::Invalid,
+            PurgeError::Branched => Kind::Busy,
+            PurgeError::Refused(_) => Kind::Invalid,
         };
         Self::from_source(kind, error)
     }
@@ -164,7 +174,8 @@ impl From<PurgeError> for Error {
 
 impl From<TxError> for Error {
     fn from(error: TxError) -> Self {
-        Self::from_source(transaction(&error), error)
+        let code = error.code();
+        Self::from_source(transaction(&error), error).coded(code)
     }
 }
 
@@ -209,7 +220,8 @@ impl From<QueryError> for Error {
             (_, QueryErrorKind::Unsupported) => Kind::Unsupported,
             (_, QueryErrorKind::Db) => Kind::Unavailable,
         };
-        Self::from_source(kind, error)
+        let code = error.code();
+        Self::from_source(kind, error).coded(code)
     }
 }
 
@@ -236,6 +248,13 @@ impl From<RepairError> for Error {
     }
 }
 
+impl From<EdnError> for Error {
+    fn from(error: EdnError) -> Self {
+        let code = error.code();
+        Self::from_source(Kind::Invalid, error).coded(code)
+    }
+}
+
 impl From<PullError> for Error {
     fn from(error: PullError) -> Self {
         let kind = match &error {
@@ -246,6 +265,7 @@ impl From<PullError> for Error {
             PullError::TooDeep { .. } | PullError::TooLarge { .. } => Kind::TooLarge,
             PullError::Db(e) => db(e),
         };
-        Self::from_source(kind, error)
+        let code = error.code();
+        Self::from_source(kind, error).coded(code)
     }
 }

@@ -71,7 +71,8 @@ mod renewing;
 // floor 8: a database for callers that wait
 mod database;
 
-// floor 9: looking through a database, and copying it
+// floor 9: looking through a database, copying it, and erasing by a transaction
+mod purging;
 mod upkeep;
 
 pub use cache::{

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** whatever is written, also what is no url at all, nothing that may be a secret is
 //! left: rather too much is left out than too little. What is shown of a url without a secret is
-//! the url.
+//! the url, unless it has a port and an `@` in its path: that may be half a password.
 
 /// `url` without what may be a secret: the password before its `@`, and values after its `?` but
 /// those that are known to be none.
@@ -20,13 +20,18 @@ const PLAIN: [&str; 3] = ["profile", "sslmode", "sslrootcert"];
 
 /// What has no `://` is a path, a name, or a url whose slashes were forgotten.
 fn half_written(text: &str) -> String {
-    let is_path = text.starts_with(['/', '.', '~']);
     let has_no_user = ["sqlite:", "file:", "memory:"].iter().any(|scheme| text.starts_with(scheme));
-    match (text.find(':'), text.rfind('@')) {
-        (Some(colon), Some(at)) if colon < at && !is_path && !has_no_user => {
-            format!("{}:...{}", &text[..colon], &text[at..])
-        }
-        _ => text.to_owned(),
+    let scheme = text.find(':').filter(|colon| !text[..*colon].contains(['/', '.', '~']));
+    let Some(colon) = scheme.filter(|_| !has_no_user) else { return text.to_owned() };
+    let (place, query) = match text.split_once('?') {
+        Some((place, query)) => (place, format!("?{}", without_values(query))),
+        None => (text, String::new()),
+    };
+    let after = place[colon + 1..].find(':').map(|second| colon + 1 + second);
+    match (after, place.rfind('@').filter(|at| colon < *at)) {
+        (_, Some(at)) => format!("{}:...{}{query}", &place[..colon], &place[at..]),
+        (Some(after), None) => format!("{}:...{query}", &place[..after]),
+        (None, None) => format!("{place}{query}"),
     }
 }
 
@@ -79,12 +84,17 @@ mod tests {
         check("postgres://ann:12/34@host/db", "postgres://ann@host/db");
         check("postgres:ann:s3cret@host/db", "postgres:...@host/db");
         check("ann:s3cret@host/db", "ann:...@host/db");
+        check("postgres:ann:s3cret", "postgres:ann:...");
+        check("https:/host/x?token=s3cret", "https:/host/x?token=...");
+        check("postgres:ann:s3@cret?password=x", "postgres:...@cret?password=...");
     }
 
     #[test]
     fn what_has_no_secret_stays() {
         for url in [
             "/srv/a:b@7d",
+            "a/x:b@7d",
+            "~/x?a:b@7d",
             "./a:b@7d",
             "catalog@7d",
             "sqlite:a.db@7d",

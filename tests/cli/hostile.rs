@@ -74,6 +74,13 @@ fn nesting_and_numbers_have_limits() {
     assert!(said.contains("nested deeper than 512"), "{said}");
     let said = place.fails(3, &["pull", "db", "-", "1"], &closed);
     assert!(said.len() < 2000, "{said}");
+    let query = format!("[:find (pull ?e {closed}) :where [?e :w/key]]");
+    let said = place.fails(3, &["query", "-", "db"], &query);
+    assert!(said.contains("nested deeper than 512") && said.len() < 2000, "{said}");
+    let (rules, query) = ("[[(r ?e) {closed}]]", "[:find ?e :in $ % :where (r ?e)]");
+    std::fs::write(place.path("rules.edn"), rules.replace("{closed}", &closed)).unwrap();
+    let said = place.fails(3, &["query", query, "db", "--rules", "rules.edn"], "");
+    assert!(said.contains("nested deeper than 512") && said.len() < 2000, "{said}");
 }
 
 /// As deep as text may be: every stage after the reader has to stand it.
@@ -85,7 +92,13 @@ fn nesting_up_to_the_limit_is_answered() {
         let (open, close) = (open.repeat(depth), close.repeat(depth));
         let query = format!("[:find ?e . :where [?e :w/key] {open}[?e :w/n 1]{close}]");
         place.ok(&["query", &query, "db"], "");
+        let rules = format!("[[(r ?e) [?e :w/key] {open}[?e :w/n 1]{close}]]");
+        let query = "[:find ?e . :in $ % :where (r ?e)]";
+        let said = place.ran(&["query", query, "db", "--rules", &rules], "");
+        assert!([0, 9].contains(&said.code), "{said:?}");
     }
+    let pattern = format!("{}*{}", "[{:w/ref ".repeat(250), "}]".repeat(250));
+    place.ok(&["pull", "db", &pattern.replace('*', "[*]"), "1"], "");
     let vector = "[".repeat(500) + &"]".repeat(500);
     let printed = place.ok(&["query", "[:find ?x . :in ?x]", "--arg", &format!("?x={vector}")], "");
     assert_eq!(printed.trim(), vector);

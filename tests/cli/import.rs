@@ -66,6 +66,7 @@ fn refs_to_what_comes_later_are_made_when_asked() {
     assert_snapshot!(ran.stderr, @r#"
     factfs: standard input: line 1, column 1: nothing found for entity id [:item/sku "A2"]
     hint: no row was imported
+    code: entity/unknown
     "#);
     assert_eq!(ran.code, 4);
     sandbox.ok_with(&[&args[..], &["--create-refs"]].concat(), rows);

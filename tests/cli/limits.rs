@@ -93,3 +93,41 @@ fn one_step_that_makes_very_much_reaches_the_limits() {
                    [(re-seq #\"1.*?Z|1\" ?s) [?r ...]]]";
     place.fails(8, &["query", matches, "db", "--timeout", "0.3"], "");
 }
+
+#[test]
+fn a_million_by_a_million_reaches_each_limit() {
+    let place = place(1);
+    let all = "[(range 1000000) [?a ...]] [(range 1000000) [?b ...]]";
+    let count = format!("[:find (count ?a) . :where {all}]");
+    place.fails(8, &["query", &count, "db", "--timeout", "1"], "");
+    let rows = format!("[:find ?a ?b :where {all}]");
+    place.fails(10, &["query", &rows, "db", "--max-memory", "64"], "");
+}
+
+#[test]
+fn a_range_without_an_end_is_refused() {
+    let place = place(1);
+    for (range, words) in [
+        ("(range)", "1 to 3 arguments expected, got 0"),
+        ("(range 0 ##Inf)", "more than 1048576 items"),
+        ("(range 0 1 0)", "more than 1048576 items"),
+        ("(range 9223372036854775807)", "more than 1048576 items"),
+    ] {
+        let query = format!("[:find ?x :where [{range} [?x ...]]]");
+        let said = place.fails(3, &["query", &query, "db"], "");
+        assert!(said.contains(words), "{range}: {said}");
+    }
+}
+
+#[test]
+fn rules_recurse_as_deep_as_there_is_something_to_find() {
+    let place = place(1);
+    let query = "[:find (count ?n) . :in % :where (up ?n)]";
+    let up = |until: &str| {
+        format!("[[(up ?n) [(ground 0) ?n]] [(up ?n) (up ?m) {until} [(inc ?m) ?n]]]")
+    };
+    let rules = up("[(< ?m 100000)]");
+    assert_eq!(place.ok(&["query", query, "db", "--rules", &rules], "").trim(), "100001");
+    // Without an end there is a limit.
+    place.fails(8, &["query", query, "db", "--rules", &up(""), "--timeout", "1"], "");
+}

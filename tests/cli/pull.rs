@@ -28,6 +28,7 @@ fn says_what_is_not_there() {
     "#);
     assert_snapshot!(fails("[*]", "[:product/skew \"B-10\"]"), @r#"
     factfs: entity `[:product/skew "B-10"]`: unknown attribute :product/skew (did you mean :product/sku?)
+    code: attribute/unknown
     exit code 3
     "#);
     assert_snapshot!(fails("[*]", "[:product/name \"Lamp\"]"), @r#"
@@ -42,6 +43,19 @@ fn says_what_is_not_there() {
     factfs: argument: line 1, column 1: the text ends inside a map that starts here
       {:a 1 :b
       ^
+    code: edn/incomplete
     exit code 3
     ");
+}
+
+#[test]
+fn attributes_that_are_not_there_are_warnings() {
+    let sandbox = Sandbox::demo();
+    let pattern = "[:product/nmae\n {:product/supplier [:supplier/nam]}]";
+    let ran = sandbox.ran(&["pull", "catalog", pattern, "[:product/sku \"B-10\"]"], "");
+    assert_snapshot!(ran.stderr, @"
+    factfs: warning: argument: line 1, column 2: unknown attribute :product/nmae (did you mean :product/name?)
+    factfs: warning: argument: line 2, column 22: unknown attribute :supplier/nam (did you mean :supplier/name?)
+    ");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "nil\n"));
 }

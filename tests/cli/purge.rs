@@ -139,6 +139,7 @@ fn what_cannot_be_erased_is_refused() {
     ");
     assert_snapshot!(sandbox.fails(&["purge", "db", "--attribute", ":item/cuont", "--yes"]), @"
     factfs: unknown attribute :item/cuont (did you mean :item/count?)
+    code: attribute/unknown
     exit code 3
     ");
     assert_snapshot!(sandbox.fails(&["purge", "db", "--entity", "[:item/sku 1]", "--yes"]), @"
@@ -155,4 +156,85 @@ fn what_cannot_be_erased_is_refused() {
     For more information, try '--help'.
     exit code 2
     ");
+}
+
+#[test]
+fn a_transaction_can_erase() {
+    let sandbox = items();
+    let id = entity(&sandbox);
+    let tx = "[[:db.purge/entity [:item/sku \"secret\"]]]";
+    assert_snapshot!(sandbox.ok(&["transact", "db", tx, "--tx-id", "p1", "--format", "csv"]), @"
+    t,tx,commit,instant,datoms,tempids,already
+    5,536870917,5-HASH,NOW,2,,
+    ");
+    for place in ["db", "db#try", "db@v1", "db@2", "db@3", "db@5"] {
+        assert_eq!(sandbox.ok(&["pull", place, "[*]", &id]).trim(), "nil", "{place}");
+    }
+    let report = verified(&sandbox);
+    assert_eq!((&report["whole"], &report["purged-datoms"]), (&true.into(), &7.into()));
+    // Said again under its id it is done already; by its number there is nothing left of it.
+    let again = sandbox.ok(&["transact", "db", tx, "--tx-id", "p1", "--format", "jsonl"]);
+    assert_eq!(serde_json::from_str::<Value>(&again).unwrap()["already"], true);
+    sandbox.ok(&["transact", "db", &format!("[[:db.purge/entity {id}]]")]);
+    assert_snapshot!(sandbox.fails(&["transact", "db", tx]), @"
+    factfs: nothing was committed: line 1, column 20: there is no entity [:item/sku \"secret\"], and there was none; it may have been erased
+      in [:item/sku \"secret\"]
+    exit code 4
+    ");
+}
+
+#[test]
+fn a_transaction_erases_single_facts_and_what_had_ended() {
+    let sandbox = items();
+    sandbox.ok(&["branch", "delete", "db", "try"]);
+    let counts = "[:find ?s ?c :where [?e :item/sku ?s] [?e :item/count ?c]]";
+    let seen = |sandbox: &Sandbox| {
+        let at = ["db@2", "db@3", "db@4", "db"].map(|db| sandbox.ok(&["query", counts, db]));
+        at.map(|rows| rows.replace('\n', " ")).join("\n")
+    };
+    sandbox.ok(&["transact", "db", "[[:db/purge [:item/sku \"secret\"] :item/count 1]]"]);
+    assert_snapshot!(seen(&sandbox), @"
+    s,c B,10 
+    s,c B,10 secret,2 
+    s,c B,11 secret,2 
+    s,c B,11 secret,2
+    ");
+    sandbox.ok(&["transact", "db", "[[:db.history.purge/before #inst \"2100\"]]"]);
+    assert_snapshot!(seen(&sandbox), @"
+    s,c 
+    s,c secret,2 
+    s,c B,11 secret,2 
+    s,c B,11 secret,2
+    ");
+    let one = "[[:db.purge/attribute [:item/sku \"B\"] :item/count] [:db/purge [:item/sku \"secret\"] \
+        :item/tag :secret]]";
+    sandbox.ok(&["transact", "db", one]);
+    assert_snapshot!(seen(&sandbox), @"
+    s,c 
+    s,c secret,2 
+    s,c secret,2 
+    s,c secret,2
+    ");
+    assert_eq!(verified(&sandbox)["whole"], true);
+}
+
+#[test]
+fn forms_that_erase_stand_alone() {
+    let sandbox = items();
+    let mixed = "[{:item/sku \"D\"} [:db/purge [:item/sku \"B\"] :item/count 10]]";
+    assert_snapshot!(sandbox.fails(&["transact", "db", mixed]), @"
+    factfs: nothing was committed: line 1, column 18: :db/purge erases for good: it stands in a transaction of such forms alone, and in none that is imported
+      in [:db/purge [:item/sku \"B\"] :item/count 10]
+    exit code 18
+    ");
+    assert_snapshot!(sandbox.fails(&["transact", "db", "[[:db.purge/entity :item/sku]]"]), @"
+    factfs: nothing was committed: entity 1 defines :item/sku, and a definition cannot be erased: erase what the attribute says
+    exit code 3
+    ");
+    assert_snapshot!(sandbox.fails(&["transact", "db", "[[:db.purg/entity 1]]"]), @"
+    factfs: nothing was committed: line 1, column 2: :db.purg/entity is no operation (did you mean :db.purge/entity?)
+      in [:db.purg/entity 1]
+    exit code 18
+    ");
+    assert_eq!(verified(&sandbox)["purged-datoms"], 0);
 }

@@ -129,17 +129,20 @@ fn bad_queries_say_what_and_where() {
     let sandbox = Sandbox::demo();
     let fails = |query: &str| sandbox.fails(&["query", query, "inventory"]);
     assert_snapshot!(fails("[:find ?x :where [?e :item/sku ?y]]"), @"
-    factfs: argument: Query for unknown vars: [?x], in ?x at line 1, column 8 (did you mean ?e?)
+    factfs: argument: Query for unknown vars: [?x], in ?x at line 1, column 8
+    code: query/unknown-variable
     exit code 3
     ");
     assert_snapshot!(fails("[:find ?x :where [?e :item/sku ?x]"), @"
     factfs: argument: line 1, column 1: the text ends inside a vector that starts here
       [:find ?x :where [?e :item/sku ?x]
       ^
+    code: edn/incomplete
     exit code 3
     ");
     assert_snapshot!(fails("[:find ?x :where [(foo ?x)]]"), @"
-    factfs: argument: Unknown predicate 'foo in [(foo ?x)] at line 1, column 18 (did you mean mod?)
+    factfs: argument: Unknown predicate 'foo in [(foo ?x)] at line 1, column 18
+    code: query/unknown-name
     exit code 3
     ");
     sandbox.file("broken.edn", "[:find ?x\n :where [?e :item/sku ?x}]");
@@ -147,6 +150,7 @@ fn bad_queries_say_what_and_where() {
     factfs: broken.edn: line 2, column 25: `}` where `]` should close the `[` of line 2, column 9
        :where [?e :item/sku ?x}]
                               ^
+    code: edn/bracket
     exit code 3
     ");
     assert_snapshot!(fails("none.edn"), @"

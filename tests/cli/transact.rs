@@ -29,6 +29,7 @@ fn what_was_reported_stays_when_a_later_form_fails() {
     assert_snapshot!(ran.stderr, @"
     factfs: after one transaction that is committed: line 2, column 12: attribute :item/sku takes a string, not the long 5
       in 5
+    code: tx/type
     ");
     assert_eq!(ran.code, 3);
     assert_eq!(ran.stdout.lines().count(), 1);
@@ -45,6 +46,7 @@ fn half_a_form_is_an_error() {
     factfs: after one transaction that is committed: standard input: line 1, column 19: the text ends inside a map that starts here (in the form that starts at line 1, column 18)
       {:item/sku "A1"} [{:item/sku
                         ^
+    code: edn/incomplete
     "#);
     assert_eq!((ran.code, ran.stdout.lines().count()), (3, 1));
 }
@@ -55,11 +57,13 @@ fn bad_transactions_say_what_where_and_what_to_do() {
     assert_snapshot!(sandbox.fails(&["transact", "db", "[{:item/skew \"A1\"}]"]), @"
     factfs: nothing was committed: line 1, column 3: unknown attribute :item/skew (did you mean :item/sku?)
       in :item/skew
+    code: attribute/unknown
     exit code 3
     ");
     assert_snapshot!(sandbox.fails(&["transact", "db", "[{:item/sku 5}]"]), @"
     factfs: nothing was committed: line 1, column 13: attribute :item/sku takes a string, not the long 5
       in 5
+    code: tx/type
     exit code 3
     ");
     assert_snapshot!(sandbox.fails(&["transact", "db", "none.edn"]), @"
@@ -74,6 +78,7 @@ fn bad_transactions_say_what_where_and_what_to_do() {
     assert_snapshot!(sandbox.fails(&["transact", "db", cas]), @r#"
     factfs: nothing was committed: line 1, column 2: nothing found for entity id [:item/sku "none"]
       in [:db/cas [:item/sku "none"] :item/count 1 2]
+    code: entity/unknown
     exit code 4
     "#);
     assert_snapshot!(sandbox.fails(&["transact", "db@1", "[]"]), @"

@@ -46,3 +46,26 @@ fn it_is_not_shown_any_more_under_a_commit_either() {
         assert!(text.contains("plain") && !text.contains("secret"), "{file}: {text}");
     }
 }
+
+#[test]
+fn a_transaction_that_erases_is_done_when_its_write_is() {
+    if !can_mount() {
+        return;
+    }
+    let place = place();
+    ok(&place, &["transact", "db", "[{:w/key \"secret\"} {:w/key \"plain\"}]"]);
+    ok(&place, &["transact", "db", "[{:w/key \"more\"}]"]);
+    let mount = Mount::new(&place, "m", &["stock=db"]);
+    assert!(mount.read("stock/head/tables/w.csv").unwrap().contains("secret"));
+    mount.write("stock/head/transact", "[[:db.purge/entity [:w/key \"secret\"]]]").unwrap();
+    let files = ["stock/head/tables/w.csv", "stock/at/2/tables/w.csv", "results/keys.json"];
+    for file in files {
+        let text = mount.read(file).unwrap();
+        assert!(text.contains("plain") && !text.contains("secret"), "{file}: {text}");
+    }
+    let mixed = "[{:w/key \"x\"} [:db.purge/entity [:w/key \"plain\"]]]";
+    let refused = Mount::errno(mount.write("stock/head/transact", mixed));
+    assert_eq!(refused, rustix::io::Errno::OPNOTSUPP);
+    let said = mount.read("stock/head/transact.err").unwrap();
+    assert!(said.contains("in a transaction of such forms alone"), "{said}");
+}

@@ -10,6 +10,7 @@ use factfs_core::id::EntityId;
 use factfs_core::pull::{self, PullError};
 use factfs_core::text::{Layout, Shape};
 use factfs_store::{Error, Kind};
+use std::io::Write;
 
 /// Show what is known of entities, as nested maps in the shape of a pattern
 ///
@@ -59,6 +60,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             found.ok_or_else(problem)
         })
         .collect::<Result<_, _>>()?;
+    for unknown in pattern.unknown_attributes(db.schema()) {
+        let place = unknown.form(form).map_or(String::new(), |form| format!("{}: ", form.span));
+        // The answer is worth more than the warning.
+        let _ = writeln!(std::io::stderr(), "factfs: warning: {name}: {place}{unknown}");
+    }
     let output = args.format.output();
     let values = pull::pull_many(&db, &pattern, &entities).map_err(at)?;
     if let [value] = values.as_slice() {

@@ -7,13 +7,11 @@ use crate::cli::{entity, open, report};
 use anyhow::Context;
 use factfs_core::commit::When;
 use factfs_core::conn::{Erase, Erased, ErasedHead, Purge};
-use factfs_core::datom::Order;
-use factfs_core::db::{Db, EntityRef};
+use factfs_core::db::Db;
 use factfs_core::edn;
 use factfs_core::id::{AttrId, EntityId};
 use factfs_core::value::Value;
 use factfs_store::{Database, Error, Kind};
-use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -131,25 +129,16 @@ fn attribute_of(db: &Db, text: &str) -> anyhow::Result<AttrId> {
 fn entity_of(db: &Db, text: &str) -> anyhow::Result<EntityId> {
     let form = edn::read_one(text).with_context(|| format!("entity `{text}`"))?;
     let named = entity::reference(db, &form).with_context(|| format!("entity `{text}`"))?;
-    if let Some(found) = db.entid(&named).map_err(Error::from)? {
-        return Ok(found);
-    }
-    let (a, v) = match named {
-        EntityRef::Id(id) => return Ok(id),
-        EntityRef::Ident(ident) => (factfs_core::schema::builtin::IDENT, Value::Keyword(ident)),
-        EntityRef::Lookup(a, v) => (a, v),
-    };
-    let past = db.history().datoms(Order::Avet, None, Some(a), Some(v)).map_err(Error::from)?;
-    let ids: BTreeSet<u64> = past.iter().map(|datom| datom.e.0).collect();
-    let ids: Vec<u64> = ids.into_iter().collect();
-    match ids[..] {
-        [id] => Ok(EntityId(id)),
+    let found = db.entids_ever(&named).map_err(Error::from)?;
+    match found[..] {
+        [id] => Ok(id),
         [] => {
             let text = format!("there is no entity `{text}`, and there was none");
             let hint = "if an earlier run has begun to erase it, name it by its id";
             Err(Problem::new(Kind::NotFound, text).hint(hint).into())
         }
         _ => {
+            let ids: Vec<u64> = found.iter().map(|id| id.0).collect();
             let text = format!("several entities have been `{text}`: {ids:?}");
             Err(Problem::invalid(text).hint("name one by its id").into())
         }
@@ -233,6 +222,10 @@ fn words(erase: &Erase) -> String {
         Erase::Attribute { attribute, entity: Some(entity) } => {
             format!("attribute {attribute} of entity {entity}")
         }
+        Erase::Fact { entity, attribute, value } => {
+            format!("{} of attribute {attribute} of entity {entity}", edn::to_string(value))
+        }
+        Erase::Several(all) => all.iter().map(words).collect::<Vec<_>>().join(", "),
         Erase::Before(ms) => format!("what had ended by {}", factfs_core::instant::format(*ms)),
     }
 }

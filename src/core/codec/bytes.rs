@@ -184,6 +184,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A varint that is counted on from: what nobody ever counts up to is refused.
+    pub fn counter(&mut self) -> Result<u64, CodecError> {
+        let count = self.varint()?;
+        self.check(count <= u64::MAX >> 1, "a number that nobody counts up to")?;
+        Ok(count)
+    }
+
     fn long_varint(&mut self) -> Result<u64, CodecError> {
         let mut x = 0;
         for (i, &byte) in self.bytes[self.at..].iter().take(10).enumerate() {

@@ -53,8 +53,8 @@ impl Head {
         }
         let mut r = Reader::new(envelope::open(Kind::Head, bytes)?);
         let database = Uuid::from_bytes(r.array()?);
-        let (revision, nonce, gc_generation) = (r.varint()?, r.u128()?, r.varint()?);
-        let purge_generation = r.varint()?;
+        let (revision, nonce, gc_generation) = (r.counter()?, r.u128()?, r.counter()?);
+        let purge_generation = r.counter()?;
         let flags = r.u8()?;
         r.check(flags <= CLOSED | WRITER, "unknown flags of a head")?;
         let writer = if flags & WRITER == 0 { None } else { Some(read_writer(&mut r)?) };
@@ -87,7 +87,7 @@ impl Head {
 fn read_writer(r: &mut Reader<'_>) -> Result<Writer, CodecError> {
     let (id, url) = (r.u128()?, r.sized()?);
     let url = std::str::from_utf8(url).map_err(|_| r.error("a url that is not UTF-8"))?.to_owned();
-    Ok(Writer { id, url, epoch: r.varint()? })
+    Ok(Writer { id, url, epoch: r.counter()? })
 }
 
 fn write_tip(tip: &Tip, w: &mut Bytewriter) {

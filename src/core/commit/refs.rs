@@ -126,15 +126,15 @@ impl Refs {
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut r = Reader::new(envelope::open(Kind::Refs, bytes)?);
         let database = Uuid::from_bytes(r.array()?);
-        let (revision, nonce) = (r.varint()?, r.u128()?);
+        let (revision, nonce) = (r.counter()?, r.u128()?);
         let (name, default_branch) = (text(&mut r)?, text(&mut r)?);
         let branches = (0..r.count(4)?).map(|_| Ok((text(&mut r)?, read_branch(&mut r)?)));
         let branches = branches.collect::<Result<_, CodecError>>()?;
         let tags = (0..r.count(4)?).map(|_| Ok((text(&mut r)?, read_tag(&mut r)?)));
         let tags = tags.collect::<Result<_, CodecError>>()?;
         let automatic = (0..r.count(3)?).map(|_| read_tag(&mut r)).collect::<Result<_, _>>()?;
-        let (next_block, gc_generation) = (r.varint()?, r.varint()?);
-        let (gc_marked, purge_generation) = (r.varint()?, r.varint()?);
+        let (next_block, gc_generation) = (r.counter()?, r.counter()?);
+        let (gc_marked, purge_generation) = (r.counter()?, r.counter()?);
         r.finish()?;
         Ok(Self {
             database,

@@ -40,7 +40,8 @@ impl Conn {
         let none = Writer { id: mine.id, url: String::new(), epoch: mine.epoch };
         let is_over = |head: &Head| head.closed || head.writer.as_ref() != Some(&mine);
         self.set_writer(|_| Some(none.clone()), is_over).await?;
-        *claim() = None;
+        // Unless it was claimed from here once more meanwhile.
+        claim().take_if(|now| *now == mine);
         Ok(())
     }
 

@@ -82,8 +82,8 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How long a transaction tries before it is `Busy`, and how long an unclear answer is looked
-    /// into. Where the store has a pace it tries at least as often as swaps have their time in
-    /// that, however long it takes.
+    /// into. Where the store has a pace, others must have been faster as often as swaps have their
+    /// time in that, however long it takes; a head that moved before it was tried counts, too.
     pub limit_ms: u64,
     /// How many bytes of frames a head holds before they are spilled; at most, and by default,
     /// [`TAIL_BYTES`].

@@ -140,8 +140,8 @@ impl Conn {
         }
     }
 
-    /// How many swaps a transaction may lose at least: as many as have their time within the limit,
-    /// since where they are dear most of it is spent waiting.
+    /// How often others may be faster than a transaction at least: as many swaps as have their time
+    /// within the limit, since where they are dear most of it is spent waiting.
     pub(super) fn chances(&self) -> u32 {
         let limit_ms = self.inner.options.limit_ms;
         let chances = limit_ms.checked_div(self.inner.place.store.pace_ms()).unwrap_or(0);

@@ -5,7 +5,7 @@
 
 use super::{Db, DbError, EntityRef};
 use crate::datom::{Datom, KeyRange, Order, Probe, Side, Slice};
-use crate::id::{AttrId, EntityId};
+use crate::id::EntityId;
 use crate::schema::{Attribute, Flexibility, TupleKind};
 use crate::value::Value;
 use std::sync::Arc;
@@ -129,11 +129,15 @@ impl Db {
         if let (Some(TupleKind::Composite(parts)), Value::Vector(values) | Value::List(values)) =
             (&attribute.tuple, value)
         {
-            let part = |(part, value): (&AttrId, &Value)| match self.schema().get(*part) {
-                Some(part) if !matches!(value, Value::Nil) => self.value_in(part, value),
-                _ => Ok(value.clone()),
+            let part = |(at, value): (usize, &Value)| {
+                // More than there are parts are no value of it, and have a place among them.
+                let part = parts.get(at).and_then(|part| self.schema().get(*part));
+                match part.filter(|_| !matches!(value, Value::Nil)) {
+                    Some(part) => self.value_in(part, value),
+                    None => Ok(value.clone()),
+                }
             };
-            let values = parts.iter().zip(values.iter()).map(part).collect::<Result<Vec<_>, _>>();
+            let values = values.iter().enumerate().map(part).collect::<Result<Vec<_>, _>>();
             return Ok(Value::from(values?));
         }
         if !attribute.is_ref() {
@@ -201,6 +205,7 @@ mod tests {
         assert_eq!(of(Order::Avet, "[:follows [:name \"A\"]]"), "1 :follows 2");
         assert_eq!(of(Order::Avet, "[:follows+name [[:name \"A\"] \"B\"] 1]").lines().count(), 1);
         assert_eq!(of(Order::Avet, "[:name \"A\" 1]"), "");
+        assert_eq!(of(Order::Avet, "[:follows+name [2 \"B\" \"more\"]]"), "");
         assert_eq!(of(Order::Eavt, "[[:name \"C\"]]"), "");
         assert_eq!(of(Order::Aevt, "[:never]"), "");
     }

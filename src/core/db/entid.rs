@@ -7,6 +7,7 @@ use crate::datom::{KeyRange, Order};
 use crate::id::{AttrId, EntityId};
 use crate::schema::builtin;
 use crate::value::{Keyword, Value};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A way to name an entity.
@@ -65,6 +66,22 @@ impl Db {
     /// The entity of one reference.
     pub fn entid(&self, reference: &EntityRef) -> Result<Option<EntityId>, DbError> {
         Ok(self.entids(std::slice::from_ref(reference))?.pop().flatten())
+    }
+
+    /// The entities that a reference names; where it names none now, all that it ever named. For
+    /// who means something that may be retracted.
+    pub fn entids_ever(&self, reference: &EntityRef) -> Result<Vec<EntityId>, DbError> {
+        if let Some(now) = self.entid(reference)? {
+            return Ok(vec![now]);
+        }
+        let (a, v) = match reference {
+            EntityRef::Id(id) => return Ok(vec![*id]),
+            EntityRef::Ident(ident) => (builtin::IDENT, Value::Keyword(ident.clone())),
+            EntityRef::Lookup(a, v) => (*a, v.clone()),
+        };
+        let past = self.history().datoms(Order::Avet, None, Some(a), Some(v))?;
+        let ids: BTreeSet<EntityId> = past.iter().map(|datom| datom.e).collect();
+        Ok(ids.into_iter().collect())
     }
 
     /// The ident of an entity, if it has one.

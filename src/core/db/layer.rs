@@ -2,7 +2,10 @@
 //!
 //! **Invariant:** a row with a transaction is a fact that began in this layer; a row with `Tx(0)`
 //! ends a fact that began below it. For each `(e a v)` at most one row is without an end, and it is
-//! the last one.
+//! the last one. A row that [hides] what is below is the first one: of it nothing is seen. Only
+//! values that are supposed have such rows, never what is stored.
+//!
+//! [hides]: hides
 
 use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
 use crate::id::{AttrId, Tx};
@@ -182,7 +185,7 @@ pub(super) fn comes_into_avet(schema: &Schema, before: &Schema) -> bool {
 }
 
 /// One `(e a v)` over time: `Tx(0)` begins below.
-type Interval = (Tx, Option<Tx>);
+pub(super) type Interval = (Tx, Option<Tx>);
 
 fn push_group(out: &mut FactsBuilder, key: RowKey<'_>, group: &mut Vec<Interval>) {
     if let [(tx, end)] = group[..] {
@@ -192,6 +195,26 @@ fn push_group(out: &mut FactsBuilder, key: RowKey<'_>, group: &mut Vec<Interval>
     group.sort_by_key(|(tx, _)| *tx);
     for (tx, end) in group.drain(..) {
         out.push(RowKey { tx, ..key }, end);
+    }
+}
+
+/// What hides all that was said of a fact in trees and older layers.
+pub(super) const HIDING: Interval = (Tx(0), Some(Tx(u64::MAX)));
+
+/// Whether a row hides what is below it.
+pub(super) fn hides(row: Interval) -> bool {
+    row == HIDING
+}
+
+/// A row of a newer layer, on top of what older ones have.
+fn over(group: &mut Vec<Interval>, row: Interval) {
+    match row {
+        row if hides(row) => {
+            group.clear();
+            group.push(row);
+        }
+        (Tx(0), Some(end)) => end_open(group, end),
+        fact => group.push(fact),
     }
 }
 
@@ -257,10 +280,7 @@ fn stack(order: Order, base: &Facts, newer: &Facts) -> Facts {
             row += 1;
         }
         while same(newer, top) {
-            match (newer.tx(top), newer.end(top)) {
-                (Tx(0), Some(end)) => end_open(&mut group, end),
-                fact => group.push(fact),
-            }
+            over(&mut group, (newer.tx(top), newer.end(top)));
             top += 1;
         }
         push_group(&mut out, key, &mut group);
@@ -304,10 +324,7 @@ fn stack_many(layers: &[&Facts]) -> Facts {
         while !last {
             last = !same(at);
             let (layer, row) = (rows[at].0 as usize, rows[at].1 as usize);
-            match (layers[layer].tx(row), layers[layer].end(row)) {
-                (Tx(0), Some(end)) => end_open(&mut group, end),
-                fact => group.push(fact),
-            }
+            over(&mut group, (layers[layer].tx(row), layers[layer].end(row)));
             at += 1;
         }
         push_group(&mut out, facts.key(first as usize), &mut group);

@@ -5,6 +5,7 @@
 //! are shared, not copied, when the view is now.
 
 use super::View;
+use super::layer::hides;
 use crate::datom::{Facts, FactsBuilder, Order, RowKey, Slice};
 use crate::id::{AttrId, T, Tx};
 use std::cmp::Ordering;
@@ -151,6 +152,7 @@ fn take_group(
     for source in sources {
         while source.key().is_some_and(|k| k.cmp_fact(order, key) == Ordering::Equal) {
             match source.next() {
+                Some(row) if hides(row) => group.clear(),
                 Some((Tx(0), Some(end))) => {
                     if let Some(open) = group.iter_mut().find(|(_, e)| e.is_none()) {
                         open.1 = Some(end);

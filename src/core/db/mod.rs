@@ -6,6 +6,8 @@
 
 mod access;
 mod entid;
+mod erase;
+mod error;
 mod layer;
 mod merge;
 mod prepared;
@@ -18,6 +20,9 @@ mod whole;
 mod tests;
 
 pub use entid::EntityRef;
+pub use erase::{Erase, EraseError};
+pub(crate) use erase::{Kind, fact_key};
+pub use error::DbError;
 pub use layer::Layer;
 pub use prepared::{Prepared, TxReport};
 pub use renew::Renew;
@@ -32,50 +37,6 @@ use crate::schema::Schema;
 use crate::value::{Uuid, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Why a database could not be read, or a reference not be resolved.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum DbError {
-    /// Nodes could not be had.
-    #[error(transparent)]
-    Nodes(#[from] NodesError),
-    /// No attribute has this name.
-    #[error("unknown attribute :{ident}{}", suggestion(.nearest))]
-    UnknownAttribute {
-        /// What was written.
-        ident: String,
-        /// The most similar one that exists.
-        nearest: Option<String>,
-    },
-    /// Nothing that names an attribute.
-    #[error("{what} names no attribute")]
-    NoSuchAttribute {
-        /// What was written.
-        what: String,
-    },
-    /// Values are asked for in order, and no index has them so.
-    #[error("attribute :{ident} should be marked as :db/index true")]
-    NotIndexed {
-        /// The attribute.
-        ident: String,
-    },
-    /// A lookup ref through an attribute whose values do not identify.
-    #[error("lookup ref attribute :{ident} should be marked as :db/unique")]
-    NotUnique {
-        /// The attribute.
-        ident: String,
-    },
-    /// Nothing has this ident, lookup ref or number.
-    #[error("nothing found for entity id {what}")]
-    NoSuchEntity {
-        /// What was written.
-        what: String,
-    },
-}
-
-fn suggestion(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|known| format!(" (did you mean :{known}?)")).unwrap_or_default()
-}
 
 /// Rows from which a transaction is a layer of its own, above one that has as many.
 const LARGE: usize = if cfg!(test) { 12 } else { 2 << 10 };

@@ -4,6 +4,7 @@
 //! character.
 
 use super::Span;
+use crate::catalogue::Code;
 use std::fmt;
 
 /// A text that is not EDN, and where it stops being so.
@@ -92,6 +93,40 @@ pub enum ErrorKind {
     NamespaceWithoutMap { namespace: String },
     #[error("`#{tag}` needs {expected}, not `{found}`")]
     TagContent { tag: String, expected: &'static str, found: String },
+}
+
+impl EdnError {
+    /// Which kind of error it is, in the catalogue.
+    pub fn code(&self) -> Code {
+        self.kind.code()
+    }
+}
+
+impl ErrorKind {
+    fn code(&self) -> Code {
+        match self {
+            Self::NotUtf8 => Code::EdnNotUtf8,
+            Self::Blank => Code::EdnBlank,
+            Self::SecondForm => Code::EdnSecondForm,
+            Self::Incomplete { .. } => Code::EdnIncomplete,
+            Self::NothingToClose { .. } | Self::Mismatch { .. } | Self::MissingForm { .. } => {
+                Code::EdnBracket
+            }
+            Self::TooDeep { .. } => Code::EdnTooDeep,
+            Self::KeyWithoutValue => Code::EdnNoValue,
+            Self::DuplicateKey { .. } | Self::DuplicateElement { .. } => Code::EdnDuplicate,
+            Self::Number { .. }
+            | Self::NumberTooLong { .. }
+            | Self::DoubleRange { .. }
+            | Self::DecimalRange { .. }
+            | Self::ZeroDenominator { .. }
+            | Self::Symbolic { .. } => Code::EdnNumber,
+            Self::Symbol { .. } | Self::Keyword { .. } => Code::EdnName,
+            Self::Char { .. } | Self::Escape { .. } | Self::Surrogate { .. } => Code::EdnCharacter,
+            Self::Unsupported { .. } => Code::EdnUnsupported,
+            Self::NamespaceWithoutMap { .. } | Self::TagContent { .. } => Code::EdnTag,
+        }
+    }
 }
 
 fn because(hint: Option<&'static str>) -> String {

@@ -7,19 +7,23 @@
 //! A [`Pattern`] is what was written; `plan` is what it means in one database; `run` reads and
 //! builds.
 
+mod error;
 mod order;
 mod parse;
 mod place;
 mod plan;
 mod run;
+mod unknown;
 mod xform;
 
 #[cfg(test)]
 mod tests;
 
+pub use error::PullError;
 pub use parse::parse;
+pub use unknown::Unknown;
 
-use crate::db::{Db, DbError};
+use crate::db::Db;
 use crate::id::EntityId;
 use crate::value::{Keyword, Value};
 use xform::Xform;
@@ -76,66 +80,6 @@ enum Sub {
     /// What this pattern pulls of its own entity, so many levels deep, or until an entity comes
     /// again.
     Recursion(Option<u32>),
-}
-
-/// Why nothing could be pulled.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum PullError {
-    /// The pattern is none.
-    #[error("{expected}, not {found}")]
-    Syntax {
-        /// What was expected.
-        expected: &'static str,
-        /// What was there.
-        found: String,
-    },
-    /// An attribute is used for what it is not.
-    #[error("{attribute}: {reason}")]
-    Attribute {
-        /// As it was written.
-        attribute: Keyword,
-        /// What it would have to be.
-        reason: &'static str,
-    },
-    /// A function that is not in the list.
-    #[error("unknown function {name} for :xform{}; there are {known}", did_you_mean(.nearest))]
-    UnknownXform {
-        /// What was written.
-        name: String,
-        /// The one that is most like it, if one is alike.
-        nearest: Option<&'static str>,
-        /// Those that can be written.
-        known: String,
-    },
-    /// A function got a value that it cannot take.
-    #[error(":xform {name} cannot take the {found} of {attribute}")]
-    Xform {
-        /// The function.
-        name: &'static str,
-        /// The attribute.
-        attribute: Keyword,
-        /// The type of the value.
-        found: &'static str,
-    },
-    /// Recursion went too deep.
-    #[error("the pattern goes deeper than {limit} entities; give its recursion a depth")]
-    TooDeep {
-        /// How deep it may go.
-        limit: usize,
-    },
-    /// Recursion made too much.
-    #[error("the pattern makes more than {limit} maps by recursion; give its recursion a depth")]
-    TooLarge {
-        /// How many it may make.
-        limit: usize,
-    },
-    /// The database could not be read.
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
-
-fn did_you_mean(nearest: &Option<&str>) -> String {
-    nearest.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
 }
 
 /// What the pattern says of each entity, in the order given; nil for one of which nothing is known.

@@ -21,6 +21,13 @@ pub(super) struct By {
     descending: bool,
 }
 
+impl By {
+    /// The name of the attribute, if it is one.
+    pub(super) fn attribute(&self) -> Option<&Keyword> {
+        self.attribute.as_ref()
+    }
+}
+
 /// One thing that values are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {

@@ -5,6 +5,7 @@
 
 use super::xform::Xform;
 use super::{AttributeSpec, Limit, Pattern, PullError, Spec, Sub, order};
+use crate::nearest::nearest;
 use crate::value::{Keyword, Value};
 
 /// Reads a pattern.
@@ -32,7 +33,22 @@ pub fn parse(pattern: &Value) -> Result<Pattern, PullError> {
 }
 
 fn syntax(expected: &'static str, found: &Value) -> PullError {
-    PullError::Syntax { expected, found: shown(found) }
+    PullError::Syntax { expected, found: shown(found), nearest: None }
+}
+
+/// The error with the word that was meant by this one.
+fn like(error: PullError, word: &str) -> PullError {
+    const OPTIONS: [&str; 5] = [":as", ":limit", ":default", ":order-by", ":xform"];
+    const WRAPS: [&str; 2] = ["limit", "default"];
+    match error {
+        PullError::Syntax { expected, found, .. } => {
+            let known = if found.starts_with(':') { OPTIONS.as_slice() } else { &WRAPS };
+            let word = if found.starts_with(':') { format!(":{word}") } else { word.to_owned() };
+            let nearest = nearest(&word, known.iter().copied()).map(str::to_owned);
+            PullError::Syntax { expected, found, nearest }
+        }
+        error => error,
+    }
 }
 
 /// A form as a message shows it.
@@ -109,7 +125,7 @@ fn wrapped(whole: &Value, head: &Value, rest: &[Value]) -> Result<AttributeSpec,
         }
         ("limit", _) => Err(syntax("(limit attribute n) was expected", whole)),
         ("default", _) => Err(syntax("(default attribute value) was expected", whole)),
-        _ => Err(syntax("an attribute was expected, or limit, or default", whole)),
+        _ => Err(like(syntax("an attribute was expected, or limit, or default", head), name)),
     }
 }
 
@@ -135,23 +151,18 @@ fn option(spec: &mut AttributeSpec, key: &Value, value: &Value) -> Result<(), Pu
         }
         _ => {
             const EXPECTED: &str = "an option is :as, :limit, :default, :order-by or :xform";
-            return Err(syntax(EXPECTED, key));
+            return Err(like(syntax(EXPECTED, key), name));
         }
     }
     Ok(())
 }
 
 fn attribute(name: &Keyword) -> AttributeSpec {
-    let reversed = name.name().strip_prefix('_').filter(|rest| !rest.is_empty());
-    let forward = match (reversed, name.namespace()) {
-        (Some(rest), Some(ns)) => Keyword::new(&format!("{ns}/{rest}")),
-        (Some(rest), None) => Keyword::new(rest),
-        (None, _) => name.clone(),
-    };
+    let reversed = name.forward();
     AttributeSpec {
         written: name.clone(),
-        forward,
         reverse: reversed.is_some(),
+        forward: reversed.unwrap_or_else(|| name.clone()),
         alias: None,
         limit: Limit::Unsaid,
         order: Vec::new(),

@@ -10,10 +10,12 @@ use crate::value::{Keyword, Value};
 impl PullError {
     /// The place of the form at fault in the pattern that it is about.
     pub fn place(&self, pattern: &Form) -> Option<Span> {
-        let attribute = |name: &Keyword| {
-            let is = |form: &Form| form.as_keyword() == Some(name);
-            find(pattern, &is)
-        };
+        self.form(pattern).map(|form| form.span)
+    }
+
+    /// The form at fault in the pattern that it is about.
+    pub fn form<'a>(&self, pattern: &'a Form) -> Option<&'a Form> {
+        let attribute = |name: &Keyword| named(pattern, name);
         match self {
             Self::Syntax { found, .. } => {
                 let is = |form: &Form| super::parse::shown(&form.to_value()) == *found;
@@ -34,10 +36,15 @@ impl PullError {
     }
 }
 
+/// The first form that is this keyword.
+pub(super) fn named<'a>(pattern: &'a Form, name: &Keyword) -> Option<&'a Form> {
+    find(pattern, &|form| form.as_keyword() == Some(name))
+}
+
 /// The first form of this kind, from the outside in the order of the text.
-fn find(form: &Form, is: &dyn Fn(&Form) -> bool) -> Option<Span> {
+fn find<'a>(form: &'a Form, is: &dyn Fn(&Form) -> bool) -> Option<&'a Form> {
     if is(form) {
-        return Some(form.span);
+        return Some(form);
     }
     match &form.kind {
         FormKind::Vector(items) | FormKind::List(items) | FormKind::Set(items) => {

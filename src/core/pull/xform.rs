@@ -3,7 +3,7 @@
 //! **Invariant:** each takes nil, and gives nil for it unless it makes something of it.
 
 use super::PullError;
-use crate::nearest::distance;
+use crate::nearest::nearest;
 use crate::value::{Keyword, Symbol, Value};
 use num_traits::ToPrimitive;
 
@@ -68,7 +68,7 @@ impl Xform {
         let found = found.map(|(name, apply)| Self { name, apply: *apply });
         found.ok_or_else(|| PullError::UnknownXform {
             name: crate::edn::to_string(symbol),
-            nearest: nearest(bare),
+            nearest: nearest(bare, ALL.iter().map(|(name, _)| *name)).map(str::to_owned),
             known: ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
         })
     }
@@ -80,12 +80,6 @@ impl Xform {
             found: value.type_name(),
         })
     }
-}
-
-/// The function whose name is most like this one, if one is alike.
-fn nearest(name: &str) -> Option<&'static str> {
-    let best = ALL.iter().map(|(known, _)| (distance(name, known), *known)).min()?;
-    (best.0 <= 1 + name.len() / 4).then_some(best.1)
 }
 
 fn nil_or(v: &Value, f: impl Fn(&Value) -> Option<Value>) -> Option<Value> {

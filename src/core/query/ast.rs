@@ -3,6 +3,7 @@
 //! **Invariant:** names are as typed; nothing is resolved. Default sources are still implicit.
 
 use super::error::Place;
+use crate::edn::Form;
 use crate::value::{Symbol, Value};
 
 /// The shape of a result.
@@ -21,7 +22,7 @@ pub enum Shape {
 /// Where a pull pattern comes from.
 #[derive(Clone, Debug)]
 pub enum PatternTerm {
-    Literal(Value),
+    Literal(Form),
     Named(Symbol),
 }
 
@@ -186,6 +187,29 @@ pub struct RuleDef {
     pub place: Place,
 }
 
+impl RuleDef {
+    /// Its places are in the rules, not in the query.
+    pub fn mark(&mut self) {
+        self.place.in_rules = true;
+        self.clauses.iter_mut().for_each(Clause::mark);
+    }
+}
+
+impl Clause {
+    fn mark(&mut self) {
+        self.place.in_rules = true;
+        match &mut self.kind {
+            ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => {
+                clauses.iter_mut().for_each(Self::mark);
+            }
+            ClauseKind::Or { branches, .. } => {
+                branches.iter_mut().flatten().for_each(Self::mark);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// What `:order-by` sorts by: a position in the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SortKey {
@@ -200,6 +224,8 @@ pub struct QueryAst {
     pub find: Vec<FindElement>,
     pub keys: Option<(KeyKind, Vec<Symbol>)>,
     pub with: Vec<Symbol>,
+    /// Where those stand.
+    pub with_places: Vec<Place>,
     pub inputs: Vec<InputDecl>,
     /// `:in` is not written, and the database that it would name is not read: nothing need be
     /// passed.

@@ -11,6 +11,7 @@ use super::parse::parse_rules;
 use crate::db::Db;
 use crate::edn::{self, Form};
 use crate::value::{Symbol, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub enum Input {
     Db(Db),
     /// Anything else: a value to bind, rules, a pull pattern, or rows as a source.
     Value(Value),
+    /// Rules as they were read: errors say where in them. Anything else is as its value.
+    Form(Form),
 }
 
 /// Where patterns look.
@@ -54,30 +57,41 @@ pub fn bind(query: &QueryAst, inputs: &[Input], watch: &mut Watch) -> Result<Bou
     check_count(query, inputs)?;
     let mut bound = Bound::default();
     for (decl, input) in query.inputs.iter().zip(inputs) {
-        match (decl, input) {
+        let value = match (decl, input) {
             (InputDecl::Source(name), Input::Db(db)) => {
                 bound.sources.push((name.clone(), Source::Db(Box::new(db.clone()))));
+                continue;
             }
-            (InputDecl::Source(name), Input::Value(value)) => {
-                let rows = rows_of(name.as_str(), value)?;
-                bound.sources.push((name.clone(), Source::Rows(Arc::new(rows))));
+            (InputDecl::Rules, Input::Form(form)) => {
+                bound.rules = rules(form)?;
+                continue;
             }
-            (InputDecl::Rules, Input::Value(value)) => {
-                bound.rules = parse_rules(&Form::from(value.clone()))?;
-            }
-            (InputDecl::Pattern(name), Input::Value(value)) => {
-                bound.patterns.insert(name.clone(), value.clone());
-            }
-            (InputDecl::Binding(binding, _), Input::Value(value)) => {
-                bound.destructure(binding, value, watch)?;
-            }
+            (_, Input::Value(value)) => Cow::Borrowed(value),
+            (_, Input::Form(form)) => Cow::Owned(form.to_value()),
             (decl, Input::Db(_)) => {
                 let (binding, reason) = (name_of(decl), "a database goes with a name like $x");
                 return Err(QueryError::Input { value: "<database>".into(), binding, reason });
             }
+        };
+        match decl {
+            InputDecl::Source(name) => {
+                let rows = rows_of(name.as_str(), &value)?;
+                bound.sources.push((name.clone(), Source::Rows(Arc::new(rows))));
+            }
+            InputDecl::Rules => bound.rules = rules(&Form::from(value.into_owned()))?,
+            InputDecl::Pattern(name) => {
+                bound.patterns.insert(name.clone(), value.into_owned());
+            }
+            InputDecl::Binding(binding, _) => bound.destructure(binding, &value, watch)?,
         }
     }
     Ok(bound)
+}
+
+fn rules(form: &Form) -> Result<Vec<RuleDef>, QueryError> {
+    let mut rules = parse_rules(form).map_err(QueryError::in_rules)?;
+    rules.iter_mut().for_each(RuleDef::mark);
+    Ok(rules)
 }
 
 fn check_count(query: &QueryAst, inputs: &[Input]) -> Result<(), QueryError> {

@@ -4,10 +4,11 @@
 //! column; one that comes from running names the operator or the limit. [`QueryError::kind`] says
 //! what the caller can do about it.
 
+use crate::catalogue::Code;
 use crate::db::DbError;
 use crate::edn::{EdnError, Form, Span};
 use crate::index::NodesError;
-use crate::nearest::distance;
+use crate::nearest::{self, hint};
 use crate::pull::PullError;
 use std::fmt;
 
@@ -21,22 +22,30 @@ pub struct Place {
     pub form: String,
     /// Where it stands; `None` in a query that was built and not read.
     pub span: Option<Span>,
+    /// Whether it stands in what was passed for `%`.
+    pub in_rules: bool,
 }
 
 impl Place {
     /// The place of a form.
     pub fn of(form: &Form) -> Self {
         let typed = form.span.end > 0;
-        Self { form: quote(form.to_string()), span: typed.then_some(form.span) }
+        Self { form: quote(form.to_string()), span: typed.then_some(form.span), in_rules: false }
+    }
+
+    /// A place that has a name and is no form.
+    pub(super) fn named(name: &str) -> Self {
+        Self { form: name.to_owned(), span: None, in_rules: false }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.span {
-            Some(span) => write!(f, "{} at {span}", self.form),
-            None => f.write_str(&self.form),
+        f.write_str(&self.form)?;
+        if self.in_rules {
+            f.write_str(" in the rules")?;
         }
+        self.span.map_or(Ok(()), |span| write!(f, " at {span}"))
     }
 }
 
@@ -81,8 +90,8 @@ pub enum QueryError {
     Arity { what: &'static str, name: String, expected: String, got: usize, at: Place },
     #[error("Insufficient bindings: none of #{{{}}} is bound in {at}", .vars.join(" "))]
     NoneBound { vars: Vec<String>, at: Place },
-    #[error("Insufficient bindings: #{{{}}} not bound in {at}", .vars.join(" "))]
-    Insufficient { vars: Vec<String>, at: Place },
+    #[error("Insufficient bindings: #{{{}}} not bound in {at}{}", .vars.join(" "), hint(.nearest))]
+    Insufficient { vars: Vec<String>, nearest: Option<String>, at: Place },
     #[error("Insufficient bindings: only `optional` binds {var}, and comes last, in {at}")]
     OnlyOptional { var: String, at: Place },
     #[error("recursion through negation: rule '{rule} depends on its own absence, in {at}")]
@@ -119,10 +128,6 @@ fn of_db(error: &DbError, named: QueryErrorKind) -> QueryErrorKind {
     }
 }
 
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
-}
-
 impl QueryError {
     /// What the caller can do about it.
     pub fn kind(&self) -> QueryErrorKind {
@@ -155,6 +160,66 @@ impl QueryError {
         }
     }
 
+    /// Which kind of error it is, in the catalogue.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Edn(error) => error.code(),
+            Self::Syntax { .. } => Code::QuerySyntax,
+            Self::UnknownVars { .. } => Code::QueryUnknownVariable,
+            Self::UnknownSource { .. } => Code::QueryUnknownSource,
+            Self::UnknownName { .. } => Code::QueryUnknownName,
+            Self::Arity { .. } => Code::QueryArity,
+            Self::NoneBound { .. } | Self::Insufficient { .. } => Code::QueryUnbound,
+            Self::OnlyOptional { .. } => Code::QueryOptional,
+            Self::NegativeRecursion { .. } => Code::QueryNegativeRecursion,
+            Self::TooFewInputs { .. } => Code::QueryTooFewInputs,
+            Self::ExtraInputs { .. } => Code::QueryExtraInputs,
+            Self::Input { .. } => Code::QueryInput,
+            Self::Type { .. } => Code::QueryFunction,
+            Self::Limit { .. } => Code::QueryLimit,
+            Self::Timeout { .. } => Code::QueryTimeout,
+            Self::Cancelled => Code::QueryCancelled,
+            Self::Unsupported { .. } => Code::QueryUnsupported,
+            Self::Resolve { source, .. } | Self::Db(source) => source.code(),
+            Self::Pull { source, .. } => source.code(),
+        }
+    }
+
+    /// Where it is, if it is an error of the text.
+    fn place(&mut self) -> Option<&mut Place> {
+        match self {
+            Self::Syntax { at, .. }
+            | Self::UnknownVars { at, .. }
+            | Self::UnknownSource { at, .. }
+            | Self::UnknownName { at, .. }
+            | Self::Arity { at, .. }
+            | Self::NoneBound { at, .. }
+            | Self::Insufficient { at, .. }
+            | Self::OnlyOptional { at, .. }
+            | Self::NegativeRecursion { at, .. }
+            | Self::Type { at, .. }
+            | Self::Unsupported { at, .. }
+            | Self::Resolve { at, .. }
+            | Self::Pull { at, .. } => Some(at),
+            _ => None,
+        }
+    }
+
+    /// The error of what was passed for `%`.
+    pub(super) fn in_rules(mut self) -> Self {
+        self.place().into_iter().for_each(|place| place.in_rules = true);
+        self
+    }
+
+    /// The error of a query that lies in another one: where that one's form is, if it has no place
+    /// of its own.
+    pub(super) fn within(mut self, outer: &Place) -> Self {
+        if let Some(place) = self.place().filter(|place| place.span.is_none()) {
+            (place.span, place.in_rules) = (outer.span, outer.in_rules);
+        }
+        self
+    }
+
     /// A form where the grammar wants something else.
     pub(super) fn syntax(expected: impl Into<String>, form: &Form) -> Self {
         Self::Syntax { expected: expected.into(), at: Place::of(form) }
@@ -172,6 +237,12 @@ pub(super) fn quote(mut text: String) -> String {
 
 /// The name most like `name`, if one is alike: for messages.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let best = known.map(|k| (distance(name, k), k)).min()?;
-    (best.0 <= 1 + name.len() / 3).then(|| best.1.to_owned())
+    // What all variables begin with does not make them alike.
+    match name.strip_prefix('?') {
+        Some(bare) => {
+            let bare = nearest::nearest(bare, known.filter_map(|name| name.strip_prefix('?')));
+            bare.map(|name| format!("?{name}"))
+        }
+        None => nearest::nearest(name, known).map(str::to_owned),
+    }
 }

@@ -20,6 +20,7 @@ mod part;
 mod plan;
 mod predicate;
 mod resolve;
+mod suggest;
 
 #[cfg(test)]
 mod tests;
@@ -174,7 +175,8 @@ fn planned(query: &Query, inputs: &[Input], watch: &mut Watch) -> Result<Planned
     values.extend(bound.scalars.iter().cloned());
     let logical = logical::build(&query.ast, bound, watch)?;
     let entities = resolve::constants(&logical)?;
-    let physical = plan::plan(&logical, &entities, watch)?;
+    let physical = plan::plan(&logical, &entities, watch);
+    let physical = physical.map_err(|error| suggest::variable(error, &query.ast))?;
     Ok(Planned { logical, physical, values })
 }
 
@@ -205,7 +207,12 @@ fn run_within(query: &Query, inputs: &[Input], mut watch: Watch) -> Result<Answe
     let stats = Stats {
         rows: run.counts.iter().sum(),
         memory_bytes: run.used_bytes() as u64,
-        warnings: logical.warnings.clone(),
+        warnings: logical
+            .warnings
+            .iter()
+            .cloned()
+            .chain(std::mem::take(&mut run.warnings))
+            .collect(),
     };
     let explain = Explain::of(&physical, &logical, Some(&run.counts));
     let ast = &query.ast;

@@ -4,16 +4,17 @@
 //! **Invariant:** a function means here what it means in a query; those that read a database, or
 //! that chance decides, are none.
 
-use super::error::nearest;
 use super::functions::{self, FnError, Kind, Scratch};
 use super::limits::Watch;
+use super::suggest;
+use crate::nearest::hint;
 use crate::value::Value;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PredicateError {
     /// No built-in function has this name.
-    #[error("unknown predicate {name}{}", did_you_mean(.nearest))]
+    #[error("unknown predicate {name}{}", hint(.nearest))]
     Unknown {
         /// What was written.
         name: String,
@@ -40,17 +41,11 @@ pub enum PredicateError {
     },
 }
 
-fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |n| format!(" (did you mean {n}?)"))
-}
-
 /// Whether a built-in function holds for these arguments: its value is neither nil nor false.
 pub fn holds(name: &str, args: &[Value]) -> Result<bool, PredicateError> {
     const CHANCE: [&str; 2] = ["rand", "rand-int"];
-    let unknown = || PredicateError::Unknown {
-        name: name.to_owned(),
-        nearest: nearest(name, functions::names()),
-    };
+    let unknown =
+        || PredicateError::Unknown { name: name.to_owned(), nearest: suggest::function(name) };
     let function = functions::find(name).filter(|f| !CHANCE.contains(&f.name));
     let function = function.ok_or_else(unknown)?;
     if !(function.min..=function.max).contains(&args.len()) {

@@ -5,84 +5,11 @@
 //! there are facts is told as a [`Condition`] that whoever can see the facts checks. It reads no
 //! database.
 
-use super::{Attribute, Flexibility, Schema, TupleKind, Unique, ValueType, builtin};
+use super::{Attribute, Flexibility, Schema, SchemaError, TupleKind, Unique, ValueType, builtin};
 use crate::id::{AttrId, EntityId};
+use crate::nearest::nearest;
 use crate::value::{Keyword, Value};
 use std::collections::BTreeMap;
-
-/// A schema change that is not possible, by attribute and reason.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SchemaError {
-    /// A built-in attribute was described anew.
-    #[error("{ident} is built in and cannot be changed")]
-    BuiltIn {
-        /// The attribute.
-        ident: Keyword,
-    },
-    /// Something every attribute needs is not said.
-    #[error("attribute {ident}: {missing} is missing")]
-    Incomplete {
-        /// The attribute, or the entity that has no ident.
-        ident: String,
-        /// What has to be said.
-        missing: &'static str,
-    },
-    /// A schema attribute has a value that means nothing.
-    #[error("attribute {ident}: {value} is no {key}; there are {expected}")]
-    BadValue {
-        /// The attribute that is described.
-        ident: String,
-        /// The schema attribute.
-        key: &'static str,
-        /// What was written.
-        value: String,
-        /// What could be written.
-        expected: &'static str,
-    },
-    /// A change that existing facts, or the rest of the description, forbid.
-    #[error("attribute {ident}: {reason}")]
-    Forbidden {
-        /// The attribute.
-        ident: Keyword,
-        /// Why not.
-        reason: &'static str,
-    },
-    /// The ident belongs to another attribute.
-    #[error("{ident} is the name of another attribute")]
-    NameTaken {
-        /// The ident.
-        ident: Keyword,
-    },
-    /// A part of a composite tuple does not exist or has several values.
-    #[error("attribute {ident}: {source_ident} cannot be part of a tuple: {reason}")]
-    TuplePart {
-        /// The tuple attribute.
-        ident: Keyword,
-        /// The part.
-        source_ident: Keyword,
-        /// Why not.
-        reason: &'static str,
-    },
-    /// All attribute numbers of the block are used.
-    #[error("no attribute numbers are left")]
-    Full,
-}
-
-impl SchemaError {
-    /// The name of the attribute at fault, if it has one.
-    pub fn ident(&self) -> Option<&str> {
-        match self {
-            Self::BuiltIn { ident }
-            | Self::Forbidden { ident, .. }
-            | Self::NameTaken { ident }
-            | Self::TuplePart { ident, .. } => Some(ident.as_str()),
-            Self::Incomplete { ident, .. } | Self::BadValue { ident, .. } => {
-                ident.strip_prefix(':')
-            }
-            Self::Full => None,
-        }
-    }
-}
 
 /// What must hold of an attribute's facts for a change to be allowed. Seen after the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -309,7 +236,21 @@ fn bad(ident: &Keyword, key: &'static str, value: &Value, expected: &'static str
         Value::Keyword(k) => k.to_string(),
         other => format!("a {}", other.type_name()),
     };
-    SchemaError::BadValue { ident: ident.to_string(), key, value, expected }
+    let nearest = meant(&value, expected);
+    SchemaError::BadValue { ident: ident.to_string(), key, value, expected, nearest }
+}
+
+/// What of the keywords that could be written is most like this one. Behind the first of them their
+/// namespace may be left out.
+fn meant(value: &str, expected: &str) -> Option<String> {
+    let words = expected.split([',', ' ']).filter(|word| !word.is_empty() && *word != "and");
+    let (namespace, _) = expected.strip_prefix(':')?.split_once('/')?;
+    let full = |word: &str| match word.starts_with(':') {
+        true => word.to_owned(),
+        false => format!(":{namespace}/{word}"),
+    };
+    let all: Vec<String> = words.map(full).collect();
+    nearest(value, all.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// What the facts of one entity say of an attribute; `None` if it has no ident. Number, entity and

@@ -6,18 +6,20 @@
 
 mod apply;
 pub mod builtin;
+mod error;
 mod from_map;
 mod known;
 mod stored;
 mod typed;
 
 pub(crate) use apply::describe;
-pub use apply::{About, Change, Condition, SchemaError};
+pub use apply::{About, Change, Condition};
+pub use error::SchemaError;
 pub use known::{VALID_FROM, VALID_TO};
 pub use typed::typed;
 
 use crate::id::{ATTR_BASE, ATTR_USER, AttrId, BLOCK, EntityId, T};
-use crate::nearest::distance;
+use crate::nearest::nearest;
 use crate::value::{Keyword, Tag, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -319,10 +321,17 @@ impl Default for Schema {
 }
 
 impl Schema {
-    /// The ident most like this one, if one is alike: for messages.
+    /// The ident most like this one, if one is alike: for messages. It is backwards (`ns/_name`) if
+    /// this one is.
     pub fn nearest(&self, ident: &str) -> Option<String> {
-        let idents = self.by_ident.keys().map(Keyword::as_str);
-        let best = idents.map(|known| (distance(ident, known), known)).min()?;
-        (best.0 <= 1 + ident.len() / 4).then(|| best.1.to_owned())
+        let known = |ident: &str| {
+            nearest(ident, self.by_ident.keys().map(Keyword::as_str)).map(str::to_owned)
+        };
+        let reverse = |forward: Keyword| {
+            let found = known(forward.as_str())?;
+            let at = found.rfind('/').map_or(0, |slash| slash + 1);
+            Some(format!("{}_{}", &found[..at], &found[at..]))
+        };
+        Keyword::new(ident).forward().map_or_else(|| known(ident), reverse)
     }
 }

@@ -84,22 +84,36 @@ fn done(db: &Db, parsed: Parsed, options: &TxOptions) -> Result<Prepared, TxErro
 
 /// Where an attribute is described that the schema cannot be so.
 fn described_at(error: &TxError, parsed: &Parsed, done: &Done) -> Option<Span> {
-    let TxProblem::Schema(problem) = &error.problem else { return None };
-    let ident = problem.ident().map(Keyword::new);
+    let ident = match &error.problem {
+        TxProblem::Schema(problem) => problem.ident().map(Keyword::new),
+        TxProblem::SharedTuple { attribute, .. } => Some(attribute.clone()),
+        _ => return None,
+    };
     let is = |(_, facts): &&About| {
         let said = facts.iter().find(|(a, _)| *a == builtin::IDENT).map(|(_, v)| v);
         said == ident.clone().map(Value::Keyword).as_ref()
     };
     let (e, _) = done.described.iter().find(is)?;
-    parsed.last(|op| match op.e {
+    let of_it = |op: &Op| match op.e {
         Term::Id(id) => id == *e,
         Term::Slot(slot) => done.bindings[slot as usize].entity() == Some(*e),
         _ => false,
-    })
+    };
+    let key = match &error.problem {
+        TxProblem::Schema(SchemaError::BadValue { key, .. }) => {
+            parsed.schema.attr(key.trim_start_matches(':'))
+        }
+        _ => None,
+    };
+    let says = |op: &Op| match &op.kind {
+        OpKind::Add(a, _) => key.is_some_and(|key| key.id == *a),
+        _ => false,
+    };
+    parsed.last(|op| of_it(op) && says(op)).or_else(|| parsed.last(|op| of_it(op)))
 }
 
 /// The transaction that has this client's id already.
-fn already(db: &Db, options: &TxOptions) -> Result<Option<Prepared>, TxError> {
+pub(super) fn already(db: &Db, options: &TxOptions) -> Result<Option<Prepared>, TxError> {
     let Some(id) = &options.tx_id else { return Ok(None) };
     let Some(tx) = db.tx_with_id(id)? else { return Ok(None) };
     let mut prepared = Prepared::already(db, tx);
@@ -347,6 +361,7 @@ fn change_schema(
     let Change { schema, conditions, backfill } = change;
     prepared.schema = schema;
     prepared.schema.keep_from(db.schema(), prepared.tx.t());
+    super::older::fill_tuples(db, prepared)?;
     let conditions: Vec<_> = conditions.into_iter().filter(|c| !new.contains(&c.attr())).collect();
     if !conditions.is_empty() {
         conditions_hold(db, &conditions, prepared)?;

@@ -1,8 +1,8 @@
 //! Composite tuples where a transaction is read: which identify, what a written one is made of, and
 //! those that the transaction itself defines.
 //!
-//! **Invariant:** a tuple is kept from the transaction on that defines it. Facts that are older get
-//! no tuple before their parts are said again.
+//! **Invariant:** a tuple is kept from the transaction on that defines it; what is older gets it
+//! then (`older.rs`).
 
 use super::error::TxError;
 use super::maps::defined;

@@ -3,10 +3,11 @@
 //! **Invariant:** a transaction that fails changes nothing; the message says what to mend. It does
 //! not know the text: the place is a span, and whoever has the text shows the line.
 
-use crate::db::DbError;
+use crate::catalogue::Code;
+use crate::db::{DbError, EraseError};
 use crate::edn::{Form, FormKind, Span};
 use crate::id::{AttrId, EntityId};
-use crate::nearest::distance;
+use crate::nearest::nearest;
 use crate::query::PredicateError;
 use crate::schema::{Schema, SchemaError};
 use crate::value::{Keyword, Value};
@@ -74,8 +75,10 @@ pub enum TxProblem {
     Window { tx: EntityId, from: String, to: String },
     #[error("lookup ref attribute {attribute} should be marked as :db/unique")]
     NotUnique { attribute: Keyword },
-    #[error("nothing found for entity id {what}")]
-    NoSuchEntity { what: String },
+    #[error("nothing found for entity id {what}{}", did_you_mean(.nearest))]
+    NoSuchEntity { what: String, nearest: Option<String> },
+    #[error("there is no entity {what}, and there was none; it may have been erased")]
+    NeverWas { what: String },
     #[error("cannot set {attribute} to {value}: entity {owner} has it, and it is unique")]
     Unique { attribute: Keyword, value: String, owner: EntityId },
     #[error("conflicting upserts: [{attribute} {value}] is entity {found}, but {other} is meant")]
@@ -100,6 +103,17 @@ pub enum TxProblem {
     UnknownOperation { operation: String, nearest: Option<String> },
     #[error("{id} is no entity id here: ids are 1 to 536870911, or of a transaction that exists")]
     BadId { id: String },
+    #[error(
+        "{operation} erases for good: it stands in a transaction of such forms alone, \
+         and in none that is imported"
+    )]
+    PurgeAlone { operation: Keyword },
+    #[error("several entities have been {what}: {}; name one by its id", listed(.entities))]
+    Ambiguous { what: String, entities: Vec<EntityId> },
+    #[error(transparent)]
+    Erase(EraseError),
+    #[error("{attribute} is to be unique, and entities {first} and {second} are both {value}")]
+    SharedTuple { attribute: Keyword, value: String, first: EntityId, second: EntityId },
     #[error("{what} is not supported")]
     Unsupported { what: String },
     #[error("a transaction needs the newest state, and this is a view of the past")]
@@ -110,6 +124,10 @@ pub enum TxProblem {
     Schema(#[from] SchemaError),
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+fn listed(entities: &[EntityId]) -> String {
+    entities.iter().map(EntityId::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn did_you_mean(nearest: &Option<String>) -> String {
@@ -129,7 +147,7 @@ impl TxProblem {
 
     /// What begins a list is no operation; it may be that one was meant.
     pub(super) fn operation(head: &Form) -> Self {
-        const OPERATIONS: [&str; 8] = [
+        const OPERATIONS: [&str; 12] = [
             "db/add",
             "db/retract",
             "db/retractEntity",
@@ -138,15 +156,16 @@ impl TxProblem {
             "db.fn/retractEntity",
             "db.fn/retractAttribute",
             "db.fn/cas",
+            "db/purge",
+            "db.purge/entity",
+            "db.purge/attribute",
+            "db.history.purge/before",
         ];
         // These are operations, elsewhere.
-        const OTHERS: [&str; 3] = ["db.fn/call", "db/purge", "db/fn"];
-        let other = |k: &&str| OTHERS.contains(k) || k.starts_with("db.purge/");
+        const OTHERS: [&str; 2] = ["db.fn/call", "db/fn"];
+        let other = |k: &&str| OTHERS.contains(k);
         let written = head.as_keyword().map(|k| k.as_str()).filter(|k| !other(k));
-        let alike = |written: &str| {
-            let best = OPERATIONS.iter().map(|known| (distance(written, known), *known)).min()?;
-            (best.0 <= 1 + written.len() / 4).then(|| best.1.to_owned())
-        };
+        let alike = |written: &str| nearest(written, OPERATIONS.into_iter()).map(str::to_owned);
         if let Some(nearest) = written.and_then(alike) {
             return Self::UnknownOperation { operation: head.to_string(), nearest: Some(nearest) };
         }
@@ -173,9 +192,13 @@ impl TxError {
             }
             UnknownAttribute { .. } => TxErrorKind::UnknownAttribute,
             WrongType { .. } | NilValue { .. } => TxErrorKind::WrongType,
-            Unique { .. } | Upsert { .. } | Instant { .. } => TxErrorKind::Conflict,
+            Unique { .. }
+            | Upsert { .. }
+            | Instant { .. }
+            | SharedTuple { .. }
+            | Ambiguous { .. } => TxErrorKind::Conflict,
             Cas { .. } => TxErrorKind::Cas,
-            NoSuchEntity { .. } => TxErrorKind::NoSuchEntity,
+            NoSuchEntity { .. } | NeverWas { .. } => TxErrorKind::NoSuchEntity,
             TooLong { .. }
             | FarInstant { .. }
             | Pred { .. }
@@ -183,11 +206,14 @@ impl TxError {
             | Window { .. }
             | Ensure { .. }
             | Composite { .. }
+            | Erase(_)
             | Reserved { .. } => TxErrorKind::Constraint,
             NotUnique { .. } | Schema(_) => TxErrorKind::Schema,
-            Unsupported { .. } | UnknownOperation { .. } | NoPredicate { .. } | PastView => {
-                TxErrorKind::Unsupported
-            }
+            Unsupported { .. }
+            | UnknownOperation { .. }
+            | PurgeAlone { .. }
+            | NoPredicate { .. }
+            | PastView => TxErrorKind::Unsupported,
             Full => TxErrorKind::Full,
             Db(_) => TxErrorKind::Db,
         }
@@ -195,31 +221,84 @@ impl TxError {
 }
 
 impl TxError {
+    /// Which kind of error it is, in the catalogue.
+    pub fn code(&self) -> Code {
+        use TxProblem::*;
+        match &self.problem {
+            Syntax { .. } => Code::TxSyntax,
+            UnknownAttribute { .. } => Code::AttributeUnknown,
+            WrongType { .. } => Code::TxType,
+            NilValue { .. } => Code::TxNil,
+            TooLong { .. } => Code::TxTooLong,
+            Pred { .. } => Code::TxPredicate,
+            NoPredicate { .. } => Code::TxUnknownPredicate,
+            EntityPred { .. } => Code::TxEntityPredicate,
+            Window { .. } => Code::TxWindow,
+            NotUnique { .. } => Code::AttributeNotUnique,
+            NoSuchEntity { .. } | NeverWas { .. } => Code::EntityUnknown,
+            Unique { .. } | SharedTuple { .. } => Code::TxUnique,
+            Upsert { .. } => Code::TxUpsert,
+            Cas { .. } => Code::TxCas,
+            OnlyValue { .. } => Code::TxOnlyValue,
+            TempidIn { .. } => Code::TxTempid,
+            Composite { .. } => Code::TxComposite,
+            Ensure { .. } => Code::TxRequired,
+            Reserved { .. } => Code::TxReserved,
+            Instant { .. } | FarInstant { .. } => Code::TxInstant,
+            UnknownOperation { .. } => Code::TxUnknownOperation,
+            BadId { .. } => Code::TxBadId,
+            Unsupported { .. } => Code::TxUnsupported,
+            PastView => Code::TxPast,
+            Full => Code::TxFull,
+            Ambiguous { .. } => Code::TxAmbiguous,
+            PurgeAlone { .. } => Code::TxErase,
+            Erase(EraseError::Db(error)) => error.code(),
+            Erase(_) => Code::TxErase,
+            Schema(error) => error.code(),
+            Db(error) => error.code(),
+        }
+    }
+
     /// The error with the form at its place in the transaction, if it has none. A transaction that
     /// was never text has no places.
     pub(super) fn in_text(mut self, tx: &Form) -> Self {
         if let (Some(span), None) = (self.span.filter(|span| span.end > 0), &self.form) {
-            self.form = found_at(tx, span).map(|form| shortened(&form.to_string()));
+            let at = found_at(tx, span).map(|path| value_of(&self.problem, &path));
+            self.form = at.map(|form| shortened(&form.to_string()));
+            self.span = at.map_or(Some(span), |form| Some(form.span));
         }
         self
     }
 }
 
-/// The outermost form at a place.
-fn found_at(tx: &Form, span: Span) -> Option<&Form> {
+/// The way to the outermost form at a place, from the transaction to that form.
+fn found_at(tx: &Form, span: Span) -> Option<Vec<&Form>> {
     let holds = |form: &&Form| form.span.start <= span.start && span.end <= form.span.end;
-    let mut form = tx;
-    while form.span != span {
-        form = match &form.kind {
+    let mut path = vec![tx];
+    while let Some(form) = path.last().filter(|form| form.span != span) {
+        path.push(match &form.kind {
             FormKind::Vector(items) | FormKind::List(items) | FormKind::Set(items) => {
                 items.iter().find(holds)
             }
             FormKind::Map(entries) => entries.iter().flat_map(|(k, v)| [k, v]).find(holds),
             FormKind::Tagged(_, inner) => Some(inner.as_ref()).filter(holds),
             FormKind::Value(_) => None,
-        }?;
+        }?);
     }
-    Some(form)
+    Some(path)
+}
+
+/// The form at fault: of a value that means nothing in a schema, that value and not its attribute.
+fn value_of<'a>(problem: &TxProblem, path: &[&'a Form]) -> &'a Form {
+    let (found, around) = (path[path.len() - 1], path.iter().rev().nth(1));
+    if let TxProblem::Schema(SchemaError::BadValue { value, .. }) = problem {
+        let is = |form: &&Form| form.to_string() == *value;
+        let in_list = found.as_seq().and_then(|items| items.iter().find(is));
+        let beside = around.and_then(|map| map.as_map()).unwrap_or_default();
+        let beside = beside.iter().find(|(key, _)| key.span == found.span).map(|(_, value)| value);
+        return in_list.or(beside).unwrap_or(found);
+    }
+    found
 }
 
 impl From<TxProblem> for TxError {
@@ -231,6 +310,15 @@ impl From<TxProblem> for TxError {
 impl From<DbError> for TxError {
     fn from(error: DbError) -> Self {
         TxProblem::from(error).into()
+    }
+}
+
+impl From<EraseError> for TxError {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Db(error) => error.into(),
+            error => TxProblem::Erase(error).into(),
+        }
     }
 }
 

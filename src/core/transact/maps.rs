@@ -49,7 +49,7 @@ impl Parser<'_> {
                 }
                 _ => self.tell(&e),
             }
-            match reversed(ident) {
+            match ident.forward() {
                 Some(forward) => self.reverse(&e, &forward, key, value)?,
                 None => {
                     let attribute = self.named(ident, key)?;
@@ -144,15 +144,6 @@ impl Parser<'_> {
         }
         Ok(())
     }
-}
-
-/// The attribute that `:ns/_name` is the reverse of.
-pub(super) fn reversed(ident: &Keyword) -> Option<Keyword> {
-    let name = ident.name().strip_prefix('_').filter(|name| !name.is_empty())?;
-    Some(match ident.namespace() {
-        Some(ns) => Keyword::new(&format!("{ns}/{name}")),
-        None => Keyword::new(name),
-    })
 }
 
 /// The attribute of this name that a map of the transaction defines, so that it can be used at

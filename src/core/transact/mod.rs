@@ -7,15 +7,20 @@
 //! The stages are files in the order of the work: `parse` and `maps` make operations of forms,
 //! `check` fits values to their attributes, `reads` fetches what has to be known, `resolve` finds
 //! who is meant and does the operations on `state`, `apply` adds the transaction's own facts and
-//! the next schema. `rows` is another beginning, for what is read by column already.
+//! the next schema, `older` the tuples of facts that are older than the tuple. `rows` is another
+//! beginning, for what is read by column already. `purge` reads the forms that erase, which are no
+//! datoms.
 
 mod apply;
+mod beside;
 mod check;
 mod composite;
 mod error;
 mod facts;
 mod maps;
+mod older;
 mod parse;
+mod purge;
 mod reads;
 mod report;
 mod resolve;
@@ -29,6 +34,7 @@ mod tests;
 
 pub use error::{TxError, TxErrorKind, TxProblem};
 pub use facts::{Fact, Facts, prepare_facts};
+pub use purge::{Purging, erases, purging};
 pub use report::with;
 pub use rows::{Row, RowColumn, Rows, Statement, prepare_rows};
 

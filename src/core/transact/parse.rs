@@ -4,9 +4,11 @@
 //! **Invariant:** every operation's values fit their attributes, but for entities that are not
 //! known yet. Nothing of the database is read but its schema.
 
+use super::beside::forms;
 use super::composite::{identities, unique_parts};
 use super::error::{TxError, TxProblem, shown};
 use super::maps;
+use super::purge::is_purge;
 use crate::edn::{Form, FormKind, Span};
 use crate::id::{ATTR_BASE, AttrId, BLOCK, EntityId, Tx};
 use crate::schema::{Attribute, Flexibility, Schema, TupleKind};
@@ -95,43 +97,6 @@ impl Parsed {
     }
 }
 
-/// What stands beside the forms of a transaction.
-#[derive(Default)]
-struct Beside<'f> {
-    /// Facts about the transaction.
-    meta: Option<&'f Form>,
-    /// Whether attributes that have facts may get an index.
-    allow_backfill: bool,
-}
-
-/// The forms of a transaction, and what is given beside them. A map is a transaction of that one
-/// form, unless it is a map with `:tx-data`.
-fn forms(tx: &Form) -> Result<(&[Form], Beside<'_>), TxError> {
-    const EXPECTED: &str = "a transaction is a vector of forms, or one map";
-    let tx = tx.unquoted();
-    if let Some(inner) = tx.get("tx-data") {
-        let forms = inner.unquoted().as_seq();
-        let forms = forms.ok_or_else(|| TxProblem::Syntax { expected: EXPECTED }.at(inner))?;
-        let allow_backfill = match tx.get(ALLOW_BACKFILL) {
-            None => false,
-            Some(form) => match form.as_value() {
-                Some(Value::Bool(allowed)) => *allowed,
-                _ => return Err(syntax(":allow-index-backfill? is true or false", form)),
-            },
-        };
-        let meta = tx.get("tx-meta").filter(|meta| !meta.is_nil());
-        return Ok((forms, Beside { meta, allow_backfill }));
-    }
-    if tx.as_map().is_some() {
-        return Ok((std::slice::from_ref(tx), Beside::default()));
-    }
-    let forms = tx.as_seq().ok_or_else(|| TxProblem::Syntax { expected: EXPECTED }.at(tx))?;
-    Ok((forms, Beside::default()))
-}
-
-/// The option that lets attributes with facts get an index, as it is called in Datahike.
-pub(super) const ALLOW_BACKFILL: &str = "allow-index-backfill?";
-
 /// Reads all forms. `tx` is the transaction that this will be.
 pub(super) fn parse(schema: &Schema, block: u64, tx: Tx, form: &Form) -> Result<Parsed, TxError> {
     let (forms, beside) = forms(form)?;
@@ -160,7 +125,7 @@ pub(super) struct Parser<'a> {
     pub(super) unique_parts: Vec<AttrId>,
 }
 
-fn syntax(expected: &'static str, form: &Form) -> TxError {
+pub(super) fn syntax(expected: &'static str, form: &Form) -> TxError {
     TxProblem::Syntax { expected }.at(form)
 }
 
@@ -233,6 +198,9 @@ impl Parser<'_> {
                 Ok(())
             }
             ("db/cas" | "db.fn/cas", [e, a, old, new]) => self.cas(form, [e, a, old, new]),
+            (name, _) if is_purge(name) => {
+                Err(TxProblem::PurgeAlone { operation: operation.clone() }.at(form))
+            }
             ("db/add", _) => Err(syntax(":db/add takes an entity, an attribute and a value", form)),
             ("db/retract", _) => {
                 Err(syntax(":db/retract takes an entity, an attribute and perhaps a value", form))
@@ -404,7 +372,11 @@ impl Parser<'_> {
     }
 
     /// An entity that has to exist before the operation.
-    fn known_entity(&mut self, form: &Form, operation: &'static str) -> Result<Term, TxError> {
+    pub(super) fn known_entity(
+        &mut self,
+        form: &Form,
+        operation: &'static str,
+    ) -> Result<Term, TxError> {
         match self.entity(form)? {
             Term::Slot(_) => Err(TxProblem::TempidIn { operation }.at(form)),
             term => Ok(term),

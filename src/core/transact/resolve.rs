@@ -344,7 +344,13 @@ impl<'a> Pass<'a> {
 
     fn strict(&mut self, term: &Term) -> Result<EntityId, TxProblem> {
         let found = self.entity(term)?;
-        found.ok_or_else(|| TxProblem::NoSuchEntity { what: self.written(term) })
+        found.ok_or_else(|| {
+            let nearest = match term {
+                Term::Ident(ident) => self.parsed.schema.nearest(ident.as_str()),
+                _ => None,
+            };
+            TxProblem::NoSuchEntity { what: self.written(term), nearest }
+        })
     }
 
     fn written(&self, term: &Term) -> String {

@@ -1,5 +1,8 @@
 //! What transactions mean, as statements.
 
+mod older;
+mod purge;
+
 use super::*;
 use crate::datom::Datom;
 use crate::db::{NoNodes, Snapshot, TxReport};
@@ -505,7 +508,7 @@ fn what_is_no_transaction_is_said_with_its_place() {
     for (text, message) in cases {
         refused(&db, text, TxErrorKind::Syntax, message);
     }
-    for text in ["[[:db/purge 1 :n 1]]", "[[:db.fn/call f 1]]", "[[:my/fn 1]]", "[[f 1]]"] {
+    for text in ["[[:db.fn/call f 1]]", "[[:my/fn 1]]", "[[f 1]]"] {
         refused(&db, text, TxErrorKind::Unsupported, "not supported");
     }
     let error = tx(&db, "[{:n 1}\n  [:db/add 1 :n]]").unwrap_err();
@@ -534,7 +537,14 @@ fn errors_name_the_form_and_what_was_meant() {
     }
     let db = strict("[{:db/ident :x :db/valueType :db.type/string}]");
     let error = tx(&db, "[{:x \"a\"}\n {:db/ident :x :db/cardinality :some}]").unwrap_err();
-    assert_eq!(error.span.map(|s| s.line), Some(2), "{error}");
+    assert_eq!(error.span.map(|s| (s.line, s.column)), Some((2, 32)), "{error}");
+    let schema = |value: &str| format!("[{{:db/ident :y :db/valueType {value}}}]");
+    let error = tx(&db, &schema(":db.type/strng")).unwrap_err();
+    assert_eq!(error.span.map(|s| s.column), Some(30), "{error}");
+    assert!(error.to_string().contains("(did you mean :db.type/string?)"), "{error}");
+    assert_eq!(error.code().name(), "schema/value");
+    let error = tx(&db, "[[:db/add :db/ifent :db/doc \"x\"]]").unwrap_err();
+    assert!(error.to_string().contains("(did you mean :db/ident?)"), "{error}");
 }
 
 #[test]

@@ -91,6 +91,17 @@ macro_rules! name_type {
 name_type!(Keyword, ":");
 name_type!(Symbol, "");
 
+impl Keyword {
+    /// The attribute that `:ns/_name` is the reverse of, `ns/name`.
+    pub fn forward(&self) -> Option<Self> {
+        let name = self.name().strip_prefix('_').filter(|name| !name.is_empty())?;
+        Some(match self.namespace() {
+            Some(ns) => Self::new(&format!("{ns}/{name}")),
+            None => Self::new(name),
+        })
+    }
+}
+
 fn split(text: &str) -> (Option<&str>, &str) {
     match text.split_once('/') {
         Some((ns, name)) if !ns.is_empty() && !name.is_empty() => (Some(ns), name),

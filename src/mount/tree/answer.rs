@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** an answer follows from the question alone. Rows come in the one printed order.
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::Result;
 use crate::spool::Cancel;
-use factfs_core::query::{self, CancelToken, Explain, Input, Query, QueryError, QueryErrorKind};
+use factfs_core::query::{self, CancelToken, Explain, Input, Query};
 use factfs_core::text::{Layout, RowKeys, Shape};
 use factfs_core::value::Value;
 use std::sync::Arc;
@@ -96,26 +96,4 @@ impl Question {
 
 fn expected(step: &Explain) -> f64 {
     step.estimated + step.children.iter().map(expected).sum::<f64>()
-}
-
-impl From<QueryError> for Failure {
-    fn from(error: QueryError) -> Self {
-        let kind = match error.kind() {
-            QueryErrorKind::Syntax
-            | QueryErrorKind::Unbound
-            | QueryErrorKind::Inputs
-            | QueryErrorKind::Type => Kind::Invalid,
-            QueryErrorKind::Limit => Kind::TooLarge,
-            QueryErrorKind::Timeout => Kind::Timeout,
-            QueryErrorKind::Cancelled => Kind::Interrupted,
-            QueryErrorKind::Unsupported => Kind::Unsupported,
-            QueryErrorKind::Db => {
-                return match error {
-                    QueryError::Db(error) => error.into(),
-                    error => Self::new(Kind::Unavailable, error.to_string()),
-                };
-            }
-        };
-        Self::new(kind, error.to_string())
-    }
 }

@@ -48,7 +48,7 @@ impl Failures {
     /// The last failure: path and text, or nothing.
     pub fn last(&self) -> String {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = |(path, failure): &(String, Failure)| format!("{path}: {failure}\n");
+        let text = |(path, failure): &(String, Failure)| format!("{path}: {}", failure.text());
         state.last.as_ref().map(text).unwrap_or_default()
     }
 }

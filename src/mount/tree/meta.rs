@@ -26,6 +26,7 @@ pub(super) fn meta(work: &Work, ended: &Result<Rendered>) -> String {
         Ok(rendered) => about.extend(of_answer(rendered)),
         Err(failure) => {
             about.insert("error".into(), json!(failure.to_string()));
+            about.extend(failure.code.map(|code| ("code".to_owned(), json!(code.name()))));
         }
     }
     // Printing a value that is in memory cannot fail.

@@ -106,7 +106,8 @@ impl Tree {
         for (spec, place) in specs.iter().zip(&mut given).filter(|(_, place)| place.is_none()) {
             let value = binding.value(spec)?;
             inputs.push((spec.name.clone(), value.clone()));
-            *place = Some(Input::Value(value));
+            let rules = saved.rules.as_ref().filter(|_| binding.is_rules(spec));
+            *place = Some(rules.map_or(Input::Value(value), |form| Input::Form(form.clone())));
         }
         if let Some(extra) = binding.args.next() {
             let message = format!("`{extra}` is an argument more than the query takes");
@@ -295,6 +296,11 @@ impl Binding<'_> {
             (InputKind::Scalar, None) => self.argument(spec),
             _ => self.collection(&spec.name),
         }
+    }
+
+    /// Whether an input is what the query file says under `:rules`.
+    fn is_rules(&self, spec: &InputSpec) -> bool {
+        spec.kind == InputKind::Rules && self.saved.input(&spec.name).is_none()
     }
 
     fn given(&self, form: &Form) -> Result<Value> {

@@ -309,7 +309,7 @@ impl Tree {
             BranchPart::TransactError => {
                 let transact = Node::Branch(store.clone(), branch.into(), BranchPart::Transact);
                 let failure = self.failures.of(&transact.path());
-                let said = failure.map(|failure| format!("{failure}\n")).unwrap_or_default();
+                let said = failure.map(|failure| failure.text()).unwrap_or_default();
                 Ok(text(node, self.now_ms(), &said))
             }
             BranchPart::Moment(when) => {

@@ -213,7 +213,14 @@ fn what_is_wrong_is_said() {
     tree.desk().put("any", Some("[:find ?x :where [?x :product/sku]]"), 0).unwrap();
     tree.desk().put("other", Some("[:find ?x :in $billing :where [$billing ?x :a/b]]"), 0).unwrap();
     fails(&tree, "/results/broken.csv", Kind::Invalid, "line 1");
-    assert!(content(&tree, "/results/broken.csv.err").unwrap().contains("line 1"));
+    let said = content(&tree, "/results/broken.csv.err").unwrap();
+    assert!(said.contains("line 1") && said.ends_with("\ncode: edn/incomplete\n"), "{said}");
+    let meta = content(&tree, "/results/broken.csv.meta").unwrap();
+    assert!(meta.contains("\"code\": \"edn/incomplete\""), "{meta}");
+    let query = "[:find (pull ?p [:product/skew]) :in $catalog :where [$catalog ?p :product/sku]]";
+    tree.desk().put("pulled", Some(&query.replace("(pull ", "(pull $catalog ")), 0).unwrap();
+    let said = content(&tree, "/results/pulled.csv.err").unwrap();
+    assert!(said.starts_with("warning: unknown attribute :product/skew (did you mean"), "{said}");
     fails(&tree, "/results/any.csv", Kind::NotFound, "$catalog $inventory");
     fails(&tree, "/results/none.csv", Kind::NotFound, "save it as /queries/none.edn");
     fails(&tree, "/nothing/head", Kind::NotFound, "there are: catalog inventory");

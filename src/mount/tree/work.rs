@@ -138,7 +138,7 @@ impl Tree {
     /// What a file *about* an answer says, given how making the answer ended.
     pub fn about(&self, work: &Work, ended: &Result<Rendered>) -> Content {
         let text = match (work.leaf.aspect, ended) {
-            (Aspect::Error, Err(failure)) => format!("{failure}\n"),
+            (Aspect::Error, Err(failure)) => failure.text(),
             (Aspect::Error, Ok(rendered)) => {
                 rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
             }

@@ -86,6 +86,7 @@ fn a_refused_transaction_says_why() {
     assert_eq!(failure.kind, Kind::Invalid);
     let said = read(&vfs, "/inventory/branches/main/transact.err").unwrap();
     assert!(said.contains(":item/sku"), "{said}");
+    assert!(said.ends_with("\ncode: tx/type\n"), "{said}");
     assert!(read(&vfs, "/.factfs/last-error").unwrap().contains("transact: "));
     assert_eq!(write(&vfs, transact, "[[:db/add").unwrap_err().kind, Kind::Invalid);
     assert_eq!(sources[1].head("main").unwrap().id(), before);

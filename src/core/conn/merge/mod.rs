@@ -167,8 +167,8 @@ impl Conn {
 }
 
 impl Conn {
-    /// An object of a source that is not there was collected, if the source is no longer a branch's
-    /// or a tag's.
+    /// What is not there was collected, where the source is older than the last collection. What
+    /// else is lost is told when it is merged as it is now.
     async fn why_missing(&self, error: ConnError, source: &Opened) -> MergeError {
         match self.inner.place.refs().await {
             Ok(refs) => check_living(&refs, source).err().unwrap_or(error).into(),

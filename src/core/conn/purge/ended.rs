@@ -11,9 +11,10 @@
 //! history. Memory: about 200 bytes for each fact that is found.
 
 use super::super::{ConnError, Place};
-use super::target::{fact_key, parts};
+use super::target::parts;
 use crate::commit::{Opened, Refs, Tag};
 use crate::datom::Facts;
+use crate::db::fact_key;
 use crate::id::{EntityId, T, Tx};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

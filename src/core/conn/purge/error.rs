@@ -3,11 +3,9 @@
 //! **Invariant:** what is refused is refused before anything was written.
 
 use super::super::ConnError;
-use crate::db::DbError;
-use crate::id::EntityId;
+use crate::db::{DbError, EraseError};
 use crate::index::{NodesError, TreeError};
 use crate::store::StoreError;
-use crate::value::Keyword;
 
 /// Why facts were not erased.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -16,20 +14,25 @@ pub enum PurgeError {
     /// again goes on with the rest.
     #[error(transparent)]
     Conn(#[from] ConnError),
-    /// An attribute is defined by this entity.
+    /// What is asked cannot be erased.
+    #[error(transparent)]
+    Refused(EraseError),
+    /// A branch was made on which what had ended elsewhere may hold, each time that all of them
+    /// were looked at.
     #[error(
-        "entity {entity} defines {ident}, and a definition cannot be erased: \
-         erase what the attribute says"
+        "branches were made all the time while it was found out what had ended on all of them: \
+         try again"
     )]
-    Definition {
-        /// The entity.
-        entity: EntityId,
-        /// The attribute that it defines, or defined.
-        ident: Keyword,
-    },
-    /// Facts of a built-in attribute, which databases are made of.
-    #[error("{0} cannot be erased: the database is made of it")]
-    BuiltIn(Keyword),
+    Branched,
+}
+
+impl From<EraseError> for PurgeError {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Db(error) => error.into(),
+            error => Self::Refused(error),
+        }
+    }
 }
 
 macro_rules! from {

@@ -22,39 +22,22 @@ mod reach;
 mod survey;
 mod target;
 
+pub use crate::db::Erase;
 pub use error::PurgeError;
 
 use super::gc::{Collected, Collection, Retention};
 use super::refs::Step;
 use super::settle::pause_ms;
-use super::{ConnError, Place, commits, rules};
+use super::{Conn, ConnError, Place, commits, rules};
 use crate::commit::{Frame, Head, Refs, Tag, snap_name};
-use crate::id::{AttrId, EntityId, T, Tx};
+use crate::id::{T, Tx};
 use crate::index::rows_get;
 use crate::store::{Expect, Fetch, Swap};
 use head::Written;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use survey::Survey;
 use target::Target;
-
-/// What is erased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Erase {
-    /// All about an entity and what is, or was, part of it; and all that refers to them. Of a
-    /// transaction its instant stays.
-    Entity(EntityId),
-    /// What an attribute says, with composite tuples that are made of it: of all entities, or of
-    /// one.
-    Attribute {
-        /// The attribute.
-        attribute: AttrId,
-        /// The entity; `None` is all.
-        entity: Option<EntityId>,
-    },
-    /// What had ended by this instant, milliseconds since 1970, on every branch that has it. What
-    /// held then, and since, stays; and so does the history of definitions of attributes.
-    Before(i64),
-}
 
 /// What a purge is asked to do.
 #[derive(Clone, Debug)]
@@ -104,6 +87,18 @@ const LIMIT_MS: i64 = 30_000;
 
 type Progress<'a> = dyn FnMut(u64, &'static str) + Send + 'a;
 
+impl Conn {
+    /// Erases facts as [`Place::purge`] does, this branch last: as long as anything is left, names
+    /// mean here what they meant.
+    pub async fn purge(
+        &self,
+        asked: &Purge,
+        progress: &mut Progress<'_>,
+    ) -> Result<Erased, PurgeError> {
+        self.place().purge_named(asked, Some(self.head_name()), progress).await
+    }
+}
+
 impl Place {
     /// Erases facts. `progress` is told how many objects were looked at, rewritten or deleted, and
     /// what is being done. Cost: all packs and all of the log are read once; what holds the facts
@@ -113,16 +108,27 @@ impl Place {
         asked: &Purge,
         progress: &mut Progress<'_>,
     ) -> Result<Erased, PurgeError> {
-        let (mut tries, mut known) = (0, None);
-        let mut erased = loop {
+        self.purge_named(asked, None, progress).await
+    }
+
+    /// The same; the head by which what is erased was `named` is the last one.
+    async fn purge_named(
+        &self,
+        asked: &Purge,
+        named: Option<&str>,
+        progress: &mut Progress<'_>,
+    ) -> Result<Erased, PurgeError> {
+        let (mut tries, mut known) = (0, Known::default());
+        loop {
             tries += 1;
-            match self.purge_once(&asked.erase, &mut known, progress).await {
-                Err(PurgeError::Conn(error)) if tries < TRIES && may_be_old(&error) => {
+            match self.purge_once(&asked.erase, named, &mut known, progress).await {
+                Err(error) if tries < TRIES && may_be_old(&error) => {
                     self.host.sleep(pause_ms(self.host.as_ref(), tries)).await;
                 }
                 done => break done?,
             }
-        };
+        }
+        let mut erased = known.erased;
         let collection = Collection { grace_ms: asked.grace_ms, keep: Retention::everything() };
         erased.collected = Some(self.collect(&collection, progress).await?);
         Ok(erased)
@@ -156,30 +162,41 @@ impl Place {
     async fn purge_once(
         &self,
         erase: &Erase,
-        known: &mut Option<Target>,
+        named: Option<&str>,
+        known: &mut Known,
         progress: &mut Progress<'_>,
-    ) -> Result<Erased, PurgeError> {
+    ) -> Result<(), PurgeError> {
         let refs = self.refs().await?;
-        let (survey, mut erased) = match self.look(erase, known.as_ref(), &refs, progress).await {
+        let target = known.target.as_deref();
+        let (survey, erased) = match self.look(erase, target, &refs, progress).await {
             // What these refs name may have been collected since.
             Err(PurgeError::Conn(error)) => {
                 return Err(self.why_stopped(error, refs.gc_generation).await.into());
             }
             found => found?,
         };
-        if survey.is_clean() {
-            return Ok(erased);
+        known.erased.add(erased);
+        // Where a generation was announced and nobody got through all names, one of them may be
+        // made yet from a head that is older than an erasure.
+        if survey.is_clean() && refs.gc_marked >= refs.gc_generation {
+            return Ok(());
         }
-        *known = Some(survey.target.clone());
+        known.target = Some(survey.target.clone());
         let lines = refs.branches.values().map(|branch| branch.head.clone()).collect();
         let refs = self.announce_purge().await?;
-        erased.generation = refs.purge_generation;
+        known.erased.generation = refs.purge_generation;
         let mut run = Run::new(survey, lines, &refs);
-        if let Err(error) = self.erase_everywhere(&mut run, progress).await {
-            return Err(self.why_stopped(error, refs.gc_generation).await.into());
+        run.named = named.map(str::to_owned);
+        let done = self.erase_everywhere(&mut run, progress).await;
+        known.moments += run.moments;
+        known.segments += run.written.segments.len() as u64;
+        (known.erased.moments, known.erased.segments) = (known.moments, known.segments);
+        match done {
+            Err(PurgeError::Conn(error)) => {
+                Err(self.why_stopped(error, refs.gc_generation).await.into())
+            }
+            done => done,
         }
-        (erased.moments, erased.segments) = (run.moments, run.written.segments.len() as u64);
-        Ok(erased)
     }
 
     /// Looks through all that branches, tags and kept moments reach.
@@ -225,19 +242,22 @@ impl Place {
         &self,
         run: &mut Run,
         progress: &mut Progress<'_>,
-    ) -> Result<(), ConnError> {
+    ) -> Result<(), PurgeError> {
         for looks in 0.. {
             self.within_looks(looks)?;
             let (refs, version) = self.read_refs().await?;
             if refs.gc_generation != run.generation {
-                return Err(ConnError::Superseded(refs.gc_generation));
+                return Err(ConnError::Superseded(refs.gc_generation).into());
             }
             let mut left: Vec<&str> = refs.branches.values().map(|x| x.head.as_str()).collect();
             left.retain(|head| !run.heads.contains(*head));
+            if left.len() > 1 {
+                left.retain(|head| run.named.as_deref() != Some(*head));
+            }
             // On a branch made since, what had ended on all others may hold.
             let is_new = left.iter().any(|head| !run.lines.contains(*head));
-            if is_new && matches!(run.survey.target, Target::Ended(_)) {
-                return Err(ConnError::Superseded(run.generation));
+            if is_new && run.survey.target.is_of_moment {
+                return Err(PurgeError::Branched);
             }
             let mut next = refs.clone();
             for tag in next.tags.values_mut() {
@@ -410,9 +430,40 @@ impl Place {
     }
 }
 
-/// Whether it comes of refs or a head that a collection has passed since.
-fn may_be_old(error: &ConnError) -> bool {
-    error.is_missing() || matches!(error, ConnError::Superseded(_))
+/// Whether it comes of refs or a head that others have passed since.
+fn may_be_old(error: &PurgeError) -> bool {
+    match error {
+        PurgeError::Conn(error) => error.is_missing() || matches!(error, ConnError::Superseded(_)),
+        error => matches!(error, PurgeError::Branched),
+    }
+}
+
+/// What earlier attempts found, and did.
+#[derive(Default)]
+struct Known {
+    target: Option<Arc<Target>>,
+    erased: Erased,
+    moments: u64,
+    segments: u64,
+}
+
+impl Erased {
+    /// What was found in another look: a later one no longer finds what is erased.
+    fn add(&mut self, found: Self) {
+        for head in found.heads {
+            let is_it =
+                |known: &&mut ErasedHead| (&known.name, known.is_tag) == (&head.name, head.is_tag);
+            match self.heads.iter_mut().find(is_it) {
+                Some(known) => known.datoms = known.datoms.max(head.datoms),
+                None => self.heads.push(head),
+            }
+        }
+        self.generation = found.generation;
+        self.datoms = self.datoms.max(found.datoms);
+        self.moments = self.moments.max(found.moments);
+        self.segments = self.segments.max(found.segments);
+        self.packs = self.packs.max(found.packs);
+    }
 }
 
 /// A purge under way.
@@ -424,6 +475,8 @@ struct Run {
     written: Written,
     /// The heads of the branches that were looked at for what is meant.
     lines: BTreeSet<String>,
+    /// The head that is to be the last one.
+    named: Option<String>,
     /// Heads that are done.
     heads: BTreeSet<String>,
     /// Snapshots that are done, and what is named in their place.
@@ -435,7 +488,8 @@ impl Run {
     fn new(survey: Survey, lines: BTreeSet<String>, refs: &Refs) -> Self {
         let (generation, purge) = (refs.gc_generation, refs.purge_generation);
         let (written, heads, snapshots) = (Written::default(), BTreeSet::new(), BTreeMap::new());
-        Self { survey, generation, purge, written, lines, heads, snapshots, moments: 0 }
+        let named = None;
+        Self { survey, generation, purge, written, lines, named, heads, snapshots, moments: 0 }
     }
 
     fn done(&self) -> u64 {

@@ -13,10 +13,11 @@
 use super::super::flush::pack_name;
 use super::super::walk::Walker;
 use super::super::{ConnError, Place};
-use super::target::{Spoiled, Target, fact_key};
+use super::target::{Spoiled, Target};
 use crate::codec::CodecError;
 use crate::commit::{Frame, Head, Segment, log_name};
 use crate::datom::{Facts, Order};
+use crate::db::fact_key;
 use crate::hash::NodeHash;
 use crate::id::{T, Tx};
 use crate::index::{Node, NodeRef, PackFooter, PackId};
@@ -24,6 +25,7 @@ use crate::store::{Fetch, StoreError};
 use crate::value::ValRef;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// Objects asked for together.
 const OBJECTS: usize = 4;
@@ -40,7 +42,7 @@ pub(super) struct Seen {
 /// What was found so far.
 #[derive(Debug)]
 pub(super) struct Survey {
-    pub(super) target: Target,
+    pub(super) target: Arc<Target>,
     /// Of erased facts, by EAVT.
     pub(super) keys: BTreeSet<Vec<u8>>,
     pub(super) segments: BTreeMap<u128, Seen>,
@@ -65,7 +67,7 @@ impl Survey {
         let digests = BTreeSet::new();
         let (spoiled, leave, judged) = (Spoiled::default(), BTreeSet::new(), None);
         Self {
-            target,
+            target: Arc::new(target),
             keys,
             segments,
             packs,

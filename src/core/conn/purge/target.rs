@@ -5,38 +5,20 @@
 //! erased is erased from all.
 
 use crate::commit::Frame;
-use crate::datom::{Facts, FactsBuilder, Order, RowKey};
+use crate::datom::{Facts, FactsBuilder, Order};
+use crate::db::{Kind, fact_key};
 use crate::id::{AttrId, EntityId, Tx};
-use crate::schema::builtin;
-use crate::value::{Tag, ValRef, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is erased.
-#[derive(Clone, Debug)]
-pub(super) enum Target {
-    /// Facts of some kind, whenever they held.
-    All(Kind),
-    /// Facts that have ended: by [`fact_key`], the transactions that began and that ended them.
-    Ended(BTreeMap<Vec<u8>, Vec<(Tx, Tx)>>),
-}
-
-/// A kind of facts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kind {
-    /// All about these, and all that refers to them.
-    pub(super) entities: BTreeSet<EntityId>,
-    /// All of these attributes.
-    pub(super) attributes: BTreeSet<AttrId>,
-    /// Of the attributes only what is about this entity.
-    pub(super) of: Option<EntityId>,
-}
-
-/// The key of a fact without its transaction, by EAVT.
-pub(super) fn fact_key(key: &RowKey<'_>) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(32);
-    key.encode(Order::Eavt, &mut bytes);
-    bytes.truncate(bytes.len() - 8);
-    bytes
+pub(super) struct Target {
+    /// Facts of some kind, whenever they held.
+    pub(super) kind: Kind,
+    /// Facts that have ended: by [`fact_key`], the transactions that began and that ended them.
+    pub(super) ended: BTreeMap<Vec<u8>, Vec<(Tx, Tx)>>,
+    /// Whether what had ended by a moment is meant.
+    pub(super) is_of_moment: bool,
 }
 
 /// The entity and the attribute of such a key.
@@ -52,20 +34,23 @@ impl Target {
     /// Which datoms of a transaction are erased.
     pub(super) fn datoms(&self, frame: &Frame) -> Vec<bool> {
         let facts = &frame.datoms;
-        match self {
-            Self::All(kind) => (0..facts.len()).map(|row| kind.has(&facts.key(row))).collect(),
-            Self::Ended(ended) => ended_datoms(ended, facts),
+        let of_kind = (0..facts.len()).map(|row| self.kind.has(&facts.key(row)));
+        if self.ended.is_empty() {
+            return of_kind.collect();
         }
+        of_kind.zip(ended_datoms(&self.ended, facts)).map(|(x, y)| x || y).collect()
     }
 
     /// Whether a fact is erased: a row of a tree or of novelty.
     pub(super) fn fact(&self, facts: &Facts, row: usize) -> bool {
         let key = facts.key(row);
-        let ended = match self {
-            Self::All(kind) => return kind.has(&key),
-            Self::Ended(ended) => ended,
-        };
-        let Some(spans) = ended.get(&fact_key(&key)) else { return false };
+        if self.kind.has(&key) {
+            return true;
+        }
+        if self.ended.is_empty() {
+            return false;
+        }
+        let Some(spans) = self.ended.get(&fact_key(&key)) else { return false };
         let is =
             |wanted: &dyn Fn(Tx, Tx) -> bool| spans.iter().any(|(from, to)| wanted(*from, *to));
         match (key.tx, facts.end(row)) {
@@ -115,42 +100,6 @@ fn ended_datoms(ended: &BTreeMap<Vec<u8>, Vec<(Tx, Tx)>>, facts: &Facts) -> Vec<
         erased[row] = spans.into_iter().flatten().any(|(from, to)| *from == tx && from != to);
     }
     erased
-}
-
-impl Kind {
-    fn has(&self, key: &RowKey<'_>) -> bool {
-        let about = self.entities.contains(&key.e) && key.a != builtin::TX_INSTANT;
-        let said = self.attributes.contains(&key.a) && self.of.is_none_or(|e| e == key.e);
-        about || said || !self.entities.is_empty() && self.is_in(key.v)
-    }
-
-    /// Whether a value refers to one of the entities.
-    fn is_in(&self, value: ValRef<'_>) -> bool {
-        match value {
-            ValRef::Ref(entity) => self.entities.contains(&entity),
-            ValRef::Owned(value) => self.is_within(value),
-            ValRef::Encoded(tag, _) if is_collection(tag) => self.is_within(&value.to_value()),
-            _ => false,
-        }
-    }
-
-    fn is_within(&self, value: &Value) -> bool {
-        match value {
-            Value::Ref(entity) => self.entities.contains(entity),
-            Value::Vector(items) | Value::List(items) => {
-                items.iter().any(|item| self.is_within(item))
-            }
-            Value::Set(items) => items.iter().any(|item| self.is_within(item)),
-            Value::Map(entries) => {
-                entries.iter().any(|(key, value)| self.is_within(key) || self.is_within(value))
-            }
-            _ => false,
-        }
-    }
-}
-
-fn is_collection(tag: Tag) -> bool {
-    matches!(tag, Tag::Vector | Tag::List | Tag::Set | Tag::Map)
 }
 
 /// The keys of erased facts in each order of trees, sorted: where to look, and which separators

@@ -5,14 +5,17 @@ mod beside;
 mod damage;
 mod large;
 mod model;
+mod names;
 mod objects;
 mod stops;
+mod value;
 
 use super::super::testing::*;
 use super::super::tests::time::{Said, check};
 use super::super::{AsOf, Collection, Conn, Flush, Options, Retention};
 use super::*;
 use crate::db::Db;
+use crate::id::{AttrId, EntityId};
 use crate::store::MemoryStore;
 use crate::value::Value;
 use crate::verify::verify;
@@ -107,8 +110,18 @@ fn random_database(dice: &mut Dice) -> (Arc<MemoryStore>, Place) {
 fn random_erase(dice: &mut Dice, lines: &[Line]) -> Erase {
     let attribute = |name: &str| lines[0].schema.attr(name).unwrap().id;
     let entity = EntityId(20 + dice.below(6));
-    match dice.below(4) {
+    match dice.below(7) {
         0 => Erase::Entity(entity),
+        4 => {
+            let line = &lines[dice.below(lines.len() as u64) as usize];
+            let said = line.log.iter().skip(1).flat_map(|entry| &entry.datoms);
+            let said = said.filter(|d| d.e.as_tx().is_none()).collect::<Vec<_>>();
+            let Some(last) = said.len().checked_sub(1) else { return Erase::Entity(entity) };
+            let datom = said[dice.below(last as u64 + 1) as usize];
+            let (entity, attribute, value) = (datom.e, datom.a, datom.v.clone());
+            Erase::Fact { entity, attribute, value }
+        }
+        5 => Erase::Several(vec![random_erase(dice, lines), random_erase(dice, lines)]),
         1 => {
             let name = ["key", "n", "name", "tags", "to", "part", "last"][dice.below(7) as usize];
             let entity = (dice.below(2) == 0).then_some(entity);

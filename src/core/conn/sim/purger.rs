@@ -34,24 +34,20 @@ impl Client {
                         self.book.pages().erased.push(erase);
                     }
                     Ok(()) => {}
-                    Err(ConnError::Superseded(_)) => self.book.pages().figures.superseded += 1,
-                    Err(error) => self.book.check_error("purge", &error),
+                    Err(PurgeError::Branched | PurgeError::Conn(ConnError::Superseded(_))) => {
+                        self.book.pages().figures.superseded += 1;
+                    }
+                    Err(PurgeError::Conn(error)) => self.book.check_error("purge", &error),
+                    Err(error) => self.book.wrong(format!("purge: {error}")),
                 }
             }
             self.network.sleep(self.network.dice(400)).await;
         }
     }
 
-    async fn purge_once(&self, erase: Erase, grace_ms: u64) -> Result<(), ConnError> {
+    async fn purge_once(&self, erase: Erase, grace_ms: u64) -> Result<(), PurgeError> {
         let purge = Purge { erase, grace_ms };
-        let erased = match self.place().purge(&purge, &mut |_, _| ()).await {
-            Ok(erased) => erased,
-            Err(PurgeError::Conn(error)) => return Err(error),
-            Err(error) => {
-                self.book.wrong(format!("purge: {error}"));
-                return Ok(());
-            }
-        };
+        let erased = self.place().purge(&purge, &mut |_, _| ()).await?;
         let figures = &mut self.book.pages().figures;
         figures.purges += 1;
         figures.erased += erased.datoms as usize;
@@ -59,7 +55,7 @@ impl Client {
     }
 
     /// What was begun to be erased is erased by the same purge again, and then nothing is left.
-    pub(super) async fn finish_purges(&self) -> Result<(), ConnError> {
+    pub(super) async fn finish_purges(&self) -> Result<(), PurgeError> {
         let done = self.book.pages().erased.clone();
         for erase in done {
             match self.place().purge_dry(&erase, &mut |_, _| ()).await {

@@ -14,7 +14,6 @@ use crate::query::bind::{Input, Source};
 use crate::query::error::QueryError;
 use crate::query::functions::{FnError, Kind, measure};
 use crate::query::limits::{MAX_NESTED, Watch, at_most};
-use crate::query::logical::forward;
 use crate::query::plan::{Apply, Arg, Step};
 use crate::schema::{Schema, builtin};
 use crate::value::{Keyword, ValRef, Value};
@@ -46,7 +45,7 @@ type Key = (EntityId, (AttrId, bool));
 
 /// The attribute that a name `:ns/_name` means the other way round.
 fn reversed(schema: &Schema, ident: &Keyword) -> Option<AttrId> {
-    let attribute = schema.attr(&forward(ident)?);
+    let attribute = schema.attr(ident.forward()?.as_str());
     attribute.filter(|attribute| attribute.is_ref()).map(|attribute| attribute.id)
 }
 
@@ -239,7 +238,9 @@ impl Call<'_> {
     fn nested(&self, run: &mut Run<'_>, cells: &[Cell]) -> Result<Value, QueryError> {
         let nested = run.watch.nested + 1;
         at_most(nested as u64, MAX_NESTED as u64, "nesting", &self.step.place)?;
-        let query = crate::query::Query::from_value(&run.pool.value(cells[0]))?;
+        let at = self.step.place.as_ref();
+        let query = crate::query::Query::from_value(&run.pool.value(cells[0]));
+        let query = query.map_err(|error| error.within(at))?;
         let input = |(arg, cell): (&Arg, &Cell)| match arg {
             Arg::Source(source) => match &run.sources[*source] {
                 Source::Db(db) => Input::Db(db.as_ref().clone()),
@@ -254,7 +255,12 @@ impl Call<'_> {
         let mut limits = run.watch.limits.clone();
         limits.memory_bytes = limits.memory_bytes.saturating_sub(run.used_bytes() as u64);
         let watch = Watch::new(limits, run.watch.cancel.clone(), nested);
-        Ok(crate::query::run_within(&query, &inputs, watch)?.to_value())
+        let answer = crate::query::run_within(&query, &inputs, watch);
+        let answer = answer.map_err(|error| error.within(at))?;
+        for warning in &answer.stats.warnings {
+            run.warn(format!("{warning}, in {at}"));
+        }
+        Ok(answer.to_value())
     }
 
     /// A time as a place on the branch: a t, a transaction, or an instant (its first transaction

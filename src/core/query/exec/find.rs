@@ -8,9 +8,11 @@ use super::cell::Cell;
 use super::group::{Spec, groups};
 use super::{Run, drive};
 use crate::db::Db;
+use crate::edn::Form;
+use crate::pull::{self, Pattern, PullError};
 use crate::query::ast::{FindElement, FindKind, PatternTerm, QueryAst, Shape, SortKey, Term};
 use crate::query::bind::Source;
-use crate::query::error::QueryError;
+use crate::query::error::{Place, QueryError};
 use crate::query::functions::{FnError, aggregate, measure};
 use crate::value::{Symbol, Value};
 use std::cmp::Ordering;
@@ -188,17 +190,17 @@ fn pull(
     for (column, element) in query.find.iter().enumerate() {
         let FindKind::Pull { source, pattern, .. } = &element.kind else { continue };
         run.check(&element.place)?;
-        let failed = |source| QueryError::Pull { source, at: element.place.clone() };
-        let pattern = match pattern {
-            PatternTerm::Literal(value) => value,
-            PatternTerm::Named(name) => pulls.values.get(name).unwrap_or(&Value::Nil),
-        };
-        let pattern = crate::pull::parse(pattern).map_err(failed)?;
+        let (form, pattern) = read_pattern(pattern, element, pulls)?;
+        let failed = |source| pull_error(source, form, element);
         let source = source.clone().unwrap_or_else(|| Symbol::new("$"));
         let Some((db, database)) = database(run, pulls.sources.get(&source).copied()) else {
             let what = "pull from rows that are no database".to_owned();
             return Err(QueryError::Unsupported { what, at: element.place.clone() });
         };
+        for unknown in pattern.unknown_attributes(db.schema()) {
+            let at = form.and_then(|form| unknown.form(form)).map(Place::of);
+            run.warn(format!("{unknown}, in {}", at.as_ref().unwrap_or(&element.place)));
+        }
         let (mut entities, mut places) = (Vec::new(), Vec::new());
         for (place, (values, cells)) in rows.iter_mut().enumerate() {
             let named = std::mem::replace(&mut values[column], Value::Nil);
@@ -214,7 +216,7 @@ fn pull(
         let found = entities.into_iter().zip(places).filter_map(|(e, place)| Some((e?, place)));
         let (entities, places): (Vec<_>, Vec<_>) = found.unzip();
         for (entities, places) in entities.chunks(PULLED).zip(places.chunks(PULLED)) {
-            let pulled = crate::pull::pull_many(db, &pattern, entities).map_err(failed)?;
+            let pulled = pull::pull_many(db, &pattern, entities).map_err(failed)?;
             for (place, value) in places.iter().zip(pulled) {
                 // Pull has limits of its own; what has more values than can be counted is large.
                 let size = measure(&value).unwrap_or(1 << 20);
@@ -225,6 +227,26 @@ fn pull(
         }
     }
     Ok(())
+}
+
+/// The pattern of an element of `:find`, and the form that it was read from, if it stands there.
+fn read_pattern<'a>(
+    pattern: &'a PatternTerm,
+    element: &FindElement,
+    pulls: &Pulls<'_>,
+) -> Result<(Option<&'a Form>, Pattern), QueryError> {
+    let (form, value) = match pattern {
+        PatternTerm::Literal(form) => (Some(form), form.to_value()),
+        PatternTerm::Named(name) => (None, pulls.values.get(name).cloned().unwrap_or(Value::Nil)),
+    };
+    let pattern = pull::parse(&value).map_err(|error| pull_error(error, form, element))?;
+    Ok((form, pattern))
+}
+
+/// The error of a pattern at the form at fault, if that can be told.
+fn pull_error(source: PullError, pattern: Option<&Form>, element: &FindElement) -> QueryError {
+    let at = pattern.and_then(|form| source.form(form)).map(Place::of);
+    QueryError::Pull { source, at: at.unwrap_or_else(|| element.place.clone()) }
 }
 
 fn database<'q>(run: &Run<'q>, source: Option<usize>) -> Option<(&'q Db, u16)> {

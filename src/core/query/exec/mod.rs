@@ -56,6 +56,8 @@ pub struct Run<'q> {
     pub watch: Watch,
     /// Bytes of tables that steps keep, and of batches on their way.
     pub held_bytes: usize,
+    /// What was asked that cannot have an answer, by pulls and by queries in this one.
+    pub warnings: Vec<String>,
     row_tables: BTreeMap<usize, Arc<rows::Table>>,
     hashed: BTreeMap<usize, Option<Arc<matching::Hashed>>>,
     tables: Vec<rules::Table>,
@@ -83,6 +85,7 @@ impl<'q> Run<'q> {
             counts: vec![0; physical.step_count],
             watch,
             held_bytes: 0,
+            warnings: Vec::new(),
             row_tables: BTreeMap::new(),
             hashed: BTreeMap::new(),
             tables: rules::tables(physical),
@@ -108,6 +111,13 @@ impl<'q> Run<'q> {
     /// Memory in use, about, in bytes.
     pub fn used_bytes(&self) -> usize {
         self.pool.size_bytes() + self.held_bytes
+    }
+
+    /// Keeps a warning, once.
+    pub fn warn(&mut self, warning: String) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// Why a function was stopped.

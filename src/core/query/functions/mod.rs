@@ -17,6 +17,7 @@ use crate::value::{MAX_DEPTH, Value};
 pub use logic::{Comparison, compare};
 pub use math::truncating_sum;
 use regex::Regex;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -195,18 +196,24 @@ impl Function {
     }
 }
 
-/// The function of this name; `clojure.core/` before it is ignored.
+/// The function of this name.
 pub fn find(name: &str) -> Option<&'static Function> {
+    let name = full_name(name);
+    tables().find(|f| f.name == name)
+}
+
+/// A name as the tables have it: `clojure.core/` before it is ignored, `str/` and `string/` mean
+/// `clojure.string/`.
+pub fn full_name(name: &str) -> Cow<'_, str> {
     let name = name.strip_prefix("clojure.core/").unwrap_or(name);
     let name = match name.rsplit_once('/') {
         Some((_, "q")) => "q",
         _ => name,
     };
-    let name = match name.strip_prefix("str/").or_else(|| name.strip_prefix("string/")) {
-        Some(rest) => &format!("clojure.string/{rest}"),
-        None => name,
-    };
-    tables().find(|f| f.name == name)
+    match name.strip_prefix("str/").or_else(|| name.strip_prefix("string/")) {
+        Some(rest) => Cow::Owned(format!("clojure.string/{rest}")),
+        None => Cow::Borrowed(name),
+    }
 }
 
 /// All names, for suggestions.

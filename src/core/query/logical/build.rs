@@ -11,8 +11,9 @@ use crate::query::bind::{Bound, Source};
 use crate::query::error::{Place, QueryError, nearest};
 use crate::query::functions::{self, Kind};
 use crate::query::limits::Watch;
+use crate::query::suggest;
 use crate::schema::Schema;
-use crate::value::{Keyword, Symbol, Value};
+use crate::value::{Symbol, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -99,7 +100,7 @@ impl Builder {
 
     fn output(&mut self, query: &QueryAst, scope: &Scope) -> Result<Vec<VarId>, QueryError> {
         let find = query.find.iter().map(|element| (element.var(), &element.place));
-        let with = query.with.iter().map(|var| (var, &query.place));
+        let with = query.with.iter().zip(&query.with_places);
         find.chain(with)
             .map(|(name, place)| {
                 scope.names.get(name).copied().ok_or_else(|| QueryError::UnknownVars {
@@ -328,7 +329,7 @@ impl Builder {
             if is_foreign(&call.name) {
                 return unsupported(format!("`{name}`, a function of a host language,"));
             }
-            let nearest = nearest(name, functions::names());
+            let nearest = suggest::function(name);
             let name = name.to_owned();
             return Err(QueryError::UnknownName { what, name, nearest, at: place.clone() });
         };
@@ -341,7 +342,13 @@ impl Builder {
             return Err(QueryError::Arity { what, name, expected, got, at: place.clone() });
         }
         let args = call.args.iter().map(|arg| self.operand(arg, scope, place));
-        let args = args.collect::<Result<_, _>>()?;
+        let args = args.collect::<Result<Vec<_>, _>>()?;
+        match function.kind {
+            // Behind the attribute of `get-else` stands what is given in its place.
+            Kind::GetElse => self.unknown_arguments(&args[..3], place),
+            Kind::GetSome | Kind::Missing => self.unknown_arguments(&args, place),
+            _ => {}
+        }
         let binding = binding.map(|form| {
             let mut names = Vec::new();
             form.vars(&mut names);
@@ -389,6 +396,7 @@ impl Builder {
     /// Puts a constant that names an entity among those to resolve.
     fn entity(&mut self, operand: Operand, source: usize, place: &Arc<Place>) -> Operand {
         let Operand::Const(value) = operand else { return operand };
+        self.unknown_lookup(source, &value, place);
         self.logical.refs.push(EntityConstant { source, value, place: place.clone() });
         Operand::Entity(self.logical.refs.len() - 1)
     }
@@ -404,10 +412,7 @@ impl Builder {
         };
         let found = attribute_named(value, schema);
         if found.is_none() {
-            let name = crate::edn::to_string(value);
-            let like = name.strip_prefix(':').and_then(|ident| schema.nearest(ident));
-            let like = like.map_or_else(String::new, |n| format!(" (did you mean :{n}?)"));
-            self.logical.warnings.push(format!("unknown attribute {name}{like}, in {at}"));
+            self.unknown_attribute(value, schema, at);
         }
         found.unwrap_or((AttrOperand::Unknown, false))
     }
@@ -420,19 +425,13 @@ fn attribute_named(value: &Value, schema: &Schema) -> Option<(AttrOperand, bool)
         Value::Keyword(ident) => match schema.attr(ident.as_str()) {
             Some(attr) => known(attr.id),
             None => {
-                let attr = schema.attr(&forward(ident)?)?;
+                let attr = schema.attr(ident.forward()?.as_str())?;
                 Some((AttrOperand::Known(attr.id), true))
             }
         },
         Value::Long(id) => known(schema.described_by(crate::id::EntityId(*id as u64))?.id),
         _ => None,
     }
-}
-
-/// `:ns/_name` as `ns/name`.
-pub fn forward(ident: &Keyword) -> Option<String> {
-    let name = ident.name().strip_prefix('_')?;
-    Some(ident.namespace().map_or_else(|| name.to_owned(), |ns| format!("{ns}/{name}")))
 }
 
 /// The variables of the outside that a clause may see.

@@ -47,6 +47,11 @@ pub fn is_builtin(name: &str) -> bool {
     RULES.contains(&format!("[({name} "))
 }
 
+/// Their names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    RULES.split("[(").skip(1).filter_map(|rest| rest.split(' ').next())
+}
+
 /// The built-in rules.
 pub fn rules() -> Result<Vec<RuleDef>, QueryError> {
     parse_rules(&crate::edn::read_one(RULES)?)

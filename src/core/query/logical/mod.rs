@@ -13,10 +13,10 @@ mod ignored;
 mod optional;
 mod rewrite;
 mod rules;
+mod warnings;
 
 pub use build::build;
-pub use build::forward;
-pub use builtin::is_builtin;
+pub use builtin::{is_builtin, names as builtin_rules};
 pub use closure::Closure;
 
 use super::ast::Binding;

@@ -9,8 +9,9 @@ use super::builtin;
 use super::ignored::{self, Ignored};
 use super::{Conj, Definition, Logical, Node, NodeKind, Rule, RuleId, VarId};
 use crate::query::ast::RuleDef;
-use crate::query::error::{Place, QueryError, nearest};
+use crate::query::error::{Place, QueryError};
 use crate::query::limits::{MAX_UNFOLDED, Watch, at_most};
+use crate::query::suggest;
 use crate::value::Symbol;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -197,7 +198,7 @@ pub(super) fn call(
         builder.rules.defs = defs.clone();
     }
     let Some(first) = defs.iter().find(|def| def.name == *name) else {
-        let nearest = nearest(name.as_str(), defs.iter().map(|def| def.name.as_str()));
+        let nearest = suggest::rule(name.as_str(), defs.iter().map(|def| def.name.as_str()));
         let (what, name, at) = ("rule", name.to_string(), place.as_ref().clone());
         return Err(QueryError::UnknownName { what, name, nearest, at });
     };

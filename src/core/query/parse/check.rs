@@ -5,12 +5,14 @@
 
 use super::is_var;
 use super::later::Later;
+use crate::nearest::hint;
 use crate::query::ast::{
     Clause, ClauseKind, FindKind, InputDecl, PatternTerm, QueryAst, Shape, Term,
 };
 use crate::query::error::{Place, QueryError, nearest};
 use crate::query::limits::{MAX_CLAUSES, at_most};
 use crate::query::logical::is_builtin;
+use crate::query::suggest;
 use crate::value::Symbol;
 use std::collections::BTreeSet;
 
@@ -90,7 +92,7 @@ fn check_vars(query: &QueryAst, later: &mut Later) -> Result<(), QueryError> {
 
 fn check_known(query: &QueryAst, known: &BTreeSet<Symbol>) -> Result<(), QueryError> {
     let find = query.find.iter().map(|e| (e.var(), &e.place)).filter(|(v, _)| v.as_str() != "_");
-    let with = query.with.iter().map(|v| (v, &query.place));
+    let with = query.with.iter().zip(&query.with_places);
     let patterns = query.find.iter().filter_map(|e| match &e.kind {
         FindKind::Pull { pattern: PatternTerm::Named(name), .. } => Some((name, &e.place)),
         _ => None,
@@ -106,15 +108,16 @@ fn check_known(query: &QueryAst, known: &BTreeSet<Symbol>) -> Result<(), QueryEr
 
 fn check_with(query: &QueryAst) -> Result<(), QueryError> {
     let mut seen = BTreeSet::new();
-    if let Some(twice) = query.with.iter().find(|var| !seen.insert(*var)) {
+    let mut with = query.with.iter().zip(&query.with_places);
+    if let Some((twice, at)) = with.clone().find(|(var, _)| !seen.insert(*var)) {
         let expected = format!("`:with` names {twice} more than once");
-        return Err(QueryError::Syntax { expected, at: query.place.clone() });
+        return Err(QueryError::Syntax { expected, at: at.clone() });
     }
-    let found = |var: &&Symbol| query.find.iter().any(|e| e.var() == *var);
-    match query.with.iter().find(found) {
-        Some(both) => {
+    let found = |(var, _): &(&Symbol, &Place)| query.find.iter().any(|e| e.var() == *var);
+    match with.find(found) {
+        Some((both, at)) => {
             let expected = format!(":find and :with should not use the same variable {both}");
-            Err(QueryError::Syntax { expected, at: query.place.clone() })
+            Err(QueryError::Syntax { expected, at: at.clone() })
         }
         None => Ok(()),
     }
@@ -172,15 +175,18 @@ pub fn reads_default(query: &QueryAst) -> bool {
 /// Rules and pull patterns that `:in` should declare.
 fn check_named(query: &QueryAst, later: &mut Later) -> Result<(), QueryError> {
     let has_rules = query.inputs.iter().any(|i| matches!(i, InputDecl::Rules));
-    if let Some(call) = query.clauses.iter().find_map(first_rule).filter(|_| !has_rules) {
-        let expected = "a rule is called, and `:in` has no %".to_owned();
-        return Err(QueryError::Syntax { expected, at: call.place.clone() });
+    let first = query.clauses.iter().find_map(first_rule);
+    if let Some((name, at)) = first.filter(|_| !has_rules) {
+        let meant = suggest::rule(name, std::iter::empty());
+        let expected = format!("a rule is called, and `:in` has no %{}", hint(&meant));
+        return Err(QueryError::Syntax { expected, at: at.clone() });
     }
-    let scalars = scalar_inputs(query);
-    let declared = |name: &Symbol| {
-        let plain = query.inputs.iter().any(|i| matches!(i, InputDecl::Pattern(p) if p == name));
-        plain || scalars.contains(name)
+    let pattern = |input: &InputDecl| match input {
+        InputDecl::Pattern(name) => Some(name.clone()),
+        _ => None,
     };
+    let known: BTreeSet<Symbol> =
+        query.inputs.iter().filter_map(pattern).chain(scalar_inputs(query)).collect();
     for element in &query.find {
         let (what, names) = match &element.kind {
             FindKind::Pull { pattern: PatternTerm::Named(name), .. } => {
@@ -189,9 +195,10 @@ fn check_named(query: &QueryAst, later: &mut Later) -> Result<(), QueryError> {
             FindKind::Aggregate { args, .. } => ("input", args.iter().filter_map(var_of).collect()),
             _ => continue,
         };
-        if let Some(name) = names.into_iter().find(|name| !declared(name)) {
+        if let Some(name) = names.into_iter().find(|name| !known.contains(*name)) {
             let (name, at) = (name.to_string(), element.place.clone());
-            later.note(QueryError::UnknownName { what, name, nearest: None, at });
+            let nearest = nearest(&name, known.iter().map(|name| name.as_str()));
+            later.note(QueryError::UnknownName { what, name, nearest, at });
         }
     }
     Ok(())
@@ -214,9 +221,11 @@ fn scalar_inputs(query: &QueryAst) -> BTreeSet<Symbol> {
     vars.into_iter().cloned().collect()
 }
 
-fn first_rule(clause: &Clause) -> Option<&Clause> {
+fn first_rule(clause: &Clause) -> Option<(&str, &Place)> {
     match &clause.kind {
-        ClauseKind::Rule { name, .. } => (!is_builtin(name.as_str())).then_some(clause),
+        ClauseKind::Rule { name, .. } => {
+            (!is_builtin(name.as_str())).then_some((name.as_str(), &clause.place))
+        }
         ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => {
             clauses.iter().find_map(first_rule)
         }
@@ -318,8 +327,9 @@ fn check_branches(
     match sets.find(|set| *set != first) {
         Some(other) => {
             let odd: Vec<_> = first.symmetric_difference(&other).map(Symbol::as_str).collect();
+            let is = if odd.len() == 1 { "is" } else { "are" };
             let expected = format!(
-                "All clauses in 'or' must use same set of free vars: {} is not in every branch",
+                "All clauses in 'or' must use same set of free vars: {} {is} not in every branch",
                 odd.join(" ")
             );
             Err(QueryError::Syntax { expected, at: clause.place.clone() })

@@ -6,6 +6,7 @@ use super::later::Later;
 use super::section::Sections;
 use super::{constant, is_plain, is_source, is_var};
 use crate::edn::Form;
+use crate::nearest::hint;
 use crate::query::ast::{FindElement, FindKind, KeyKind, PatternTerm, Shape, SortKey, Term};
 use crate::query::error::{Place, QueryError, nearest};
 use crate::query::functions::aggregate;
@@ -69,7 +70,7 @@ fn pull(form: &Form, args: &[Form]) -> Result<FindKind, QueryError> {
             PatternTerm::Named(name.clone())
         }
         Some(_) => return Err(wrong()),
-        None => PatternTerm::Literal(constant(pattern)),
+        None => PatternTerm::Literal(pattern.unquoted().clone()),
     };
     Ok(FindKind::Pull { source, var, pattern })
 }
@@ -159,6 +160,8 @@ fn column(form: &Form, find: &[FindElement]) -> Result<usize, QueryError> {
     let text = form.to_string();
     let by_name = || find.iter().position(|e| e.place.form == text);
     by_index.filter(|i| *i < find.len()).or_else(by_name).ok_or_else(|| {
-        QueryError::syntax("`:order-by` takes an element of :find or its position from 0", form)
+        let meant = nearest(&text, find.iter().map(|element| element.place.form.as_str()));
+        let expected = "`:order-by` takes an element of :find or its position from 0";
+        QueryError::syntax(format!("{expected}{}", hint(&meant)), form)
     })
 }

@@ -72,6 +72,7 @@ fn query_of(
         needs_no_input: false,
         keys: find::parse_keys(&sections)?,
         with: symbols(&sections, "with", is_var)?,
+        with_places: sections.get("with").iter().map(Place::of).collect(),
         inputs: parse_inputs(&sections)?,
         clauses: clause::parse_clauses(sections.get("where"), later)?,
         order_by: later.or(order_by, Vec::new()),

@@ -43,6 +43,15 @@ impl Cost {
 }
 
 impl Statistics<'_> {
+    /// Rows of the largest source.
+    pub fn largest(&self) -> Result<f64, DbError> {
+        let rows = |source: &Source| match source {
+            Source::Db(db) => db.estimate(Order::Eavt, &KeyRange::all()).map(|n| n as f64),
+            Source::Rows(rows) => Ok(rows.len() as f64),
+        };
+        self.logical.sources.iter().try_fold(0.0, |most: f64, source| Ok(most.max(rows(source)?)))
+    }
+
     /// What a pattern costs when these variables are bound.
     pub fn pattern(
         &self,

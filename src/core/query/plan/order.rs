@@ -16,8 +16,10 @@ use crate::query::logical::{Conj, Logical, Node, NodeKind, Operand, RuleId, VarI
 use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows a rule is expected to give for each input row, with and without a bound argument.
-const RULE_FANOUT: [f64; 2] = [20.0, 100_000.0];
+/// Rows a rule is expected to give for each input row.
+const RULE_FANOUT: f64 = 20.0;
+/// Rows of a rule with no bound argument, at least.
+const WHOLE_RULE: f64 = 100_000.0;
 
 /// Plans a query; `entities` are those of its constants.
 pub fn plan(
@@ -298,7 +300,12 @@ impl Planner<'_> {
                 if self.logical.rules[*rule].closure.is_none() {
                     instance = Some(self.instance(*rule, adornment)?);
                 }
-                Cost { fanout: RULE_FANOUT[usize::from(!any)], seek: true, scan: 0.0 }
+                // All that a rule says is more than all that it says it of.
+                let fanout = match any {
+                    true => RULE_FANOUT,
+                    false => WHOLE_RULE.max(RULE_FANOUT * self.statistics.largest()?),
+                };
+                Cost { fanout, seek: true, scan: 0.0 }
             }
             // These run as soon as they can.
             NodeKind::Call { .. } | NodeKind::Not { .. } => {
@@ -345,7 +352,8 @@ impl Planner<'_> {
             let head = &called.definitions[0].head;
             let free = head.iter().zip(&bound).take(called.required).filter(|(_, bound)| !**bound);
             let vars = logical.names(free.map(|(var, _)| *var));
-            return Err(QueryError::Insufficient { vars, at: called.place.as_ref().clone() });
+            let at = called.place.as_ref().clone();
+            return Err(QueryError::Insufficient { vars, nearest: None, at });
         }
         if let Some(number) = self.numbers.get(&(rule, bound.clone())) {
             return match &self.instances[*number].definitions {
@@ -383,8 +391,8 @@ impl Planner<'_> {
 
     fn unbound(&self, conj: &Conj, vars: Vec<VarId>) -> QueryError {
         let at = conj.nodes.first().map(|node| node.place.as_ref().clone());
-        let at = at.unwrap_or(super::Place { form: ":where".to_owned(), span: None });
-        QueryError::Insufficient { vars: self.logical.names(vars), at }
+        let at = at.unwrap_or(super::Place::named(":where"));
+        QueryError::Insufficient { vars: self.logical.names(vars), nearest: None, at }
     }
 
     /// Why nothing that is left can run.
@@ -397,7 +405,7 @@ impl Planner<'_> {
         first.kind.requires(&mut needs);
         needs.retain(|var| !agenda.bound.contains(var));
         let vars = self.logical.names(needs);
-        QueryError::Insufficient { vars, at: first.place.as_ref().clone() }
+        QueryError::Insufficient { vars, nearest: None, at: first.place.as_ref().clone() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Generated queries: patterns over two sources and what filters, joins, excludes and folds them.
 //!
 //! **Invariant:** a query is a function of the dice. Every clause is one that the naive evaluator
-//! knows; attributes `:a :b :many` hold numbers, `:s` text, `:r` entities.
+//! knows; attributes `:a :b :many` hold numbers, `:s` text, `:r` entities, `:key` names of entities.
 
 /// A generator of small numbers from a seed, so that a failing case is one number.
 pub(super) struct Dice(pub(super) u64);
@@ -29,7 +29,7 @@ pub(super) const RULES: &str =
     [(pair ?p ?x) [?p :a ?x]] [(pair ?p ?x) [?p :b ?x] [(< ?x 3)]]]";
 
 fn pattern(dice: &mut Dice) -> String {
-    let e = dice.one(&["?e", "?e", "?f", "?g", "21"]);
+    let e = dice.one(&["?e", "?e", "?e", "?f", "?f", "?g", "21", "[:key \"k1\"]"]);
     // Only one of the databases shows its entities as values: a number equals an entity of either,
     // which is not transitive.
     let (source, kinds) = if dice.below(4) == 0 { ("$b ", 6) } else { ("", 8) };
@@ -43,7 +43,7 @@ fn pattern(dice: &mut Dice) -> String {
             format!("{} {} _ {}", dice.one(&[":a", ":many"]), dice.one(&["?x", "?y"]), added(dice))
         }
         6 => format!("?k {}", dice.one(&["?x", "_"])),
-        _ => format!(":r {}", dice.one(&["?e", "?f", "?g", "23"])),
+        _ => format!(":r {}", dice.one(&["?e", "?f", "?f", "?g", "23", "[:key \"k2\"]"])),
     };
     format!("[{source}{e} {rest}]")
 }
@@ -55,7 +55,7 @@ fn added(dice: &mut Dice) -> &'static str {
 
 /// A clause that says something of variables that the patterns before have.
 fn filter(dice: &mut Dice) -> String {
-    match dice.below(14) {
+    match dice.below(20) {
         0 => "[(< ?x 3)]".to_owned(),
         1 => "[(<= 1 ?x)]".to_owned(),
         2 => "[(= ?x ?y)]".to_owned(),
@@ -69,7 +69,61 @@ fn filter(dice: &mut Dice) -> String {
         10 => "(pair ?e ?x)".to_owned(),
         11 => "(not (or [?e :a 1] (reach ?e ?e)))".to_owned(),
         12 => format!("(optional [?e {} ?o])", dice.one(&[":a", ":b", ":s", ":many"])),
-        _ => "(optional [?e :r ?h] [?h :s ?o])".to_owned(),
+        13 => "(optional [?e :r ?h] [?h :s ?o])".to_owned(),
+        14 => format!("({} {})", dice.one(&["$b not", "$b or"]), pattern(dice)),
+        15 => format!("($b {} ?e ?f)", dice.one(&["reach", "back", "near", "hop"])),
+        16 => "($b pair ?e ?x)".to_owned(),
+        _ => reading(dice),
+    }
+}
+
+/// A call that reads single facts.
+fn reading(dice: &mut Dice) -> String {
+    let (source, e) = (dice.one(&["$", "$b"]), dice.one(&["?e", "?e", "?f", "[:key \"k1\"]"]));
+    let a = dice.one(&[":a", ":b", ":many"]);
+    match dice.below(6) {
+        0 => format!("[(missing? {source} {e} {})]", dice.one(&[":a", ":b", ":s", ":r", ":key"])),
+        1 => format!("(not [(missing? {source} {e} {a})])"),
+        2 => format!("[(get-else {source} {e} :s \"none\") ?s]"),
+        3 => format!("[(get-some {source} {e} {a} :b) [{} ?x]]", dice.one(&["_", "?m"])),
+        _ => format!("[(get-else {source} {e} {a} 2) {}]", dice.one(&["?x", "?y"])),
+    }
+}
+
+/// How some of the columns are sorted, and which rows are wanted.
+pub(super) struct Page {
+    /// Columns, and whether the largest comes first.
+    pub keys: Vec<(usize, bool)>,
+    pub offset: usize,
+    pub limit: usize,
+}
+
+impl Page {
+    pub(super) fn of(dice: &mut Dice, columns: usize) -> Self {
+        let mut keys: Vec<(usize, bool)> = Vec::new();
+        for _ in 0..dice.below(3) {
+            let column = dice.below(columns as u64) as usize;
+            if keys.iter().all(|(other, _)| *other != column) {
+                keys.push((column, dice.below(2) == 0));
+            }
+        }
+        Self { keys, offset: dice.below(4) as usize, limit: dice.below(5) as usize }
+    }
+
+    /// A query in this order; of all its rows, or of those that are wanted.
+    pub(super) fn of_query(&self, query: &str, all: bool) -> String {
+        let direction = |desc| if desc { ":desc" } else { ":asc" };
+        let key = |(column, desc): &(usize, bool)| format!("{column} {}", direction(*desc));
+        let keys: Vec<String> = self.keys.iter().map(key).collect();
+        let order = match keys.as_slice() {
+            [] => String::new(),
+            keys => format!(":order-by [{}]", keys.join(" ")),
+        };
+        let rows = match all {
+            true => String::new(),
+            false => format!(":offset {} :limit {}", self.offset, self.limit),
+        };
+        format!("{} {order} {rows}]", query.strip_suffix(']').unwrap())
     }
 }
 
@@ -88,7 +142,7 @@ pub(super) fn query(dice: &mut Dice) -> String {
         // Its values may be text.
         text = text.replace("[(+ ?x 1) ?y]", "");
     }
-    let vars = ["?e", "?f", "?x", "?s", "?k", "?t", "?o", "?added"];
+    let vars = ["?e", "?f", "?x", "?s", "?k", "?t", "?o", "?m", "?added"];
     let mut find: Vec<&str> = vars.into_iter().filter(|var| text.contains(*var)).collect();
     if find.is_empty() {
         find.push("?g");
@@ -104,10 +158,11 @@ pub(super) fn query(dice: &mut Dice) -> String {
 fn groups(dice: &mut Dice, mut vars: Vec<&str>, numbers_alone: bool) -> (String, String) {
     let mut take =
         |vars: &mut Vec<&'static str>| vars.remove(dice.below(vars.len() as u64) as usize);
-    let mut all: Vec<&'static str> = ["?e", "?f", "?x", "?s", "?k", "?t", "?o", "?added", "?g"]
-        .into_iter()
-        .filter(|var| vars.contains(var))
-        .collect();
+    let mut all: Vec<&'static str> =
+        ["?e", "?f", "?x", "?s", "?k", "?t", "?o", "?m", "?added", "?g"]
+            .into_iter()
+            .filter(|var| vars.contains(var))
+            .collect();
     vars.clear();
     let folded = take(&mut all);
     let with = (!all.is_empty()).then(|| take(&mut all));

@@ -45,7 +45,9 @@ fn schema(dice: &mut Dice) -> String {
         attribute("r", &["ref"]),
     ];
     format!(
-        "[{} {{:db/ident :many :db/valueType :db.type/long :db/cardinality :db.cardinality/many}}]",
+        "[{} {{:db/ident :many :db/valueType :db.type/long :db/cardinality :db.cardinality/many}}
+          {{:db/ident :key :db/valueType :db.type/string :db/cardinality :db.cardinality/one
+            :db/unique :db.unique/identity}}]",
         attributes.join(" ")
     )
 }
@@ -55,11 +57,12 @@ fn forms(dice: &mut Dice, first: u64) -> String {
     let mut out = Vec::new();
     for _ in 0..1 + dice.below(6) {
         let e = first + dice.below(5);
-        let (a, v) = match dice.below(6) {
+        let (a, v) = match dice.below(7) {
             0 => (":a", dice.below(5).to_string()),
             1 => (":b", dice.below(5).to_string()),
             2 => (":s", format!("\"{}\"", dice.one(&["x", "y", "a text of some length"]))),
             3 => (":many", dice.below(3).to_string()),
+            4 => (":key", format!("\"k{}\"", dice.below(4))),
             _ => (":r", (first + dice.below(5)).to_string()),
         };
         out.push(match dice.below(12) {
@@ -78,8 +81,9 @@ fn live(conn: &Conn, dice: &mut Dice, first: u64, count: u64) {
     for _ in 0..count {
         let text = forms(dice, first);
         if let Err(error) = transact(conn, &text) {
-            // One value and another of one attribute in one transaction.
-            assert!(error.contains("several"), "{text}: {error}");
+            // One value and another of one attribute in one transaction, or a key that is taken.
+            let is_known = error.contains("several") || error.contains("unique");
+            assert!(is_known, "{text}: {error}");
         }
         if dice.below(5) == 0 {
             block_on(conn.flush()).unwrap();

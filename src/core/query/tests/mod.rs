@@ -9,10 +9,12 @@ mod errors;
 mod fold;
 mod generate;
 mod lives;
+mod meant;
 mod naive;
 mod numbers;
 mod parity;
 mod property;
+mod reads;
 mod recursion;
 
 use super::*;

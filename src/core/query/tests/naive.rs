@@ -2,16 +2,17 @@
 //! no plan.
 //!
 //! It shares the parser with the engine and nothing else but the built-in functions; what the
-//! engine answers is compared with it. It knows patterns, calls of pure functions, `not`,
-//! `not-join`, `or`, `or-join`, `optional` and rules without arguments to coerce, and aggregates
-//! (`fold`); entities carry their database, so that those of two never join.
+//! engine answers is compared with it. It knows patterns with lookup refs, calls of pure functions
+//! and of those that read (`reads`), `not`, `not-join`, `or`, `or-join`, `optional` and rules
+//! without arguments to coerce, and aggregates (`fold`); entities carry their database, so that
+//! those of two never join.
 
 use super::*;
 use crate::query::ast::{Clause, ClauseKind, RuleDef, RuleVars, Term};
 use crate::query::functions::{self, Kind, Scratch};
 use std::collections::BTreeSet;
 
-type Env = BTreeMap<Symbol, Value>;
+pub(super) type Env = BTreeMap<Symbol, Value>;
 
 /// A datom `e a v tx added`, entities as pairs of database and number.
 pub(super) type Fact = [Value; 5];
@@ -78,15 +79,18 @@ impl Naive<'_> {
             |source: &Option<Symbol>| source.as_ref().map_or(default, |s| s.as_str()).to_owned();
         match &clause.kind {
             ClauseKind::Data { source, terms } => {
-                let facts = &self.sources[&Symbol::new(&named(source))];
-                facts.iter().filter_map(|fact| unify(env, terms, fact)).collect()
+                let source = Symbol::new(&named(source));
+                let Some(terms) = self.terms(&source, terms) else { return Vec::new() };
+                let facts = &self.sources[&source];
+                facts.iter().filter_map(|fact| unify(env, &terms, fact)).collect()
             }
             ClauseKind::Predicate(call) => {
-                let keep = apply(call, env).is_truthy();
+                let keep = self.call(call, env).is_truthy();
                 keep.then(|| env.clone()).into_iter().collect()
             }
-            ClauseKind::Function(call, Binding::Var(var)) => {
-                unify(env, &[Term::Var(var.clone())], &[apply(call, env)]).into_iter().collect()
+            ClauseKind::Function(call, binding) => {
+                let value = self.call(call, env);
+                if value == Value::Nil { Vec::new() } else { bind(env, binding, &value) }
             }
             ClauseKind::Not { source, join, clauses } => {
                 let inner = match join {
@@ -116,9 +120,14 @@ impl Naive<'_> {
                 let found = self.conj(clauses, &named(source), vec![env.clone()], depth);
                 if found.is_empty() { vec![with_nil(env, clauses)] } else { found }
             }
-            ClauseKind::Rule { name, args, .. } => self.rule(name, args, default, env, depth),
-            other => panic!("the naive evaluator does not know {other:?}"),
+            ClauseKind::Rule { source, name, args } => {
+                self.rule(name, args, &named(source), env, depth)
+            }
         }
+    }
+
+    fn call(&self, call: &ast::Call, env: &Env) -> Value {
+        self.read(call, env).unwrap_or_else(|| apply(call, env))
     }
 
     /// Unfolds a rule as deep as a chain without repetition can be; more depth finds nothing new.
@@ -153,6 +162,28 @@ impl Naive<'_> {
         out.sort();
         out.dedup();
         out
+    }
+}
+
+/// The environments in which a binding stands for a value.
+fn bind(env: &Env, binding: &Binding, value: &Value) -> Vec<Env> {
+    match (binding, value) {
+        (Binding::Ignore, _) => vec![env.clone()],
+        (Binding::Var(var), value) => {
+            let term = [Term::Var(var.clone())];
+            unify(env, &term, std::slice::from_ref(value)).into_iter().collect()
+        }
+        (Binding::Tuple(items), Value::Vector(values)) => {
+            let mut envs = vec![env.clone()];
+            for (item, value) in items.iter().zip(values.iter()) {
+                envs = envs.iter().flat_map(|env| bind(env, item, value)).collect();
+            }
+            envs
+        }
+        (Binding::Collection(item), Value::Vector(values)) => {
+            values.iter().flat_map(|value| bind(env, item, value)).collect()
+        }
+        other => panic!("the naive evaluator does not know {other:?}"),
     }
 }
 

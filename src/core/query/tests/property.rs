@@ -1,7 +1,7 @@
 //! Generated queries over generated databases: the engine and the naive evaluator agree, in every
 //! order of the clauses.
 
-use super::generate::{Dice, RULES, query};
+use super::generate::{Dice, Page, RULES, query};
 use super::naive::{Fact, Naive, facts};
 use super::*;
 use crate::query::parse::parse_rules;
@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 const SCHEMA: &str = "{:a {:db/valueType :db.type/long :db/index true}
     :b {:db/valueType :db.type/long} :s {:db/valueType :db.type/string}
+    :key {:db/valueType :db.type/string :db/unique :db.unique/identity}
     :many {:db/cardinality :db.cardinality/many}
     :r {:db/valueType :db.type/ref :db/cardinality :db.cardinality/many}}";
 
@@ -16,7 +17,7 @@ fn database(dice: &mut Dice, uuid: u128) -> Db {
     let mut facts: std::collections::BTreeMap<String, String> = Default::default();
     for _ in 0..4 + dice.below(14) {
         let e = 21 + dice.below(5);
-        let (key, value) = match dice.below(6) {
+        let (key, value) = match dice.below(7) {
             0 => (format!("{e} :a"), dice.below(5).to_string()),
             1 => (format!("{e} :b"), dice.below(5).to_string()),
             2 => (
@@ -27,6 +28,7 @@ fn database(dice: &mut Dice, uuid: u128) -> Db {
                 let value = dice.below(3).to_string();
                 (format!("{e} :many {value}"), value)
             }
+            4 => (format!("{e} :key"), format!("\"k{}\"", e - 21)),
             _ => {
                 let target = 21 + dice.below(5);
                 (format!("{e} :r {target}"), target.to_string())
@@ -94,6 +96,29 @@ pub(super) fn agree(text: &str, [a, b]: [Source; 2], what: &dyn Fn() -> String) 
         let again = run(&query, &inputs, &limits, &cancel).unwrap();
         assert_eq!(rows(&again), expected, "{}\n{}", shown(), again.explain);
     }
+    pages(text, &inputs, &answer, &shown);
+}
+
+/// Says that rows come in the order that a query asks for, and of them those that it wants.
+fn pages(text: &str, inputs: &[Input], answer: &Answer, shown: &dyn Fn() -> String) {
+    let seed = text.bytes().fold(7, |seed: u64, b| seed.wrapping_mul(31).wrapping_add(b.into()));
+    let page = Page::of(&mut Dice(seed), answer.columns.len());
+    let rows = |all| {
+        let text = page.of_query(text, all);
+        ask(&text, inputs).unwrap_or_else(|e| panic!("{}\n{text}: {e}", shown())).rows
+    };
+    let before = |a: &Vec<Value>, b: &Vec<Value>| {
+        let by = page.keys.iter().map(|(column, desc)| {
+            let order = a[*column].cmp(&b[*column]);
+            if *desc { order.reverse() } else { order }
+        });
+        by.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then).then_with(|| a.cmp(b))
+    };
+    let mut expected = answer.rows.clone();
+    expected.sort_by(before);
+    assert_eq!(rows(true), expected, "{}\n{}", shown(), page.of_query(text, true));
+    let wanted: Vec<_> = expected.into_iter().skip(page.offset).take(page.limit).collect();
+    assert_eq!(rows(false), wanted, "{}\n{}", shown(), page.of_query(text, false));
 }
 
 /// Entities as their numbers, also within a value.

@@ -39,7 +39,7 @@ fn rules_refuse() {
     let q = "[:find ?x :in $ % :where (p ?x)]";
     assert_eq!(
         error(q, "[[(p ?x) [?x :name] (not (p ?x))]]"),
-        "recursion through negation: rule 'p depends on its own absence, in (p ?x)"
+        "recursion through negation: rule 'p depends on its own absence, in (p ?x) in the rules"
     );
     assert_eq!(
         error(q, "[[(pp ?x) [?x :name]]]"),
@@ -83,6 +83,18 @@ fn recursion_visits_what_is_reachable() {
             answer.explain
         );
     }
+}
+
+#[test]
+fn a_rule_of_which_nothing_is_known_comes_last_however_large_the_database() {
+    let facts: Vec<String> = (1..=60_000).map(|e| format!("[{e} :next {}]", e + 1)).collect();
+    let schema = "{:next {:db/valueType :db.type/ref}}";
+    let db = db_of(1, schema, &[&format!("[{}]", facts.join(" "))]);
+    let inputs = [Input::Db(db), edn(PATHS)];
+    let query = "[:find (count ?b) . :in $ % :where [?a :next] [(< 59999 ?a)] (path ?a ?b)]";
+    let answer = ask(query, &inputs).unwrap();
+    assert_eq!(answer.to_value(), Value::Long(1));
+    assert!(answer.stats.rows < 200_000, "{} rows\n{}", answer.stats.rows, answer.explain);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! **Invariant:** a file is kept under a shared lock, by who knows of as many erasures as are
 //! noted; and one is noted under the lock alone, with no file left. So what was read before an
 //! erasure is never kept after it was noted, also by a process that was slow, or is killed: the
-//! lock ends with it. Waiting is bounded: a process that is stopped while it holds the lock hangs
-//! nobody.
+//! lock ends with it. Who reads waits for nobody: what is not kept is fetched again. Who notes waits
+//! for [`PATIENCE`] at most, also for a process that is stopped while it holds the lock.
 
 use factfs_core::value::Uuid;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const LOCK: &str = ".lock";
-/// How long the lock is waited for: to keep a file, which need not be, and to note an erasure.
-const KEEP: Duration = Duration::from_millis(100);
-const NOTE: Duration = Duration::from_secs(2);
+/// How long the lock is waited for by who notes an erasure.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many erasures of a database somebody knows of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,33 +47,29 @@ impl Erasures {
 #[derive(Debug)]
 pub(super) struct Held(#[allow(dead_code, reason = "the lock lives with the open file")] File);
 
-/// The lock of those that keep files: many at once.
+/// The lock of those that keep files, many at once; an error of the kind `WouldBlock` while an
+/// erasure is noted.
 pub(super) fn to_keep(root: &Path) -> io::Result<Held> {
-    take(root, KEEP, File::try_lock_shared)
+    let file = lock_file(root)?;
+    file.try_lock_shared()?;
+    Ok(Held(file))
 }
 
 /// The lock of who notes an erasure.
 pub(super) fn to_note(root: &Path) -> io::Result<Held> {
-    take(root, NOTE, File::try_lock)
-}
-
-fn take(
-    root: &Path,
-    patience: Duration,
-    lock: impl Fn(&File) -> Result<(), TryLockError>,
-) -> io::Result<Held> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).open(root.join(LOCK))?;
-    let (until, mut pause) = (Instant::now() + patience, Duration::from_micros(50));
+    let file = lock_file(root)?;
+    let (until, mut pause) = (Instant::now() + PATIENCE, Duration::from_micros(50));
     loop {
-        match lock(&file) {
+        match file.try_lock() {
             Ok(()) => return Ok(Held(file)),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if Instant::now() >= until => {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(pause),
+            Err(error) => return Err(error.into()),
         }
         pause = (pause * 2).min(Duration::from_millis(2));
     }
+}
+
+fn lock_file(root: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).open(root.join(LOCK))
 }

@@ -3,6 +3,7 @@
 use super::stops::{SECRET, prepared, purge};
 use super::*;
 use crate::commit::REFS;
+use crate::conn::tests::crash::{stopping, until_stopped};
 use crate::store::around::{Around, Asked, Gate, Request};
 use std::sync::Mutex;
 
@@ -93,6 +94,73 @@ fn a_branch_on_which_it_holds_keeps_what_had_ended_elsewhere() {
         assert!(names.unwrap().iter().any(is_first), "made before request {at}");
     }
     assert!(made > 20 && begun_anew > 0, "{made} made, {begun_anew} begun anew");
+}
+
+#[test]
+fn a_tag_made_while_a_stopped_purge_is_said_again_has_nothing_of_it() {
+    let asked = purge(0);
+    let stopped = |stop| {
+        let (store, conn) = prepared();
+        let (near, old) = (conn.place().clone(), conn.opened());
+        let far = Place { store: stopping(&store, stop, true), ..near.clone() };
+        let done = until_stopped(far.purge(&asked, &mut |_, _| ())).transpose().unwrap();
+        assert!(done.is_none(), "it ended within {stop} requests");
+        (store, near, old)
+    };
+    // All is erased, and the first purge had not ended: what is looked at is clean, and yet a head
+    // of before may be named.
+    let is_clean = |stop: &i64| {
+        let near = stopped(*stop).1;
+        let refs = block_on(near.refs()).unwrap();
+        let left = block_on(near.purge_dry(&asked.erase, &mut |_, _| ())).unwrap();
+        left.datoms + left.packs == 0 && refs.gc_marked < refs.gc_generation
+    };
+    let stop = (0..).find(is_clean).unwrap();
+    let mut made = 0;
+    for at in 0.. {
+        let (store, near, old) = stopped(stop);
+        let (place, is_made, mut requests) = (near.clone(), Arc::new(Mutex::new(None)), 0);
+        let noted = is_made.clone();
+        let act = move |_: Asked<'_>| {
+            if requests == at {
+                let created = block_on(place.create_tag("late", &old, T(2), false));
+                *noted.lock().unwrap() = Some(created.is_ok());
+            }
+            requests += 1;
+        };
+        let far = beside(&store, &near, Box::new(act));
+        block_on(far.purge(&asked, &mut |_, _| ())).unwrap();
+        let context = format!("a tag before request {at}");
+        assert_eq!(holders(&store, SECRET), Vec::<String>::new(), "{context}");
+        is_whole(&store, &context);
+        match *is_made.lock().unwrap() {
+            Some(is_made) => made += u32::from(is_made),
+            None => break,
+        }
+    }
+    assert!(made > 0, "no tag was made");
+}
+
+#[test]
+fn a_purge_that_begins_anew_says_all_that_it_erased() {
+    let (store, conn) = prepared();
+    let (near, place) = (conn.place().clone(), conn.place().clone());
+    let expected = block_on(near.purge_dry(&purge(0).erase, &mut |_, _| ())).unwrap();
+    let mut swaps = 0;
+    let act = move |asked: Asked<'_>| {
+        swaps += u32::from(asked == Asked::Swap(REFS));
+        // The first one announces the purge, the next one ends it.
+        if asked == Asked::Swap(REFS) && swaps == 2 {
+            let asked = Collection { grace_ms: 0, keep: Retention::everything() };
+            block_on(place.collect(&asked, &mut |_, _| ())).unwrap();
+        }
+    };
+    let (far, mut begun) = (beside(&store, &near, Box::new(act)), 0);
+    let mut progress = |_, what| begun += u32::from(what == "looking for what is meant");
+    let erased = block_on(far.purge(&purge(0), &mut progress)).unwrap();
+    assert_eq!(begun, 2);
+    assert_eq!((erased.datoms, erased.heads), (expected.datoms, expected.heads));
+    assert_eq!(holders(&store, SECRET), Vec::<String>::new());
 }
 
 #[test]

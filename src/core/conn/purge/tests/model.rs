@@ -70,15 +70,8 @@ pub(super) fn erased(lines: &[Line], erase: &Erase) -> Vec<Line> {
             lines.iter().map(|line| line.without(is_erased)).collect()
         }
         Erase::Attribute { attribute, entity } => {
-            let name = |id: AttrId| lines[0].schema.get(id).unwrap().ident.to_string();
-            let tuples: &[&str] = match &name(*attribute)[..] {
-                ":n" | "n" => &["pair", "link"],
-                ":name" | "name" => &["pair"],
-                ":part" | "part" => &["link"],
-                _ => &[],
-            };
             let mut gone: BTreeSet<AttrId> =
-                tuples.iter().map(|tuple| lines[0].schema.attr(tuple).unwrap().id).collect();
+                tuples(lines, *attribute).into_iter().map(|(tuple, _)| tuple).collect();
             gone.insert(*attribute);
             let is_erased = |entry: &Entry, row: usize| {
                 let datom = &entry.datoms[row];
@@ -86,8 +79,38 @@ pub(super) fn erased(lines: &[Line], erase: &Erase) -> Vec<Line> {
             };
             lines.iter().map(|line| line.without(is_erased)).collect()
         }
+        Erase::Fact { entity, attribute, value } => {
+            let tuples = tuples(lines, *attribute);
+            let has = |at: usize, of: &Value| matches!(of, Value::Vector(x) if x[at] == *value);
+            let is_erased = |entry: &Entry, row: usize| {
+                let datom = &entry.datoms[row];
+                let is_tuple =
+                    tuples.iter().any(|(tuple, at)| datom.a == *tuple && has(*at, &datom.v));
+                datom.e == *entity && (datom.a == *attribute && datom.v == *value || is_tuple)
+            };
+            lines.iter().map(|line| line.without(is_erased)).collect()
+        }
         Erase::Before(ms) => before(lines, *ms),
+        Erase::Several(all) => {
+            // What is part of an entity is known before it is erased.
+            let is_entity = |erase: &&Erase| matches!(erase, Erase::Entity(_));
+            let (first, rest): (Vec<_>, Vec<_>) = all.iter().partition(is_entity);
+            let all = first.into_iter().chain(rest);
+            all.fold(lines.to_vec(), |lines, erase| erased(&lines, erase))
+        }
     }
+}
+
+/// The tuples that an attribute is part of, and where.
+fn tuples(lines: &[Line], attribute: AttrId) -> Vec<(AttrId, usize)> {
+    let name = lines[0].schema.get(attribute).unwrap().ident.to_string();
+    let tuples: &[(&str, usize)] = match name.trim_start_matches(':') {
+        "n" => &[("pair", 0), ("link", 1)],
+        "name" => &[("pair", 1)],
+        "part" => &[("link", 0)],
+        _ => &[],
+    };
+    tuples.iter().map(|(tuple, at)| (lines[0].schema.attr(tuple).unwrap().id, *at)).collect()
 }
 
 fn names_any(value: &Value, entities: &BTreeSet<EntityId>) -> bool {
