@@ -4,6 +4,7 @@
 //! transactions where they come to that, else from the datoms themselves, and the difference is
 //! told.
 
+use super::call::Stop;
 use super::format::File;
 use super::{load, steps};
 use factfs_core::db::Db;
@@ -30,7 +31,7 @@ pub struct Loaded {
 /// The databases of a file.
 pub struct Databases<'f> {
     file: &'f File,
-    made: BTreeMap<String, Result<Loaded, String>>,
+    made: BTreeMap<String, Result<Loaded, Stop>>,
 }
 
 impl<'f> Databases<'f> {
@@ -39,28 +40,26 @@ impl<'f> Databases<'f> {
     }
 
     /// The database of a name, or why there is none.
-    pub fn get(&mut self, name: &str) -> Result<Loaded, String> {
+    pub fn get(&mut self, name: &str) -> Result<Loaded, Stop> {
         if let Some(made) = self.made.get(name) {
             return made.clone();
         }
         let made = match self.file.dbs.get(name) {
-            None => Err(format!("there is no database {name}")),
+            None => Err(Stop::runner(format!("there is no database {name}"))),
             Some(form) => make(form, &self.file.dbs.values().collect::<Vec<_>>()),
         };
         self.made.insert(name.to_owned(), made.clone());
         made
     }
-
-    /// Those that were made, and how.
-    pub fn origins(&self) -> impl Iterator<Item = (&str, &Origin)> {
-        let made = self.made.iter();
-        made.filter_map(|(name, made)| Some((name.as_str(), &made.as_ref().ok()?.origin)))
-    }
 }
 
-fn make(form: &Form, others: &[&Form]) -> Result<Loaded, String> {
-    let recorded = load::Recorded::read(form, others)?;
-    let (db, names) = (recorded.db()?, recorded.names.clone());
+fn make(form: &Form, others: &[&Form]) -> Result<Loaded, Stop> {
+    if form.get("datoms").and_then(Form::as_seq).is_none() {
+        let is_host = form.get("datoms").is_some_and(|datoms| datoms.is_keyword("host"));
+        return Err(if is_host { Stop::Host } else { Stop::runner("no datoms are recorded") });
+    }
+    let recorded = load::Recorded::read(form, others).map_err(Stop::NoDatabase)?;
+    let (db, names) = (recorded.db().map_err(Stop::NoDatabase)?, recorded.names.clone());
     let Some(list) = form.get("steps").and_then(Form::as_seq) else {
         return Ok(Loaded { db, origin: Origin::Datoms, names });
     };

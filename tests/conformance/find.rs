@@ -1,4 +1,4 @@
-//! What a query's form says of its rows, and of the functions that it calls.
+//! What a query's form says of its rows, and which functions it calls.
 
 use factfs_core::edn::{Form, FormKind};
 
@@ -79,18 +79,22 @@ fn elements(find: &[Form]) -> Option<(Vec<Form>, bool)> {
     }
 }
 
-/// Names of functions that a query asks for in `:find`, and that can only be another program's:
-/// they have a namespace.
-pub fn foreign_functions(query: &Form) -> Vec<String> {
+/// Whether a query has a section.
+pub fn says(query: &Form, key: &str) -> bool {
+    sections(query).is_some_and(|all| all.iter().any(|(known, _)| known.is_keyword(key)))
+}
+
+/// Whether a query, or one within it, calls one of these functions.
+pub fn calls(query: &Form, functions: &[&str]) -> bool {
     let mut rest = vec![query];
-    let mut found = Vec::new();
     while let Some(form) = rest.pop() {
         let items = form.as_seq().or_else(|| form.as_set()).unwrap_or_default();
         rest.extend(items);
         rest.extend(form.as_map().into_iter().flatten().map(|(_, value)| value));
-        let head = form.as_list().and_then(|items| items.first()).and_then(Form::as_symbol);
-        found.extend(head.filter(|name| name.namespace().is_some()).map(|name| name.to_string()));
+        let head = form.as_list().and_then(|items| items.first());
+        if head.is_some_and(|head| functions.iter().any(|name| head.is_symbol(name))) {
+            return true;
+        }
     }
-    found.sort();
-    found
+    false
 }

@@ -51,7 +51,7 @@ impl Recorded {
             said.is_some_and(|value| value.as_value() == Some(&Value::Bool(true)))
         };
         let flexibility = config.and_then(|config| config.get("schema-flexibility"));
-        let datoms = form.get("datoms").and_then(Form::as_seq).ok_or("host: no datoms")?;
+        let datoms = form.get("datoms").and_then(Form::as_seq).ok_or("there are no datoms")?;
         let names = if is("attribute-refs?") { names(datoms) } else { Names::new() };
         let rows = datoms.iter().map(|d| row(d, &names)).collect::<Result<Vec<_>, _>>()?;
         let map = schema.unwrap_or(&nil).to_value();

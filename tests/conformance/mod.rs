@@ -1,20 +1,26 @@
 //! Cases with the answers of other engines: every file of a directory is read, its databases are
 //! made, its cases are run, and the answers are compared.
 //!
-//! `FACTFS_CASES` is the directory, by default `../shared/conformance` beside the project. What is
-//! in no list of [`expected`] passes, or is skipped for a reason that [`skip`] knows; a case that
-//! fails without being expected to, or passes although it is expected to fail, fails the test.
+//! `FACTFS_CASES` is the directory, by default `../shared/conformance` beside the project. A case
+//! passes, or fails, or carries a mark of the reasons in [`skip`]. One that fails fails the test,
+//! unless its call is in one of the two lists of [`listed`]: `decided.edn` has what is answered
+//! otherwise on purpose, which counts as skipped, `expected.edn` what still fails. In the directory
+//! that the lists were written for, an entry that did not fail fails the test as well.
 //! `FACTFS_CASES_SHOW=TEXT` prints the failing cases whose id or query contains the text.
 //!
-//! The format is described beside the cases, in `format.edn`; nothing here knows a single case.
+//! The format is described beside the cases, in `format.edn`; outside the two lists nothing here
+//! knows a single case.
 
+mod ask;
+mod call;
 mod compare;
 mod corpus;
 mod databases;
-mod expected;
 mod find;
 mod format;
 mod index;
+mod key;
+mod listed;
 mod load;
 mod parts;
 mod report;
@@ -24,7 +30,7 @@ mod skip;
 mod steps;
 mod transaction;
 
-use report::Report;
+use report::{Outcome, Report};
 use std::path::{Path, PathBuf};
 
 /// The directory with the cases, if there is one.
@@ -45,12 +51,16 @@ fn conformance() {
         println!("conformance: skipped, there is no directory of cases (FACTFS_CASES)");
         return;
     };
-    let mut report = Report::new();
-    for path in format::files(&directory) {
-        match format::read(&directory, &path) {
+    let files = format::files(&directory);
+    let mut report = Report::new(format::fingerprint(&directory, &files));
+    for content in files.iter().flat_map(|path| format::read(&directory, path)) {
+        match content {
             format::Content::Cases(file) => run::file(&file, &mut report),
             format::Content::Corpus(texts) => corpus::run(&texts, &mut report),
-            format::Content::Other => {}
+            format::Content::Other(file) => report.other(file),
+            format::Content::Unreadable { suite, name, why } => {
+                report.add(&suite, &name, String::new(), "the file", Outcome::Broken(why));
+            }
         }
     }
     report.print();

@@ -1,6 +1,6 @@
 //! Cases of the parser: whether a part of a query, or a pull pattern, is one.
 
-use super::run::Stop;
+use super::call::Stop;
 use factfs_core::db::Db;
 use factfs_core::edn::Form;
 use factfs_core::id::EntityId;
@@ -24,7 +24,7 @@ pub fn part(op: &str) -> Option<Part> {
 
 /// `:ok` or an error.
 pub fn check(part: Part, form: &Form) -> Result<Value, Stop> {
-    check_part(part, form).map_err(Stop::error)?;
+    check_part(part, form)?;
     Ok(Value::keyword("ok"))
 }
 

@@ -1,13 +1,17 @@
 //! Cases of `:with`: a transaction that is only supposed.
 //!
-//! **Invariant:** what holds after it is compared on `[e a v]`, the tempids by who is the same. The
-//! values of `:db/txInstant` are another clock's: they are compared for being there.
+//! **Invariant:** what holds after it is compared on `[e a v]`, what it said on `[e a v added]`,
+//! the tempids by who is the same. The values of `:db/txInstant` are another clock's: they are
+//! compared for being there. What was given beside a transaction is not always recorded: it is
+//! taken from what is recorded of it afterwards, but only where the call itself does not name the
+//! transaction.
 
+use super::call::Stop;
+use super::compare::plain;
 use super::databases::Loaded;
 use super::load;
-use super::run::Stop;
 use super::steps::ident;
-use factfs_core::datom::Order;
+use factfs_core::datom::{Datom, Order};
 use factfs_core::edn::{Form, FormKind, to_string};
 use factfs_core::transact::{TxOptions, with};
 use factfs_core::value::Value;
@@ -19,8 +23,11 @@ type Fact = (u64, String, Value);
 /// What a transaction came to.
 pub struct After {
     facts: BTreeSet<Fact>,
+    said: BTreeSet<(Fact, bool)>,
     tempids: BTreeMap<Value, u64>,
     tx: u64,
+    /// Whether facts about the transaction were given beside it that the call has not.
+    pub is_told: bool,
 }
 
 /// Later than every recorded instant: the end of the year 2099.
@@ -32,12 +39,15 @@ pub fn run(
     loaded: &Loaded,
     tx: &Form,
     meta: Option<&Form>,
-    expected: &Form,
+    expected: Option<&Form>,
 ) -> Result<After, Stop> {
     let after = transact(loaded, tx, meta)?;
-    match beside(expected, &loaded.names, &after) {
-        Some(told) if meta.is_none() => transact(loaded, tx, Some(&told)),
-        _ => Ok(after),
+    if meta.is_some() || names_transaction(tx, after.tx) {
+        return Ok(after);
+    }
+    match expected.and_then(|expected| beside(expected, &loaded.names, &after)) {
+        Some(told) => Ok(After { is_told: true, ..transact(loaded, tx, Some(&told))? }),
+        None => Ok(after),
     }
 }
 
@@ -49,16 +59,19 @@ fn transact(loaded: &Loaded, tx: &Form, meta: Option<&Form>) -> Result<After, St
         Some(meta) => map(&[("tx-data", tx), ("tx-meta", meta)]),
     };
     let options = TxOptions { now_ms, ..TxOptions::default() };
-    let report = with(db, &form, &options).map_err(Stop::error)?;
+    let report = with(db, &form, &options)?;
     let after = &report.db_after;
-    let datoms = after.datoms(Order::Eavt, None, None, None).map_err(Stop::error)?;
-    let facts = datoms.into_iter().map(|d| {
+    let datoms = after.datoms(Order::Eavt, None, None, None)?;
+    let fact = |d: Datom| {
         let a = ident(after, d.a);
-        let v = masked(&a, plain(d.v));
+        let v = masked(&a, number(&d.v));
         (d.e.0, a, v)
-    });
+    };
+    let said = report.datoms.into_iter().map(|d| (d.added, d));
+    let said = said.map(|(added, d)| (fact(d), added)).collect();
+    let facts = datoms.into_iter().map(fact).collect();
     let tempids = report.tempids.into_iter().map(|(name, e)| (name, e.0)).collect();
-    Ok(After { facts: facts.collect(), tempids, tx: report.tx.0 })
+    Ok(After { facts, said, tempids, tx: report.tx.0, is_told: false })
 }
 
 fn map(entries: &[(&str, &Form)]) -> Form {
@@ -72,16 +85,28 @@ pub fn masked(attribute: &str, value: Value) -> Value {
     if attribute == "db/txInstant" { Value::Nil } else { value }
 }
 
-/// The value with one way to write each number.
-fn plain(value: Value) -> Value {
-    match value {
-        Value::Ref(e) => Value::Long(e.0 as i64),
-        // As it is written: `0.1` is the same float and double.
-        Value::Float(x) => x.to_string().parse().map_or(Value::Nil, Value::Double),
+/// The value of a fact, with one way to write each number.
+fn number(value: &Value) -> Value {
+    match plain(value) {
+        // A bigint is recorded as the engines' host prints it.
         Value::BigInt(x) => i64::try_from(x.as_ref()).map_or(Value::BigInt(x), Value::Long),
-        Value::Vector(items) => Value::Vector(items.iter().cloned().map(plain).collect()),
         value => value,
     }
+}
+
+/// Names of the transaction that is being made.
+const OWN: [&str; 4] = [":db/current-tx", "datomic.tx", "datascript.tx", "datahike.tx"];
+
+/// Whether a form, or one within it, is the transaction that is being made.
+fn names_transaction(form: &Form, tx: u64) -> bool {
+    let is_named = |form: &Form| names_transaction(form, tx);
+    let all = form.as_seq().or_else(|| form.as_set()).unwrap_or_default();
+    let entries = form.as_map().unwrap_or_default();
+    let text = form.as_str().map_or_else(|| form.to_string(), str::to_owned);
+    OWN.contains(&text.as_str())
+        || form.as_long() == Some(tx as i64)
+        || all.iter().any(is_named)
+        || entries.iter().any(|(key, value)| is_named(key) || is_named(value))
 }
 
 /// Facts about the transaction that are recorded of it, and that the call does not say: they were
@@ -102,8 +127,10 @@ fn beside(expected: &Form, names: &load::Names, after: &After) -> Option<Form> {
 
 /// How the recorded report differs, if it does.
 pub fn difference(loaded: &Loaded, expected: &Form, after: &After) -> Result<(), String> {
-    if let Some(datoms) = expected.get("datoms-after").and_then(Form::as_seq) {
-        same_facts(loaded, datoms, after)?;
+    let datoms = expected.get("datoms-after").and_then(Form::as_seq);
+    same_facts(loaded, datoms.ok_or("no :datoms-after is recorded")?, after)?;
+    if let Some(datoms) = expected.get("tx-data").and_then(Form::as_seq) {
+        same_said(loaded, datoms, after)?;
     }
     let Some(recorded) = expected.get("tempids").and_then(Form::as_map) else { return Ok(()) };
     let recorded = recorded.iter().filter_map(|(k, v)| Some((k.to_value(), v.as_long()? as u64)));
@@ -127,13 +154,40 @@ fn shape(tempids: &BTreeMap<Value, u64>) -> Vec<&Value> {
     tempids.values().filter_map(first).collect()
 }
 
+/// What a transaction said. A composite tuple that it made and that did not last is no fact here:
+/// of each such tuple the engines tell all states between.
+fn same_said(loaded: &Loaded, datoms: &[Form], after: &After) -> Result<(), String> {
+    let mut wanted = BTreeSet::new();
+    for datom in datoms {
+        let row = load::row(datom, &loaded.names)?;
+        let v = masked(row.a.as_str(), number(&row.v));
+        wanted.insert(((row.e, row.a.as_str().to_owned(), v), row.added));
+    }
+    let between = |fact: &Fact| {
+        let both = [true, false].map(|added| wanted.contains(&(fact.clone(), added)));
+        matches!(fact.2, Value::Vector(_)) && both == [true, true]
+    };
+    let instants = wanted.iter().any(|(fact, _)| fact.1 == "db/txInstant");
+    let got: BTreeSet<_> = { after.said.iter() }
+        .filter(|(fact, _)| instants || fact.1 != "db/txInstant")
+        .cloned()
+        .collect();
+    let missing = wanted.difference(&got).find(|(fact, _)| !between(fact));
+    match missing.or(got.difference(&wanted).next()) {
+        None => Ok(()),
+        Some(((e, a, v), added)) => {
+            Err(format!("only one transaction says [{e} :{a} {} {added}]", to_string(v)))
+        }
+    }
+}
+
 fn same_facts(loaded: &Loaded, datoms: &[Form], after: &After) -> Result<(), String> {
     // Of what is recorded over time, what holds in the end.
     let rows = datoms.iter().map(|datom| load::row(datom, &loaded.names));
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     let mut wanted: BTreeSet<Fact> = BTreeSet::new();
     for row in load::in_order(&rows.iter().collect::<Vec<_>>()) {
-        let v = masked(row.a.as_str(), plain(row.v.clone()));
+        let v = masked(row.a.as_str(), number(&row.v));
         let fact = (row.e, row.a.as_str().to_owned(), v);
         if row.added {
             wanted.insert(fact)

@@ -125,7 +125,14 @@ fn make(place: &Place) {
     let gone = "[[:db/retractEntity [:item/sku \"item 9\"]]
                  [:db/retract [:item/sku \"every type\"] :item/tags \"ü\"]]";
     place.ok(&["transact", db, gone], "");
-    place.ok(&["transact", db, "[{:db/id :item/kind :db/index true}]"], "");
+    place.ok(
+        &[
+            "transact",
+            db,
+            "{:tx-data [{:db/id :item/kind :db/index true}] :allow-index-backfill? true}",
+        ],
+        "",
+    );
     place.ok(&["purge", db, "--entity", "[:item/sku \"item 8\"]", "--yes"], "");
     place.ok(&["gc", db, "--keep", "none"], "");
     for i in 0..30 {

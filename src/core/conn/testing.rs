@@ -193,7 +193,8 @@ impl Dice {
 pub(crate) fn transact(conn: &Conn, text: &str) -> Result<TxReport, String> {
     let form = read_one(text).unwrap();
     let make = move |db: &Db, now_ms| {
-        prepare(db, &form, &TxOptions { now_ms, ..TxOptions::default() }).map_err(|e| e.to_string())
+        prepare(db, &form, &TxOptions { now_ms, allow_backfill: true, ..TxOptions::default() })
+            .map_err(|e| e.to_string())
     };
     block_on(conn.transact(make)).map_err(|e| e.to_string())
 }

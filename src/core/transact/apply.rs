@@ -76,6 +76,7 @@ fn done(db: &Db, parsed: Parsed, options: &TxOptions) -> Result<Prepared, TxErro
     };
     if !parsed.brought.is_empty() || !done.described.is_empty() {
         let changed = change_schema(db, &parsed, &done.described, &mut prepared);
+        let changed = changed.and_then(|()| backfill_allowed(&parsed, &prepared, options));
         changed.map_err(|error| TxError { span: described_at(&error, &parsed, &done), ..error })?;
     }
     Ok(prepared)
@@ -371,6 +372,24 @@ fn change_schema(
         }
     }
     Ok(())
+}
+
+/// An index of facts that are there already is only made where that was asked for.
+fn backfill_allowed(
+    parsed: &Parsed,
+    prepared: &Prepared,
+    options: &TxOptions,
+) -> Result<(), TxError> {
+    let allowed = parsed.allow_backfill || options.allow_backfill;
+    match prepared.backfill.first().filter(|_| !allowed) {
+        None => Ok(()),
+        Some(a) => {
+            let ident = super::error::name(&prepared.schema, *a);
+            let reason = "it has or had facts, of which an index would have to be made: \
+                          {:tx-data [...] :allow-index-backfill? true} allows that";
+            Err(SchemaError::Forbidden { ident, reason }.into())
+        }
+    }
 }
 
 fn has_facts(db: &Db, a: AttrId) -> Result<bool, DbError> {

@@ -52,6 +52,7 @@ pub fn prepare_facts(db: &Db, facts: &Facts, options: &TxOptions) -> Result<Prep
         slots: Vec::new(),
         block: db.snapshot().block,
         any_ids: true,
+        allow_backfill: true,
         schema,
         brought: facts.brought.clone(),
     };

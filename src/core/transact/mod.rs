@@ -12,6 +12,7 @@
 //! datoms.
 
 mod apply;
+mod beside;
 mod check;
 mod composite;
 mod error;
@@ -51,6 +52,9 @@ pub struct TxOptions {
     /// Take ids that other branches made, or will make, as they are: for merges and imports.
     /// Without it an id of a block after this branch's own has to be in the database.
     pub any_ids: bool,
+    /// Attributes that have facts may get an index, which is filled: as `:allow-index-backfill?
+    /// true` beside the forms says it.
+    pub allow_backfill: bool,
 }
 
 /// Reads, checks and resolves a transaction.

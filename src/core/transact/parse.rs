@@ -4,6 +4,7 @@
 //! **Invariant:** every operation's values fit their attributes, but for entities that are not
 //! known yet. Nothing of the database is read but its schema.
 
+use super::beside::forms;
 use super::composite::{identities, unique_parts};
 use super::error::{TxError, TxProblem, shown};
 use super::maps;
@@ -81,6 +82,8 @@ pub(super) struct Parsed {
     pub(super) block: u64,
     /// Whether ids of other blocks are taken as they are.
     pub(super) any_ids: bool,
+    /// Whether attributes that have facts may get an index.
+    pub(super) allow_backfill: bool,
     /// With the attributes that the transaction brings.
     pub(super) schema: Schema,
     /// Those attributes, by the numbers they got.
@@ -94,29 +97,13 @@ impl Parsed {
     }
 }
 
-/// The forms of a transaction, and facts about the transaction given beside them. A map is a
-/// transaction of that one form, unless it is a map of `:tx-data` and `:tx-meta`.
-pub(super) fn forms(tx: &Form) -> Result<(&[Form], Option<&Form>), TxError> {
-    const EXPECTED: &str = "a transaction is a vector of forms, or one map";
-    let tx = tx.unquoted();
-    if let Some(inner) = tx.get("tx-data") {
-        let forms = inner.unquoted().as_seq();
-        let forms = forms.ok_or_else(|| TxProblem::Syntax { expected: EXPECTED }.at(inner))?;
-        return Ok((forms, tx.get("tx-meta").filter(|meta| !meta.is_nil())));
-    }
-    if tx.as_map().is_some() {
-        return Ok((std::slice::from_ref(tx), None));
-    }
-    let forms = tx.as_seq().ok_or_else(|| TxProblem::Syntax { expected: EXPECTED }.at(tx))?;
-    Ok((forms, None))
-}
-
 /// Reads all forms. `tx` is the transaction that this will be.
 pub(super) fn parse(schema: &Schema, block: u64, tx: Tx, form: &Form) -> Result<Parsed, TxError> {
-    let (forms, meta) = forms(form)?;
+    let (forms, beside) = forms(form)?;
     let room = forms.iter().map(|form| form.as_map().map_or(1, |entries| entries.len() + 1));
     let mut parser = Parser::new(schema, block, tx, forms, room.sum());
-    if let Some(meta) = meta {
+    parser.parsed.allow_backfill = beside.allow_backfill;
+    if let Some(meta) = beside.meta {
         parser.map_of(meta, Some(Term::Tx))?;
     }
     for form in forms {
@@ -152,6 +139,7 @@ impl<'a> Parser<'a> {
             slots: Vec::new(),
             block,
             any_ids: false,
+            allow_backfill: false,
             schema: schema.clone(),
             brought: Vec::new(),
         };

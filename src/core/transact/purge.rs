@@ -6,8 +6,9 @@
 //! So the transaction is there only when the erasure is done. A name that nobody has now means who
 //! had it.
 
+use super::beside::forms;
 use super::error::{TxError, TxProblem, shown};
-use super::parse::{Operand, Parser, Term, forms, syntax};
+use super::parse::{Operand, Parser, Term, syntax};
 use crate::db::{Db, EntityRef, Erase};
 use crate::edn::{Form, FormKind};
 use crate::id::EntityId;
@@ -46,7 +47,7 @@ pub fn purging(db: &Db, tx: &Form) -> Result<Purging, TxError> {
     if !db.view().is_now() {
         return Err(TxProblem::PastView.into());
     }
-    let (all, meta) = forms(tx)?;
+    let (all, beside) = forms(tx)?;
     let (block, next) = (db.snapshot().block, db.snapshot().next_tx());
     let mut reader = Reader { db, parser: Parser::new(db.schema(), block, next, all, 0) };
     let mut erase = Vec::with_capacity(all.len());
@@ -54,7 +55,7 @@ pub fn purging(db: &Db, tx: &Form) -> Result<Purging, TxError> {
         erase.push(reader.form(form, all)?);
     }
     let erase = if erase.len() == 1 { erase.swap_remove(0) } else { Erase::Several(erase) };
-    Ok(Purging { erase, tx: rest(tx, meta) })
+    Ok(Purging { erase, tx: rest(tx, beside.meta) })
 }
 
 /// A transaction that says this of itself, and nothing else.

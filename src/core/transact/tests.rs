@@ -296,7 +296,7 @@ fn instants_only_grow() {
 
 #[test]
 fn a_clients_id_is_done_once() {
-    let options = TxOptions { now_ms: 5, tx_id: Some("job-1".into()), any_ids: false };
+    let options = TxOptions { now_ms: 5, tx_id: Some("job-1".into()), ..TxOptions::default() };
     let form = read_one("[{:n 1}]").unwrap();
     let first = with(&loose("{}"), &form, &options).unwrap();
     let again = with(&first.db_after, &form, &options).unwrap();
@@ -432,11 +432,13 @@ fn renaming_keeps_the_number_and_the_old_name() {
 }
 
 #[test]
-fn an_index_is_filled_when_it_is_made() {
+fn an_index_is_filled_when_it_is_made_and_that_is_allowed() {
     let db = strict("[{:db/ident :x :db/valueType :db.type/long}]");
     let db = after(&db, &["[{:x 1} {:x 2}]"]);
-    let form = read_one("[{:db/ident :x :db/index true :db/unique :db.unique/identity}]").unwrap();
-    let prepared = prepare(&db, &form, &TxOptions::default()).unwrap();
+    let index = "[{:db/ident :x :db/index true :db/unique :db.unique/identity}]";
+    refused(&db, index, TxErrorKind::Schema, ":allow-index-backfill? true");
+    let allowed = read_one(&format!("{{:tx-data {index} :allow-index-backfill? true}}")).unwrap();
+    let prepared = prepare(&db, &allowed, &TxOptions::default()).unwrap();
     let x = db.schema().attr("x").unwrap().id;
     assert_eq!(prepared.backfill, [x]);
     let db = report::report(prepared, &db).db_after;

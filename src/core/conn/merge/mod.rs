@@ -188,7 +188,8 @@ fn commit_of(
         if db.snapshot().commit != on {
             return Err(MergeError::Moved);
         }
-        let options = TxOptions { now_ms, tx_id: tx_id.clone(), any_ids: true };
+        let (tx_id, any_ids) = (tx_id.clone(), true);
+        let options = TxOptions { now_ms, tx_id, any_ids, ..TxOptions::default() };
         let prepared = prepare_facts(db, &facts, &options)?;
         Ok(Prepared { merged: merged.clone(), ..prepared })
     }

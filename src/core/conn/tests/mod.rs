@@ -455,7 +455,7 @@ fn the_log_is_read_both_ways() {
 /// Commits a transaction as text.
 fn tell(conn: &Conn, text: &'static str) {
     let make = move |db: &Db, now_ms: i64| {
-        let options = TxOptions { now_ms, ..TxOptions::default() };
+        let options = TxOptions { now_ms, allow_backfill: true, ..TxOptions::default() };
         prepare(db, &read_one(text).unwrap(), &options)
     };
     block_on(conn.transact(make)).unwrap();
