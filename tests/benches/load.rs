@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p factfs-store --bench load -- SIZE FOLDER [--one-by-one] [--updates] [--tx]`
 //!
-//! A line of the workload is a transaction of a thousand entities. They are given 32 at a time, as
+//! A line of the workload is a transaction of a thousand entities. They are given 48 at a time, as
 //! an import does; with `--one-by-one` each is durable before the next is given.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a bench ends so")]
@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How many transactions are given at once.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 48;
 
 fn main() {
     let (workload, rest) = Workload::from_args();

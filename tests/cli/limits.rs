@@ -122,7 +122,7 @@ fn a_range_without_an_end_is_refused() {
 #[test]
 fn rules_recurse_as_deep_as_there_is_something_to_find() {
     let place = place(1);
-    let query = "[:find (count ?n) . :in % :where (up ?n)]";
+    let query = "[:find (count ?n) . :in $ % :where (up ?n)]";
     let up = |until: &str| {
         format!("[[(up ?n) [(ground 0) ?n]] [(up ?n) (up ?m) {until} [(inc ?m) ?n]]]")
     };

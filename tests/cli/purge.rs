@@ -179,6 +179,7 @@ fn a_transaction_can_erase() {
     assert_snapshot!(sandbox.fails(&["transact", "db", tx]), @"
     factfs: nothing was committed: line 1, column 20: there is no entity [:item/sku \"secret\"], and there was none; it may have been erased
       in [:item/sku \"secret\"]
+    code: entity/unknown
     exit code 4
     ");
 }
@@ -225,6 +226,7 @@ fn forms_that_erase_stand_alone() {
     assert_snapshot!(sandbox.fails(&["transact", "db", mixed]), @"
     factfs: nothing was committed: line 1, column 18: :db/purge erases for good: it stands in a transaction of such forms alone, and in none that is imported
       in [:db/purge [:item/sku \"B\"] :item/count 10]
+    code: tx/erase
     exit code 18
     ");
     assert_snapshot!(sandbox.fails(&["transact", "db", "[[:db.purge/entity :item/sku]]"]), @"
@@ -234,6 +236,7 @@ fn forms_that_erase_stand_alone() {
     assert_snapshot!(sandbox.fails(&["transact", "db", "[[:db.purg/entity 1]]"]), @"
     factfs: nothing was committed: line 1, column 2: :db.purg/entity is no operation (did you mean :db.purge/entity?)
       in [:db.purg/entity 1]
+    code: tx/unknown-operation
     exit code 18
     ");
     assert_eq!(verified(&sandbox)["purged-datoms"], 0);

@@ -23,9 +23,11 @@ use std::time::{Duration, Instant};
 /// How many batches wait at most.
 const QUEUED: usize = 8;
 /// How many batches share a swap at most.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 48;
 /// How much input they are, but for the last of them: what memory holds of it.
-const TOGETHER_BYTES: u64 = 8 << 20;
+const TOGETHER_BYTES: u64 = 12 << 20;
+/// For how many rows a batch has room from the start.
+const ROOM: usize = 1000;
 /// How long a batch waits for others.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -45,6 +47,9 @@ pub struct Batch {
 impl Batch {
     /// Appends a row.
     pub fn add(&mut self, line: u64, entity: Entity) {
+        if self.entities.is_empty() {
+            self.entities.reserve(ROOM);
+        }
         self.last_line = line;
         self.entities.push(entity);
     }

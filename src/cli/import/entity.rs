@@ -80,7 +80,8 @@ impl Builder {
         }
     }
 
-    fn forms(&mut self, row: &Row) -> Result<Entity, Problem> {
+    /// What a row says, as forms.
+    pub(super) fn forms(&mut self, row: &Row) -> Result<Entity, Problem> {
         for (name, _) in &row.fields {
             if !self.targets.contains_key(name) {
                 self.targets.insert(name.clone(), self.naming.target(name)?);

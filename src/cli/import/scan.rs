@@ -130,6 +130,7 @@ impl<'a> Line<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     type Fields = Vec<(Arc<str>, Json)>;
 
@@ -155,6 +156,30 @@ mod tests {
         ] {
             let (fast, all) = read(line);
             assert!(fast.is_some() && fast == all, "{line}: {fast:?}");
+        }
+    }
+
+    /// Lines that are mostly objects.
+    fn lines() -> impl Strategy<Value = String> {
+        let name = r#""[ab]{0,2}"|"[a\\\\"]{0,2}"|a"#;
+        let value = prop_oneof![
+            r"-?[0-9]{1,3}([.][0-9])?([eE][-+]?[0-9])?",
+            r"[-+.eE0-9]{1,4}",
+            r#""[x,:}]{0,2}"|"[x\\\\"]?"|true|false|null?"#,
+            r#"\[([0-9],|"x" ?, ?){0,2}(1|"y"|null)?\]"#,
+        ];
+        let fields = prop::collection::vec((name, " ?: ?", value), 0..4);
+        (fields, prop::sample::select(vec!["}", "} ", "", "}}"])).prop_map(|(fields, end)| {
+            let fields = fields.into_iter().map(|(name, colon, value)| name + &colon + &value);
+            format!("{{{}{end}", fields.collect::<Vec<_>>().join(","))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_the_reader_of_json_reads(line in lines()) {
+            let (fast, all) = read(&line);
+            prop_assert!(fast.is_none() || fast == all, "{line}: {fast:?} {all:?}");
         }
     }
 

@@ -3,10 +3,12 @@
 use super::rows::Field;
 use super::*;
 use crate::cli::forms::Source;
-use factfs_core::edn;
+use factfs_core::db::{Db, NoNodes, Snapshot};
+use factfs_core::edn::{self, Form, FormKind, Span};
 use factfs_core::schema::{Attribute, Schema};
 use factfs_core::text::Format;
-use factfs_core::transact;
+use factfs_core::transact::{self, Statement, TxOptions};
+use proptest::prelude::*;
 
 fn rows(text: &str, format: Format) -> anyhow::Result<Vec<Row>> {
     let mut rows = Rows::open(Source::Text(text.into()), format)?;
@@ -29,17 +31,17 @@ fn schema_of(text: &str, naming: &Naming, identities: &[&str]) -> (Schema, Strin
 }
 
 fn schema_from(text: &str) -> Schema {
-    let db = factfs_core::db::Db::new(factfs_core::db::Snapshot::empty(
-        factfs_core::value::Uuid::nil(),
-        std::sync::Arc::new(factfs_core::db::NoNodes),
-        Schema::default(),
-    ));
-    if text.is_empty() {
-        return Schema::default();
-    }
-    let options = factfs_core::transact::TxOptions::default();
-    let form = edn::read_one(text).unwrap();
-    factfs_core::transact::with(&db, &form, &options).unwrap().db_after.schema().clone()
+    if text.is_empty() { Schema::default() } else { database(&[text]).schema().clone() }
+}
+
+/// A database that some transactions made.
+fn database(texts: &[&str]) -> Db {
+    let (nil, nodes) = (factfs_core::value::Uuid::nil(), std::sync::Arc::new(NoNodes));
+    let empty = Db::new(Snapshot::empty(nil, nodes, Schema::default()));
+    texts.iter().fold(empty, |db, text| {
+        let form = edn::read_one(text).unwrap();
+        transact::with(&db, &form, &TxOptions::default()).unwrap().db_after
+    })
 }
 
 const SCHEMA: &str = r#"[
@@ -187,4 +189,134 @@ fn a_field_of_csv_is_a_number_only_if_written_as_one() {
     check(&["true", "1"], "string");
     check(&["2026-06-30T12:00:00Z"], "instant");
     check(&["2026"], "long");
+}
+
+const TYPES: &str = r#"[
+  {:db/ident :t/id :db/valueType :db.type/string :db/cardinality :db.cardinality/one
+   :db/unique :db.unique/identity}
+  {:db/ident :t/no :db/valueType :db.type/long :db/cardinality :db.cardinality/one
+   :db/unique :db.unique/value}
+  {:db/ident :t/double :db/valueType :db.type/double :db/cardinality :db.cardinality/one}
+  {:db/ident :t/float :db/valueType :db.type/float :db/cardinality :db.cardinality/one}
+  {:db/ident :t/big :db/valueType :db.type/bigint :db/cardinality :db.cardinality/one}
+  {:db/ident :t/dec :db/valueType :db.type/bigdec :db/cardinality :db.cardinality/one}
+  {:db/ident :t/yes :db/valueType :db.type/boolean :db/cardinality :db.cardinality/one}
+  {:db/ident :t/at :db/valueType :db.type/instant :db/cardinality :db.cardinality/one}
+  {:db/ident :t/uuid :db/valueType :db.type/uuid :db/cardinality :db.cardinality/one}
+  {:db/ident :t/uri :db/valueType :db.type/uri :db/cardinality :db.cardinality/one}
+  {:db/ident :t/bytes :db/valueType :db.type/bytes :db/cardinality :db.cardinality/one}
+  {:db/ident :t/symbol :db/valueType :db.type/symbol :db/cardinality :db.cardinality/one}
+  {:db/ident :t/ref :db/valueType :db.type/ref :db/cardinality :db.cardinality/one}
+  {:db/ident :t/refs :db/valueType :db.type/ref :db/cardinality :db.cardinality/many}
+  {:db/ident :t/words :db/valueType :db.type/string :db/cardinality :db.cardinality/many}
+  {:db/ident :t/names :db/valueType :db.type/keyword :db/cardinality :db.cardinality/many}
+  {:db/ident :t/short :db/valueType :db.type/string :db/cardinality :db.cardinality/one
+   :db/maxLength 3}]"#;
+const THERE: &str = r#"[{:db/id 1 :t/id "a" :t/no 1 :t/words ["a" "b"] :db/ident :one}
+  {:db/id 2 :t/id "b" :t/double 1.5}]"#;
+
+/// What is said in a column, as a line of JSON or a cell has it.
+fn field() -> impl Strategy<Value = Field> {
+    let texts = [
+        "a",
+        "b",
+        "c",
+        "",
+        "abcd",
+        "1",
+        "2",
+        "-1",
+        "007",
+        "+5",
+        "1.5",
+        "1e3",
+        "1e400",
+        "NaN",
+        ":one",
+        ":a/b",
+        "true",
+        "2026-06-30",
+        "2026-06-30T12:00:00Z",
+        "ab+/",
+        "[\"a\",\"b\"]",
+        "[1,2]",
+        "[",
+        "00000000-0000-0000-0000-000000000001",
+        "9223372036854775808",
+        "9007199254740993",
+        "nil",
+    ];
+    let texts = prop::sample::select(texts.to_vec());
+    let words = [
+        "null",
+        "true",
+        "1",
+        "2",
+        "0",
+        "-1",
+        "1.0",
+        "1.5",
+        "1e3",
+        "9223372036854775808",
+        "[]",
+        "[null]",
+        "[1,2]",
+        "[2,2]",
+        "[\"a\",\"c\"]",
+        "[[1]]",
+        "{}",
+        "{\"t/id\":\"a\"}",
+        "[\":one\"]",
+    ];
+    let words = prop::sample::select(words.to_vec()).prop_map(|json| json.to_owned());
+    let json = prop_oneof![words, texts.clone().prop_map(|text| format!("{text:?}"))];
+    prop_oneof![
+        texts.prop_map(|text| Field::Text(text.to_owned())),
+        json.prop_map(|json| match serde_json::from_str(&json).unwrap() {
+            serde_json::Value::Null => Field::Retract,
+            json => Field::Json(json),
+        }),
+    ]
+}
+
+fn columns() -> impl Strategy<Value = Vec<&'static str>> {
+    let names = TYPES.split(":db/ident :").skip(1).map(|rest| rest.split(' ').next().unwrap());
+    let names: Vec<_> = names.chain(["db/id"]).collect();
+    prop::sample::subsequence(names, 1..4).prop_shuffle()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn plain_rows_say_what_their_forms_say(
+        names in columns(),
+        cells in prop::collection::vec(prop::collection::vec(field(), 3), 1..4),
+    ) {
+        let db = database(&[TYPES, THERE]);
+        let builder = || Builder::new(db.schema().clone(), Naming::default(), false);
+        let (mut plain, mut forms) = (builder(), builder());
+        let (mut typed, mut written) = (transact::Rows::default(), Vec::new());
+        for (fields, line) in cells.into_iter().zip(2..) {
+            let fields = names.iter().map(|name| (*name).into()).zip(fields).collect();
+            let row = Row { line, fields };
+            let Ok(Entity { said: Some(said @ Statement::Row(_)), .. }) = plain.entity(&row) else {
+                continue;
+            };
+            let form = forms.forms(&row).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            prop_assert!(form.retracts.is_empty());
+            let Some(Statement::Form(form)) = form.said else { panic!("{row:?}") };
+            typed.statements.push(said);
+            written.push(form);
+        }
+        typed.columns = plain.columns().as_ref().clone();
+        let written = Form { kind: FormKind::Vector(written), span: Span::default() };
+        let options = TxOptions { now_ms: 99, ..TxOptions::default() };
+        let typed = transact::prepare_rows(&db, &typed, &options);
+        let written = transact::prepare(&db, &written, &options);
+        let [typed, written] = [typed, written].map(|prepared| {
+            prepared.map(|p| (p.datoms, p.next_entity)).map_err(|error| error.to_string())
+        });
+        prop_assert_eq!(typed, written);
+    }
 }

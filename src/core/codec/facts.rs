@@ -29,6 +29,7 @@ use super::{CodecError, MAX_RAW, Reader, Writer, texts, words};
 use crate::datom::{Facts, FactsBuilder};
 use crate::value::{Column, ColumnBuilder, Tag};
 use hashbrown::HashMap;
+use std::ops::Range;
 
 const ENDS: u8 = 1;
 const RETRACTIONS: u8 = 2;
@@ -45,23 +46,30 @@ pub fn encode(facts: &Facts) -> Result<Vec<u8>, CodecError> {
 
 /// Appends the bytes of facts.
 pub fn write(facts: &Facts, w: &mut Writer) -> Result<(), CodecError> {
-    let (values, rows) = (facts.values(), facts.len());
-    let heap: usize =
-        (0..rows).filter(|i| !values.tag(*i).is_inline()).map(|i| values.slice(i).len()).sum();
-    if heap > MAX_RAW {
+    write_rows(facts, 0..facts.len(), w)
+}
+
+/// Appends the bytes of some rows of facts: the same as if they were all.
+pub fn write_rows(facts: &Facts, rows: Range<usize>, w: &mut Writer) -> Result<(), CodecError> {
+    let values = facts.values();
+    if values.heap_bytes(rows.clone()) > MAX_RAW {
         return Err(CodecError { what: "strings of more than 64 MiB", at: 0 });
     }
     let (ends, retractions) = (facts.ends(), facts.retractions());
     let flag = |empty: bool, bit| if empty { 0 } else { bit };
     w.u8(flag(ends.is_empty(), ENDS) | flag(retractions.is_empty(), RETRACTIONS));
-    w.varint(rows as u64);
-    w.each((0..rows).map(|row| values.tag(row) as u8));
-    for column in [facts.entities(), facts.attributes(), facts.transactions(), ends] {
-        words::write(column, w);
-    }
-    words::write(&retractions.iter().map(|x| u64::from(*x)).collect::<Vec<_>>(), w);
-    let groups = Groups::of(facts.attributes(), |row| values.tag(row));
-    groups.iter().for_each(|rows| write_group(values, rows, w));
+    w.varint(rows.len() as u64);
+    w.each(rows.clone().map(|row| values.tag(row) as u8));
+    let ends = if ends.is_empty() { ends } else { &ends[rows.clone()] };
+    let attributes = &facts.attributes()[rows.clone()];
+    words::write(&facts.entities()[rows.clone()], w);
+    words::write(attributes, w);
+    words::write(&facts.transactions()[rows.clone()], w);
+    words::write(ends, w);
+    let retracted = if retractions.is_empty() { retractions } else { &retractions[rows.clone()] };
+    words::write(&retracted.iter().map(|x| u64::from(*x)).collect::<Vec<_>>(), w);
+    let groups = Groups::of(attributes, |row| values.tag(rows.start + row));
+    groups.iter().for_each(|group| write_group(values, rows.start, group, w));
     Ok(())
 }
 
@@ -149,16 +157,17 @@ impl Groups {
     }
 }
 
-fn write_group(values: &Column, rows: &[u32], w: &mut Writer) {
+/// Rows of one group, counted from one of the column.
+fn write_group(values: &Column, from: usize, rows: &[u32], w: &mut Writer) {
     let Some(&first) = rows.first() else { return };
-    let bits = || rows.iter().map(|row| values.bits(*row as usize));
-    match values.tag(first as usize) {
+    let bits = || rows.iter().map(|row| values.bits(from + *row as usize));
+    match values.tag(from + first as usize) {
         Tag::Nil => {}
         Tag::Long | Tag::Inst => words::write(&bits().map(|x| x ^ SIGN).collect::<Vec<_>>(), w),
         Tag::Double => write_doubles(&bits().collect::<Vec<_>>(), w),
         tag if tag.is_inline() => words::write(&bits().collect::<Vec<_>>(), w),
         _ => {
-            let slices = rows.iter().map(|row| values.slice(*row as usize));
+            let slices = rows.iter().map(|row| values.slice(from + *row as usize));
             texts::write(&slices.collect::<Vec<_>>(), w);
         }
     }

@@ -26,18 +26,16 @@ const TABLE: u8 = 4;
 /// Appends a column.
 pub fn write(words: &[u64], w: &mut Writer) {
     let Some(&first) = words.first() else { return };
-    let shape = Shape::of(words);
-    let sizes = [
-        (shape.deltas, DELTAS),
-        (shape.planes(words.len()), PLANES),
-        (shape.runs, RUNS),
-        (shape.table.len() * 2 + words.len(), TABLE),
-    ];
-    let usable = sizes.iter().filter(|(_, mode)| *mode != TABLE || !shape.table.is_empty());
-    let mode = usable.min().map_or(DELTAS, |(_, mode)| *mode);
-    if shape.min == shape.max {
+    if words.iter().all(|x| *x == first) {
         w.u8(CONSTANT);
         return w.varint(first);
+    }
+    let shape = Shape::of(words);
+    let sizes = [(shape.deltas, DELTAS), (shape.planes(words.len()), PLANES), (shape.runs, RUNS)];
+    let (size, mut mode) = sizes.into_iter().min().unwrap_or_default();
+    let table = table(words, size);
+    if table.is_some() {
+        mode = TABLE;
     }
     w.u8(mode);
     match mode {
@@ -47,7 +45,7 @@ pub fn write(words: &[u64], w: &mut Writer) {
         }
         PLANES => write_planes(words, &shape, w),
         RUNS => write_runs(words, shape.run_count, w),
-        _ => write_table(words, &shape.table, w),
+        _ => write_table(words, &table.unwrap_or_default(), w),
     }
 }
 
@@ -58,15 +56,12 @@ struct Shape {
     deltas: usize,
     runs: usize,
     run_count: usize,
-    /// Distinct values, sorted; empty if there are more than 256.
-    table: Vec<u64>,
 }
 
 impl Shape {
     fn of(words: &[u64]) -> Self {
-        let mut shape =
-            Self { min: u64::MAX, max: 0, deltas: 0, runs: 0, run_count: 0, table: vec![] };
-        let (mut before, mut overflown) = (0, false);
+        let mut shape = Self { min: u64::MAX, max: 0, deltas: 0, runs: 0, run_count: 0 };
+        let mut before = 0;
         for (i, &x) in words.iter().enumerate() {
             shape.min = shape.min.min(x);
             shape.max = shape.max.max(x);
@@ -75,15 +70,8 @@ impl Shape {
             if i == 0 || x != before {
                 shape.run_count += 1;
                 shape.runs += delta + 1;
-                if !overflown && let Err(at) = shape.table.binary_search(&x) {
-                    shape.table.insert(at, x);
-                    overflown = shape.table.len() > 256;
-                }
             }
             before = x;
-        }
-        if overflown {
-            shape.table.clear();
         }
         shape
     }
@@ -95,6 +83,25 @@ impl Shape {
     fn planes(&self, rows: usize) -> usize {
         self.width() * rows + 2
     }
+}
+
+/// Distinct values, sorted, if they are at most 256 and a table of them takes fewer bytes than
+/// this.
+fn table(words: &[u64], size: usize) -> Option<Vec<u64>> {
+    let most = size.saturating_sub(words.len() + 1) / 2;
+    let (mut table, mut before) = (Vec::new(), None);
+    for x in words {
+        if before.replace(*x) == Some(*x) {
+            continue;
+        }
+        if let Err(at) = table.binary_search(x) {
+            if table.len() == most.min(256) {
+                return None;
+            }
+            table.insert(at, *x);
+        }
+    }
+    Some(table)
 }
 
 fn varint_len(x: u64) -> usize {
@@ -194,4 +201,38 @@ fn read_table(r: &mut Reader<'_>, rows: usize, out: &mut Vec<u64>) -> Result<(),
     r.check(bytes.iter().all(|i| *i <= last), "an index past the table")?;
     out.extend(bytes.iter().map(|i| table[usize::from(*i)]));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn the_mode_with_the_fewest_bytes_is_taken(
+            (bits, repeats) in (0..40u32, 1..9usize),
+            words in prop::collection::vec(any::<u64>(), 1..700),
+        ) {
+            let words = words.iter().map(|x| x & ((1 << bits) - 1) | 1 << 41);
+            let words: Vec<u64> =
+                words.flat_map(|x| std::iter::repeat_n(x, 1 + x as usize % repeats)).collect();
+            let distinct = words.iter().collect::<BTreeSet<_>>().len();
+            let shape = Shape::of(&words);
+            let mut sizes = vec![
+                (shape.deltas, DELTAS),
+                (shape.planes(words.len()), PLANES),
+                (shape.runs, RUNS),
+            ];
+            if distinct <= 256 {
+                sizes.push((distinct * 2 + words.len(), TABLE));
+            }
+            let fewest = sizes.into_iter().min().map(|(_, mode)| mode);
+            let mut w = Writer::new();
+            write(&words, &mut w);
+            let mode = w.finish().first().copied();
+            prop_assert_eq!(mode, if distinct == 1 { Some(CONSTANT) } else { fewest });
+        }
+    }
 }

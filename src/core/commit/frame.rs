@@ -141,8 +141,27 @@ impl Frame {
         Ok((id, frame))
     }
 
+    /// The same without its datoms, which are not looked at.
+    pub fn decode_bare(bytes: &[u8]) -> Result<(CommitId, Frame), FormatError> {
+        let raw = frame::decompress(bytes)?;
+        let (id, frame, _) = Self::parse_with(&raw, |_, _| Ok(Facts::default()))?;
+        Ok((id, frame))
+    }
+
     /// A frame, its commit id, and the blake3 of what it said.
     fn parse(raw: &[u8]) -> Result<(CommitId, Frame, NodeHash), FormatError> {
+        Self::parse_with(raw, |mut r, tx| {
+            let datoms = facts::read_whole(&mut r)?;
+            r.check(datoms.transactions().iter().all(|x| *x == tx.0), "a datom of another commit")?;
+            r.finish()?;
+            Ok(datoms)
+        })
+    }
+
+    fn parse_with(
+        raw: &[u8],
+        datoms: impl FnOnce(Reader<'_>, Tx) -> Result<Facts, CodecError>,
+    ) -> Result<(CommitId, Frame, NodeHash), FormatError> {
         let mut r = Reader::new(raw);
         let mut purged = None;
         if raw.first() == Some(&0) {
@@ -159,9 +178,7 @@ impl Frame {
         let schema = Some(r.sized()?.to_vec()).filter(|changes| !changes.is_empty());
         let (header, rest) = raw.split_at(r.at());
         let salt = if purged.is_some() { 0 } else { r.u64()? };
-        let datoms = facts::read_whole(&mut r)?;
-        r.check(datoms.transactions().iter().all(|x| *x == tx.0), "a datom of another commit")?;
-        r.finish()?;
+        let datoms = datoms(r, tx)?;
         let said = purged.map_or_else(|| NodeHash::of(rest), |purged| purged.said);
         let id = commit_id(tx, &header[start..], &said);
         let frame = Self { tx, parents, instant_ms, next_entity, salt, schema, datoms, purged };

@@ -275,7 +275,7 @@ impl Place {
             let segment = self.segment(named).await?;
             let key = crate::commit::log_name(named.name);
             for (frame, range) in segment.frames.iter().zip(segment.places()) {
-                let decoded = Frame::decode(frame);
+                let decoded = Frame::decode_bare(frame);
                 let (id, frame) = decoded.map_err(|e| self.damaged(&key, e))?;
                 // The rest of a segment belongs to the branch that this one was made from.
                 if id.t > named.last {

@@ -135,6 +135,10 @@ fn valued(facts: &Facts, rows: &Range<usize>, v: ValRef<'_>) -> Range<usize> {
     });
     let blob = tag.zip(form.as_deref()).and_then(|(tag, form)| Blob::of_form(tag, form));
     let v = blob.map_or(v, ValRef::Blob);
+    // Values mostly grow: what is new lies after all that is there.
+    if rows.end > rows.start && facts.v(rows.end - 1).cmp_in_index(v).is_lt() {
+        return rows.end..rows.end;
+    }
     let low = facts.seek(rows.clone(), |row| facts.v(row).cmp_in_index(v).is_lt());
     low..facts.seek_near(low..rows.end, |row| facts.v(row).cmp_in_index(v).is_eq())
 }
@@ -142,6 +146,9 @@ fn valued(facts: &Facts, rows: &Range<usize>, v: ValRef<'_>) -> Range<usize> {
 /// The rows of a range that have this id, in a column that is sorted there.
 fn equal(column: &[u64], rows: &Range<usize>, id: u64) -> Range<usize> {
     let part = &column[rows.clone()];
+    if part.first() == Some(&id) && part.last() == Some(&id) {
+        return rows.clone();
+    }
     let low = part.partition_point(|x| *x < id);
     let part = &part[low..];
     // Few rows have one id, mostly.

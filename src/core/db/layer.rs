@@ -7,45 +7,87 @@
 //!
 //! [hides]: hides
 
-use crate::datom::{Datom, Facts, FactsBuilder, Order, RowKey};
+use super::sort::sort_by_value;
+use crate::datom::{Datom, Facts, FactsBuilder, KeyRange, Order, RowKey};
 use crate::id::{AttrId, Tx};
 use crate::schema::Schema;
-use crate::value::{Tag, ValRef};
-use hashbrown::HashMap;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-/// Facts of some transactions in all three orders. Those by attribute are made when one of them is
-/// first read: a reader who looks for an entity needs neither.
+/// Facts of some transactions in all three orders. Those by attribute are made when they are first
+/// read: a reader who looks for an entity needs neither, and who looks for a value only those of
+/// its attribute.
 #[derive(Clone, Debug, Default)]
 pub struct Layer {
     eavt: Arc<Facts>,
-    by_attribute: OnceLock<[Arc<Facts>; 2]>,
-    /// The attributes in AVET.
-    indexed: Arc<BTreeSet<AttrId>>,
+    aevt: OnceLock<Arc<Facts>>,
+    avet: OnceLock<Arc<Facts>>,
+    /// The attributes in AVET, and what it has of each.
+    by_value: BTreeMap<AttrId, OnceLock<Arc<Facts>>>,
 }
 
 impl Layer {
     /// A layer of facts that are sorted by EAVT, as storage keeps them. AVET holds only what the
     /// schema says is there.
     pub fn new(eavt: Facts, schema: &Schema) -> Self {
-        Self::of(Arc::new(eavt), Arc::new(in_avet(schema)))
+        Self::of(Arc::new(eavt), in_avet(schema))
     }
 
-    fn of(eavt: Arc<Facts>, indexed: Arc<BTreeSet<AttrId>>) -> Self {
-        Self { eavt, by_attribute: OnceLock::new(), indexed }
+    fn of(eavt: Arc<Facts>, indexed: impl Iterator<Item = AttrId>) -> Self {
+        let by_value = indexed.map(|a| (a, OnceLock::new())).collect();
+        Self { eavt, aevt: OnceLock::new(), avet: OnceLock::new(), by_value }
     }
 
     /// The facts in an order. Cost of the first read by attribute: a sort.
     pub fn facts(&self, order: Order) -> &Arc<Facts> {
-        let by_attribute =
-            || self.by_attribute.get_or_init(|| by_attribute(&self.eavt, &self.indexed));
         match order {
             Order::Eavt => &self.eavt,
-            Order::Aevt => &by_attribute()[0],
-            Order::Avet => &by_attribute()[1],
+            Order::Aevt => self.aevt.get_or_init(|| Arc::new(self.make_aevt())),
+            Order::Avet => self.avet.get_or_init(|| Arc::new(self.make_avet())),
         }
+    }
+
+    /// Facts in an order, among them all of a range. Cost of the first read of an attribute by
+    /// value: a sort of what is said of it.
+    pub(super) fn around(&self, order: Order, range: &KeyRange) -> &Arc<Facts> {
+        let one = range.from.a.filter(|a| order == Order::Avet && range.to.a == Some(*a));
+        let made = one.filter(|_| self.avet.get().is_none()).and_then(|a| self.by_value.get(&a));
+        match one.zip(made) {
+            Some((a, made)) => made.get_or_init(|| Arc::new(self.make_values(a))),
+            None => self.facts(order),
+        }
+    }
+
+    /// What AVET has of an attribute.
+    fn make_values(&self, a: AttrId) -> Facts {
+        let said = self.eavt.attributes().iter().zip(0..);
+        let mut rows: Vec<u32> = said.filter(|(of, _)| **of == a.0).map(|(_, row)| row).collect();
+        sort_by_value(&self.eavt, &mut rows);
+        let mut facts = FactsBuilder::with_capacity(rows.len());
+        facts.push_each(&self.eavt, &rows);
+        facts.finish()
+    }
+
+    fn make_aevt(&self) -> Facts {
+        let mut aevt = FactsBuilder::with_capacity(self.len());
+        by_attribute(&self.eavt).iter().for_each(|(_, rows)| aevt.push_each(&self.eavt, rows));
+        aevt.finish()
+    }
+
+    fn make_avet(&self) -> Facts {
+        let mut said = by_attribute(&self.eavt);
+        said.retain(|(a, _)| self.by_value.contains_key(a));
+        let mut avet = FactsBuilder::with_capacity(said.iter().map(|(_, rows)| rows.len()).sum());
+        for (a, mut rows) in said {
+            if let Some(made) = self.by_value.get(&a).and_then(OnceLock::get) {
+                avet.push_rows(made, 0..made.len());
+            } else {
+                sort_by_value(&self.eavt, &mut rows);
+                avet.push_each(&self.eavt, &rows);
+            }
+        }
+        avet.finish()
     }
 
     /// Rows, by EAVT.
@@ -60,7 +102,8 @@ impl Layer {
 
     /// Memory it holds, in bytes.
     pub fn size_bytes(&self) -> usize {
-        let made = self.by_attribute.get().into_iter().flatten();
+        let made = [self.aevt.get(), self.avet.get()].into_iter().flatten();
+        let made = made.chain(self.by_value.values().filter_map(OnceLock::get));
         std::iter::once(&self.eavt).chain(made).map(|facts| facts.size_bytes()).sum()
     }
 
@@ -71,30 +114,53 @@ impl Layer {
     pub fn apply(&self, datoms: &[Datom], schema: &Schema, before: &Schema) -> Self {
         // Stable sorts from here on: the datoms of one fact stay in the order they were said.
         let mut sorted: Vec<&Datom> = datoms.iter().collect();
-        sorted.sort_by(|x, y| x.key().cmp_fact(Order::Eavt, &y.key()));
+        sorted.sort_by(|x, y| {
+            let ids = (x.e, x.a).cmp(&(y.e, y.a));
+            ids.then_with(|| x.v.as_ref().cmp_in_index(y.v.as_ref()))
+        });
         let eavt = Arc::new(join(Order::Eavt, &self.eavt, &sorted));
-        let next = Self::of(eavt, Arc::new(in_avet(schema)));
-        let made = self.by_attribute.get().filter(|_| !comes_into_avet(schema, before));
-        let Some([aevt, avet]) = made else { return next };
+        let mut next = Self::of(eavt, in_avet(schema));
+        let made = |a: &AttrId| self.by_value.get(a).and_then(OnceLock::get);
+        let avet = self.avet.get().filter(|_| !comes_into_avet(schema, before));
+        if self.aevt.get().is_none()
+            && avet.is_none()
+            && !self.by_value.keys().any(|a| made(a).is_some())
+        {
+            return next;
+        }
+        let joined = |order: Order, base: &Facts, datoms: &[&Datom]| {
+            OnceLock::from(Arc::new(join(order, base, datoms)))
+        };
         sorted.sort_by_key(|datom| datom.a);
-        let aevt = join(Order::Aevt, aevt, &sorted);
-        sorted.retain(|datom| next.indexed.contains(&datom.a));
+        if let Some(aevt) = self.aevt.get() {
+            next.aevt = joined(Order::Aevt, aevt, &sorted);
+        }
+        sorted.retain(|datom| next.by_value.contains_key(&datom.a));
         sorted.sort_by(|x, y| x.a.cmp(&y.a).then_with(|| x.v.as_ref().cmp_in_index(y.v.as_ref())));
-        let avet = join(Order::Avet, avet, &sorted);
-        Self { by_attribute: OnceLock::from([Arc::new(aevt), Arc::new(avet)]), ..next }
+        if let Some(avet) = avet {
+            next.avet = joined(Order::Avet, avet, &sorted);
+        }
+        for (a, values) in &mut next.by_value {
+            if let Some(made) = made(a) {
+                let rest = &sorted[sorted.partition_point(|datom| datom.a < *a)..];
+                let said = &rest[..rest.partition_point(|datom| datom.a == *a)];
+                *values = joined(Order::Avet, made, said);
+            }
+        }
+        next
     }
 
     /// The same facts under a schema that has other attributes in AVET. Cost: linear in the layer.
     #[must_use]
     pub fn indexed(&self, schema: &Schema) -> Self {
-        Self::of(self.eavt.clone(), Arc::new(in_avet(schema)))
+        Self::of(self.eavt.clone(), in_avet(schema))
     }
 
     /// Layers, the oldest first, as one. Cost: each row is compared a few times and copied once,
     /// however many layers there are.
     #[must_use]
     pub fn stack_all(mut layers: Vec<Arc<Self>>) -> Arc<Self> {
-        layers.retain(|layer| !layer.is_empty() || !layer.indexed.is_empty());
+        layers.retain(|layer| !layer.is_empty() || !layer.by_value.is_empty());
         match &layers[..] {
             [] => return Arc::default(),
             [only] => return only.clone(),
@@ -102,80 +168,57 @@ impl Layer {
             _ => {}
         }
         let all: Vec<&Facts> = layers.iter().map(|layer| &*layer.eavt).collect();
-        let indexed = layers.iter().flat_map(|layer| layer.indexed.iter().copied()).collect();
+        let indexed = layers.iter().flat_map(|layer| layer.by_value.keys().copied());
         // What is by attribute is sorted again, when it is first read: that costs less than to
         // merge values.
-        Arc::new(Self::of(Arc::new(stack_many(&all)), Arc::new(indexed)))
+        Arc::new(Self::of(Arc::new(stack_many(&all)), indexed))
     }
 
     /// This layer with a newer one on top, as one. Cost: linear in both.
     #[must_use]
     pub fn stack(&self, newer: &Layer) -> Self {
-        if newer.is_empty() && newer.indexed.is_subset(&self.indexed) {
+        if newer.is_empty() && newer.by_value.keys().all(|a| self.by_value.contains_key(a)) {
             return self.clone();
         }
         let over = |order: Order| Arc::new(stack(order, self.facts(order), newer.facts(order)));
-        let indexed = Arc::new(self.indexed.union(&newer.indexed).copied().collect());
+        let indexed = self.by_value.keys().chain(newer.by_value.keys()).copied();
         let next = Self::of(over(Order::Eavt), indexed);
-        if self.by_attribute.get().is_none() {
-            return next;
-        }
-        let made = [over(Order::Aevt), over(Order::Avet)];
-        Self { by_attribute: OnceLock::from(made), ..next }
-    }
-}
-
-fn in_avet(schema: &Schema) -> BTreeSet<AttrId> {
-    schema.attributes().filter(|attribute| attribute.in_avet()).map(|a| a.id).collect()
-}
-
-/// AEVT and AVET of facts that are sorted by EAVT. Cost: linear, and a sort by value of what is in
-/// AVET.
-fn by_attribute(eavt: &Facts, indexed: &BTreeSet<AttrId>) -> [Arc<Facts>; 2] {
-    let mut rows: HashMap<AttrId, Vec<u32>> = HashMap::new();
-    for row in 0..eavt.len() {
-        rows.entry(eavt.a(row)).or_default().push(row as u32);
-    }
-    let rows: BTreeMap<AttrId, Vec<u32>> = rows.into_iter().collect();
-    let mut aevt = FactsBuilder::with_capacity(eavt.len());
-    let mut avet = FactsBuilder::default();
-    for (a, mut rows) in rows {
-        aevt.push_each(eavt, &rows);
-        if indexed.contains(&a) {
-            sort_by_value(eavt, &mut rows);
-            avet.push_each(eavt, &rows);
-        }
-    }
-    [Arc::new(aevt.finish()), Arc::new(avet.finish())]
-}
-
-/// Sorts rows of one attribute by value; rows of one value stay by entity, then by time.
-fn sort_by_value(facts: &Facts, rows: &mut [u32]) {
-    let values = facts.values();
-    let all = |is: fn(Tag) -> bool| rows.iter().all(|row| is(values.tag(*row as usize)));
-    let prefix = |row: u32| match facts.v(row as usize) {
-        ValRef::Long(x) => (x as u64) ^ (1 << 63),
-        ValRef::Ref(e) => e.0,
-        ValRef::Str(text) => {
-            let (mut first, len) = ([0; 8], text.len().min(8));
-            first[..len].copy_from_slice(&text.as_bytes()[..len]);
-            u64::from_be_bytes(first)
-        }
-        _ => 0,
-    };
-    // Most values differ in what fits into a word.
-    let is_whole = all(|tag| tag == Tag::Long) || all(|tag| tag == Tag::Ref);
-    if is_whole || all(|tag| tag == Tag::Str) {
-        let mut keyed: Vec<(u64, u32)> = rows.iter().map(|row| (prefix(*row), *row)).collect();
-        let later = |x: u32, y: u32| match is_whole {
-            true => Ordering::Equal,
-            false => facts.v(x as usize).cmp_in_index(facts.v(y as usize)),
+        // What is by attribute is merged where it was made of the larger part.
+        let made = |made: bool, order: Order| match made {
+            true => OnceLock::from(over(order)),
+            false => OnceLock::new(),
         };
-        keyed.sort_by(|(p, x), (q, y)| p.cmp(q).then_with(|| later(*x, *y)));
-        rows.iter_mut().zip(keyed).for_each(|(row, (_, sorted))| *row = sorted);
-    } else {
-        rows.sort_by(|x, y| facts.v(*x as usize).cmp_in_index(facts.v(*y as usize)));
+        let aevt = made(self.aevt.get().is_some(), Order::Aevt);
+        let mut next = Self { aevt, avet: made(self.avet.get().is_some(), Order::Avet), ..next };
+        for (a, values) in &mut next.by_value {
+            if let Some(made) = self.by_value.get(a).and_then(OnceLock::get) {
+                let newer = newer.make_values(*a);
+                *values = OnceLock::from(Arc::new(stack(Order::Avet, made, &newer)));
+            }
+        }
+        next
     }
+}
+
+fn in_avet(schema: &Schema) -> impl Iterator<Item = AttrId> {
+    schema.attributes().filter(|attribute| attribute.in_avet()).map(|a| a.id)
+}
+
+/// The rows of each attribute, of facts that are sorted by EAVT; by attribute.
+fn by_attribute(eavt: &Facts) -> Vec<(AttrId, Vec<u32>)> {
+    let (mut all, mut at): (Vec<(AttrId, Vec<u32>)>, usize) = (Vec::new(), 0);
+    for (a, row) in eavt.attributes().iter().map(|a| AttrId(*a)).zip(0..) {
+        // Of an entity they ascend, and the next one mostly has the same.
+        let is_here = |at: usize| all.get(at).is_some_and(|(of, _)| *of == a);
+        if !is_here(at) {
+            at = if is_here(at + 1) { at + 1 } else { all.partition_point(|(of, _)| *of < a) };
+        }
+        if all.get(at).is_none_or(|(of, _)| *of != a) {
+            all.insert(at, (a, Vec::new()));
+        }
+        all[at].1.push(row);
+    }
+    all
 }
 
 /// Whether a schema has an attribute in AVET that the one before had not there.
@@ -241,13 +284,20 @@ fn join(order: Order, base: &Facts, datoms: &[&Datom]) -> Facts {
             group.push((base.tx(row), base.end(row)));
             row += 1;
         }
+        let is_same = |datom: &Datom| datom.key().cmp_fact(order, &key) == Ordering::Equal;
+        if group.is_empty() && first.added && !rest.get(1).is_some_and(|datom| is_same(datom)) {
+            // What most datoms are: new, and said once.
+            out.push(key, None);
+            rest = &rest[1..];
+            continue;
+        }
         while let Some((datom, after)) = rest.split_first() {
             match datom.added {
                 true => group.push((datom.tx, None)),
                 false => end_open(&mut group, datom.tx),
             }
             rest = after;
-            if rest.first().is_none_or(|x| x.key().cmp_fact(order, &key) != Ordering::Equal) {
+            if !rest.first().is_some_and(|datom| is_same(datom)) {
                 break;
             }
         }
@@ -289,45 +339,50 @@ fn stack(order: Order, base: &Facts, newer: &Facts) -> Facts {
     out.finish()
 }
 
-/// Facts of several layers as one, the oldest first, by EAVT.
+/// Facts of several layers as one, the oldest first, by EAVT. What only one of them has up to the
+/// next fact of another is copied at once.
 fn stack_many(layers: &[&Facts]) -> Facts {
-    let all = layers.iter().enumerate();
-    let mut rows: Vec<(u32, u32)> = all
-        .flat_map(|(i, facts)| (0..facts.len()).map(move |row| (i as u32, row as u32)))
-        .collect();
-    let cmp = |(i, x): (u32, u32), (k, y): (u32, u32)| {
-        layers[i as usize].cmp_fact(Order::Eavt, x as usize, layers[k as usize], y as usize)
+    let order = Order::Eavt;
+    let mut out = FactsBuilder::with_capacity(layers.iter().map(|facts| facts.len()).sum());
+    let later = |(i, x): (usize, usize), (k, y): (usize, usize)| {
+        layers[i].cmp_fact(order, x, layers[k], y).then(i.cmp(&k)).is_gt()
     };
-    // Sorted runs one after the other are merged by a stable sort; what was said of one fact stays
-    // in the order of the layers.
-    rows.sort_by(|x, y| cmp(*x, *y));
-    let mut out = FactsBuilder::with_capacity(rows.len());
-    let (mut at, mut group) = (0, Vec::new());
-    let same = |at: usize| at + 1 < rows.len() && cmp(rows[at], rows[at + 1]).is_eq();
-    while at < rows.len() {
-        let (layer, first) = rows[at];
-        let facts = layers[layer as usize];
-        if !same(at) {
-            // What most facts are: said once. Neighbours are copied together.
-            let start = at;
-            while at + 1 < rows.len()
-                && rows[at + 1] == (layer, first + (at + 1 - start) as u32)
-                && !same(at + 1)
-            {
-                at += 1;
-            }
-            at += 1;
-            out.push_rows(facts, first as usize..first as usize + at - start);
+    // The next row of each, the first of them last; of one fact that of the oldest layer first.
+    let mut next: Vec<(usize, usize)> = Vec::with_capacity(layers.len());
+    let put = |next: &mut Vec<(usize, usize)>, (layer, row): (usize, usize)| {
+        if row < layers[layer].len() {
+            let at = next.partition_point(|other| later(*other, (layer, row)));
+            next.insert(at, (layer, row));
+        }
+    };
+    (0..layers.len()).for_each(|layer| put(&mut next, (layer, 0)));
+    let mut group = Vec::new();
+    while let Some((layer, row)) = next.pop() {
+        let facts = layers[layer];
+        let Some(&(other, at)) = next.last() else {
+            out.push_rows(facts, row..facts.len());
+            break;
+        };
+        let before = |row: usize| facts.cmp_fact(order, row, layers[other], at).is_lt();
+        let end = facts.seek_near(row..facts.len(), before);
+        if end > row {
+            out.push_rows(facts, row..end);
+            put(&mut next, (layer, end));
             continue;
         }
-        let mut last = false;
-        while !last {
-            last = !same(at);
-            let (layer, row) = (rows[at].0 as usize, rows[at].1 as usize);
-            over(&mut group, (layers[layer].tx(row), layers[layer].end(row)));
-            at += 1;
+        let is_same = |(i, x): (usize, usize)| {
+            x < layers[i].len() && layers[i].cmp_fact(order, x, facts, row).is_eq()
+        };
+        let mut place = Some((layer, row));
+        while let Some((layer, mut row)) = place {
+            while is_same((layer, row)) {
+                over(&mut group, (layers[layer].tx(row), layers[layer].end(row)));
+                row += 1;
+            }
+            put(&mut next, (layer, row));
+            place = next.pop_if(|place| is_same(*place));
         }
-        push_group(&mut out, facts.key(first as usize), &mut group);
+        push_group(&mut out, facts.key(row), &mut group);
     }
     out.finish()
 }

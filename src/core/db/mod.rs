@@ -13,6 +13,7 @@ mod merge;
 mod prepared;
 mod renew;
 mod scan;
+mod sort;
 mod view;
 mod whole;
 

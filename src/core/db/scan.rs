@@ -44,9 +44,11 @@ impl Db {
         } else {
             vec![Vec::new(); ranges.len()]
         };
-        let merged = ranges.iter().zip(current).zip(ended).map(|((range, current), ended)| {
-            merge(order, self.seeing(), current, &ended, &self.layered(order, range))
-        });
+        let layered = self.layered(order, ranges);
+        let merged =
+            current.into_iter().zip(ended).zip(layered).map(|((current, ended), layers)| {
+                merge(order, self.seeing(), current, &ended, &layers)
+            });
         Ok(merged.collect())
     }
 
@@ -63,9 +65,27 @@ impl Db {
         Ok(index::seek(self.snapshot().nodes.as_ref(), root, order, ranges)?)
     }
 
-    fn layered(&self, order: Order, range: &KeyRange) -> Vec<Vec<Slice>> {
-        let layers = self.snapshot().layers.iter().map(|layer| layer.facts(order));
-        layers.map(|facts| slice_of(facts, range.rows(order, facts))).collect()
+    /// What layers have in each range, those that have something, the oldest first. A layer is
+    /// looked into for all ranges before the next one is.
+    fn layered(&self, order: Order, ranges: &[KeyRange]) -> Vec<Vec<Vec<Slice>>> {
+        let mut all = vec![Vec::new(); ranges.len()];
+        for layer in self.snapshot().layers.iter().filter(|layer| !layer.is_empty()) {
+            let mut last = None;
+            for (range, found) in ranges.iter().zip(&mut all) {
+                // Most calls ask for values of one attribute, or of entities.
+                let about = (range.from.a, range.to.a);
+                let facts = match last {
+                    Some((of, facts)) if of == about => facts,
+                    _ => layer.around(order, range),
+                };
+                last = Some((about, facts));
+                let rows = range.rows(order, facts);
+                if !rows.is_empty() {
+                    found.push(slice_of(facts, rows));
+                }
+            }
+        }
+        all
     }
 
     /// The facts of one range in chunks, for ranges that may be large. Long values are fetched a
@@ -99,7 +119,7 @@ impl Db {
     fn estimate_here(&self, order: Order, range: &KeyRange) -> Result<u64, DbError> {
         let layers = self.snapshot().layers.iter();
         let layered: u64 =
-            layers.map(|layer| range.rows(order, layer.facts(order)).len() as u64).sum();
+            layers.map(|layer| range.rows(order, layer.around(order, range)).len() as u64).sum();
         let root = self.snapshot().trees.current[order as usize].as_ref();
         let nodes = self.snapshot().nodes.as_ref();
         let tree = index::estimate(nodes, root, order, std::slice::from_ref(range))?;

@@ -45,9 +45,9 @@ pub fn blobs(facts: &Facts, rows: Range<usize>) -> impl Iterator<Item = (usize, 
     })
 }
 
-/// How many references there are.
-pub(super) fn count(facts: &Facts) -> u64 {
-    blobs(facts, 0..facts.len()).count() as u64
+/// How many references some rows have.
+pub(super) fn count(facts: &Facts, rows: Range<usize>) -> u64 {
+    blobs(facts, rows).count() as u64
 }
 
 /// The facts with references in the place of long values, which are written to the packs; each

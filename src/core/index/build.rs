@@ -9,9 +9,10 @@ use super::pack::PackWriter;
 use super::rows::Rows;
 use super::shape::{CHILD, Fill, ROW, Shape};
 use super::{Root, TreeError};
-use crate::datom::{Facts, FactsBuilder, Order};
+use crate::datom::{Facts, FactsBuilder, Order, Slice};
 use crate::id::T;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// A new tree whose root has no place yet: roots lie together at the end of a flush's last pack.
 #[derive(Clone, Debug)]
@@ -151,9 +152,9 @@ impl TreeBuilder {
         self.separator = rest.separator;
         self.leaf = match rest.content {
             Content::Rows(rows) => Pending::Rows(rows),
-            Content::Leaf(facts) => {
+            Content::Leaf(Slice { facts, rows }) => {
                 let mut leaf = FactsBuilder::default();
-                leaf.push_rows(&facts, 0..facts.len());
+                leaf.push_rows(&facts, rows);
                 Pending::Facts(leaf)
             }
             Content::Branch(_) => return Ok(()),
@@ -163,7 +164,9 @@ impl TreeBuilder {
 
     fn take(&mut self) -> Fresh {
         let content = match &mut self.leaf {
-            Pending::Facts(facts) => Content::Leaf(std::mem::take(facts).finish()),
+            Pending::Facts(facts) => {
+                Content::Leaf(Slice::all(Arc::new(std::mem::take(facts).finish())))
+            }
             Pending::Rows(rows) => Content::Rows(std::mem::take(rows)),
         };
         Fresh { separator: std::mem::take(&mut self.separator), height: 0, content }

@@ -10,7 +10,7 @@ use super::pack::PackWriter;
 use super::rows::Rows;
 use super::shape::{CHILD, Fill, Limit, ROW, Shape};
 use super::{NodesError, TreeError};
-use crate::datom::{Facts, FactsBuilder, Order};
+use crate::datom::{Facts, FactsBuilder, Order, Slice};
 use crate::id::{T, Tx};
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) struct Entry {
 /// The content of a node that is not saved yet.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
-    Leaf(Facts),
+    Leaf(Slice),
     Rows(Rows),
     Branch(Vec<Entry>),
 }
@@ -42,7 +42,7 @@ impl Fresh {
     /// The content of a saved node.
     pub fn load(entry: &Entry, height: u8, node: &Node) -> Result<Self, NodesError> {
         let content = match (node, height) {
-            (Node::Leaf(facts), 0) => Content::Leaf(Facts::clone(facts)),
+            (Node::Leaf(facts), 0) => Content::Leaf(Slice::all(facts.clone())),
             (Node::Rows(rows), 0) => Content::Rows(rows.clone()),
             _ => Content::Branch(entries(entry, node.branch(&entry.child.node, height)?)),
         };
@@ -62,12 +62,17 @@ impl Fresh {
     }
 
     pub fn weight(&self) -> usize {
-        self.weights().iter().sum()
+        match &self.content {
+            Content::Leaf(Slice { facts, rows }) => {
+                rows.len() * ROW + facts.values().heap_bytes(rows.clone())
+            }
+            _ => self.weights().iter().sum(),
+        }
     }
 
     fn weights(&self) -> Vec<usize> {
         let weight = |i| match &self.content {
-            Content::Leaf(facts) => row_weight(facts, i),
+            Content::Leaf(slice) => row_weight(&slice.facts, slice.rows.start + i),
             Content::Rows(rows) => ROW + rows.key(i).len() + rows.value(i).len(),
             Content::Branch(entries) => CHILD + entries[i].separator.len(),
         };
@@ -86,9 +91,10 @@ impl Fresh {
         let limit: Limit = shape.limit(self.height);
         // What is known of one entity is read as one leaf.
         let first = |row: usize| match &self.content {
-            Content::Leaf(facts) if order == Order::Eavt => {
-                let e = facts.entities()[row];
-                facts.entities()[..row].iter().rposition(|x| *x != e).map_or(0, |at| at + 1)
+            Content::Leaf(Slice { facts, rows }) if order == Order::Eavt => {
+                let entities = &facts.entities()[rows.clone()];
+                let e = entities[row];
+                entities[..row].iter().rposition(|x| *x != e).map_or(0, |at| at + 1)
             }
             _ => row,
         };
@@ -103,7 +109,10 @@ impl Fresh {
     pub fn part(&self, order: Order, items: Range<usize>) -> Fresh {
         let start = items.start;
         let content = match &self.content {
-            Content::Leaf(facts) => Content::Leaf(copy(facts, items)),
+            Content::Leaf(Slice { facts, rows }) => {
+                let rows = rows.start + items.start..rows.start + items.end;
+                Content::Leaf(Slice { facts: facts.clone(), rows })
+            }
             Content::Rows(rows) => {
                 let mut part = Rows::default();
                 items.for_each(|i| part.push(rows.key(i), rows.value(i)));
@@ -113,7 +122,7 @@ impl Fresh {
         };
         let separator = match &self.content {
             _ if start == 0 => self.separator.clone(),
-            Content::Leaf(facts) => separate(order, facts, start),
+            Content::Leaf(Slice { facts, rows }) => separate(order, facts, rows.start + start),
             Content::Rows(rows) => separator(rows.key(start - 1), rows.key(start)),
             Content::Branch(entries) => entries[start].separator.clone(),
         };
@@ -125,9 +134,9 @@ impl Fresh {
         match (&mut self.content, other.content) {
             (Content::Leaf(x), Content::Leaf(y)) => {
                 let mut facts = FactsBuilder::with_capacity(x.len() + y.len());
-                facts.push_rows(x, 0..x.len());
-                facts.push_rows(&y, 0..y.len());
-                *x = facts.finish();
+                facts.push_rows(&x.facts, x.rows.clone());
+                facts.push_rows(&y.facts, y.rows);
+                *x = Slice::all(Arc::new(facts.finish()));
             }
             (Content::Rows(x), Content::Rows(y)) => {
                 (0..y.len()).for_each(|row| x.push(y.key(row), y.value(row)));
@@ -141,7 +150,7 @@ impl Fresh {
     /// How many facts below refer to long values.
     fn long(&self) -> u64 {
         match &self.content {
-            Content::Leaf(facts) => super::blob::count(facts),
+            Content::Leaf(slice) => super::blob::count(&slice.facts, slice.rows.clone()),
             Content::Rows(_) => 0,
             Content::Branch(entries) => entries.iter().map(|x| x.child.long).sum(),
         }
@@ -150,9 +159,11 @@ impl Fresh {
     /// The node, what a branch node says of it, and what is still missing: its place.
     pub fn node(self) -> (Node, u64, (T, T)) {
         match self.content {
-            Content::Leaf(facts) => {
-                let (count, span) = (facts.len() as u64, span(&facts));
-                (Node::Leaf(Arc::new(facts)), count, span)
+            Content::Leaf(Slice { facts, rows }) => {
+                let (count, span) = (rows.len() as u64, span(&facts, rows.clone()));
+                let is_all = rows.len() == facts.len();
+                let facts = if is_all { facts } else { Arc::new(copy(&facts, rows)) };
+                (Node::Leaf(facts), count, span)
             }
             Content::Rows(rows) => {
                 let count = rows.len() as u64;
@@ -172,8 +183,17 @@ impl Fresh {
     /// Saves it.
     pub fn save(self, packs: &mut PackWriter<'_>) -> Result<Entry, TreeError> {
         let (separator, long) = (self.separator.clone(), self.long());
-        let (node, count, span) = self.node();
-        let node = packs.push(&node.encode()?);
+        let (stored, count, span) = match &self.content {
+            Content::Leaf(Slice { facts, rows }) => {
+                let stored = Node::encode_leaf(facts, rows.clone())?;
+                (stored, rows.len() as u64, span(facts, rows.clone()))
+            }
+            _ => {
+                let (node, count, span) = self.node();
+                (node.encode()?, count, span)
+            }
+        };
+        let node = packs.push(&stored);
         Ok(Entry { separator, child: Child { node, count, long, span } })
     }
 }
@@ -189,9 +209,7 @@ pub(super) fn entries(of: &Entry, branch: &Branch) -> Vec<Entry> {
 }
 
 pub(super) fn row_weight(facts: &Facts, row: usize) -> usize {
-    let values = facts.values();
-    let heap = if values.tag(row).is_inline() { 0 } else { values.slice(row).len() };
-    ROW + heap
+    ROW + facts.values().heap_bytes(row..row + 1)
 }
 
 pub(super) fn copy(facts: &Facts, rows: Range<usize>) -> Facts {
@@ -208,7 +226,7 @@ fn separate(order: Order, facts: &Facts, row: usize) -> Vec<u8> {
     separator(&left, &right)
 }
 
-fn span(facts: &Facts) -> (T, T) {
-    let ts = || facts.transactions().iter().map(|tx| Tx(*tx).t());
+fn span(facts: &Facts, rows: Range<usize>) -> (T, T) {
+    let ts = || facts.transactions()[rows.clone()].iter().map(|tx| Tx(*tx).t());
     (ts().min().unwrap_or_default(), ts().max().unwrap_or_default())
 }

@@ -8,10 +8,11 @@ use super::TreeError;
 use super::content::Content;
 use super::node::Node;
 use super::rows::Rows;
-use crate::datom::{Facts, FactsBuilder, Order, RowKey};
+use crate::datom::{Facts, FactsBuilder, Order, RowKey, Slice};
 use crate::id::Tx;
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Facts to add to a tree and facts to remove from it, each strictly ascending in the order of the
 /// tree. A fact may be removed and added again by a later transaction.
@@ -113,7 +114,8 @@ impl Edits for FactEdits<'_> {
             Some((name, node)) => node.leaf(name)?,
             None => &empty,
         };
-        self.merge(leaf, removed).map(Content::Leaf)
+        let facts = self.merge(leaf, removed)?;
+        Ok(Content::Leaf(Slice::all(Arc::new(facts))))
     }
 }
 

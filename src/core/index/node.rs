@@ -15,6 +15,7 @@ use crate::codec::{CodecError, Reader, Writer, facts, frame};
 use crate::datom::Facts;
 use crate::hash::NodeHash;
 use bytes::Bytes;
+use std::ops::Range;
 use std::sync::Arc;
 
 const LEAF: u8 = 1;
@@ -67,10 +68,14 @@ impl Node {
                 BLOB
             }
         };
-        let body = body.finish();
-        let mut stored = vec![kind, VERSION];
-        stored.extend(frame::compress(&body)?);
-        Ok(Stored { bytes: stored.into(), raw_len: body.len() as u32 })
+        stored(kind, body)
+    }
+
+    /// The stored bytes of a leaf that is some rows of facts.
+    pub(super) fn encode_leaf(facts: &Facts, rows: Range<usize>) -> Result<Stored, CodecError> {
+        let mut body = Writer::new();
+        facts::write_rows(facts, rows, &mut body)?;
+        stored(LEAF, body)
     }
 
     /// The node of these bytes, if they are those that the reference names.
@@ -170,4 +175,11 @@ impl Node {
             }
         }
     }
+}
+
+fn stored(kind: u8, body: Writer) -> Result<Stored, CodecError> {
+    let body = body.finish();
+    let mut stored = vec![kind, VERSION];
+    stored.extend(frame::compress(&body)?);
+    Ok(Stored { bytes: stored.into(), raw_len: body.len() as u32 })
 }

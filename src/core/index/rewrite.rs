@@ -14,7 +14,7 @@ use super::keys::separator;
 use super::merge::Forest;
 use super::node::Node;
 use super::{NodeRef, PackId, Root, TreeError};
-use crate::datom::Order;
+use crate::datom::{Order, Slice};
 use crate::store::BoxFuture;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -276,7 +276,7 @@ fn ends<'a>(place: &Place<'a>, branch: &'a Branch, i: usize) -> (&'a [u8], Optio
 
 fn fresh(leaf: &Node) -> Fresh {
     let content = match leaf {
-        Node::Leaf(facts) => Content::Leaf(facts.as_ref().clone()),
+        Node::Leaf(facts) => Content::Leaf(Slice::all(facts.clone())),
         Node::Rows(rows) => Content::Rows(rows.clone()),
         Node::Branch(_) | Node::Blob(_) => Content::Branch(Vec::new()),
     };

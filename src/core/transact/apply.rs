@@ -133,7 +133,7 @@ struct Done {
 
 fn rounds(db: &Db, tx: Tx, parsed: &Parsed) -> Result<Done, TxError> {
     let tuples = tuples_by_part(&parsed.schema);
-    let mut reads = Reads::default();
+    let mut reads = Reads::with_capacity(parsed.identities.len());
     ask_ahead(parsed, db, &mut reads)?;
     ask_parts(parsed, db, &mut reads)?;
     let first_new = db.snapshot().next_entity;

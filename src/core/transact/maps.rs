@@ -101,7 +101,7 @@ impl Parser<'_> {
         let mut first = None;
         for item in items.unwrap_or(std::slice::from_ref(value)) {
             let operand = self.operand(attribute, item)?;
-            if first.is_none() {
+            if first.is_none() && !self.tuples.is_empty() {
                 first = Some(operand.clone());
             }
             if attribute.unique == Some(Unique::Identity) {

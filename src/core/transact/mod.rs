@@ -24,6 +24,7 @@ mod reads;
 mod report;
 mod resolve;
 mod rows;
+mod said;
 mod state;
 
 #[cfg(test)]

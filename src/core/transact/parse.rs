@@ -114,7 +114,8 @@ pub(super) fn forms(tx: &Form) -> Result<(&[Form], Option<&Form>), TxError> {
 /// Reads all forms. `tx` is the transaction that this will be.
 pub(super) fn parse(schema: &Schema, block: u64, tx: Tx, form: &Form) -> Result<Parsed, TxError> {
     let (forms, meta) = forms(form)?;
-    let mut parser = Parser::new(schema, block, tx, forms, forms.len() * 2);
+    let room = forms.iter().map(|form| form.as_map().map_or(1, |entries| entries.len() + 1));
+    let mut parser = Parser::new(schema, block, tx, forms, room.sum());
     if let Some(meta) = meta {
         parser.map_of(meta, Some(Term::Tx))?;
     }

@@ -39,6 +39,12 @@ pub(super) struct Reads {
 }
 
 impl Reads {
+    /// With room for so many unique values.
+    pub(super) fn with_capacity(owners: usize) -> Self {
+        let wanted_owners = Vec::with_capacity(owners);
+        Self { owners: HashMap::with_capacity(owners), wanted_owners, ..Self::default() }
+    }
+
     /// Who has a value of a unique attribute.
     pub(super) fn owner(&mut self, key: &(AttrId, Value)) -> Option<EntityId> {
         if let Some(known) = self.owners.get(key) {

@@ -133,7 +133,11 @@ pub fn prepare_rows(db: &Db, rows: &Rows, options: &TxOptions) -> Result<Prepare
 
 /// `None` if it is for the forms to say what is wrong.
 fn parse(schema: &Schema, block: u64, tx: Tx, rows: &Rows) -> Option<Parsed> {
-    let mut parser = Parser::new(schema, block, tx, &[], rows.statements.len() * 8);
+    let room = rows.statements.iter().map(|statement| match statement {
+        Statement::Row(row) => row.facts.len() + 1,
+        Statement::Form(_) => 2,
+    });
+    let mut parser = Parser::new(schema, block, tx, &[], room.sum());
     if !parser.tuples.is_empty() || !rows.fit(schema) {
         return None;
     }

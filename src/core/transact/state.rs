@@ -7,6 +7,7 @@
 
 use super::error::{TxProblem, name, shown};
 use super::reads::{Question, Reads};
+use super::said::Said;
 use crate::datom::Datom;
 use crate::id::{AttrId, EntityId, TX_BASE, Tx};
 use crate::schema::{Attribute, Schema, TupleKind, Unique, builtin};
@@ -28,9 +29,7 @@ pub(super) struct State<'a> {
     pub(super) datoms: Vec<Datom>,
     /// The instant that the transaction gives itself.
     pub(super) instant_ms: Option<i64>,
-    ones: HashMap<(EntityId, AttrId), Option<Value>>,
-    facts: HashMap<Fact, bool>,
-    owners: HashMap<(AttrId, Value), Option<EntityId>>,
+    said: Said,
     /// A tuple that came to be another entity's identity: the entity that it was of, and that other
     /// one.
     pub(super) same: Option<(EntityId, EntityId)>,
@@ -65,9 +64,7 @@ impl<'a> State<'a> {
             next_entity,
             datoms: Vec::with_capacity(room),
             instant_ms: None,
-            ones: HashMap::with_capacity(room),
-            facts: HashMap::new(),
-            owners: HashMap::new(),
+            said: Said::with_capacity(room),
             same: None,
             tuples,
             stale_tuples: BTreeSet::new(),
@@ -103,17 +100,16 @@ impl<'a> State<'a> {
         if self.schema.get(a).is_some_and(|a| a.is_composite()) {
             self.keep_tuples().map_err(|(_, problem)| problem)?;
         }
-        let key = (a, v.clone());
-        Ok(match self.owners.get(&key) {
-            Some(owner) => *owner,
-            None => self.reads.owner(&key),
+        Ok(match self.said.owner(&self.datoms, a, v) {
+            Some(owner) => owner,
+            None => self.reads.owner(&(a, v.clone())),
         })
     }
 
     /// The value of a one-valued attribute now.
     pub(super) fn one(&mut self, e: EntityId, a: AttrId) -> Option<Value> {
-        if let Some(said) = self.ones.get(&(e, a)) {
-            return said.clone();
+        if let Some(said) = self.said.one(&self.datoms, e, a) {
+            return said;
         }
         if self.is_new(e) { None } else { self.reads.one(e, a) }
     }
@@ -123,17 +119,17 @@ impl<'a> State<'a> {
         !self.reads.list(Question::Entity(e)).is_empty()
     }
 
-    fn has(&mut self, key: &Fact) -> bool {
-        if let Some(said) = self.facts.get(key) {
-            return *said;
+    fn has(&mut self, e: EntityId, a: AttrId, v: &Value) -> bool {
+        if let Some(said) = self.said.fact(&self.datoms, (e, a, v)) {
+            return said;
         }
-        if self.is_new(key.0) { false } else { self.reads.fact(key) }
+        if self.is_new(e) { false } else { self.reads.fact(&(e, a, v.clone())) }
     }
 
     /// Whether a fact holds now.
     pub(super) fn holds(&mut self, attribute: &Attribute, e: EntityId, v: &Value) -> bool {
         if attribute.many {
-            self.has(&(e, attribute.id, v.clone()))
+            self.has(e, attribute.id, v)
         } else {
             self.one(e, attribute.id).is_some_and(|now| now == *v)
         }
@@ -147,21 +143,14 @@ impl<'a> State<'a> {
             return Ok(());
         }
         if a.unique.is_some() {
-            match self.owner(a.id, &v)? {
-                Some(owner) if owner != e => {
-                    let (attribute, value) = (a.ident.clone(), shown(&v));
-                    return Err(TxProblem::Unique { attribute, value, owner });
-                }
-                _ => self.owners.insert((a.id, v.clone()), Some(e)),
-            };
+            let other = self.owner(a.id, &v)?.filter(|owner| *owner != e);
+            if let Some(owner) = other {
+                let (attribute, value) = (a.ident.clone(), shown(&v));
+                return Err(TxProblem::Unique { attribute, value, owner });
+            }
         }
         if let Some(old) = old {
             self.say(a, e, old, false);
-        }
-        if a.many {
-            self.facts.insert((e, a.id, v.clone()), true);
-        } else {
-            self.ones.insert((e, a.id), Some(v.clone()));
         }
         self.say(a, e, v, true);
         Ok(())
@@ -172,22 +161,15 @@ impl<'a> State<'a> {
         if !self.holds(a, e, v) {
             return;
         }
-        if a.many {
-            self.facts.insert((e, a.id, v.clone()), false);
-        } else {
-            self.ones.insert((e, a.id), None);
-        }
         self.say(a, e, v.clone(), false);
     }
 
     fn say(&mut self, a: &Attribute, e: EntityId, v: Value, added: bool) {
-        if !added && a.unique.is_some() {
-            self.owners.insert((a.id, v.clone()), None);
-        }
         for tuple in self.tuples.get(&a.id).into_iter().flatten() {
             self.stale_tuples.insert((e, *tuple));
         }
         self.datoms.push(Datom { e, a: a.id, v, tx: self.tx, added });
+        self.said.note(&self.datoms, a);
     }
 
     /// Brings composite tuples up to what their parts are now; an error is with the entity at
@@ -228,9 +210,8 @@ impl<'a> State<'a> {
             }
             let parts = parts.iter().map(|part| self.one(e, *part).unwrap_or(Value::Nil));
             let v: Value = parts.collect::<Vec<_>>().into();
-            let key = (attribute.id, v.clone());
-            let said = self.owners.get(&key).copied();
-            let owner = said.unwrap_or_else(|| self.reads.owner(&key));
+            let said = self.said.owner(&self.datoms, attribute.id, &v);
+            let owner = said.unwrap_or_else(|| self.reads.owner(&(attribute.id, v.clone())));
             if let Some(owner) = owner.filter(|owner| *owner != e) {
                 let (attribute, value) = (attribute.ident.clone(), shown(&v));
                 return Err(TxProblem::Unique { attribute, value, owner });
@@ -262,7 +243,7 @@ impl<'a> State<'a> {
                 found.push(fact);
             }
         }
-        let overlaid = !self.ones.is_empty() || !self.facts.is_empty();
+        let overlaid = !self.said.is_empty();
         found.retain(|(e, a, v)| match schema.get(*a) {
             Some(attribute) if overlaid => self.still(attribute, *e, v),
             _ => true,
@@ -273,9 +254,10 @@ impl<'a> State<'a> {
     /// Whether a fact that was there, or was said, was not taken back since.
     fn still(&self, attribute: &Attribute, e: EntityId, v: &Value) -> bool {
         if attribute.many {
-            self.facts.get(&(e, attribute.id, v.clone())).copied().unwrap_or(true)
+            self.said.fact(&self.datoms, (e, attribute.id, v)).unwrap_or(true)
         } else {
-            self.ones.get(&(e, attribute.id)).is_none_or(|now| now.as_ref() == Some(v))
+            let said = self.said.one(&self.datoms, e, attribute.id);
+            said.is_none_or(|now| now.as_ref() == Some(v))
         }
     }
 

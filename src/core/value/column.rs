@@ -58,6 +58,12 @@ impl Column {
         }
     }
 
+    /// How many bytes of a heap some rows take, each counted for itself.
+    pub fn heap_bytes(&self, rows: std::ops::Range<usize>) -> usize {
+        let each = self.tags[rows.clone()].iter().zip(&self.bits[rows]);
+        each.map(|(tag, bits)| heap_len(*tag, *bits)).sum()
+    }
+
     fn text(&self, row: usize) -> &str {
         let (start, end) = range(self.bits[row]);
         &self.text[start..end]
@@ -121,6 +127,10 @@ fn valid_heap(tag: Tag, bytes: &[u8]) -> bool {
         tag if tag.is_blob() => Blob::of_form(tag, bytes).is_some(),
         tag => decode(tag, bytes).is_ok(),
     }
+}
+
+fn heap_len(tag: Tag, bits: u64) -> usize {
+    if tag.is_inline() { 0 } else { (bits & 0xffff_ffff) as usize }
 }
 
 /// Start and end in a heap.

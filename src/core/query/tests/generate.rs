@@ -1,8 +1,7 @@
 //! Generated queries: patterns over two sources and what filters, joins, excludes and folds them.
 //!
 //! **Invariant:** a query is a function of the dice. Every clause is one that the naive evaluator
-//! knows; attributes `:a :b :many` hold numbers, `:s` text, `:r` entities, `:key` names of
-//! entities.
+//! knows; attributes `:a :b :many` hold numbers, `:s` text, `:r` entities, `:key` names them.
 
 /// A generator of small numbers from a seed, so that a failing case is one number.
 pub(super) struct Dice(pub(super) u64);

@@ -62,3 +62,13 @@ fn two_that_would_have_one_unique_tuple_are_named() {
     let plain = text.replace(":db/unique :db.unique/identity", "");
     must(&db, &plain);
 }
+
+#[test]
+fn other_parts_make_other_tuples() {
+    let plain = "{:db/ident :t :db/valueType :db.type/tuple :db/tupleAttrs [:a :b]}";
+    let db = after(&old(), &[&format!("[{plain}]")]);
+    let text = "[[:db/add :t :db/tupleAttrs [:b :c]]]";
+    let own = ["-10 :t [1 \"x\"]", "+10 :t [\"x\" nil]", "+13 :t [nil 1]", "-11 :t [2 nil]"];
+    let db = check(&db, text, &own);
+    check(&db, "[[:db/add 11 :c 4]]", &["+11 :c 4", "+11 :t [nil 4]"]);
+}
