@@ -48,6 +48,11 @@ pub fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
 }
 
+/// The same, of a name that is written as a keyword.
+pub fn keyword_hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!(" (did you mean :{name}?)"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

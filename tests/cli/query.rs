@@ -122,11 +122,13 @@ fn a_query_brings_its_arguments_and_options() {
     let odd = "{:query [:find ?s :in $ ?x :where [_ ?x ?s]] :args [1 2 3]}";
     assert_snapshot!(sandbox.fails(&["query", odd, "inventory"]), @"
     factfs: argument: `:args` has a value for each of [$ ?x], or for each that is no database, in [1 2 3] at line 1, column 52
+    code: query/syntax
     exit code 3
     ");
     let odd = "{:query [:find ?s :in $ ?x :where [_ ?x ?s]] :arg [1]}";
     assert_snapshot!(sandbox.fails(&["query", odd, "inventory"]), @"
     factfs: argument: a query file has no :arg (did you mean :args?), in :arg at line 1, column 46
+    code: query/syntax
     exit code 3
     ");
 }

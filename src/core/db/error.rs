@@ -5,6 +5,7 @@
 
 use crate::catalogue::Code;
 use crate::index::NodesError;
+use crate::nearest::keyword_hint;
 
 /// Why a database could not be read, or a reference not be resolved.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -13,7 +14,7 @@ pub enum DbError {
     #[error(transparent)]
     Nodes(#[from] NodesError),
     /// No attribute has this name.
-    #[error("unknown attribute :{ident}{}", suggestion(.nearest))]
+    #[error("unknown attribute :{ident}{}", keyword_hint(.nearest))]
     UnknownAttribute {
         /// What was written.
         ident: String,
@@ -44,10 +45,6 @@ pub enum DbError {
         /// What was written.
         what: String,
     },
-}
-
-fn suggestion(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|known| format!(" (did you mean :{known}?)")).unwrap_or_default()
 }
 
 impl DbError {

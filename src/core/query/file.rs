@@ -3,10 +3,11 @@
 //! **Invariant:** each input has one value at most, whether it is said by name or by place. What a
 //! name of a database means is for others to know.
 
-use super::error::QueryError;
+use super::error::{QueryError, nearest};
 use super::parse::{BESIDE, unquoted};
 use super::{InputSpec, Query};
 use crate::edn::{self, Form, FormKind};
+use crate::nearest::keyword_hint;
 
 /// A query and what it brings with it.
 #[derive(Clone, Debug)]
@@ -90,8 +91,7 @@ fn check_key(key: &Form) -> Result<(), QueryError> {
         return Ok(());
     }
     let name = key.as_keyword().map_or("", |name| name.as_str());
-    let nearest = super::error::nearest(name, known());
-    let hint = nearest.map_or_else(String::new, |known| format!(" (did you mean :{known}?)"));
+    let hint = keyword_hint(&nearest(name, known()));
     Err(QueryError::syntax(format!("a query file has no {key}{hint}"), key))
 }
 

@@ -7,7 +7,7 @@ use crate::catalogue::Code;
 use crate::db::{DbError, EraseError};
 use crate::edn::{Form, FormKind, Span};
 use crate::id::{AttrId, EntityId};
-use crate::nearest::nearest;
+use crate::nearest::{keyword_hint, nearest};
 use crate::query::PredicateError;
 use crate::schema::{Schema, SchemaError};
 use crate::value::{Keyword, Value};
@@ -57,7 +57,7 @@ pub enum TxErrorKind {
 pub enum TxProblem {
     #[error("{expected}")]
     Syntax { expected: &'static str },
-    #[error("unknown attribute :{ident}{}", did_you_mean(.nearest))]
+    #[error("unknown attribute :{ident}{}", keyword_hint(.nearest))]
     UnknownAttribute { ident: String, nearest: Option<String> },
     #[error("attribute {attribute} takes {expected}, not the {found} {value}")]
     WrongType { attribute: Keyword, expected: String, found: &'static str, value: String },
@@ -75,7 +75,7 @@ pub enum TxProblem {
     Window { tx: EntityId, from: String, to: String },
     #[error("lookup ref attribute {attribute} should be marked as :db/unique")]
     NotUnique { attribute: Keyword },
-    #[error("nothing found for entity id {what}{}", did_you_mean(.nearest))]
+    #[error("nothing found for entity id {what}{}", keyword_hint(.nearest))]
     NoSuchEntity { what: String, nearest: Option<String> },
     #[error("there is no entity {what}, and there was none; it may have been erased")]
     NeverWas { what: String },
@@ -99,7 +99,7 @@ pub enum TxProblem {
     Instant { last_ms: i64 },
     #[error("the transaction's instant is later than the clock, which says {now}")]
     FarInstant { now: String },
-    #[error("{operation} is no operation{}", did_you_mean(.nearest))]
+    #[error("{operation} is no operation{}", keyword_hint(.nearest))]
     UnknownOperation { operation: String, nearest: Option<String> },
     #[error("{id} is no entity id here: ids are 1 to 536870911, or of a transaction that exists")]
     BadId { id: String },
@@ -128,10 +128,6 @@ pub enum TxProblem {
 
 fn listed(entities: &[EntityId]) -> String {
     entities.iter().map(EntityId::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |n| format!(" (did you mean :{n}?)"))
 }
 
 impl TxProblem {

@@ -113,9 +113,9 @@ mod tests {
         let of_c = ("c".to_owned(), vec![false, true]);
         assert_eq!(found, [of_c]);
         let (second, first) = (vec![false, true], vec![true, false]);
-        let of_a = ("a".to_owned(), second);
-        assert_eq!(ignored("[[(a ?x ?y) [?x] (b ?y)] [(b ?y) [_ :n]]]"), [of_a.clone()]);
-        let of_b = ("b".to_owned(), first);
+        let (of_a, of_b) = (("a".to_owned(), second), ("b".to_owned(), first));
+        let found = ignored("[[(a ?x ?y) [?x] (b ?y)] [(b ?y) [_ :n]]]");
+        assert_eq!(found, std::slice::from_ref(&of_a));
         let found = ignored("[[(a ?x ?y) [?x] (b ?y ?x)] [(b ?y ?x) [?x] (a ?x ?y)]]");
         assert_eq!(found, [of_a, of_b]);
     }

@@ -4,6 +4,7 @@
 
 use super::Operand;
 use super::build::Builder;
+use crate::nearest::keyword_hint;
 use crate::query::bind::Source;
 use crate::query::error::Place;
 use crate::schema::Schema;
@@ -14,7 +15,7 @@ impl Builder {
     pub fn unknown_attribute(&mut self, value: &Value, schema: &Schema, at: &Place) {
         let name = crate::edn::to_string(value);
         let like = name.strip_prefix(':').and_then(|ident| schema.nearest(ident));
-        let like = like.map_or_else(String::new, |n| format!(" (did you mean :{n}?)"));
+        let like = keyword_hint(&like);
         let warning = format!("unknown attribute {name}{like}, in {at}");
         if !self.logical.warnings.contains(&warning) {
             self.logical.warnings.push(warning);

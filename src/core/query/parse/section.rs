@@ -4,6 +4,7 @@
 
 use super::later::Later;
 use crate::edn::Form;
+use crate::nearest::keyword_hint;
 use crate::query::error::{QueryError, nearest};
 
 const NAMES: [&str; 11] = [
@@ -83,8 +84,7 @@ impl<'a> Sections<'a> {
             return Err(QueryError::syntax("a section begins with a keyword like :find", key));
         };
         let Some(name) = NAMES.iter().find(|name| **name == keyword.as_str()) else {
-            let hint = nearest(keyword.as_str(), NAMES.into_iter());
-            let hint = hint.map_or_else(String::new, |n| format!(" (did you mean :{n}?)"));
+            let hint = keyword_hint(&nearest(keyword.as_str(), NAMES.into_iter()));
             let expected = format!("a query has no section {keyword}{hint}");
             later.note(QueryError::syntax(expected, key));
             return Ok(());

@@ -126,7 +126,7 @@ fn nothing_to_join_with_is_refused() {
     assert_eq!(error.kind(), K::Unbound);
     assert_eq!(
         error.to_string(),
-        "Insufficient bindings: none of #{?e ?o} is bound in (optional [?e :email ?o])"
+        "Insufficient bindings: none of #{?e ?o} is bound in (optional [?e :email ?o]) in the rules"
     );
     check_error(
         "[:find ?e ?o :where (or (optional [?e :email ?o]) [?e :aka ?o])]",
