@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 /// One branch of one database. Dropping the last copy waits for a flush that is under way.
 #[derive(Clone, Debug)]
 pub struct Database {
-    opening: Opening,
+    pub(crate) opening: Opening,
     conn: Conn,
     identity: Identity,
     flusher: Arc<Flusher>,

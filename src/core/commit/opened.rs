@@ -95,11 +95,10 @@ impl Opened {
         let snapshot = &mut self.snapshot;
         if let Some(tail) = snapshot.layers.pop() {
             let applied = tail.apply(&datoms, &schema, &snapshot.schema);
-            if let Some(novelty) = snapshot.layers.first_mut() {
-                // An attribute that is new in AVET has facts in the novelty, too.
-                if newly_indexed(&schema, &snapshot.schema) {
-                    let eavt = novelty.facts(crate::datom::Order::Eavt).as_ref().clone();
-                    *novelty = Arc::new(Layer::new(eavt, &schema));
+            // An attribute that is new in AVET has facts in what is below, too.
+            if newly_indexed(&schema, &snapshot.schema) {
+                for layer in &mut snapshot.layers {
+                    *layer = Arc::new(layer.indexed(&schema));
                 }
             }
             snapshot.layers.push(Arc::new(applied));

@@ -87,6 +87,13 @@ impl Schema {
         for (id, facts) in made.iter().zip(entities.iter().filter(|x| is_attribute(&x.1))) {
             change.tuple_parts(block, *id, &facts.1)?;
         }
+        for id in made {
+            let now = change.schema.get(id).map(|attribute| &attribute.tuple);
+            if self.get(id).is_some_and(|old| old.is_composite() && Some(&old.tuple) != now) {
+                let reason = "what it is made of cannot change, because it has or had facts";
+                change.conditions.push(Condition::Unused(id, reason));
+            }
+        }
         Ok(change)
     }
 }

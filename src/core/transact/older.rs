@@ -1,8 +1,8 @@
 //! Composite tuples of what is older than they are.
 //!
-//! **Invariant:** after the transaction that defines a composite tuple, or its parts anew, exactly
-//! the entities that have one of its parts have it, as it is then. Cost: all facts of its parts are
-//! read, a tuple of each entity is held at once, and each is a datom of the transaction.
+//! **Invariant:** after the transaction that defines a composite tuple, each entity that has one of
+//! its parts has it. Cost: all facts of its parts are read, a tuple of each entity is held at once,
+//! and each is a datom of the transaction.
 
 use super::error::{TxProblem, name, shown};
 use crate::datom::{Datom, KeyRange, Order};
@@ -11,10 +11,10 @@ use crate::id::{AttrId, EntityId};
 use crate::schema::{Attribute, TupleKind};
 use crate::value::Value;
 use hashbrown::HashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Brings the tuples that the next schema has, and this one had not, to what holds.
+/// Adds the tuples that the next schema has and this one had not to what has no such tuple yet.
 pub(super) fn fill_tuples(db: &Db, prepared: &mut Prepared) -> Result<(), TxProblem> {
     let was = |a: &Attribute| db.schema().get(a.id).is_some_and(|old| old.tuple == a.tuple);
     let new = prepared.schema.attributes().filter(|a| a.is_composite() && !was(a));
@@ -31,18 +31,10 @@ pub(super) fn fill_tuples(db: &Db, prepared: &mut Prepared) -> Result<(), TxProb
         if tuple.unique.is_some() {
             distinct(&after, &tuple, &tuples)?;
         }
-        let known = after.datoms(Order::Aevt, None, Some(tuple.id), None)?.into_iter();
-        let mut known: BTreeMap<EntityId, Value> = known.map(|d| (d.e, d.v)).collect();
-        let mut say = |e, v, added| prepared.datoms.push(Datom { e, a: tuple.id, v, tx, added });
-        for (e, values) in tuples {
-            let (v, old) = (Value::from(values), known.remove(&e));
-            if old.as_ref() != Some(&v) {
-                // Of other parts than before.
-                old.into_iter().for_each(|old| say(e, old, false));
-                say(e, v, true);
-            }
-        }
-        known.into_iter().for_each(|(e, old)| say(e, old, false));
+        let known = entities(&after, tuple.id)?;
+        let missing = tuples.into_iter().filter(|(e, _)| !known.contains(e));
+        let datom = |(e, v)| Datom { e, a: tuple.id, v: Value::from(v), tx, added: true };
+        prepared.datoms.extend(missing.map(datom));
     }
     Ok(())
 }
@@ -59,6 +51,15 @@ fn tuples(db: &Db, parts: &[AttrId]) -> Result<BTreeMap<EntityId, Vec<Value>>, D
         }
     }
     Ok(tuples)
+}
+
+fn entities(db: &Db, a: AttrId) -> Result<BTreeSet<EntityId>, DbError> {
+    let mut entities = BTreeSet::new();
+    for slice in db.chunks(Order::Aevt, KeyRange::prefix(None, Some(a), None)).references() {
+        let slice = slice?;
+        entities.extend(slice.rows.clone().map(|row| slice.facts.e(row)));
+    }
+    Ok(entities)
 }
 
 /// That no two entities have one tuple.

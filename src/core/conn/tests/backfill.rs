@@ -42,6 +42,32 @@ fn an_attribute_is_put_into_avet_once_however_often_its_writer_is_late() {
 }
 
 #[test]
+fn what_a_writer_holds_in_layers_is_found_by_an_index_of_another() {
+    let (store, conn) = fresh(Options { tail_bytes: 32 << 10, ..unflushed() });
+    transact(
+        &conn,
+        "[{:db/ident :a/n :db/valueType :db.type/long :db/cardinality :db.cardinality/one}]",
+    )
+    .unwrap();
+    // Each large enough for a layer of its own.
+    for layer in [1_000, 2_000] {
+        let all: String =
+            (0..30).map(|i| format!("{{:db/id {} :a/n {}}}", layer + i, layer + i)).collect();
+        transact(&conn, &format!("[{all}]")).unwrap();
+    }
+    assert!(conn.db().snapshot().layers.len() > 2, "one layer above the novelty");
+    let other = block_on(Conn::open(place(&store), None, unflushed())).unwrap();
+    let index = "[{:db/ident :a/n :db/unique :db.unique/identity}]";
+    transact(&other, index).unwrap();
+    let db = block_on(conn.refresh()).unwrap();
+    let a = db.schema().attr("a/n").map(|a| a.id);
+    assert_eq!(db.datoms(Order::Avet, None, a, None).unwrap().len(), 60);
+    let one = db.datoms(Order::Avet, None, a, Some(crate::value::Value::Long(1_003))).unwrap();
+    assert_eq!(one.len(), 1);
+    assert!(transact(&conn, "[{:db/id 5000 :a/n 1003}]").is_err());
+}
+
+#[test]
 fn an_attribute_is_put_into_the_trees_of_a_flush_that_came_between() {
     assert!(packs_written(3, true) > packs_written(3, false));
 }

@@ -39,14 +39,17 @@ impl Kind {
     /// Takes in what is asked. `lines` are all that names are understood by, with their histories:
     /// of a database its branches and tags, of a value that one.
     pub(crate) fn add(&mut self, erase: &Erase, lines: &[Db]) -> Result<(), EraseError> {
+        self.note(erase, lines)?;
+        let entities = std::mem::take(&mut self.entities);
+        self.entities = with_parts(lines, entities)?;
+        self.entities.iter().try_for_each(|entity| check_entity(lines, *entity))
+    }
+
+    /// All of it but parts of entities, which are looked for once.
+    fn note(&mut self, erase: &Erase, lines: &[Db]) -> Result<(), EraseError> {
         match erase {
             Erase::Entity(entity) => {
                 self.entities.insert(*entity);
-                let entities = std::mem::take(&mut self.entities);
-                self.entities = with_parts(lines, entities)?;
-                for entity in &self.entities {
-                    check_entity(lines, *entity)?;
-                }
             }
             Erase::Attribute { attribute, entity } => {
                 check_attribute(lines, *attribute, *entity)?;
@@ -67,7 +70,7 @@ impl Kind {
                     known.insert((at, value.clone()));
                 }
             }
-            Erase::Several(all) => all.iter().try_for_each(|erase| self.add(erase, lines))?,
+            Erase::Several(all) => all.iter().try_for_each(|erase| self.note(erase, lines))?,
             Erase::Before(_) => {}
         }
         Ok(())

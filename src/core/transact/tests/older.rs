@@ -64,11 +64,19 @@ fn two_that_would_have_one_unique_tuple_are_named() {
 }
 
 #[test]
-fn other_parts_make_other_tuples() {
+fn a_tuple_that_is_used_keeps_its_parts() {
     let plain = "{:db/ident :t :db/valueType :db.type/tuple :db/tupleAttrs [:a :b]}";
     let db = after(&old(), &[&format!("[{plain}]")]);
+    let message = "what it is made of cannot change";
     let text = "[[:db/add :t :db/tupleAttrs [:b :c]]]";
-    let own = ["-10 :t [1 \"x\"]", "+10 :t [\"x\" nil]", "+13 :t [nil 1]", "-11 :t [2 nil]"];
-    let db = check(&db, text, &own);
-    check(&db, "[[:db/add 11 :c 4]]", &["+11 :c 4", "+11 :t [nil 4]"]);
+    refused(&db, text, TxErrorKind::Schema, message);
+    // Also when nothing has it any more: its past tells of these parts.
+    let emptied = after(&db, &["[[:db/retract 10 :a] [:db/retract 10 :b] [:db/retract 11 :a]]"]);
+    refused(&emptied, text, TxErrorKind::Schema, message);
+    must(&db, &format!("[{plain}]"));
+    // One that nothing ever had may.
+    let unused = "[{:db/ident :d :db/valueType :db.type/long}
+        {:db/ident :u :db/valueType :db.type/tuple :db/tupleAttrs [:d]}]";
+    let own = ["+10 :u [\"x\" nil]", "+13 :u [nil 1]"];
+    check(&after(&old(), &[unused]), "[[:db/add :u :db/tupleAttrs [:b :c]]]", &own);
 }

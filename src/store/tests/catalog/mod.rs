@@ -89,13 +89,14 @@ impl Catalog {
             self.say(conn, said.collect(), products.end);
             runtime().unwrap().block_on(conn.flush()).unwrap();
         }
-        // Prices that change, all over: as many as novelty takes, then as many as the tail takes.
+        // Prices that change, all over: as many as novelty takes before some spills make a flush
+        // due, then as many as the tail takes.
         let change = |n: usize| {
             let n = n * 7_919 % self.products;
             [(n, price, Value::Long(old_price(n)), false), (n, price, Value::Long(-1), true)]
         };
         let mut changed = 0;
-        while conn.opened().novelty.len() < NOVELTY - 4_000 {
+        while conn.opened().novelty.len() < NOVELTY - 5_500 {
             self.say(conn, (changed..changed + 800).flat_map(change).collect(), self.products);
             changed += 800;
         }
