@@ -23,10 +23,17 @@ pub fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// The known name that is most like this one, if one is alike: they share characters, and at most
-/// one in four is another. A name without a namespace may mean one that has it.
+/// The longest name that others are looked for: comparing takes the product of the lengths.
+const LONGEST: usize = 256;
+
+/// The known name that is most like this one, if one is alike: they share characters, and one and
+/// a quarter of them at most are others. A name without a namespace may mean one that has it; of
+/// one of over 256 characters nothing is.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let length = name.chars().count();
+    if length > LONGEST {
+        return None;
+    }
     let most = 1 + length / 4;
     let alike = |other: &str| {
         let fits = other.chars().count().abs_diff(length) <= most;

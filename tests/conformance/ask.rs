@@ -8,6 +8,8 @@ use super::format::Case;
 use factfs_core::edn::{Form, FormKind};
 use factfs_core::query::{self, CancelToken, Input, Limits, Query, Shape};
 use factfs_core::value::Value;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// A query with what is passed beside it.
 pub fn ask(case: &Case, databases: &mut Databases<'_>) -> Result<Answer, Stop> {
@@ -50,6 +52,17 @@ fn items(value: &Value) -> &[Value] {
     }
 }
 
+/// What no case of a few facts needs: one that does not end is a failure of its own.
+fn limits() -> Limits {
+    let started = Instant::now();
+    Limits {
+        memory_bytes: 2 << 30,
+        timeout_ms: Some(60_000),
+        elapsed_ms: Some(Arc::new(move || started.elapsed().as_millis() as u64)),
+        ..Limits::default()
+    }
+}
+
 fn ask_form(form: Form, case: &Case, databases: &mut Databases<'_>) -> Result<Answer, Stop> {
     let mut inputs = Vec::new();
     for arg in &case.args {
@@ -59,7 +72,7 @@ fn ask_form(form: Form, case: &Case, databases: &mut Databases<'_>) -> Result<An
         });
     }
     let query = Query::from_form(&form)?;
-    let answer = query::run(&query, &inputs, &Limits::default(), &CancelToken::default())?;
+    let answer = query::run(&query, &inputs, &limits(), &CancelToken::default())?;
     let says = |key: &str| find::says(&form, key);
     let has_order = matches!(query.shape(), Shape::Relation | Shape::Collection);
     let how = How {

@@ -3,12 +3,14 @@
 use super::format::{Text, Verdict};
 use super::key;
 use super::report::{Outcome, Report};
+use super::run::unless_it_panics;
 use factfs_core::edn::read_one;
 use factfs_core::query::{Part, check_part};
 
 pub fn run(texts: &[Text], report: &mut Report) {
     for text in texts {
-        report.add(&text.suite, &text.id, key::of_text(&text.text), &text.text, outcome(text));
+        let outcome = unless_it_panics(|| outcome(text));
+        report.add(&text.suite, &text.id, key::of_text(&text.text), &text.text, outcome);
     }
 }
 

@@ -51,9 +51,20 @@ fn conformance() {
         println!("conformance: skipped, there is no directory of cases (FACTFS_CASES)");
         return;
     };
-    let files = format::files(&directory);
-    let mut report = Report::new(format::fingerprint(&directory, &files));
-    for content in files.iter().flat_map(|path| format::read(&directory, path)) {
+    // As much room for deep forms as the command gives to queries.
+    let run =
+        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || run_all(&directory));
+    if let Err(panic) = run.unwrap().join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+const STACK_BYTES: usize = 256 << 20;
+
+fn run_all(directory: &Path) {
+    let files = format::files(directory);
+    let mut report = Report::new(format::fingerprint(directory, &files));
+    for content in files.iter().flat_map(|path| format::read(directory, path)) {
         match content {
             format::Content::Cases(file) => run::file(&file, &mut report),
             format::Content::Corpus(texts) => corpus::run(&texts, &mut report),

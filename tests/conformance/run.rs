@@ -10,6 +10,7 @@ use super::format::{Case, File};
 use super::report::{Outcome, Report};
 use super::{ask, index, key, skip, transaction};
 use factfs_core::edn::{Form, to_string};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs all cases of a file.
 pub fn file(file: &File, report: &mut Report) {
@@ -17,7 +18,7 @@ pub fn file(file: &File, report: &mut Report) {
     for case in &file.cases {
         let outcome = match skip::reason(case) {
             Some(reason) => Outcome::Skipped(reason),
-            None => outcome(case, &mut databases),
+            None => unless_it_panics(|| outcome(case, &mut databases)),
         };
         report.add(&file.suite, &case.id, key::of_case(case), &shown(case), outcome);
     }
@@ -33,6 +34,12 @@ pub fn file(file: &File, report: &mut Report) {
             }
         }
     }
+}
+
+/// One case that ends badly is a failure of its own.
+pub fn unless_it_panics(outcome: impl FnOnce() -> Outcome) -> Outcome {
+    let ended = catch_unwind(AssertUnwindSafe(outcome));
+    ended.unwrap_or_else(|_| Outcome::Broken("it panicked".to_owned()))
 }
 
 fn shown(case: &Case) -> String {

@@ -8,6 +8,7 @@ use crate::edn::Form;
 use crate::nearest::hint;
 use crate::schema::Schema;
 use crate::value::Keyword;
+use std::collections::HashSet;
 use std::fmt;
 
 /// An attribute that is not there.
@@ -38,12 +39,12 @@ impl Pattern {
     pub fn unknown_attributes(&self, schema: &Schema) -> Vec<Unknown> {
         let mut names = Vec::new();
         self.names(&mut names);
-        let mut found: Vec<Unknown> = Vec::new();
+        let (mut found, mut told) = (Vec::new(), HashSet::new());
         for name in names {
             let forward = name.forward();
             let forward = forward.as_ref().unwrap_or(name);
-            let is_told = found.iter().any(|unknown| unknown.attribute == *name);
-            if !is_told && forward.as_str() != "db/id" && schema.attr(forward.as_str()).is_none() {
+            let is_unknown = forward.as_str() != "db/id" && schema.attr(forward.as_str()).is_none();
+            if is_unknown && told.insert(name) {
                 let nearest = schema.nearest(name.as_str());
                 found.push(Unknown { attribute: name.clone(), nearest });
             }

@@ -66,17 +66,17 @@ impl QueryFile {
     /// What stands in `:args` has the names of `:in`.
     fn take_args(&mut self) -> Result<(), QueryError> {
         let args: Vec<(InputSpec, Form)> = self.query.args().collect();
-        for (InputSpec { name, .. }, value) in args {
+        for (InputSpec { name, .. }, value) in &args {
             let elsewhere = match name.as_str() {
                 "%" if self.rules.is_some() => Some("rules"),
                 name => self.input(name).map(|_| "inputs"),
             };
             if let Some(elsewhere) = elsewhere {
                 let expected = format!("{name} has a value in :{elsewhere} and in :args");
-                return Err(QueryError::syntax(expected, &value));
+                return Err(QueryError::syntax(expected, value));
             }
-            self.inputs.push((name, value));
         }
+        self.inputs.extend(args.into_iter().map(|(input, value)| (input.name, value)));
         Ok(())
     }
 }
@@ -157,6 +157,8 @@ mod tests {
             assert_eq!(given(&file, "[?x ...]"), "[1 2]", "{args}");
             assert_eq!(given(&file, "$"), "", "{args}");
         }
+        let file = read("{:query [:find ?n :in $ _ _ ?n :where [_ :a/n ?n]] :args [7 8 2]}");
+        assert_eq!(given(&file, "?n"), "2");
         let file = read(&format!("{{:query {query} :args [\"old/at/3\" 2 [] [1 2]]}}"));
         assert_eq!(given(&file, "$"), "\"old/at/3\"");
     }

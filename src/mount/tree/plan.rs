@@ -152,14 +152,14 @@ struct Binding<'a> {
 
 impl Binding<'_> {
     fn source(&mut self, symbol: &str) -> Result<Db> {
-        let (mounted, moment) = if symbol == "$" {
-            self.dollar()?
-        } else if let Some(form) = self.saved.input(symbol) {
+        let (mounted, moment) = if let Some(form) = self.saved.input(symbol) {
             let Some(path) = form.as_str() else {
                 let message = format!("{symbol} wants a path such as \"store/at/2026-06\"");
                 return Err(Failure::new(Kind::Invalid, message));
             };
             self.at_path(path)?
+        } else if symbol == "$" {
+            self.dollar()?
         } else if let Some(mounted) = self.tree.store_called(&symbol[1..]) {
             let branch = mounted.head_branch();
             (mounted.clone(), self.moving(mounted, &branch)?)

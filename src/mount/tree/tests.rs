@@ -177,6 +177,21 @@ fn arguments_in_the_path_have_the_type_of_their_attribute() {
 }
 
 #[test]
+fn a_file_may_say_what_the_first_source_is() {
+    let (tree, sources) = tree();
+    let query = "[:find ?p . :in $ ?sku :where [?e :product/sku ?sku] [?e :product/price ?p]]";
+    for (name, given, price) in [
+        ("then", ":args [\"catalog/at/2\" \"c1\"]", "40"),
+        ("named", ":inputs {$ \"catalog/at/2\", ?sku \"c1\"}", "40"),
+        ("now", ":args [\"c1\"]", "45"),
+    ] {
+        save(&sources[0], name, &format!("{{:query {query} {given}}}"));
+        let path = format!("/catalog/branches/main/results/{name}.csv");
+        check(&tree, &path, &format!("p\n{price}\n"));
+    }
+}
+
+#[test]
 fn a_teams_queries_are_read_in_todays_words_everywhere() {
     let (tree, sources) = tree();
     let second = sources[0].at("main", "2").unwrap().id();
