@@ -231,6 +231,7 @@ fn forms_that_erase_stand_alone() {
     ");
     assert_snapshot!(sandbox.fails(&["transact", "db", "[[:db.purge/entity :item/sku]]"]), @"
     factfs: nothing was committed: entity 1 defines :item/sku, and a definition cannot be erased: erase what the attribute says
+    code: tx/erase
     exit code 3
     ");
     assert_snapshot!(sandbox.fails(&["transact", "db", "[[:db.purg/entity 1]]"]), @"
