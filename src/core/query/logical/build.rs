@@ -23,7 +23,7 @@ pub fn build(query: &QueryAst, bound: Bound, watch: &mut Watch) -> Result<Logica
     let mut scope = builder.root_scope()?;
     let mut root = builder.input_rows(&mut scope);
     scope.bound = scope.names.values().copied().collect();
-    let clauses = builder.conj(&query.clauses, &mut scope)?;
+    let clauses = builder.conj(&builder.rules.left_in(&query.clauses), &mut scope)?;
     root.nodes.extend(clauses.nodes);
     builder.logical.output = builder.output(query, &scope)?;
     builder.logical.root = root;

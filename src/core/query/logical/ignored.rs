@@ -33,6 +33,22 @@ pub(super) fn of(defs: &[RuleDef]) -> Ignored {
             }
         }
     }
+    look_at(&mut ignored, &handed_on, waiting);
+    for name in &names {
+        if ignored[*name].iter().all(|flag| *flag) {
+            look_at(&mut ignored, &handed_on, vec![(*name, 0)]);
+        }
+    }
+    ignored.retain(|_, flags| flags.contains(&true));
+    ignored
+}
+
+/// Arguments that are looked at, and so what is handed on to them.
+fn look_at<'a>(
+    ignored: &mut Ignored,
+    handed_on: &BTreeMap<Argument<'a>, Vec<Argument<'a>>>,
+    mut waiting: Vec<Argument<'a>>,
+) {
     while let Some(argument) = waiting.pop() {
         let (name, place) = argument;
         let flag = ignored.get_mut(name).and_then(|flags| flags.get_mut(place));
@@ -40,11 +56,31 @@ pub(super) fn of(defs: &[RuleDef]) -> Ignored {
             waiting.extend(handed_on.get(&argument).into_iter().flatten());
         }
     }
-    for flags in ignored.values_mut().filter(|flags| flags.iter().all(|flag| *flag)) {
-        flags.iter_mut().take(1).for_each(|flag| *flag = false);
+}
+
+/// Leaves out of clauses what stands at arguments that are ignored: as written, nobody else looks
+/// at it either.
+pub(super) fn leave_out(ignored: &Ignored, clauses: &mut [Clause]) {
+    for clause in clauses {
+        match &mut clause.kind {
+            ClauseKind::Rule { name, args, .. } => {
+                let Some(flags) = ignored.get(name).filter(|flags| flags.len() == args.len())
+                else {
+                    continue;
+                };
+                for (arg, _) in args.iter_mut().zip(flags).filter(|(_, ignored)| **ignored) {
+                    *arg = Term::Ignore;
+                }
+            }
+            ClauseKind::Not { clauses, .. } | ClauseKind::Optional { clauses, .. } => {
+                leave_out(ignored, clauses);
+            }
+            ClauseKind::Or { branches, .. } => {
+                branches.iter_mut().for_each(|clauses| leave_out(ignored, clauses));
+            }
+            _ => {}
+        }
     }
-    ignored.retain(|_, flags| flags.contains(&true));
-    ignored
 }
 
 /// What is left of the items at arguments of a rule.
@@ -109,13 +145,13 @@ mod tests {
             "[[(a ?x ?y ?z) [?x :n 1] (b ?y ?z)] [(b ?p ?q) (a ?p ?q ?p)] [(b ?p ?q) [?p]]
               [(c ?x ?y) (c ?y ?x)] [(d ?x ?y) (unknown ?y) [?x]]]",
         );
-        // Of `c` one argument stays, though it looks at none.
-        let of_c = ("c".to_owned(), vec![false, true]);
-        assert_eq!(found, [of_c]);
+        // Of `c` one argument stays, though it looks at none; and so what is handed on there.
+        assert_eq!(found, []);
         let (second, first) = (vec![false, true], vec![true, false]);
         let (of_a, of_b) = (("a".to_owned(), second), ("b".to_owned(), first));
-        let found = ignored("[[(a ?x ?y) [?x] (b ?y)] [(b ?y) [_ :n]]]");
-        assert_eq!(found, std::slice::from_ref(&of_a));
+        assert_eq!(ignored("[[(a ?x ?y) [?x] (b ?y)] [(b ?y) [_ :n]]]"), []);
+        let found = ignored("[[(a ?x ?y) [?x] (b ?x ?y)] [(b ?x ?y) [?x]]]");
+        assert_eq!(found, [of_a.clone(), ("b".to_owned(), vec![false, true])]);
         let found = ignored("[[(a ?x ?y) [?x] (b ?y ?x)] [(b ?y ?x) [?x] (a ?x ?y)]]");
         assert_eq!(found, [of_a, of_b]);
     }

@@ -8,7 +8,7 @@ use super::build::{Builder, Scope};
 use super::builtin;
 use super::ignored::{self, Ignored};
 use super::{Conj, Definition, Logical, Node, NodeKind, Rule, RuleId, VarId};
-use crate::query::ast::RuleDef;
+use crate::query::ast::{Clause, RuleDef};
 use crate::query::error::{Place, QueryError};
 use crate::query::limits::{MAX_UNFOLDED, Watch, at_most};
 use crate::query::suggest;
@@ -55,10 +55,18 @@ pub(super) fn count_all(logical: &Logical) -> usize {
 const MAX_DEPTH: usize = 512;
 
 impl Rules {
-    pub fn new(defs: Vec<RuleDef>) -> Self {
+    pub fn new(mut defs: Vec<RuleDef>) -> Self {
         let (numbers, built, waiting) = (BTreeMap::new(), Vec::new(), Vec::new());
         let ignored = ignored::of(&defs);
+        defs.iter_mut().for_each(|def| ignored::leave_out(&ignored, &mut def.clauses));
         Self { defs: Arc::new(defs), ignored, numbers, built, waiting }
+    }
+
+    /// Clauses without what stands at arguments that are ignored.
+    pub fn left_in(&self, clauses: &[Clause]) -> Vec<Clause> {
+        let mut clauses = clauses.to_vec();
+        ignored::leave_out(&self.ignored, &mut clauses);
+        clauses
     }
 
     /// Hands the rules over, with their recursion known.

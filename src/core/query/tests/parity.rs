@@ -97,6 +97,29 @@ fn an_argument_that_a_rule_ignores_need_not_be_bound() {
 }
 
 #[test]
+fn an_argument_that_is_ignored_is_so_wherever_it_is_handed_on() {
+    let isa = "[?n \"isa\" \"Anchor\"]";
+    for body in [
+        "(or (b ?n ?x) (c ?x ?n))",
+        "(or-join [?n] (b ?n ?x) (c ?x ?n))",
+        "(optional (b ?n ?x))",
+        "(not (none ?n ?x))",
+    ] {
+        let rules = format!(
+            "[[(a ?n ?x) {isa} {body}] [(b ?n ?x) {isa}] [(c ?x ?n) {isa}]
+              [(none ?n ?x) [?n \"isa\" \"Nothing\"]]]"
+        );
+        let query = "[:find [?n ...] :in $ % :where (a ?n ?whatever)]";
+        over(LINKS, &rules, query, r#"["root"]"#);
+    }
+    // What a negation hands on to a rule that looks at nothing is still bound by who asks.
+    let rules =
+        "[[(a ?n ?x) [?n \"isa\" \"Anchor\"] (not (b ?x))] [(b ?x) [_ \"isa\" \"Nothing\"]]]";
+    let query = "[:find [?n ...] :in $ % ?x :where (a ?n ?x)]";
+    check_with(query, &[edn(LINKS), edn(rules), edn("7")], r#"["root"]"#);
+}
+
+#[test]
 fn a_reverse_attribute_may_be_missing() {
     check("[:find [?e ...] :where [?e :name] [(missing? $ ?e :_boss)]]", "[2 3]");
     check("[:find ?e ?b :where [?e :age 15] [(get-else $ ?e :_boss 0) ?b]]", "#{[1 3]}");
