@@ -97,8 +97,8 @@ impl Catalog {
         };
         let mut changed = 0;
         while conn.opened().novelty.len() < NOVELTY - 5_500 {
-            self.say(conn, (changed..changed + 800).flat_map(change).collect(), self.products);
-            changed += 800;
+            self.say(conn, (changed..changed + 500).flat_map(change).collect(), self.products);
+            changed += 500;
         }
         while conn.opened().head.tail_bytes() < TAIL_BYTES - 400 {
             self.say(conn, change(changed).to_vec(), self.products);
