@@ -222,7 +222,7 @@ fn with_args<'a>(query: &Query, inputs: &'a [Input]) -> Cow<'a, [Input]> {
     }
     let mut passed = inputs.iter().cloned();
     let input = |place: usize| match args.get(&place) {
-        Some(form) => Some(Input::Value(form.to_value())),
+        Some(form) => Some(Input::Form(form.clone())),
         None => passed.next(),
     };
     (0..declared.len()).filter_map(input).collect()

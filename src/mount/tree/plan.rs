@@ -102,10 +102,18 @@ impl Tree {
         }
         let mut inputs = Vec::new();
         for (spec, place) in specs.iter().zip(&mut given).filter(|(_, place)| place.is_none()) {
-            let value = binding.value(spec)?;
-            inputs.push((spec.name.clone(), value.clone()));
-            let rules = saved.rules.as_ref().filter(|_| binding.is_rules(spec));
-            *place = Some(rules.map_or(Input::Value(value), |form| Input::Form(form.clone())));
+            let (value, input) = match spec.kind {
+                InputKind::Rules => {
+                    let form = binding.rules()?;
+                    (form.to_value(), Input::Form(form.clone()))
+                }
+                _ => {
+                    let value = binding.value(spec)?;
+                    (value.clone(), Input::Value(value))
+                }
+            };
+            inputs.push((spec.name.clone(), value));
+            *place = Some(input);
         }
         if let Some(extra) = binding.args.next() {
             let message = format!("`{extra}` is an argument more than the query takes");
@@ -288,10 +296,6 @@ impl Binding<'_> {
     fn value(&mut self, spec: &InputSpec) -> Result<Value> {
         match (spec.kind, self.saved.input(&spec.name)) {
             (_, Some(form)) => self.given(form),
-            (InputKind::Rules, None) => match &self.saved.rules {
-                Some(rules) => Ok(rules.to_value()),
-                None => Err(Failure::new(Kind::Invalid, "`%` is in :in, and there are no :rules")),
-            },
             (InputKind::Scalar, None) => self.argument(spec),
             _ => {
                 let hint = "a collection gets its value in :inputs, {?x [1 2 3]}";
@@ -301,9 +305,10 @@ impl Binding<'_> {
         }
     }
 
-    /// Whether an input is what the query file says under `:rules`.
-    fn is_rules(&self, spec: &InputSpec) -> bool {
-        spec.kind == InputKind::Rules && self.saved.input(&spec.name).is_none()
+    fn rules(&self) -> Result<&Form> {
+        let rules = self.saved.rules.as_ref().or_else(|| self.saved.input("%"));
+        let missing = "`%` is in :in, and there are no :rules";
+        rules.ok_or_else(|| Failure::new(Kind::Invalid, missing))
     }
 
     fn given(&self, form: &Form) -> Result<Value> {
