@@ -11,13 +11,12 @@ const NAMES: [&str; 11] = [
     "find", "keys", "strs", "syms", "with", "in", "where", "order-by", "limit", "offset", "timeout",
 ];
 
-/// Those that may stand beside a query.
-const OPTIONS: [&str; 4] = ["order-by", "limit", "offset", "timeout"];
-
-/// What stands beside a query. The last three other systems take: they say nothing about its
-/// answer.
+/// What stands beside a query: sections, its inputs, and what other systems take there, which says
+/// nothing about its answer.
 pub const BESIDE: [&str; 8] =
     ["order-by", "limit", "offset", "timeout", "args", "stats?", "settings", "cancel"];
+/// Those of them that are sections.
+const OPTIONS: &[&str] = BESIDE.split_at(4).0;
 
 /// Sections by name; those of a map form whose value is no vector are one form long.
 pub struct Sections<'a> {

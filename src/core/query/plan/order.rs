@@ -303,7 +303,7 @@ impl Planner<'_> {
                 // All that a rule says is more than all that it says it of.
                 let fanout = match any {
                     true => RULE_FANOUT,
-                    false => WHOLE_RULE.max(RULE_FANOUT * self.statistics.largest()?),
+                    false => WHOLE_RULE.max(RULE_FANOUT * self.statistics.largest()),
                 };
                 Cost { fanout, seek: true, scan: 0.0 }
             }
