@@ -5,7 +5,7 @@ use crate::cli::exit::Problem;
 use crate::cli::forms::Source;
 use crate::cli::{entity, open};
 use anyhow::Context;
-use factfs_core::edn;
+use factfs_core::edn::{self, Form};
 use factfs_core::id::EntityId;
 use factfs_core::pull::{self, PullError};
 use factfs_core::text::{Layout, Shape};
@@ -60,10 +60,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             found.ok_or_else(problem)
         })
         .collect::<Result<_, _>>()?;
-    for unknown in pattern.unknown_attributes(db.schema()) {
-        let place = unknown.form(form).map_or(String::new(), |form| format!("{}: ", form.span));
+    let unknown = pattern.unknown_attributes(db.schema());
+    let place = |form: &Form| format!("{}: ", form.span);
+    let told = unknown.told.iter().map(|one| (one.form(form).map(place), one.to_string()));
+    for (place, text) in told.chain(unknown.rest().map(|rest| (None, rest))) {
+        let place = place.unwrap_or_default();
         // The answer is worth more than the warning.
-        let _ = writeln!(std::io::stderr(), "factfs: warning: {name}: {place}{unknown}");
+        let _ = writeln!(std::io::stderr(), "factfs: warning: {name}: {place}{text}");
     }
     let output = args.format.output();
     let values = pull::pull_many(&db, &pattern, &entities).map_err(at)?;

@@ -21,7 +21,7 @@ mod tests;
 
 pub use error::PullError;
 pub use parse::parse;
-pub use unknown::Unknown;
+pub use unknown::{Unknown, Unknowns};
 
 use crate::db::Db;
 use crate::id::EntityId;

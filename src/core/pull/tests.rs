@@ -233,6 +233,18 @@ fn what_is_no_pattern_is_said() {
 }
 
 #[test]
+fn of_many_unknown_attributes_a_hundred_are_told_and_the_rest_counted() {
+    let db = people();
+    let names: String = (0..250).map(|n| format!(":nam{n} ")).collect();
+    let form = read_one(&format!("[:name {names}]")).unwrap();
+    let unknown = parse(&form.to_value()).unwrap().unknown_attributes(db.schema());
+    assert_eq!(unknown.told.len(), 100);
+    assert_eq!(unknown.told[0].to_string(), "unknown attribute :nam0 (did you mean :name?)");
+    let rest = unknown.rest().unwrap();
+    assert_eq!(rest, "150 more unknown attributes, beside these 100");
+}
+
+#[test]
 fn many_values_are_ordered_before_they_are_limited() {
     let db = people();
     check(&db, "[[:aka :order-by :desc]]", 1, "{:aka [\"B\" \"A\"]}");

@@ -11,6 +11,27 @@ use crate::value::Keyword;
 use std::collections::HashSet;
 use std::fmt;
 
+/// How many are told one by one: each is compared with all names that there are, and looked for in
+/// the pattern.
+const TOLD: usize = 100;
+
+/// The attributes of a pattern that are not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unknowns {
+    /// Those that are told.
+    pub told: Vec<Unknown>,
+    /// How many there are beside those.
+    pub more: usize,
+}
+
+impl Unknowns {
+    /// What is said of those that are not told.
+    pub fn rest(&self) -> Option<String> {
+        let Self { told, more } = self;
+        (*more > 0).then(|| format!("{more} more unknown attributes, beside these {}", told.len()))
+    }
+}
+
 /// An attribute that is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
@@ -36,18 +57,23 @@ impl Unknown {
 
 impl Pattern {
     /// The attributes that the schema does not have.
-    pub fn unknown_attributes(&self, schema: &Schema) -> Vec<Unknown> {
+    pub fn unknown_attributes(&self, schema: &Schema) -> Unknowns {
         let mut names = Vec::new();
         self.names(&mut names);
-        let (mut found, mut told) = (Vec::new(), HashSet::new());
+        let (mut found, mut met) = (Unknowns::default(), HashSet::new());
         for name in names {
             let forward = name.forward();
             let forward = forward.as_ref().unwrap_or(name);
             let is_unknown = forward.as_str() != "db/id" && schema.attr(forward.as_str()).is_none();
-            if is_unknown && told.insert(name) {
-                let nearest = schema.nearest(name.as_str());
-                found.push(Unknown { attribute: name.clone(), nearest });
+            if !is_unknown || !met.insert(name) {
+                continue;
             }
+            if found.told.len() == TOLD {
+                found.more += 1;
+                continue;
+            }
+            let nearest = schema.nearest(name.as_str());
+            found.told.push(Unknown { attribute: name.clone(), nearest });
         }
         found
     }

@@ -197,9 +197,13 @@ fn pull(
             let what = "pull from rows that are no database".to_owned();
             return Err(QueryError::Unsupported { what, at: element.place.clone() });
         };
-        for unknown in pattern.unknown_attributes(db.schema()) {
+        let unknown = pattern.unknown_attributes(db.schema());
+        for unknown in &unknown.told {
             let at = form.and_then(|form| unknown.form(form)).map(Place::of);
             run.warn(format!("{unknown}, in {}", at.as_ref().unwrap_or(&element.place)));
+        }
+        if let Some(rest) = unknown.rest() {
+            run.warn(format!("{rest}, in {}", element.place));
         }
         let (mut entities, mut places) = (Vec::new(), Vec::new());
         for (place, (values, cells)) in rows.iter_mut().enumerate() {
