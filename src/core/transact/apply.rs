@@ -361,11 +361,11 @@ fn change_schema(
     let Change { schema, conditions, backfill } = change;
     prepared.schema = schema;
     prepared.schema.keep_from(db.schema(), prepared.tx.t());
-    super::older::fill_tuples(db, prepared)?;
     let conditions: Vec<_> = conditions.into_iter().filter(|c| !new.contains(&c.attr())).collect();
     if !conditions.is_empty() {
         conditions_hold(db, &conditions, prepared)?;
     }
+    super::older::fill_tuples(db, prepared)?;
     for a in backfill {
         if !new.contains(&a) && has_facts(&db.history(), a)? {
             prepared.backfill.push(a);
