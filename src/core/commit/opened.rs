@@ -7,7 +7,7 @@
 use super::head::Head;
 use super::{About, FormatError, Frame, Novelty};
 use crate::datom::Datom;
-use crate::db::{Layer, Snapshot};
+use crate::db::{Layer, Snapshot, comes_into_avet};
 use crate::id::{AttrId, CommitId};
 use crate::index::{NodeRef, Nodes};
 use bytes::Bytes;
@@ -96,7 +96,7 @@ impl Opened {
         if let Some(tail) = snapshot.layers.pop() {
             let applied = tail.apply(&datoms, &schema, &snapshot.schema);
             // An attribute that is new in AVET has facts in what is below, too.
-            if newly_indexed(&schema, &snapshot.schema) {
+            if comes_into_avet(&schema, &snapshot.schema) {
                 for layer in &mut snapshot.layers {
                     *layer = Arc::new(layer.indexed(&schema));
                 }
@@ -118,12 +118,6 @@ fn check_tip(head: &Head, commit: Option<CommitId>) -> Result<(), FormatError> {
     }
     let name = |c: Option<CommitId>| c.map_or("the empty database".to_owned(), |c| c.to_string());
     Err(FormatError::Chain { found: name(head.tip.commit), expected: name(commit) })
-}
-
-/// Whether some attribute is in AVET that was not there before.
-fn newly_indexed(now: &crate::schema::Schema, before: &crate::schema::Schema) -> bool {
-    let was = |id: AttrId| before.get(id).is_some_and(|old| old.in_avet());
-    now != before && now.attributes().any(|a| a.in_avet() && !was(a.id))
 }
 
 /// Counts after datoms.

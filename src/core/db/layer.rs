@@ -59,7 +59,12 @@ impl Layer {
         }
     }
 
-    /// What AVET has of an attribute.
+    /// What AVET has of an attribute, or would have if the attribute were in it.
+    fn values(&self, a: AttrId) -> Arc<Facts> {
+        let make = || Arc::new(self.make_values(a));
+        self.by_value.get(&a).map_or_else(make, |made| made.get_or_init(make).clone())
+    }
+
     fn make_values(&self, a: AttrId) -> Facts {
         let said = self.eavt.attributes().iter().zip(0..);
         let mut rows: Vec<u32> = said.filter(|(of, _)| **of == a.0).map(|(_, row)| row).collect();
@@ -192,7 +197,7 @@ impl Layer {
         let mut next = Self { aevt, avet: made(self.avet.get().is_some(), Order::Avet), ..next };
         for (a, values) in &mut next.by_value {
             if let Some(made) = self.by_value.get(a).and_then(OnceLock::get) {
-                let newer = newer.make_values(*a);
+                let newer = newer.values(*a);
                 *values = OnceLock::from(Arc::new(stack(Order::Avet, made, &newer)));
             }
         }
@@ -222,7 +227,7 @@ fn by_attribute(eavt: &Facts) -> Vec<(AttrId, Vec<u32>)> {
 }
 
 /// Whether a schema has an attribute in AVET that the one before had not there.
-pub(super) fn comes_into_avet(schema: &Schema, before: &Schema) -> bool {
+pub(crate) fn comes_into_avet(schema: &Schema, before: &Schema) -> bool {
     let was = |id| before.get(id).is_some_and(|attribute| attribute.in_avet());
     schema.attributes().any(|attribute| attribute.in_avet() && !was(attribute.id))
 }

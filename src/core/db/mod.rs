@@ -25,6 +25,7 @@ pub use erase::{Erase, EraseError};
 pub(crate) use erase::{Kind, fact_key};
 pub use error::DbError;
 pub use layer::Layer;
+pub(crate) use layer::comes_into_avet;
 pub use prepared::{Prepared, TxReport};
 pub use renew::Renew;
 pub use scan::Chunks;
