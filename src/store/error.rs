@@ -163,12 +163,12 @@ impl From<ConnError> for Error {
 
 impl From<PurgeError> for Error {
     fn from(error: PurgeError) -> Self {
-        let kind = match &error {
-            PurgeError::Conn(error) => conn(error),
-            PurgeError::Branched => Kind::Busy,
-            PurgeError::Refused(_) => Kind::Invalid,
+        let (kind, code) = match &error {
+            PurgeError::Conn(error) => (conn(error), None),
+            PurgeError::Branched => (Kind::Busy, None),
+            PurgeError::Refused(error) => (Kind::Invalid, Some(error.code())),
         };
-        Self::from_source(kind, error)
+        Self { code, ..Self::from_source(kind, error) }
     }
 }
 

@@ -13,7 +13,7 @@ use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::{self, Form};
 use factfs_core::id::AttrId;
 use factfs_core::instant;
-use factfs_core::transact::{Purging, TxOptions, purging, with};
+use factfs_core::transact::{Purging, TxError, TxOptions, prepare, purging};
 use factfs_core::value::Value;
 
 /// How long what held the facts is left to readers of old heads: a day, as by `factfs purge`.
@@ -36,7 +36,8 @@ impl Database {
         }
         let Purging { erase, tx: rest } = purging(&db, tx)?;
         let (now_ms, tx_id) = (self.opening.place.host.now_ms(), options.tx_id.clone());
-        with(&db, tx, &TxOptions { now_ms, tx_id, ..TxOptions::default() })?;
+        let left = db.without(&erase).map_err(TxError::from)?;
+        prepare(&left, &rest, &TxOptions { now_ms, tx_id, ..TxOptions::default() })?;
         let again = format!("say it again by ids: [{}]", said(&erase, &db));
         let purge = Purge { erase, grace_ms: GRACE_MS };
         self.purge(&purge, &mut |_, _| ()).map_err(|error| match error.kind {

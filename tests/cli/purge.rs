@@ -131,10 +131,12 @@ fn what_cannot_be_erased_is_refused() {
     ");
     assert_snapshot!(sandbox.fails(&["purge", "db", "--entity", ":item/sku", "--yes"]), @"
     factfs: entity 1 defines :item/sku, and a definition cannot be erased: erase what the attribute says
+    code: tx/erase
     exit code 3
     ");
     assert_snapshot!(sandbox.fails(&["purge", "db", "--attribute", ":db/txInstant", "--yes"]), @"
     factfs: :db/txInstant cannot be erased: the database is made of it
+    code: tx/erase
     exit code 3
     ");
     assert_snapshot!(sandbox.fails(&["purge", "db", "--attribute", ":item/cuont", "--yes"]), @"

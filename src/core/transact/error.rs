@@ -248,8 +248,7 @@ impl TxError {
             Full => Code::TxFull,
             Ambiguous { .. } => Code::TxAmbiguous,
             PurgeAlone { .. } => Code::TxErase,
-            Erase(EraseError::Db(error)) => error.code(),
-            Erase(_) => Code::TxErase,
+            Erase(error) => error.code(),
             Schema(error) => error.code(),
             Db(error) => error.code(),
         }

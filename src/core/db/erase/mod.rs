@@ -10,6 +10,7 @@ mod value;
 pub(crate) use kind::{Kind, fact_key};
 
 use super::{Db, DbError};
+use crate::catalogue::Code;
 use crate::id::{AttrId, EntityId};
 use crate::value::{Keyword, Value};
 
@@ -84,4 +85,14 @@ pub enum EraseError {
     /// The database could not be read.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl EraseError {
+    /// Which kind of error it is, in the catalogue.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Definition { .. } | Self::BuiltIn(_) => Code::TxErase,
+            Self::Db(error) => error.code(),
+        }
+    }
 }
