@@ -15,6 +15,7 @@ pub mod path;
 mod plan;
 mod readme;
 mod resolve;
+mod results;
 mod work;
 
 #[cfg(test)]

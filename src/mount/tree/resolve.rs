@@ -3,9 +3,8 @@
 //! **Invariant:** costs at most one look at a head a store and a few seeks; never a query, never a
 //! scan of a database.
 
-use super::desk::{self, query_of};
 use super::node::*;
-use super::work::{Pins, Work};
+use super::work::Pins;
 use super::{Entry, Key, Resolved, Tree, by, readme};
 use crate::error::{Failure, Result};
 use crate::render;
@@ -15,7 +14,6 @@ use crate::when::When;
 use factfs_core::datom::{KeyRange, Order};
 use factfs_core::db::Db;
 use factfs_core::id::{EntityId, T};
-use factfs_core::query::QueryFile;
 use std::sync::Arc;
 
 impl Tree {
@@ -86,116 +84,6 @@ impl Tree {
             ControlFile::LastError => self.failures.last(),
             ControlFile::Status => readme::status(self),
         }
-    }
-
-    fn query_file(&self, node: &Node, desk: &Desk, file: &str) -> Result<Resolved> {
-        let found = query_of(file).map(|name| self.saved_text(desk, name)).transpose()?.flatten();
-        let Some((found, mtime_ms)) = found else {
-            return Err(Failure::not_found(format!("no file `{file}` among the queries")));
-        };
-        let entry = Entry::Query(Content::of(found.as_bytes()));
-        let mode = if self.desk_is_writable(desk) { 0o644 } else { 0o444 };
-        Ok(Resolved { mode, ..resolved(node, Key::of(&node.path()), entry, mtime_ms, false) })
-    }
-
-    /// Whether queries can be saved there.
-    pub fn desk_is_writable(&self, desk: &Desk) -> bool {
-        let store = desk.branch().map(|(store, _)| self.mounted(store));
-        let sealed =
-            store.is_some_and(|m| m.is_err() || m.is_ok_and(|m| m.check_writable().is_err()));
-        !self.is_read_only && !sealed
-    }
-
-    /// The text of a saved query, and when it was written.
-    pub fn saved_text(&self, desk: &Desk, name: &str) -> Result<Option<(String, i64)>> {
-        let found = match desk {
-            Desk::Mount => self.desk.get(name)?,
-            Desk::Branch(store, branch) => {
-                desk::stored(&self.head(self.mounted(store)?, branch)?, name)?
-            }
-        };
-        Ok(found.map(|found| (found.text, found.mtime_ms)))
-    }
-
-    /// Where the wording of a scope's results is kept: on a branch its own, elsewhere the default
-    /// branch's of today.
-    pub(super) fn desk_of(&self, scope: &Scope) -> Result<Desk> {
-        Ok(match scope {
-            Scope::Mount | Scope::Time(_) => Desk::Mount,
-            Scope::Snapshot(Place { store, at: At::Branch(branch) }) => {
-                Desk::Branch(store.clone(), branch.clone())
-            }
-            Scope::Snapshot(Place { store, at: At::Commit(_) }) => {
-                let branch = self.mounted(store)?.source.default_branch();
-                Desk::Branch(store.clone(), branch.as_str().into())
-            }
-        })
-    }
-
-    pub(super) fn wording(&self, scope: &Scope, query: &str) -> Result<String> {
-        let desk = self.desk_of(scope)?;
-        match self.saved_text(&desk, query)? {
-            Some((found, _)) => Ok(found),
-            None => {
-                let message = format!("no saved query is called `{query}`");
-                let hint = format!("save it as {}/{query}.edn", Node::Queries(desk).path());
-                Err(Failure::not_found(message).hint(hint))
-            }
-        }
-    }
-
-    fn arguments(&self, node: &Node, scope: &Scope, call: &Call) -> Result<Resolved> {
-        let wording = self.wording(scope, &call.query)?;
-        let wanted = QueryFile::read(&wording).map_or(0, |saved| self.open_inputs(&saved));
-        if wanted <= call.args.len() {
-            return Err(Failure::not_found(format!("{} takes {wanted} arguments", call.query)));
-        }
-        Ok(folder(node, self.started_ms, false))
-    }
-
-    fn result(&self, node: &Node, scope: &Scope, call: &Call, leaf: Leaf) -> Result<Resolved> {
-        let wording = self.wording(scope, &call.query)?;
-        let plan = self.plan(scope, &wording, &call.args).map(Arc::new);
-        Ok(self.answer(node, leaf, &wording, plan, false))
-    }
-
-    /// A file of an answer. A text that makes no question is a file, too: opening it says why.
-    fn answer(
-        &self,
-        node: &Node,
-        leaf: Leaf,
-        wording: &str,
-        plan: Result<Arc<super::Plan>>,
-        is_text_fixed: bool,
-    ) -> Resolved {
-        let identity = match &plan {
-            Ok(plan) => plan.identity(),
-            Err(failure) => format!("{wording}\n{failure}"),
-        };
-        let mtime_ms = plan.as_ref().ok().and_then(|plan| plan.basis_ms());
-        let is_fixed = is_text_fixed && plan.as_ref().is_ok_and(|plan| plan.is_fixed);
-        let pins = Pins::Plan(plan);
-        self.work(node, leaf, identity, pins, mtime_ms.unwrap_or(self.started_ms), is_fixed)
-    }
-
-    /// A file that is made when it is opened. What is known *about* an answer belongs to its path,
-    /// not to its bytes.
-    fn work(
-        &self,
-        node: &Node,
-        leaf: Leaf,
-        identity: String,
-        pins: Pins,
-        mtime_ms: i64,
-        is_fixed: bool,
-    ) -> Resolved {
-        let is_answer = leaf.aspect == Aspect::Answer;
-        let path = if is_answer { String::new() } else { node.path() };
-        let format = leaf.format.extension();
-        let answer = Key::of(&format!("{identity} {format}"));
-        let key = Key::of(&format!("{identity} {} {path}", leaf.suffix()));
-        let work = Work { node: node.clone(), leaf, answer, pins };
-        resolved(node, key, Entry::Work(Arc::new(work)), mtime_ms, is_fixed && is_answer)
     }
 
     fn head_link(&self, node: &Node, store: &Name, which: HeadLink) -> Result<Resolved> {
@@ -346,7 +234,13 @@ fn check_entity(db: &Db, e: EntityId) -> Result<()> {
     Ok(())
 }
 
-fn resolved(node: &Node, key: Key, entry: Entry, mtime_ms: i64, is_fixed: bool) -> Resolved {
+pub(super) fn resolved(
+    node: &Node,
+    key: Key,
+    entry: Entry,
+    mtime_ms: i64,
+    is_fixed: bool,
+) -> Resolved {
     let mode = match &entry {
         Entry::Folder => 0o755,
         Entry::Link(_) => 0o777,
@@ -355,7 +249,7 @@ fn resolved(node: &Node, key: Key, entry: Entry, mtime_ms: i64, is_fixed: bool) 
     Resolved { node: node.clone(), key, entry, mtime_ms, mode, is_fixed }
 }
 
-fn folder(node: &Node, mtime_ms: i64, is_fixed: bool) -> Resolved {
+pub(super) fn folder(node: &Node, mtime_ms: i64, is_fixed: bool) -> Resolved {
     resolved(node, Key::of(&node.path()), Entry::Folder, mtime_ms, is_fixed)
 }
 
