@@ -4,6 +4,7 @@
 
 mod again;
 mod dead;
+mod diff;
 mod erased;
 mod errors;
 mod read_only;
