@@ -12,6 +12,7 @@ mod list;
 mod meta;
 pub mod node;
 pub mod path;
+pub mod pins;
 mod plan;
 mod readme;
 mod resolve;
@@ -46,6 +47,7 @@ const KEPT_MOMENTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 pub struct Tree {
     stores: BTreeMap<Name, Mounted>,
     desk: LocalDesk,
+    pins: pins::KnownPins,
     clock: Clock,
     limits: Limits,
     formats: Vec<Format>,
@@ -128,6 +130,7 @@ impl Tree {
         let started_ms = (parts.clock)();
         Self {
             stores: stores.collect(),
+            pins: pins::KnownPins::beside(&parts.desk),
             desk: parts.desk,
             clock: parts.clock,
             limits: parts.limits,
@@ -147,6 +150,11 @@ impl Tree {
     /// What one evaluation may cost.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The pins that are known here.
+    pub fn pins(&self) -> &pins::KnownPins {
+        &self.pins
     }
 
     /// The mount's own queries.

@@ -46,6 +46,8 @@ pub struct Pinned {
     pub uuid: String,
     /// The value.
     pub moment: Moment,
+    /// Whether a branch is named, so that under a pin it is that pin's commit.
+    pub is_branch: bool,
 }
 
 impl Plan {
@@ -91,6 +93,7 @@ impl Tree {
             args: call_args.iter(),
             pinned: BTreeMap::new(),
             sources: Vec::new(),
+            is_branch: false,
             is_fixed: true,
         };
         // All sources before the others, whose types and `:basis` come from them.
@@ -155,11 +158,14 @@ struct Binding<'a> {
     args: std::slice::Iter<'a, String>,
     pinned: BTreeMap<(String, String), Moment>,
     sources: Vec<Pinned>,
+    /// Whether the source that is being bound names a branch.
+    is_branch: bool,
     is_fixed: bool,
 }
 
 impl Binding<'_> {
     fn source(&mut self, symbol: &str) -> Result<Db> {
+        self.is_branch = false;
         let (mounted, moment) = if let Some(form) = self.saved.input(symbol) {
             let Some(path) = form.as_str() else {
                 let message = format!("{symbol} wants a path such as \"store/at/2026-06\"");
@@ -182,7 +188,8 @@ impl Binding<'_> {
         };
         let db = moment.db.clone();
         let (store, uuid) = (mounted.name.to_string(), mounted.source.uuid().to_string());
-        self.sources.push(Pinned { symbol: symbol.to_owned(), store, uuid, moment });
+        let (symbol, is_branch) = (symbol.to_owned(), self.is_branch);
+        self.sources.push(Pinned { symbol, store, uuid, moment, is_branch });
         Ok(db)
     }
 
@@ -190,6 +197,12 @@ impl Binding<'_> {
     fn dollar(&mut self) -> Result<(Mounted, Moment)> {
         if let Scope::Snapshot(place) = self.scope {
             return self.at_place(place);
+        }
+        if let Scope::Pin(id) = self.scope
+            && let Some(mounted) = self.tree.only_pinned(id)?
+        {
+            let moment = self.moving(&mounted, "")?;
+            return Ok((mounted, moment));
         }
         let mut stores = self.tree.stores.values();
         match (stores.next(), stores.next()) {
@@ -218,13 +231,17 @@ impl Binding<'_> {
 
     /// A branch: its head, or in the past what it was then; looked at once.
     fn moving(&mut self, mounted: &Mounted, branch: &str) -> Result<Moment> {
+        self.is_branch = true;
+        if let Scope::Pin(id) = self.scope {
+            return self.tree.pinned(mounted, id);
+        }
         let key = (mounted.name.to_string(), branch.to_owned());
         if let Some(moment) = self.pinned.get(&key) {
             return Ok(moment.clone());
         }
         let moment = match self.scope {
             Scope::Time(time) => self.tree.moment_at(mounted, branch, time)?,
-            Scope::Mount | Scope::Snapshot(_) => self.tree.head(mounted, branch)?,
+            Scope::Mount | Scope::Snapshot(_) | Scope::Pin(_) => self.tree.head(mounted, branch)?,
         };
         self.is_fixed &= mounted.at.is_some();
         self.pinned.insert(key, moment.clone());

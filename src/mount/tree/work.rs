@@ -5,7 +5,7 @@
 
 use super::node::{Aspect, At, Leaf, Node, Part};
 use super::plan::Plan;
-use super::{Key, Limits, Tree, by, meta};
+use super::{Key, Limits, Tree, by};
 use crate::error::{Failure, Result};
 use crate::render;
 use crate::source::{Moment, Mounted};
@@ -51,6 +51,8 @@ pub struct Rendered {
     pub warnings: Vec<String>,
     /// How long it took.
     pub took: Duration,
+    /// How many nodes the mount fetched from the stores meanwhile.
+    pub fetched: u64,
 }
 
 impl std::fmt::Debug for Work {
@@ -82,6 +84,7 @@ impl Work {
         match &self.node {
             Node::Part(place, _) => place.is_fixed(),
             Node::Result(super::node::Scope::Snapshot(place), ..) => place.is_fixed(),
+            Node::Result(super::node::Scope::Pin(_), ..) => true,
             _ => false,
         }
     }
@@ -105,7 +108,7 @@ impl Tree {
 
     /// Makes it within limits of its own.
     pub fn render_within(&self, work: &Work, limits: &Limits, cancel: &Cancel) -> Result<Rendered> {
-        let started = Instant::now();
+        let (started, before) = (Instant::now(), self.fetched(work));
         let mut out = Spool::new(limits.bytes, cancel.clone());
         let (rows, warnings) = match &work.pins {
             Pins::Plan(Err(failure)) => return Err(failure.clone()),
@@ -115,7 +118,21 @@ impl Tree {
             }
         };
         let content = out.finish()?;
-        Ok(Rendered { content, rows, warnings, took: started.elapsed() })
+        let fetched = self.fetched(work).saturating_sub(before);
+        Ok(Rendered { content, rows, warnings, took: started.elapsed(), fetched })
+    }
+
+    /// How many nodes were fetched so far of the stores that a work reads.
+    fn fetched(&self, work: &Work) -> u64 {
+        let mut names: Vec<&str> = match &work.pins {
+            Pins::Moment(pinned) => vec![&pinned.0.name],
+            Pins::Plan(Ok(plan)) => plan.sources.iter().map(|p| p.store.as_str()).collect(),
+            Pins::Plan(Err(_)) => Vec::new(),
+        };
+        names.sort_unstable();
+        names.dedup();
+        let stores = names.iter().filter_map(|name| self.stores.get(*name));
+        stores.map(|mounted| mounted.source.fetched()).sum()
     }
 
     /// Whether making it is expected to cost little: then its size is worth making it for.
@@ -143,7 +160,7 @@ impl Tree {
                 rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
             }
             (Aspect::Answer, _) => String::new(),
-            (Aspect::Meta, ended) => meta::meta(work, ended),
+            (Aspect::Meta, ended) => self.meta(work, ended),
         };
         Content::of(text.as_bytes())
     }
