@@ -19,6 +19,7 @@ pub mod render;
 // floor 3
 pub mod tree;
 // floor 4
+pub mod again;
 pub mod evaluation;
 pub mod handle;
 pub mod inode;

@@ -6,7 +6,7 @@
 //! **Invariant:** what was read lately is known without a file; what is kept is known as long as
 //! its files are there. A pin is believed only under the id that its commits make.
 
-use super::{Expected, Pin, Recipe, is_pin_id};
+use super::{Pin, Recipe, is_json, is_pin_id, path_of};
 use crate::error::{Failure, Kind, Result};
 use crate::tree::desk::{LocalDesk, disk};
 use crate::tree::node::Name;
@@ -29,12 +29,17 @@ pub struct KnownPins {
 
 struct State {
     pins: LruCache<Name, Pin>,
-    /// By pin and by name under its `results/`: the recipe, and the `.meta` that it was read from.
-    recipes: LruCache<(Name, Name), (Recipe, String)>,
-    /// What is kept where there is no folder.
+    recipes: LruCache<InPin, Noted>,
+    /// What is kept in memory: where there is no folder, or it cannot be written.
     kept: BTreeMap<Name, Pin>,
+    kept_recipes: BTreeMap<InPin, Noted>,
     names: BTreeMap<String, Name>,
 }
+
+/// A pin, and a name under its `results/`.
+type InPin = (Name, Name);
+/// A recipe, and the `.meta` that it stands in.
+type Noted = (Recipe, String);
 
 impl KnownPins {
     /// Those kept beside these queries.
@@ -44,8 +49,9 @@ impl KnownPins {
             LocalDesk::Memory(_) => None,
         };
         let (pins, recipes) = (LruCache::new(REMEMBERED), LruCache::new(REMEMBERED));
-        let (kept, names) = (BTreeMap::new(), BTreeMap::new());
-        Self { folder, state: Mutex::new(State { pins, recipes, kept, names }) }
+        let (kept, kept_recipes, names) = Default::default();
+        let state = State { pins, recipes, kept, kept_recipes, names };
+        Self { folder, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -84,10 +90,12 @@ impl KnownPins {
     /// How the answer of this name under a pin's `results/` is made.
     pub fn recipe(&self, id: &str, name: &str) -> Result<Option<Recipe>> {
         let key = (Name::from(id), Name::from(name));
-        if let Some((recipe, _)) = self.lock().recipes.get(&key) {
-            return Ok(Some(recipe.clone()));
-        }
-        let Some(folder) = &self.folder else { return Ok(None) };
+        let remembered = |state: &mut State| {
+            let found = state.recipes.get(&key).map(|(recipe, _)| recipe.clone());
+            found.or_else(|| state.kept_recipes.get(&key).map(|(recipe, _)| recipe.clone()))
+        };
+        let found = remembered(&mut self.lock());
+        let (None, Some(folder)) = (&found, &self.folder) else { return Ok(found) };
         let path = folder.join(id).join(format!("{name}.meta"));
         let Some(text) = read_text(&path)? else { return Ok(None) };
         let recipe = Recipe::read(&text).map_err(|failure| at(&path, failure))?;
@@ -97,8 +105,11 @@ impl KnownPins {
 
     /// The answers that were kept with a pin.
     pub fn recipes(&self, id: &str) -> Result<Vec<Recipe>> {
-        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
+        let state = self.lock();
+        let of_pin = state.kept_recipes.iter().filter(|((of, _), _)| **of == *id);
+        let mut found: Vec<Recipe> = of_pin.map(|(_, (recipe, _))| recipe.clone()).collect();
+        drop(state);
+        let Some(folder) = &self.folder else { return Ok(found) };
         for file in entries(&folder.join(id))? {
             if let Some(name) = file.strip_suffix(".meta") {
                 found.extend(self.recipe(id, name)?);
@@ -109,51 +120,67 @@ impl KnownPins {
 
     /// Keeps a pin that is known, with the answers that are known of it.
     pub fn keep(&self, id: &str) -> Result<()> {
-        let missing = || unknown(id);
-        let pin = self.get(id)?.ok_or_else(missing)?;
-        let Some(folder) = &self.folder else {
-            self.lock().kept.insert(id.into(), pin);
-            return Ok(());
-        };
-        let own = folder.join(id);
-        if !own.join("pin.edn").exists() {
-            put(&own, "pin.edn", &pin.text())?;
+        let pin = self.get(id)?.ok_or_else(|| unknown(id))?;
+        match &self.folder {
+            Some(folder) => self.keep_in(&folder.join(id), id, &pin),
+            None => {
+                self.keep_here(id, pin);
+                Ok(())
+            }
         }
-        let of_pin = |((of, name), (_, meta)): (&(Name, Name), &(Recipe, String))| {
-            (**of == *id).then(|| (name.clone(), meta.clone()))
-        };
-        let metas: Vec<(Name, String)> = self.lock().recipes.iter().filter_map(of_pin).collect();
-        for (name, meta) in metas {
-            put(&own, &format!("{name}.meta"), &meta)?;
+    }
+
+    fn keep_here(&self, id: &str, pin: Pin) {
+        let noted = self.noted(id);
+        let mut state = self.lock();
+        state.kept.insert(id.into(), pin);
+        state.kept_recipes.extend(noted);
+    }
+
+    fn keep_in(&self, own: &Path, id: &str, pin: &Pin) -> Result<()> {
+        if !own.join("pin.edn").exists() {
+            put(own, "pin.edn", &pin.text())?;
+        }
+        for ((_, name), (_, meta)) in self.noted(id) {
+            put(own, &format!("{name}.meta"), &meta)?;
         }
         Ok(())
     }
 
-    /// Keeps what a text pins, a pin's own or a `.meta`: the pin's path under the mount point, or
-    /// that of the answer.
+    /// The answers of a pin that are remembered.
+    fn noted(&self, id: &str) -> Vec<(InPin, Noted)> {
+        let state = self.lock();
+        let of_pin = state.recipes.iter().filter(|((of, _), _)| **of == *id);
+        of_pin.map(|(key, noted)| (key.clone(), noted.clone())).collect()
+    }
+
+    /// Keeps what a text pins, a pin's own or a `.meta`: the pin's path from the mount point, or
+    /// that of the answer. Where the folder cannot be written, as long as the mount lasts.
     pub fn add(&self, text: &str) -> Result<String> {
         let pin = Pin::read(text)?;
         let id = pin.id();
-        let mut path = format!("pins/{id}");
-        if super::is_json(text) {
-            let recipe = Recipe::read(text)?;
-            self.note(&recipe, text);
-            path = recipe.again().filter(|_| Expected::read(text).is_some()).unwrap_or(path);
+        let path = path_of(text)?;
+        if is_json(text) {
+            self.note(&Recipe::read(text)?, text);
         } else {
-            self.lock().pins.put(id.clone(), pin);
+            self.lock().pins.put(id.clone(), pin.clone());
         }
-        self.keep(&id)?;
-        Ok(path)
+        match self.keep(&id) {
+            Err(failure) if matches!(failure.kind, Kind::Denied | Kind::ReadOnly) => {
+                self.keep_here(&id, pin);
+                Ok(path)
+            }
+            kept => kept.map(|()| path),
+        }
     }
 
     /// The names that people gave, and the ids that are kept, in order.
     pub fn listed(&self) -> Result<(Vec<String>, Vec<String>)> {
-        let Some(folder) = &self.folder else {
-            let state = self.lock();
-            let ids = state.kept.keys().map(|id| id.to_string()).collect();
-            return Ok((state.names.keys().cloned().collect(), ids));
-        };
-        let (mut names, mut ids) = (Vec::new(), Vec::new());
+        let state = self.lock();
+        let mut ids: Vec<String> = state.kept.keys().map(|id| id.to_string()).collect();
+        let mut names: Vec<String> = state.names.keys().cloned().collect();
+        drop(state);
+        let Some(folder) = &self.folder else { return Ok((names, ids)) };
         for name in entries(folder)? {
             match is_pin_id(&name) {
                 true => ids.push(name),
@@ -161,6 +188,8 @@ impl KnownPins {
                 false => {}
             }
         }
+        ids.sort();
+        ids.dedup();
         Ok((names, ids))
     }
 

@@ -134,6 +134,14 @@ impl Pin {
     }
 }
 
+/// The path of what a text pins from the mount point: of the answer that a `.meta` is about, else of
+/// the pin.
+pub fn path_of(text: &str) -> Result<String> {
+    let pin = Pin::read(text)?;
+    let again = if is_json(text) { Recipe::read(text)?.again() } else { None };
+    Ok(again.unwrap_or_else(|| format!("pins/{}", pin.id())))
+}
+
 /// Whether a text is a `.meta`, not a pin: JSON has commas and colons where EDN has none.
 pub(super) fn is_json(text: &str) -> bool {
     text.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'))

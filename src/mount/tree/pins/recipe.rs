@@ -163,10 +163,18 @@ impl Recipe {
             let message = format!("there was no answer: {error}");
             return Err(invalid(&message).hint("a .meta beside an answer says how it was made"));
         }
-        Self::of(&json).ok_or_else(|| {
+        let recipe = Self::of(&json).ok_or_else(|| {
             let hint = "a .meta of this version has format, sources, and query or part";
             invalid("this is no `.meta` that an answer can be made from again").hint(hint)
-        })
+        })?;
+        let said = |name: &str| json[name].as_str();
+        let hash = said("query").map(|text| NodeHash::of(text.as_bytes()).to_string());
+        if said("pin") != Some(&recipe.pin().id()) || said("query_blake3") != hash.as_deref() {
+            let message = "the `.meta` was changed: its query or commits are not those it was \
+                           written with";
+            return Err(invalid(message));
+        }
+        Ok(recipe)
     }
 
     fn of(json: &Json) -> Option<Self> {

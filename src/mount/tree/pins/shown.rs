@@ -79,7 +79,7 @@ impl Tree {
     }
 
     /// The value of a commit that is known by its whole hash.
-    pub(in crate::tree) fn commit_of(
+    pub fn commit_of(
         &self,
         mounted: &Mounted,
         commit: Option<factfs_core::id::CommitId>,
