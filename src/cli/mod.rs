@@ -22,6 +22,7 @@ mod import;
 mod open;
 // floor 3
 mod inputs;
+mod located;
 // floor 4
 mod commands;
 

@@ -78,9 +78,9 @@ impl Difference {
     /// What kind of failure it is.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Unknown | Self::Another(_) | Self::NoCommit(_) => Kind::NotFound,
+            Self::Unknown | Self::Another(_) => Kind::NotFound,
             Self::Unreadable(failure) => failure.kind,
-            Self::Erased(..) | Self::Damaged(_) => Kind::Corrupt,
+            Self::NoCommit(_) | Self::Erased(..) | Self::Damaged(_) => Kind::Corrupt,
         }
     }
 }
@@ -207,7 +207,10 @@ fn look_into(
     let is_known = sources.iter().any(|judged| !judged.differences.is_empty());
     let mut looked: BTreeMap<Uuid, Option<Difference>> = BTreeMap::new();
     for Judged { read, differences } in sources {
-        let is_damaged = differences.iter().any(|found| found.kind() == Kind::Corrupt);
+        let corrupt = |found: &Difference| {
+            matches!(found, Difference::Unreadable(_)) && found.kind() == Kind::Corrupt
+        };
+        let is_damaged = differences.iter().any(corrupt);
         if let Some(moment) = moment(read) {
             let now = moment.db.snapshot().purges;
             let erased = (now > read.purges).then_some(Difference::Erased(read.purges, now));

@@ -33,7 +33,7 @@ pub mod fuse;
 // floor 7
 mod serve;
 
-pub use serve::{PATIENCE, Setup, default_queries, open_tree, serve};
+pub use serve::{PATIENCE, Setup, default_queries, open_store, open_tree, serve};
 
 #[cfg(test)]
 mod fixture;

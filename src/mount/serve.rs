@@ -120,7 +120,7 @@ pub fn open_tree(setup: &Setup) -> Result<Tree> {
             let message = format!("two stores are to be mounted as `{name}`");
             return Err(Failure::new(Kind::Exists, message).hint("name them: NAME=URL"));
         }
-        stores.push(open(name, locator, &setup.settings)?);
+        stores.push(open_store(name, locator, &setup.settings)?);
     }
     let desk = setup.queries.clone().map_or_else(LocalDesk::default, LocalDesk::Folder);
     let parts = Parts {
@@ -136,7 +136,8 @@ pub fn open_tree(setup: &Setup) -> Result<Tree> {
     Ok(tree)
 }
 
-fn open(name: &str, locator: &Locator, settings: &Settings) -> Result<Mounted> {
+/// One database, open under a name.
+pub fn open_store(name: &str, locator: &Locator, settings: &Settings) -> Result<Mounted> {
     let named = |mut failure: Failure| {
         failure.message = format!("{name}: {}", failure.message);
         failure
