@@ -6,15 +6,14 @@
 use crate::cli::args::{DATABASE_HELP, locator, place_of};
 use crate::cli::exit::Problem;
 use crate::cli::open;
-use anyhow::Context;
 use factfs_core::text::Format;
 use factfs_mount::child::{self, Started};
 use factfs_mount::fuse::Signals;
 use factfs_mount::tree::Limits;
-use factfs_mount::tree::pins::{self, Pin};
+use factfs_mount::tree::pins;
 use factfs_mount::{Setup, default_queries, serve};
 use factfs_store::Locator;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -108,7 +107,7 @@ fn setup(args: &Args) -> anyhow::Result<Setup> {
     Ok(Setup {
         stores: args.databases.iter().map(|text| named(text)).collect::<Result<_, _>>()?,
         queries: args.queries.clone().or_else(|| default_queries(&usual.settings)),
-        pins: args.pin.iter().map(|file| pin(file)).collect::<Result<_, _>>()?,
+        pins: args.pin.iter().map(|file| Ok(open::pin(file)?.1)).collect::<anyhow::Result<_>>()?,
         is_read_only: args.read_only,
         allow_other: args.allow_other,
         limits: Limits {
@@ -120,14 +119,6 @@ fn setup(args: &Args) -> anyhow::Result<Setup> {
         cache_bytes: args.results_cache << 20,
         ..usual
     })
-}
-
-/// The text of a pin, known to be one.
-fn pin(file: &Path) -> anyhow::Result<String> {
-    let named = || file.display().to_string();
-    let text = std::fs::read_to_string(file).with_context(named)?;
-    Pin::read(&text).with_context(named)?;
-    Ok(text)
 }
 
 /// `NAME=DB`, or a database that is named like the last part of its url.

@@ -7,6 +7,7 @@ use crate::cli::open;
 use crate::cli::report::count;
 use anyhow::Context;
 use factfs_core::hash::NodeHash;
+use factfs_core::text::Format;
 use factfs_core::value::Value;
 use factfs_mount::again::{Bytes, Judged, Verdict, verify};
 use factfs_mount::error::Failure;
@@ -88,7 +89,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         None => None,
     };
     let sent_is_same = sent.as_ref().map(|(_, sent)| *sent == of_expected(&expected));
-    let properties = properties(&recipe, &expected, &verdict, &located, sent_is_same);
+    let format = args.format.format;
+    let properties = properties(&recipe, &expected, &verdict, &located, sent_is_same, format);
     args.format.output().properties(properties)?;
     if let Some((file, _)) = sent.filter(|_| sent_is_same == Some(false)) {
         let file = file.display();
@@ -162,31 +164,15 @@ fn lines(judged: &Judged) -> String {
     out
 }
 
-fn properties(
+/// What was compared. Where a format has no objects, each source has a row of its own.
+fn properties<'a>(
     recipe: &Recipe,
     expected: &Expected,
-    verdict: &Verdict,
+    verdict: &'a Verdict,
     located: &Located,
     sent_is_same: Option<bool>,
-) -> Vec<(&'static str, Value)> {
-    let source = |judged: &Judged| {
-        let read = &judged.read;
-        let text = |text: Option<&str>| text.map_or(Value::Nil, Value::str);
-        let commit = read.commit.map(|commit| commit.to_string());
-        let differs = judged.differences.iter().map(|found| Value::keyword(found.name()));
-        let words = judged.differences.iter().map(|found| Value::str(&found.to_string()));
-        let fields = [
-            ("name", Value::str(&read.symbol)),
-            ("store", Value::str(&read.store)),
-            ("url", text(located.url(read).map(shown).as_deref())),
-            ("uuid", Value::Uuid(read.uuid)),
-            ("commit", text(commit.as_deref())),
-            ("instant", read.instant_ms.map_or(Value::Nil, Value::Inst)),
-            ("differs", Value::Vector(differs.collect())),
-            ("why", Value::Vector(words.collect())),
-        ];
-        Value::map(fields.map(|(name, value)| (Value::keyword(name), value)).into())
-    };
+    format: Option<Format>,
+) -> Vec<(&'a str, Value)> {
     let made = verdict.made.as_ref().ok();
     let failure = verdict.made.as_ref().err().map(|failure| Value::str(&failure.message));
     let mut properties = vec![
@@ -196,9 +182,43 @@ fn properties(
         ("bytes", count(expected.bytes)),
         ("made-blake3", made.map_or(Value::Nil, |made| Value::str(&made.blake3))),
         ("made-bytes", made.map_or(Value::Nil, |made| count(made.count))),
-        ("sources", Value::Vector(verdict.sources.iter().map(source).collect())),
     ];
+    if matches!(format, Some(Format::Json | Format::Jsonl | Format::Edn)) {
+        let sources = verdict.sources.iter().map(|judged| source(judged, located));
+        properties.push(("sources", Value::Vector(sources.collect())));
+    } else {
+        let row = |judged: &'a Judged| (judged.read.symbol.as_str(), in_a_row(judged, located));
+        properties.extend(verdict.sources.iter().map(row));
+    }
     properties.extend(sent_is_same.map(|same| ("result-same", Value::Bool(same))));
     properties.extend(failure.map(|message| ("error", message)));
     properties
+}
+
+fn source(judged: &Judged, located: &Located) -> Value {
+    let read = &judged.read;
+    let text = |text: Option<&str>| text.map_or(Value::Nil, Value::str);
+    let commit = read.commit.map(|commit| commit.to_string());
+    let differs = judged.differences.iter().map(|found| Value::keyword(found.name()));
+    let words = judged.differences.iter().map(|found| Value::str(&found.to_string()));
+    let fields = [
+        ("name", Value::str(&read.symbol)),
+        ("store", Value::str(&read.store)),
+        ("url", text(located.url(read).map(shown).as_deref())),
+        ("uuid", Value::Uuid(read.uuid)),
+        ("commit", text(commit.as_deref())),
+        ("instant", read.instant_ms.map_or(Value::Nil, Value::Inst)),
+        ("differs", Value::Vector(differs.collect())),
+        ("why", Value::Vector(words.collect())),
+    ];
+    Value::map(fields.map(|(name, value)| (Value::keyword(name), value)).into())
+}
+
+fn in_a_row(judged: &Judged, located: &Located) -> Value {
+    let read = &judged.read;
+    let commit = read.commit.map_or_else(|| "0".to_owned(), |commit| commit.to_string());
+    let place = located.url(read).map_or_else(|| "nowhere".to_owned(), shown);
+    let differs: Vec<&str> = judged.differences.iter().map(|found| found.name()).collect();
+    let differs = if differs.is_empty() { "as it was".to_owned() } else { differs.join(" ") };
+    Value::str(&format!("{} at {commit} in {place}: {differs}", read.store))
 }
