@@ -19,6 +19,7 @@ pub mod render;
 // floor 3
 pub mod tree;
 // floor 4
+pub mod again;
 pub mod evaluation;
 pub mod handle;
 pub mod inode;
@@ -32,7 +33,7 @@ pub mod fuse;
 // floor 7
 mod serve;
 
-pub use serve::{PATIENCE, Setup, default_queries, open_tree, serve};
+pub use serve::{PATIENCE, Setup, default_queries, open_store, open_tree, serve};
 
 #[cfg(test)]
 mod fixture;

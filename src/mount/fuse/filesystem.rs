@@ -136,8 +136,18 @@ impl Filesystem for Adapter {
         reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
     }
 
-    fn symlink(&self, _: &Request, parent: INodeNo, name: &OsStr, _: &Path, reply: ReplyEntry) {
-        reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
+    fn symlink(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        target: &Path,
+        reply: ReplyEntry,
+    ) {
+        let (name, target) = (name.as_bytes().to_vec(), target.as_os_str().as_bytes().to_vec());
+        let owner = self.owner;
+        let work = move |vfs: &Vfs, _: &_| vfs.symlink(parent.0, &name, &target);
+        self.later(&self.commits, request, reply, work, move |r, found| entry(r, &found, owner));
     }
 
     fn link(&self, _: &Request, _: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {

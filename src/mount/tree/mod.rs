@@ -13,6 +13,7 @@ mod list;
 mod meta;
 pub mod node;
 pub mod path;
+pub mod pins;
 mod plan;
 mod readme;
 mod resolve;
@@ -48,6 +49,7 @@ const KEPT_MOMENTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 pub struct Tree {
     stores: BTreeMap<Name, Mounted>,
     desk: LocalDesk,
+    pins: pins::KnownPins,
     clock: Clock,
     limits: Limits,
     formats: Vec<Format>,
@@ -130,6 +132,7 @@ impl Tree {
         let started_ms = (parts.clock)();
         Self {
             stores: stores.collect(),
+            pins: pins::KnownPins::beside(&parts.desk),
             desk: parts.desk,
             clock: parts.clock,
             limits: parts.limits,
@@ -149,6 +152,11 @@ impl Tree {
     /// What one evaluation may cost.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The pins that are known here.
+    pub fn pins(&self) -> &pins::KnownPins {
+        &self.pins
     }
 
     /// The mount's own queries.

@@ -1,6 +1,7 @@
 //! Writing to what is open: transactions, and files of queries folders.
 
 mod names;
+mod pins;
 mod queries;
 
 use super::{Attr, Mode, Vfs};
