@@ -70,6 +70,11 @@ pub fn is_store_name(name: &str) -> bool {
     first && name.len() <= 100 && name.bytes().all(inner) && !own.contains(&name)
 }
 
+/// Whether the end of a name says a format.
+pub fn has_extension(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| EXTENSIONS.contains(&end))
+}
+
 fn escape_bytes(value: &[u8]) -> String {
     if value.is_empty() {
         return "%".to_owned();

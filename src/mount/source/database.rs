@@ -3,8 +3,9 @@
 //! **Invariant:** one open branch is shared by all who ask; its head is read at most once an
 //! interval, and not at all after this mount's own commit, which moved it.
 
-use super::{Branch, LogEntry, Moment, Source, Tag};
+use super::{Branch, LogEntry, Merging, Moment, Source, Tag};
 use crate::error::Result;
+use factfs_core::conn::{MergeError, MergeOptions};
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::T;
@@ -63,6 +64,21 @@ impl DatabaseSource {
     }
 }
 
+impl DatabaseSource {
+    /// Lets go of branches whose names were taken away, or mean another one.
+    fn let_go(&self) -> Result<()> {
+        let refs = self.database.refs()?;
+        self.lock().retain(|name, open| open.database.is_called(name, &refs));
+        Ok(())
+    }
+
+    /// A branch that its name means now, whatever happened elsewhere: to be written to.
+    fn named(&self, branch: &str) -> Result<Arc<Open>> {
+        self.let_go()?;
+        self.branch(branch)
+    }
+}
+
 impl Open {
     /// The newest value; the one that was seen last if that is not long ago.
     fn db(&self, interval: Duration) -> Result<Db> {
@@ -105,6 +121,13 @@ impl Source for DatabaseSource {
     }
 
     fn head(&self, branch: &str) -> Result<Moment> {
+        let open = self.branch(branch)?;
+        let db = open.db(self.interval)?;
+        if !open.database.is_deleted() {
+            return Ok(head(db));
+        }
+        // Another branch may have its name by now.
+        self.lock().retain(|_, known| !Arc::ptr_eq(known, &open));
         self.branch(branch)?.db(self.interval).map(head)
     }
 
@@ -138,12 +161,15 @@ impl Source for DatabaseSource {
             commit: entry.commit,
             parents: entry.parents,
             instant_ms: entry.instant_ms,
+            tx: entry.tx,
             datoms: entry.datoms,
+            purged: entry.purged,
         };
         Ok(entries.into_iter().map(entry).collect())
     }
 
     fn branches(&self) -> Result<Vec<Branch>> {
+        self.let_go()?;
         let branches = self.database.branches()?.into_iter();
         Ok(branches.map(|info| Branch { name: info.name, commit: info.commit }).collect())
     }
@@ -152,5 +178,40 @@ impl Source for DatabaseSource {
         let tags = self.database.tags()?.into_iter();
         let tag = |info: factfs_store::TagInfo| Some(Tag { name: info.name, commit: info.commit? });
         Ok(tags.filter_map(tag).collect())
+    }
+
+    fn create_branch(&self, from: &str, name: &str, at: Option<&str>) -> Result<()> {
+        Ok(self.named(from)?.database.create_branch(name, at)?)
+    }
+
+    fn retire_branch(&self, name: &str) -> Result<()> {
+        self.database.retire_branch(name)?;
+        self.let_go()
+    }
+
+    fn rename_branch(&self, from: &str, to: &str) -> Result<()> {
+        self.database.rename_branch(from, to)?;
+        self.let_go()
+    }
+
+    fn create_tag(&self, branch: &str, name: &str, at: Option<&str>) -> Result<()> {
+        Ok(self.named(branch)?.database.create_tag(name, at)?)
+    }
+
+    fn delete_tag(&self, name: &str) -> Result<()> {
+        Ok(self.database.delete_tag(name)?)
+    }
+
+    fn merge(&self, branch: &str, from: &str) -> Result<Merging> {
+        match self.named(branch)?.database.merge(from, &MergeOptions::default()) {
+            Ok(merged) => Ok(Merging { report: merged.report, ..Merging::from(merged.plan) }),
+            Err(error) => {
+                let source = error.source.as_ref().and_then(|e| e.downcast_ref::<MergeError>());
+                match source {
+                    Some(MergeError::Conflicts(plan)) => Ok(Merging::from((**plan).clone())),
+                    _ => Err(error.into()),
+                }
+            }
+        }
     }
 }
