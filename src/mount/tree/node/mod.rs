@@ -123,6 +123,8 @@ pub enum Aspect {
     Error,
     /// `X.meta`: where it came from.
     Meta,
+    /// `X.wait`: when it changes.
+    Wait,
 }
 
 /// A snapshot folder.
@@ -196,6 +198,7 @@ impl Leaf {
             Aspect::Answer => format!(".{extension}"),
             Aspect::Error => format!(".{extension}.err"),
             Aspect::Meta => format!(".{extension}.meta"),
+            Aspect::Wait => format!(".{extension}.wait"),
         }
     }
 
@@ -204,6 +207,7 @@ impl Leaf {
         let (name, aspect) = match name.rsplit_once('.')? {
             (name, "err") => (name, Aspect::Error),
             (name, "meta") => (name, Aspect::Meta),
+            (name, "wait") => (name, Aspect::Wait),
             _ => (name, Aspect::Answer),
         };
         let (stem, extension) = name.rsplit_once('.')?;
