@@ -93,7 +93,10 @@ mod tests {
         say(&exp, "exp");
         assert_eq!(main.retire_branch("exp").unwrap_err().kind, Kind::Busy);
         exp.create_tag("v1", None).unwrap();
+        let commit = exp.cached_db().snapshot().commit.unwrap();
         main.retire_branch("exp").unwrap();
+        // Its commit is still found, now under the tag.
+        assert_eq!(main.at(&commit.to_string()).unwrap().commit, Some(commit));
         main.create_branch("other", Some("v1")).unwrap();
         let other = main.on_branch("other").unwrap();
         say(&other, "other");
