@@ -3,8 +3,11 @@
 //! **Invariant:** one open branch is shared by all who ask; its head is read at most once an
 //! interval, and not at all after this mount's own commit, which moved it.
 
+mod entries;
+
 use super::{Branch, LogEntry, Merging, Moment, Source, Tag};
 use crate::error::Result;
+use entries::Entries;
 use factfs_core::conn::{MergeError, MergeOptions};
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;
@@ -28,6 +31,7 @@ pub struct DatabaseSource {
     interval: Duration,
     read_only: Option<String>,
     branches: Mutex<BTreeMap<String, Arc<Open>>>,
+    entries: Entries,
 }
 
 /// A branch that is open.
@@ -42,8 +46,8 @@ impl DatabaseSource {
         let default_branch = database.refs()?.default_branch;
         let is_local = !database.url().contains("://") || database.url().starts_with("file://");
         let interval = if is_local { LOCAL } else { REMOTE };
-        let branches = Mutex::default();
-        Ok(Self { database, default_branch, interval, read_only, branches })
+        let (branches, entries) = (Mutex::default(), Entries::default());
+        Ok(Self { database, default_branch, interval, read_only, branches, entries })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Open>>> {
@@ -68,7 +72,12 @@ impl DatabaseSource {
     /// Lets go of branches whose names were taken away, or mean another one.
     fn let_go(&self) -> Result<()> {
         let refs = self.database.refs()?;
-        self.lock().retain(|name, open| open.database.is_called(name, &refs));
+        let mut branches = self.lock();
+        let known = branches.len();
+        branches.retain(|name, open| open.database.is_called(name, &refs));
+        if branches.len() < known {
+            self.entries.clear();
+        }
         Ok(())
     }
 
@@ -128,6 +137,7 @@ impl Source for DatabaseSource {
         }
         // Another branch may have its name by now.
         self.lock().retain(|_, known| !Arc::ptr_eq(known, &open));
+        self.entries.clear();
         self.branch(branch)?.db(self.interval).map(head)
     }
 
@@ -156,6 +166,12 @@ impl Source for DatabaseSource {
     }
 
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>> {
+        // As it is now: its name may mean another branch than when commits were read.
+        let purges = self.head(branch)?.db.snapshot().purges;
+        let one = upto.filter(|_| limit == 1);
+        if let Some(entry) = one.and_then(|t| self.entries.get(branch, t, purges)) {
+            return Ok(vec![entry]);
+        }
         let entries = self.branch(branch)?.database.log(upto, true, limit)?;
         let entry = |entry: factfs_store::LogEntry| LogEntry {
             commit: entry.commit,
@@ -165,7 +181,9 @@ impl Source for DatabaseSource {
             datoms: entry.datoms,
             purged: entry.purged,
         };
-        Ok(entries.into_iter().map(entry).collect())
+        let entries: Vec<LogEntry> = entries.into_iter().map(entry).collect();
+        self.entries.keep(branch, &entries, purges);
+        Ok(entries)
     }
 
     fn branches(&self) -> Result<Vec<Branch>> {
