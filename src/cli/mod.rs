@@ -21,8 +21,10 @@ mod report;
 mod import;
 mod open;
 // floor 3
-mod inputs;
+mod changes;
 // floor 4
+mod inputs;
+// floor 5
 mod commands;
 
 /// Runs the command that was typed.

@@ -8,6 +8,7 @@ mod check_store;
 mod clone;
 mod completions;
 mod demo;
+mod diff;
 mod gc;
 mod help;
 mod hostile;

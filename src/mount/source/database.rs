@@ -9,7 +9,7 @@ use super::{Branch, LogEntry, Merging, Moment, Source, Tag};
 use crate::error::Result;
 use entries::Entries;
 use factfs_core::conn::{MergeError, MergeOptions};
-use factfs_core::db::{Db, TxReport};
+use factfs_core::db::{Db, Difference, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::T;
 use factfs_core::value::Uuid;
@@ -184,6 +184,10 @@ impl Source for DatabaseSource {
         let entries: Vec<LogEntry> = entries.into_iter().map(entry).collect();
         self.entries.keep(branch, &entries, purges);
         Ok(entries)
+    }
+
+    fn difference(&self, branch: &str, from: &Moment, to: &Moment) -> Result<Difference> {
+        Ok(self.branch(branch)?.database.difference(&from.db, &to.db)?)
     }
 
     fn branches(&self) -> Result<Vec<Branch>> {

@@ -70,7 +70,7 @@ impl Merging {
         edn::to_string(&Value::map(entries.collect::<Vec<_>>())) + "\n"
     }
 
-    /// The conflicts as rows: what each side has, and of which commits that is.
+    /// The conflicts as text: what each side has, and of which commits that is.
     pub fn conflicts_as(&self, format: Format) -> String {
         let commits = ["base_commit", "target_commit", "source_commit"];
         let columns = Conflict::COLUMNS.into_iter().chain(commits);

@@ -9,7 +9,9 @@ use super::{Entry, Key, Resolved, Tree};
 use crate::error::{Failure, Result};
 use crate::source::{Merging, Mounted};
 use crate::spool::Content;
+use factfs_core::conn::Conflict;
 use factfs_core::text::Format;
+use factfs_core::value::Value;
 use lru::LruCache;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -18,13 +20,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Branches whose last merge is remembered.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
 
-type Branches = LruCache<(Name, Name), Conflicts>;
+type Branches = LruCache<(Name, Name), Stopped>;
 
 /// What stopped the last merges, by branch.
 pub(super) struct Merges(Mutex<Branches>);
 
 /// What stopped a merge, and the texts that were made of it.
-struct Conflicts {
+struct Stopped {
     merging: Arc<Merging>,
     texts: BTreeMap<Format, Content>,
 }
@@ -46,7 +48,7 @@ impl Merges {
             self.lock().pop(&key);
         } else {
             let (merging, texts) = (Arc::new(merging), BTreeMap::new());
-            self.lock().put(key, Conflicts { merging, texts });
+            self.lock().put(key, Stopped { merging, texts });
         }
     }
 
@@ -73,6 +75,19 @@ impl Merges {
 }
 
 impl Tree {
+    /// What stopped the last merge into a branch, as rows of a query, and their hash. A pattern has
+    /// five places: entity, attribute, what the branch has, what the other has, what both had.
+    pub(super) fn conflict_rows(&self, store: &Name, branch: &Name) -> (String, Value) {
+        let key = (store.clone(), branch.clone());
+        let merging = self.merges.lock().get(&key).map(|kept| kept.merging.clone());
+        let row = |conflict: &Conflict| {
+            let [_, entity, attribute, base, target, source] = conflict.row();
+            Value::from(vec![entity, attribute, target, source, base])
+        };
+        let rows: Vec<Value> = merging.unwrap_or_default().conflicts.iter().map(row).collect();
+        (self.merges.text(store, branch, Format::Edn).hash_hex(), Value::from(rows))
+    }
+
     /// Merges what a name means into a branch: its report on a line. With conflicts nothing is
     /// written, and they are kept to be read.
     pub fn merge(&self, store: &Name, branch: &Name, from: &str) -> Result<String> {

@@ -205,7 +205,7 @@ impl Vfs {
 fn lane(work: &Work) -> Lane {
     match work.pins {
         Pins::Plan(_) => Lane::Queries,
-        Pins::Moment(_) => Lane::Facts,
+        Pins::Moment(_) | Pins::Difference(_) => Lane::Facts,
     }
 }
 

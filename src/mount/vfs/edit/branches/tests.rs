@@ -203,11 +203,17 @@ fn what_stops_a_merge_can_be_read_in_every_format() {
         }
         let said = read(vfs, &format!("{HEAD}/merge.err")).unwrap();
         assert!(said.contains("1 conflict") && said.contains("merge.conflicts"), "{said}");
+        // They are a source of queries.
+        let query = "{:query [:find ?a ?t ?s :in $c :where [$c _ ?a ?t ?s]]
+                      :inputs {$c \"catalog/head/merge.conflicts\"}}";
+        write(vfs, "/queries/stopped.edn", query).unwrap();
+        assert_eq!(read(vfs, "/results/stopped.csv").unwrap(), "a,t,s\n:product/price,2,1\n");
         // One side gives in.
         say(vfs, "exp", "[{:product/sku \"c1\" :product/price 2}]");
         merge(vfs, "main", "exp").unwrap();
         assert_eq!(read(vfs, &format!("{HEAD}/merge.err")).unwrap(), "");
         assert_eq!(read(vfs, &format!("{HEAD}/merge.conflicts.jsonl")).unwrap(), "");
+        assert_eq!(read(vfs, "/results/stopped.csv").unwrap(), "a,t,s\n");
         assert_eq!(merge(vfs, "main", "none").unwrap_err().kind, Kind::NotFound);
         assert_eq!(merge(vfs, "main", "main").unwrap_err().kind, Kind::Invalid);
     });
