@@ -78,6 +78,11 @@ pub fn is_pin_name(name: &str) -> bool {
     letter && name.len() <= 200 && name.bytes().all(plain) && !hash
 }
 
+/// Whether the end of a name says a format.
+pub fn has_extension(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| EXTENSIONS.contains(&end))
+}
+
 fn escape_bytes(value: &[u8]) -> String {
     if value.is_empty() {
         return "%".to_owned();

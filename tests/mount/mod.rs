@@ -3,6 +3,7 @@
 //! Without `/dev/fuse` or a way to mount, each test says that it is skipped, and passes.
 
 mod again;
+mod branches;
 mod dead;
 mod erased;
 mod errors;

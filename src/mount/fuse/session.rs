@@ -38,6 +38,7 @@ impl Default for Options {
 /// Something that is mounted.
 pub struct Session {
     mount: Mount,
+    vfs: Arc<Vfs>,
     background: Option<BackgroundSession>,
 }
 
@@ -46,12 +47,12 @@ impl Session {
     pub fn mount(vfs: Arc<Vfs>, point: &Path, options: &Options) -> Result<Self> {
         point::check_device()?;
         let path = point::prepare(point, &options.stores)?;
-        let session = fuser::Session::new(Adapter::new(vfs), &path, &config(options));
+        let session = fuser::Session::new(Adapter::new(vfs.clone()), &path, &config(options));
         let background =
             session.and_then(fuser::Session::spawn).map_err(|error| explain(&path, &error))?;
         let ours = |mount: &Mount| mount.file_system == FILE_SYSTEM;
         match point::mounted_at(&path).into_iter().rfind(ours) {
-            Some(mount) => Ok(Self { mount, background: Some(background) }),
+            Some(mount) => Ok(Self { mount, vfs, background: Some(background) }),
             None => {
                 let message = format!("{} was unmounted at once", path.display());
                 Err(Failure::new(Kind::Stale, message))
@@ -88,6 +89,8 @@ impl Session {
     /// Unmounts, and waits for open files until the deadline: whether all were closed.
     pub fn unmount(mut self, patience: Duration) -> Result<bool> {
         point::unmount_this(&self.mount)?;
+        // Who waits for a change would wait for ever, and keep the session.
+        self.vfs.end_waits();
         let deadline = Instant::now() + patience;
         while !self.is_over() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
@@ -111,6 +114,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         if self.background.is_some() {
             let _ = point::unmount_this(&self.mount);
+            self.vfs.end_waits();
             let deadline = Instant::now() + Duration::from_secs(1);
             while !self.is_over() && Instant::now() < deadline {
                 thread::sleep(Duration::from_millis(5));

@@ -106,7 +106,11 @@ fn in_snapshot(place: &Place, name: &str) -> Option<Node> {
             "transact.err" => Some(BranchPart::TransactError),
             "at" => Some(BranchPart::At),
             "log" => Some(BranchPart::Log),
-            _ => None,
+            "merge" => Some(BranchPart::Merge),
+            "merge.err" => Some(BranchPart::MergeError),
+            ".wait" => Some(BranchPart::Wait),
+            ".events" => Some(BranchPart::Events),
+            name => conflicts(name).map(BranchPart::MergeConflicts),
         };
         if let Some(part) = own {
             return Some(Node::Branch(place.store.clone(), branch.clone(), part));
@@ -130,6 +134,11 @@ fn in_snapshot(place: &Place, name: &str) -> Option<Node> {
         },
     };
     Some(Node::Part(place.clone(), part))
+}
+
+/// `merge.conflicts.FORMAT`
+fn conflicts(name: &str) -> Option<Format> {
+    Format::from_extension(name.strip_prefix("merge.conflicts.")?)
 }
 
 fn in_part(part: &Part, name: &str) -> Option<Part> {
@@ -290,6 +299,10 @@ mod tests {
             "/catalog/branches/main/transact.err",
             "/catalog/branches/main/at/7d",
             "/catalog/branches/main/log/12.edn",
+            "/catalog/branches/main/merge",
+            "/catalog/branches/main/merge.conflicts.csv",
+            "/catalog/branches/main/.events",
+            "/catalog/branches/main/tables/user.csv.wait",
             "/catalog/branches/main/results/x.csv",
         ] {
             check(path);

@@ -68,6 +68,13 @@ impl Plan {
         out
     }
 
+    /// Whether all that it reads are databases, or what changed in them.
+    pub fn reads_databases_only(&self) -> bool {
+        let specs = self.question.query.inputs();
+        let mut named = specs.iter().filter(|spec| spec.kind == InputKind::Source);
+        named.all(|spec| self.sources.iter().any(|pinned| pinned.symbol == spec.name))
+    }
+
     /// The newest instant of the sources.
     pub fn basis_ms(&self) -> Option<i64> {
         self.sources.iter().filter_map(|pinned| pinned.moment.instant_ms).max()
@@ -99,6 +106,7 @@ impl Tree {
             sources: Vec::new(),
             differences: Vec::new(),
             is_branch: false,
+            rows: Vec::new(),
             is_fixed: true,
         };
         // All sources before the others, whose types and `:basis` come from them.
@@ -127,7 +135,8 @@ impl Tree {
             let message = format!("`{extra}` is an argument more than the query takes");
             return Err(Failure::not_found(message));
         }
-        let Binding { sources, differences, is_fixed, .. } = binding;
+        let Binding { sources, differences, rows, is_fixed, .. } = binding;
+        inputs.extend(rows);
         let inputs_given = given.into_iter().flatten().collect();
         let query = saved.query;
         let (keys, inputs_given) = (query.row_keys(), inputs_given);
@@ -167,6 +176,8 @@ struct Binding<'a> {
     differences: Vec<(usize, Arc<Compared>)>,
     /// Whether the source that is being bound names a branch.
     is_branch: bool,
+    /// Sources that are rows at hand: what they are, for the identity of the plan.
+    rows: Vec<(String, Value)>,
     is_fixed: bool,
 }
 
@@ -176,6 +187,9 @@ impl Binding<'_> {
         let given = self.saved.input(symbol).and_then(Form::as_str);
         if let Some((store, range, kind)) = given.and_then(difference) {
             return self.difference(number, symbol, store, range, kind);
+        }
+        if let Some((store, branch)) = given.and_then(conflicts) {
+            return self.conflicts(symbol, store, branch);
         }
         let (mounted, moment) = if let Some(form) = self.saved.input(symbol) {
             let Some(path) = form.as_str() else {
@@ -224,6 +238,17 @@ impl Binding<'_> {
         self.sources.extend(compared.pinned(symbol));
         self.differences.push((number, Arc::new(compared)));
         Ok(Input::Value(Value::from(Vec::new())))
+    }
+
+    /// What stopped the last merge into a branch, as rows.
+    fn conflicts(&mut self, symbol: &str, store: &str, branch: Option<&str>) -> Result<Input> {
+        let mounted = self.store_of(store, &format!("{store}/merge.conflicts"))?;
+        let branch = branch.map_or_else(|| mounted.head_branch(), str::to_owned);
+        let (hash, rows) = self.tree.conflict_rows(&mounted.name, &branch.as_str().into());
+        let what = format!("{}/branches/{branch}/merge.conflicts {hash}", mounted.name);
+        self.rows.push((symbol.to_owned(), Value::str(&what)));
+        self.is_fixed = false;
+        Ok(Input::Value(rows))
     }
 
     /// What a name in a difference means; in the past a branch is what it was then.
@@ -409,6 +434,16 @@ impl Binding<'_> {
         let Some(tag) = found.and_then(ValueType::tag) else { return Ok(untyped(&text)) };
         parse_cell(&text, tag)
             .map_err(|error| Failure::new(Kind::Invalid, format!("{symbol}: {error}")))
+    }
+}
+
+/// The store and the branch of a path that ends with `merge.conflicts`; no branch is its head.
+fn conflicts(path: &str) -> Option<(&str, Option<&str>)> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts[..] {
+        [store, "head", "merge.conflicts"] => Some((store, None)),
+        [store, "branches", branch, "merge.conflicts"] => Some((store, Some(branch))),
+        _ => None,
     }
 }
 

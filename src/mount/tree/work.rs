@@ -102,6 +102,7 @@ impl Work {
             Aspect::Answer => path,
             Aspect::Error => path.trim_end_matches(".err").to_owned(),
             Aspect::Meta => path.trim_end_matches(".meta").to_owned(),
+            Aspect::Wait => path.trim_end_matches(".wait").to_owned(),
         }
     }
 }
@@ -170,7 +171,7 @@ impl Tree {
             (Aspect::Error, Ok(rendered)) => {
                 rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
             }
-            (Aspect::Answer, _) => String::new(),
+            (Aspect::Answer | Aspect::Wait, _) => String::new(),
             (Aspect::Meta, ended) => self.meta(work, ended),
         };
         Content::of(text.as_bytes())

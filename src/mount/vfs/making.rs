@@ -8,6 +8,7 @@ use super::{Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::evaluation::{Job, Lane, Patience};
 use crate::spool::Cancel;
+use crate::tree::node::Aspect;
 use crate::tree::{Entry, Key, Limits, Pins, Rendered, Tree, Work};
 use lru::LruCache;
 use std::num::NonZeroUsize;
@@ -52,6 +53,13 @@ enum Purpose {
     EarlySize,
 }
 
+impl Making {
+    /// What it takes to open a file.
+    pub(super) fn to_open(work: Arc<Work>) -> Self {
+        Self { work, purpose: Purpose::Open }
+    }
+}
+
 /// Answers that cost too much to be made for their size.
 pub(super) struct Costly(Mutex<LruCache<Key, ()>>);
 
@@ -80,7 +88,7 @@ impl Vfs {
             Entry::Work(work) if self.tree.is_outdated(work) => Before::Nothing,
             Entry::Work(work) if work.is_cheap() => Before::Seeks,
             Entry::Work(work) => self.unless_kept(work, Purpose::Open),
-            Entry::Query(_) | Entry::Transact(_) => Before::Seeks,
+            Entry::Query(_) | Entry::Transact(_) | Entry::Heads => Before::Seeks,
             Entry::Folder | Entry::Link(_) | Entry::Bytes(_) => Before::Nothing,
         }
     }
@@ -154,7 +162,8 @@ impl Vfs {
 
     /// What a file about an answer says without having it made again.
     fn known_failure(&self, work: &Work) -> Option<Failure> {
-        if work.is_answer() { None } else { self.tree.failures().of(&work.answer_path()) }
+        let is_about = matches!(work.leaf.aspect, Aspect::Error | Aspect::Meta);
+        if is_about { self.tree.failures().of(&work.answer_path()) } else { None }
     }
 
     fn job(&self, making: &Making) -> Job {

@@ -11,6 +11,7 @@ mod edit;
 mod folder;
 mod making;
 mod measured;
+mod waiting;
 
 pub use folder::Named;
 pub use making::{Before, Making};
@@ -24,7 +25,7 @@ use crate::handle::{Drafts, Handle, Handles, Stream};
 use crate::inode::{Inode, Inodes};
 use crate::render;
 use crate::spool::{Cancel, Content};
-use crate::tree::node::{BranchPart, Leaf, Node, Part};
+use crate::tree::node::{Aspect, BranchPart, Leaf, Node, Part};
 use crate::tree::{Entry, Pins, Rendered, Resolved, Shape, Tree, path};
 use factfs_core::edn::Form;
 use factfs_core::text::Format;
@@ -47,6 +48,7 @@ pub struct Vfs {
     evaluations: Evaluations,
     costly: Costly,
     measured: Measured,
+    waits: waiting::Waits,
 }
 
 /// What `stat` shows.
@@ -115,6 +117,7 @@ impl Vfs {
     pub fn new(tree: Arc<Tree>, cache_bytes: usize) -> Result<Self> {
         let root = tree.resolve(&Node::Root)?;
         let at_once = tree.limits().at_once;
+        let waits = waiting::waits(&tree);
         Ok(Self {
             tree,
             inodes: Inodes::new(root),
@@ -123,6 +126,7 @@ impl Vfs {
             evaluations: Evaluations::new(cache_bytes, at_once),
             costly: Costly::default(),
             measured: Measured::default(),
+            waits,
         })
     }
 
@@ -201,6 +205,7 @@ impl Vfs {
             Entry::Bytes(content) | Entry::Query(content) | Entry::Transact(content) => {
                 Some(content.size_bytes())
             }
+            Entry::Heads => Some(0),
             Entry::Work(work) if work.is_answer() => {
                 self.evaluations.kept(work.answer).map(|made| made.content.size_bytes())
             }
@@ -215,7 +220,7 @@ impl Vfs {
             Entry::Folder => true,
             Entry::Link(_) | Entry::Bytes(_) => true,
             Entry::Work(work) => work.is_answer() && inode.size_bytes.is_some(),
-            Entry::Query(_) | Entry::Transact(_) => false,
+            Entry::Query(_) | Entry::Transact(_) | Entry::Heads => false,
         };
         Attr {
             ino: inode.ino,
@@ -318,9 +323,13 @@ impl Vfs {
             Entry::Folder => return Err(Failure::new(Kind::IsDirectory, "a folder")),
             Entry::Link(_) => return Err(Failure::new(Kind::Invalid, "a symbolic link")),
             Entry::Query(_) => return self.open_query(&resolved, mode),
+            Entry::Transact(about) if edit::is_merge(&resolved.node) => {
+                return self.open_merge(&resolved, about, mode);
+            }
             Entry::Transact(about) => return self.open_transact(&resolved, about, mode),
             _ if mode.write => return Err(self.read_only(&resolved.node)),
             Entry::Bytes(content) => (Handle::Bytes(content.clone()), Caching::Keep),
+            Entry::Heads => return self.open_heads(&resolved),
             // The kernel looks the name up anew, and finds another file.
             Entry::Work(work) if self.tree.is_outdated(work) => {
                 return Err(Failure::new(Kind::Stale, "facts were erased since it was looked up"));
@@ -336,6 +345,9 @@ impl Vfs {
             }
             Entry::Work(work) => {
                 let ended = made.unwrap_or_else(|| self.make_at_once(work));
+                if work.leaf.aspect == Aspect::Wait {
+                    return self.open_answer_wait(work, ended);
+                }
                 let content = self.tree.about(work, &ended);
                 self.sized(&mut inode, &content);
                 (Handle::Bytes(content), Caching::Fresh)
@@ -385,6 +397,8 @@ impl Vfs {
             Handle::Bytes(content) => content.read(offset, size),
             Handle::Draft(draft) => Ok(draft.read(offset, size)),
             Handle::Transact(stream) => Ok(edit::locked(stream).read(size)),
+            Handle::Merge(names) => Ok(edit::reports(names, size)),
+            Handle::Waiting(waiting) => Ok(waiting.read(size).unwrap_or_default()),
             Handle::Folder(_) => Err(Failure::new(Kind::IsDirectory, "a folder")),
         }
     }

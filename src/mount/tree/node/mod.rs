@@ -136,6 +136,8 @@ pub enum Aspect {
     Error,
     /// `X.meta`: where it came from.
     Meta,
+    /// `X.wait`: when it changes.
+    Wait,
 }
 
 /// A snapshot folder.
@@ -209,6 +211,7 @@ impl Leaf {
             Aspect::Answer => format!(".{extension}"),
             Aspect::Error => format!(".{extension}.err"),
             Aspect::Meta => format!(".{extension}.meta"),
+            Aspect::Wait => format!(".{extension}.wait"),
         }
     }
 
@@ -217,6 +220,7 @@ impl Leaf {
         let (name, aspect) = match name.rsplit_once('.')? {
             (name, "err") => (name, Aspect::Error),
             (name, "meta") => (name, Aspect::Meta),
+            (name, "wait") => (name, Aspect::Wait),
             _ => (name, Aspect::Answer),
         };
         let (stem, extension) = name.rsplit_once('.')?;

@@ -26,6 +26,10 @@ impl Tree {
         match &work.pins {
             Pins::Plan(Err(_)) => None,
             Pins::Plan(Ok(plan)) => {
+                // What stopped a merge is kept nowhere else.
+                if !plan.reads_databases_only() {
+                    return None;
+                }
                 let inputs = plan.inputs.iter();
                 let mut inputs: Vec<(String, String)> =
                     inputs.map(|(name, value)| (name.clone(), edn::to_string(value))).collect();
