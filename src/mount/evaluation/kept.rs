@@ -1,27 +1,58 @@
 //! Answers that were made, kept while there is room.
 //!
-//! **Invariant:** what is kept is bounded in bytes of memory; the one used longest ago goes first.
+//! **Invariant:** what is kept is bounded in bytes of memory, in bytes of files and in their number;
+//! the one used longest ago goes first.
 
 use crate::tree::{Key, Rendered};
 use lru::LruCache;
 
-/// What an answer costs beside its bytes: those spooled to files, too, hold a handle.
+/// What an answer costs beside its bytes.
 pub(super) const OVERHEAD: usize = 4096;
+/// What one costs that lies in a file: there are not many of those.
+const FILE: usize = 256 << 10;
+/// Files may take so many times the bytes that memory may.
+const LARGER: u64 = 32;
 
 /// Answers by what their bytes depend on.
 pub(super) struct Kept {
     answers: LruCache<Key, Rendered>,
-    bytes: usize,
-    capacity_bytes: usize,
+    cost: Cost,
+    capacity: Cost,
 }
 
-fn cost(rendered: &Rendered) -> usize {
-    rendered.content.resident_bytes() + OVERHEAD
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    memory: usize,
+    files: u64,
+}
+
+impl Cost {
+    fn of(rendered: &Rendered) -> Self {
+        let content = &rendered.content;
+        match content.resident_bytes() {
+            0 if content.size_bytes() > 0 => Self { memory: FILE, files: content.size_bytes() },
+            resident => Self { memory: resident + OVERHEAD, files: 0 },
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        (self.memory, self.files) = (self.memory + other.memory, self.files + other.files);
+    }
+
+    fn subtract(&mut self, other: Self) {
+        (self.memory, self.files) = (self.memory - other.memory, self.files - other.files);
+    }
+
+    fn is_above(self, capacity: Self) -> bool {
+        self.memory > capacity.memory || self.files > capacity.files
+    }
 }
 
 impl Kept {
     pub(super) fn new(capacity_bytes: usize) -> Self {
-        Self { answers: LruCache::unbounded(), bytes: 0, capacity_bytes }
+        let files = (capacity_bytes as u64).saturating_mul(LARGER);
+        let capacity = Cost { memory: capacity_bytes, files };
+        Self { answers: LruCache::unbounded(), cost: Cost::default(), capacity }
     }
 
     pub(super) fn get(&mut self, key: Key) -> Option<Rendered> {
@@ -30,16 +61,17 @@ impl Kept {
 
     /// Keeps an answer, if it is not too large for that.
     pub(super) fn keep(&mut self, key: Key, rendered: &Rendered) {
-        if cost(rendered) > self.capacity_bytes / 2 {
+        let half = Cost { memory: self.capacity.memory / 2, files: self.capacity.files / 2 };
+        if Cost::of(rendered).is_above(half) {
             return;
         }
-        self.bytes += cost(rendered);
+        self.cost.add(Cost::of(rendered));
         if let Some(replaced) = self.answers.put(key, rendered.clone()) {
-            self.bytes -= cost(&replaced);
+            self.cost.subtract(Cost::of(&replaced));
         }
-        while self.bytes > self.capacity_bytes {
+        while self.cost.is_above(self.capacity) {
             let Some((_, oldest)) = self.answers.pop_lru() else { break };
-            self.bytes -= cost(&oldest);
+            self.cost.subtract(Cost::of(&oldest));
         }
     }
 }

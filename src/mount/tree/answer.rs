@@ -3,8 +3,9 @@
 //! **Invariant:** an answer follows from the question alone. Rows come in the one printed order.
 
 use crate::error::Result;
+use crate::overflow::{Failed, RowFile};
 use crate::spool::Cancel;
-use factfs_core::query::{self, CancelToken, Explain, Input, Query};
+use factfs_core::query::{self, CancelToken, Explain, Input, Query, Rows};
 use factfs_core::text::{Layout, RowKeys, Shape};
 use factfs_core::value::Value;
 use std::sync::Arc;
@@ -49,14 +50,20 @@ pub struct Question {
 }
 
 /// What came out.
-#[derive(Clone, Debug)]
 pub struct Answer {
     /// Its shape and the names of its columns.
     pub layout: Layout,
-    /// The rows.
-    pub rows: Vec<Vec<Value>>,
+    rows: Rows,
+    failed: Failed,
     /// What may not be meant: an attribute that nobody knows.
     pub warnings: Vec<String>,
+}
+
+impl Answer {
+    /// Passes each row on, and says how many there are. The same rows each time.
+    pub fn each(&self, row: &mut dyn FnMut(&[Value]) -> Result<()>) -> Result<u64> {
+        self.rows.each(row).map_err(|failure| self.failed.take().unwrap_or(failure))
+    }
 }
 
 impl Question {
@@ -65,14 +72,18 @@ impl Question {
         let token = CancelToken::default();
         let flag = token.clone();
         cancel.on_cancel(move || flag.cancel());
-        let started = Instant::now();
+        let (started, bytes) = (Instant::now(), limits.bytes);
         let limits = query::Limits {
             rows: limits.rows,
             memory_bytes: limits.memory_bytes,
             timeout_ms: Some(limits.time.as_millis() as u64),
             elapsed_ms: Some(Arc::new(move || started.elapsed().as_millis() as u64)),
         };
-        let answer = query::run(&self.query, &self.inputs, &limits, &token)?;
+        let outside = RowFile::new(bytes, limits.memory_bytes);
+        let failed = outside.failed();
+        let outside = Box::new(outside);
+        let answer = query::run_large(&self.query, &self.inputs, &limits, &token, outside);
+        let answer = answer.map_err(|error| failed.take().unwrap_or_else(|| error.into()))?;
         let shape = match answer.shape {
             query::Shape::Relation => Shape::Relation,
             query::Shape::Collection => Shape::Collection,
@@ -80,7 +91,7 @@ impl Question {
             query::Shape::Scalar => Shape::Scalar,
         };
         let layout = Layout { shape, columns: answer.columns, keys: self.keys };
-        Ok(Answer { layout, rows: answer.rows, warnings: answer.stats.warnings })
+        Ok(Answer { layout, rows: answer.rows, failed, warnings: answer.stats.warnings })
     }
 }
 

@@ -75,9 +75,8 @@ impl Aside {
             let (x, y) = (cells[column][a].plain(), cells[column][b].plain());
             if x == y { Ordering::Equal } else { run.pool.get(&x).cmp(&run.pool.get(&y)) }
         };
-        let databases = |row: usize| {
-            cells.iter().filter_map(move |column| Some(column[row].as_entity()?.1))
-        };
+        let databases =
+            |row: usize| cells.iter().filter_map(move |column| Some(column[row].as_entity()?.1));
         self.order.compare(cells.len(), cell).then_with(|| databases(a).cmp(databases(b)))
     }
 

@@ -251,7 +251,15 @@ impl<'a> Output<'a> {
     fn new(batch: &'a Batch, step: &'a Step, width: usize) -> Self {
         let target = batch.rows.clamp(BATCH, LARGEST);
         let (picks, met) = (Vec::new(), Vec::new());
-        Self { batch, keep: &step.keep, picks, new: vec![Vec::new(); width], met, target, base: None }
+        Self {
+            batch,
+            keep: &step.keep,
+            picks,
+            new: vec![Vec::new(); width],
+            met,
+            target,
+            base: None,
+        }
     }
 
     /// A row; its new cells were pushed to `new` already.
