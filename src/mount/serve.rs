@@ -17,7 +17,7 @@ use crate::name::is_store_name;
 use crate::point::{self, Mount};
 use crate::source::{DatabaseSource, Mounted};
 use crate::tree::{Limits, LocalDesk, Parts, Tree};
-use crate::vfs::Vfs;
+use crate::vfs::{Sizes, Vfs};
 use factfs_core::text::Format;
 use factfs_store::{Database, Locator, Settings};
 use rustix::fs::{Access, access};
@@ -51,6 +51,8 @@ pub struct Setup {
     pub formats: Vec<Format>,
     /// Memory for answers, in bytes.
     pub cache_bytes: usize,
+    /// When the sizes of results are known.
+    pub sizes: Sizes,
 }
 
 impl Setup {
@@ -66,6 +68,7 @@ impl Setup {
             limits: Limits::default(),
             formats: vec![Format::Csv, Format::Json],
             cache_bytes: 64 << 20,
+            sizes: Sizes::default(),
         }
     }
 }
@@ -86,7 +89,8 @@ pub fn serve(setup: &Setup, signals: &Signals, ready: impl FnOnce(&Mount)) -> Re
         }
     });
     let tree = Arc::new(tree?);
-    let vfs = Arc::new(Vfs::new(tree, setup.cache_bytes)?);
+    let vfs = Arc::new(Vfs::new(tree, setup.cache_bytes)?.with_sizes(setup.sizes));
+    vfs.start_ahead();
     let options = Options {
         allow_other: setup.allow_other,
         is_read_only: setup.is_read_only,

@@ -7,6 +7,7 @@
 //! for one: [`Vfs::before_open`] says what is to be made, [`Vfs::make`] has it made, and
 //! [`Vfs::open_made`] goes on with it. [`Vfs::open`] is all three, and waits; `stat` is alike.
 
+mod ahead;
 mod edit;
 mod folder;
 mod making;
@@ -15,7 +16,8 @@ mod measured;
 pub use folder::Named;
 pub use making::{Before, Making};
 
-use making::Costly;
+use ahead::Ahead;
+use making::{Costly, Purpose};
 use measured::Measured;
 
 use crate::error::{Failure, Kind, Result};
@@ -47,6 +49,19 @@ pub struct Vfs {
     evaluations: Evaluations,
     costly: Costly,
     measured: Measured,
+    ahead: Ahead,
+    sizes: Sizes,
+}
+
+/// When the size of a result is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sizes {
+    /// Exact under commits; elsewhere when the answer is there or is expected to cost little, else
+    /// 0 until it is opened.
+    #[default]
+    Auto,
+    /// Always: a `stat` has the answer made.
+    Exact,
 }
 
 /// What `stat` shows.
@@ -123,7 +138,15 @@ impl Vfs {
             evaluations: Evaluations::new(cache_bytes, at_once),
             costly: Costly::default(),
             measured: Measured::default(),
+            ahead: Ahead::default(),
+            sizes: Sizes::Auto,
         })
+    }
+
+    /// The same with another way to know sizes.
+    #[must_use]
+    pub fn with_sizes(self, sizes: Sizes) -> Self {
+        Self { sizes, ..self }
     }
 
     /// How many numbers and handles are in use.
@@ -406,5 +429,7 @@ fn hint_read_only(failure: Failure) -> Failure {
     if is_new { failure.hint(hint) } else { failure }
 }
 
+#[cfg(test)]
+mod sizes_tests;
 #[cfg(test)]
 mod tests;
