@@ -7,6 +7,7 @@ mod dead;
 mod erased;
 mod errors;
 mod read_only;
+mod tools;
 mod two;
 
 use crate::support::{Place, Ran, is_root, run};

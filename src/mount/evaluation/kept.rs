@@ -1,7 +1,7 @@
 //! Answers that were made, kept while there is room.
 //!
-//! **Invariant:** what is kept is bounded in bytes of memory, in bytes of files and in their number;
-//! the one used longest ago goes first.
+//! **Invariant:** what is kept is bounded in bytes of memory, in bytes of files and in their
+//! number; the one used longest ago goes first.
 
 use crate::tree::{Key, Rendered};
 use lru::LruCache;
