@@ -17,7 +17,7 @@ use crate::name::is_store_name;
 use crate::point::{self, Mount};
 use crate::source::{DatabaseSource, Mounted};
 use crate::tree::{Limits, LocalDesk, Parts, Tree};
-use crate::vfs::{Sizes, Vfs};
+use crate::vfs::Vfs;
 use factfs_core::text::Format;
 use factfs_store::{Database, Locator, Settings};
 use rustix::fs::{Access, access};
@@ -51,8 +51,8 @@ pub struct Setup {
     pub formats: Vec<Format>,
     /// Memory for answers, in bytes.
     pub cache_bytes: usize,
-    /// When the sizes of results are known.
-    pub sizes: Sizes,
+    /// Whether sizes are exact everywhere: then a listing waits for answers.
+    pub exact_sizes: bool,
 }
 
 impl Setup {
@@ -68,7 +68,7 @@ impl Setup {
             limits: Limits::default(),
             formats: vec![Format::Csv, Format::Json],
             cache_bytes: 64 << 20,
-            sizes: Sizes::default(),
+            exact_sizes: false,
         }
     }
 }
@@ -89,7 +89,8 @@ pub fn serve(setup: &Setup, signals: &Signals, ready: impl FnOnce(&Mount)) -> Re
         }
     });
     let tree = Arc::new(tree?);
-    let vfs = Arc::new(Vfs::new(tree, setup.cache_bytes)?.with_sizes(setup.sizes));
+    let vfs = Vfs::new(tree, setup.cache_bytes)?.with_exact_sizes(setup.exact_sizes);
+    let vfs = Arc::new(vfs);
     vfs.start_ahead();
     let options = Options {
         allow_other: setup.allow_other,

@@ -11,48 +11,37 @@ pub(super) const OVERHEAD: usize = 4096;
 /// What one costs that lies in a file: there are not many of those.
 const FILE: usize = 256 << 10;
 /// Files may take so many times the bytes that memory may.
-const LARGER: u64 = 32;
+const LARGER: u64 = 16;
 
 /// Answers by what their bytes depend on.
 pub(super) struct Kept {
     answers: LruCache<Key, Rendered>,
-    cost: Cost,
-    capacity: Cost,
+    bytes: usize,
+    file_bytes: u64,
+    capacity_bytes: usize,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Cost {
-    memory: usize,
-    files: u64,
+/// What an answer costs in memory.
+fn cost(rendered: &Rendered) -> usize {
+    match rendered.content.resident_bytes() {
+        0 if rendered.content.size_bytes() > 0 => FILE,
+        resident => resident + OVERHEAD,
+    }
 }
 
-impl Cost {
-    fn of(rendered: &Rendered) -> Self {
-        let content = &rendered.content;
-        match content.resident_bytes() {
-            0 if content.size_bytes() > 0 => Self { memory: FILE, files: content.size_bytes() },
-            resident => Self { memory: resident + OVERHEAD, files: 0 },
-        }
-    }
-
-    fn add(&mut self, other: Self) {
-        (self.memory, self.files) = (self.memory + other.memory, self.files + other.files);
-    }
-
-    fn subtract(&mut self, other: Self) {
-        (self.memory, self.files) = (self.memory - other.memory, self.files - other.files);
-    }
-
-    fn is_above(self, capacity: Self) -> bool {
-        self.memory > capacity.memory || self.files > capacity.files
-    }
+/// What it takes in files.
+fn file_cost(rendered: &Rendered) -> u64 {
+    let content = &rendered.content;
+    content.size_bytes() - content.resident_bytes() as u64
 }
 
 impl Kept {
     pub(super) fn new(capacity_bytes: usize) -> Self {
-        let files = (capacity_bytes as u64).saturating_mul(LARGER);
-        let capacity = Cost { memory: capacity_bytes, files };
-        Self { answers: LruCache::unbounded(), cost: Cost::default(), capacity }
+        Self { answers: LruCache::unbounded(), bytes: 0, file_bytes: 0, capacity_bytes }
+    }
+
+    fn file_capacity(&self) -> u64 {
+        (self.capacity_bytes as u64).saturating_mul(LARGER)
     }
 
     pub(super) fn get(&mut self, key: Key) -> Option<Rendered> {
@@ -61,17 +50,23 @@ impl Kept {
 
     /// Keeps an answer, if it is not too large for that.
     pub(super) fn keep(&mut self, key: Key, rendered: &Rendered) {
-        let half = Cost { memory: self.capacity.memory / 2, files: self.capacity.files / 2 };
-        if Cost::of(rendered).is_above(half) {
+        let is_large = cost(rendered) > self.capacity_bytes / 2;
+        if is_large || file_cost(rendered) > self.file_capacity() / 2 {
             return;
         }
-        self.cost.add(Cost::of(rendered));
+        self.bytes += cost(rendered);
+        self.file_bytes += file_cost(rendered);
         if let Some(replaced) = self.answers.put(key, rendered.clone()) {
-            self.cost.subtract(Cost::of(&replaced));
+            self.forget(&replaced);
         }
-        while self.cost.is_above(self.capacity) {
+        while self.bytes > self.capacity_bytes || self.file_bytes > self.file_capacity() {
             let Some((_, oldest)) = self.answers.pop_lru() else { break };
-            self.cost.subtract(Cost::of(&oldest));
+            self.forget(&oldest);
         }
+    }
+
+    fn forget(&mut self, rendered: &Rendered) {
+        self.bytes -= cost(rendered);
+        self.file_bytes -= file_cost(rendered);
     }
 }

@@ -4,7 +4,7 @@
 //! of facts only by an evaluation, with a limit on the time that somebody waits for it. So nothing
 //! that is at hand or costs a few seeks ever waits behind them.
 
-use super::{Mode, Sizes, Vfs};
+use super::{Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::evaluation::{Job, Lane, Patience};
 use crate::spool::Cancel;
@@ -95,7 +95,7 @@ impl Vfs {
             Entry::Work(work) if inode.size_bytes.is_none() && work.is_answer() => {
                 if work.is_cheap() {
                     Before::Seeks
-                } else if self.sizes == Sizes::Exact || work.is_in_commit() {
+                } else if self.exact_sizes || work.is_in_commit() {
                     self.unless_kept(work, Purpose::Size)
                 } else if self.costly.has(work.answer) {
                     Before::Nothing

@@ -50,18 +50,7 @@ pub struct Vfs {
     costly: Costly,
     measured: Measured,
     ahead: Ahead,
-    sizes: Sizes,
-}
-
-/// When the size of a result is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sizes {
-    /// Exact under commits; elsewhere when the answer is there or is expected to cost little, else
-    /// 0 until it is opened.
-    #[default]
-    Auto,
-    /// Always: a `stat` has the answer made.
-    Exact,
+    exact_sizes: bool,
 }
 
 /// What `stat` shows.
@@ -139,14 +128,15 @@ impl Vfs {
             costly: Costly::default(),
             measured: Measured::default(),
             ahead: Ahead::default(),
-            sizes: Sizes::Auto,
+            exact_sizes: false,
         })
     }
 
-    /// The same with another way to know sizes.
+    /// The same with exact sizes everywhere: a `stat` waits for the answer.
     #[must_use]
-    pub fn with_sizes(self, sizes: Sizes) -> Self {
-        Self { sizes, ..self }
+    pub fn with_exact_sizes(mut self, exact: bool) -> Self {
+        self.exact_sizes = exact;
+        self
     }
 
     /// How many numbers and handles are in use.
