@@ -6,6 +6,7 @@ mod again;
 mod dead;
 mod erased;
 mod errors;
+mod figures;
 mod hostile;
 mod read_only;
 mod tools;
