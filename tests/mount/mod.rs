@@ -9,6 +9,7 @@ mod errors;
 mod figures;
 mod hostile;
 mod read_only;
+mod soak;
 mod tools;
 mod two;
 
