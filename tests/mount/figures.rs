@@ -1,18 +1,20 @@
 //! What must hold of a mount, and where it is shown; here is what no other file has.
 //!
-//! | what | where |
-//! |---|---|
-//! | programs read the same bytes, each on a fresh mount | `tools.rs` |
-//! | writing from shells, `cat`, `tee`, `cp`, `dd`, python: exit codes | `src/mount/tests/cases/write.rs` |
-//! | INT, TERM, KILL end who waits; WINCH, ALRM, URG do not | `src/mount/tests/cases/stop.rs`, and here while a store hangs |
-//! | unmounting idle, busy, under load, by TERM, after `kill -9`, with a server that stands still | `src/mount/tests/cases/{end,stuck}.rs`, `dead.rs` |
-//! | 100,000 entities, each once (`FACTFS_ENTITIES`; the times are printed) | `src/mount/tests/cases/read.rs` |
-//! | any value to a file name and back | `src/mount/name.rs`, `hostile.rs` |
-//! | no inode or handle is leaked | here, and `soak.rs` |
-//! | a user other than root | here |
-//! | a store that is cut, down or slow: an errno, and a bound on the time | here |
-//! | a result that is kept, as fast as tmpfs | `scripts/bench-mount` |
-//! | `find` and `grep -r` end | `src/mount/tests/cases/read.rs`, and here over the demo |
+//! - Programs read the same bytes, each on a fresh mount: `tools.rs`.
+//! - Writing from shells, `cat`, `tee`, `cp`, `dd` and python, with exit codes:
+//!   `src/mount/tests/cases/write.rs`.
+//! - INT, TERM and KILL end who waits; WINCH, ALRM and URG do not: `src/mount/tests/cases/stop.rs`;
+//!   while a store hangs: here.
+//! - Unmounting idle, busy, under load, by TERM, after `kill -9`, with a server that stands still:
+//!   `src/mount/tests/cases/{end,stuck}.rs`, `dead.rs`.
+//! - 100,000 entities, each listed once (`FACTFS_ENTITIES`; the times are printed):
+//!   `src/mount/tests/cases/read.rs`.
+//! - Any value to a file name and back: `src/mount/name.rs`, `hostile.rs`.
+//! - No inode and no handle is leaked: here, and `soak.rs`.
+//! - A user other than root: here.
+//! - A store that is cut, down or slow, with an errno and a bound on the time: here.
+//! - A result that is kept, as fast as from tmpfs: `scripts/bench-mount`.
+//! - `find` and `grep -r` end: `src/mount/tests/cases/read.rs`, and here over the demo.
 
 use super::{Mount, can_mount, place, queries};
 use crate::store::again::{ENTITIES, URL, served};

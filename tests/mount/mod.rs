@@ -8,6 +8,7 @@ mod erased;
 mod errors;
 mod figures;
 mod hostile;
+mod posix;
 mod read_only;
 mod soak;
 mod tools;

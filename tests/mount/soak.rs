@@ -2,8 +2,9 @@
 //! on one mount, and every byte that they read is what the log says of its commit.
 //!
 //! `FACTFS_OPERATIONS` is how many operations all do together (2,000), `FACTFS_SEED` what they are.
-//! The processes are this program again, as the test `worker`. They write down what they read: which
-//! file, between which two commits, and a hash; the log of the store, replayed, is held against it.
+//! The processes are this program again, as the test `worker`. They write down what they read:
+//! which file, between which two commits, and a hash; the log of the store, replayed, is held
+//! against it.
 
 use super::{Mount, can_mount, place};
 use crate::support::{Place, Random, number};
