@@ -15,6 +15,7 @@ pub mod point;
 pub mod source;
 pub mod spool;
 // floor 2
+pub mod overflow;
 pub mod render;
 // floor 3
 pub mod tree;

@@ -53,6 +53,8 @@ pub struct Setup {
     pub formats: Vec<Format>,
     /// Memory for answers, in bytes.
     pub cache_bytes: usize,
+    /// Whether sizes are exact everywhere: then a listing waits for answers.
+    pub exact_sizes: bool,
 }
 
 impl Setup {
@@ -69,6 +71,7 @@ impl Setup {
             limits: Limits::default(),
             formats: vec![Format::Csv, Format::Json],
             cache_bytes: 64 << 20,
+            exact_sizes: false,
         }
     }
 }
@@ -89,7 +92,9 @@ pub fn serve(setup: &Setup, signals: &Signals, ready: impl FnOnce(&Mount)) -> Re
         }
     });
     let tree = Arc::new(tree?);
-    let vfs = Arc::new(Vfs::new(tree, setup.cache_bytes)?);
+    let vfs = Vfs::new(tree, setup.cache_bytes)?.with_exact_sizes(setup.exact_sizes);
+    let vfs = Arc::new(vfs);
+    vfs.start_ahead();
     let options = Options {
         allow_other: setup.allow_other,
         is_read_only: setup.is_read_only,

@@ -12,7 +12,7 @@ use crate::render;
 use crate::source::{Moment, Mounted};
 use crate::spool::{Cancel, Content, Spool};
 use factfs_core::datom::{KeyRange, Order};
-use factfs_core::text::Writer;
+use factfs_core::value::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -225,13 +225,7 @@ fn ask(
     out: &mut Spool,
 ) -> Result<(Option<u64>, Vec<String>)> {
     let answer = plan.question.answer(limits, cancel)?;
-    let rows = answer.rows.len() as u64;
-    let mut writer = Writer::new(leaf.format, answer.layout);
-    writer.start(out.text());
-    for row in &answer.rows {
-        writer.row(row, out.text());
-        out.check()?;
-    }
-    writer.finish(out.text());
-    Ok((Some(rows), answer.warnings))
+    let rows = &mut |row: &mut dyn FnMut(&[Value]) -> Result<()>| answer.each(row);
+    let count = render::write_rows(leaf.format, answer.layout.clone(), out, rows)?;
+    Ok((Some(count), answer.warnings))
 }
