@@ -42,11 +42,20 @@ pub fn source_of(server: u32) -> String {
     format!("factfs@{server}")
 }
 
+/// All mounts of factfs that this process can see, in the order they were made.
+pub fn mounts() -> Vec<Mount> {
+    listed().into_iter().filter(|mount| mount.file_system == FILE_SYSTEM).collect()
+}
+
+fn listed() -> Vec<Mount> {
+    let list = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    list.split(|b| *b == b'\n').filter_map(read_line).collect()
+}
+
 /// What is mounted exactly there, the topmost last.
 pub fn mounted_at(point: &Path) -> Vec<Mount> {
-    let list = fs::read("/proc/self/mountinfo").unwrap_or_default();
-    let lines = list.split(|b| *b == b'\n').filter_map(read_line);
-    let mut mounts: Vec<Mount> = lines.filter(|mount| mount.point == point).collect();
+    let mut mounts: Vec<Mount> =
+        listed().into_iter().filter(|mount| mount.point == point).collect();
     if let Some(topmost) = mounts.last_mut() {
         topmost.unique_id = unique_id(point);
     }
@@ -224,7 +233,8 @@ impl Mount {
     }
 }
 
-fn is_running(pid: u32) -> bool {
+/// Whether there is such a process, and not this one.
+pub fn is_running(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = status.rsplit(')').next().and_then(|rest| rest.trim().chars().next());
     pid != std::process::id() && state.is_some_and(|state| state != 'Z')

@@ -14,6 +14,7 @@ mod init;
 mod log;
 mod merge;
 mod mount;
+mod mount_helper;
 mod pull;
 mod purge;
 mod query;
@@ -57,6 +58,8 @@ enum Command {
     Demo(demo::Args),
     Init(init::Args),
     Mount(mount::Args),
+    #[command(hide = true)]
+    MountHelper(mount_helper::Args),
     Umount(umount::Args),
     Transact(transact::Args),
     Query(query::Args),
@@ -82,6 +85,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args),
         Command::Init(args) => init::run(args),
         Command::Mount(args) => return mount::run(args),
+        Command::MountHelper(args) => return mount_helper::run(args),
         Command::Umount(args) => umount::run(args),
         Command::Transact(args) => transact::run(args),
         Command::Query(args) => query::run(args),

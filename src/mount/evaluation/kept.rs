@@ -24,6 +24,11 @@ impl Kept {
         Self { answers: LruCache::unbounded(), bytes: 0, capacity_bytes }
     }
 
+    /// How many there are, their memory, and what that stays within.
+    pub(super) fn bytes(&self) -> (usize, usize, usize) {
+        (self.answers.len(), self.bytes, self.capacity_bytes)
+    }
+
     pub(super) fn get(&mut self, key: Key) -> Option<Rendered> {
         self.answers.get(&key).cloned()
     }

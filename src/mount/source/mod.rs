@@ -5,9 +5,11 @@
 //! differently from call to call. Every method may block, none is called on an event loop. How
 //! stores keep their bytes is not known here.
 
+mod activity;
 mod database;
 mod memory;
 
+pub use activity::Activity;
 pub use database::DatabaseSource;
 pub use memory::MemorySource;
 
@@ -49,6 +51,12 @@ pub trait Source: Send + Sync {
     /// not shown any more.
     fn purges(&self) -> u64 {
         0
+    }
+
+    /// What it did so far and how new what is known of a branch is, without waiting; none of a
+    /// database that does not tell.
+    fn activity(&self, _branch: &str) -> Option<Activity> {
+        None
     }
 
     /// A value in the past of a branch. WHEN is what [`When`](crate::when::When) reads.

@@ -7,6 +7,7 @@
 use super::{Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::evaluation::{Job, Lane, Patience};
+use crate::metrics::{self, Outcome};
 use crate::spool::Cancel;
 use crate::tree::{Entry, Key, Limits, Pins, Rendered, Tree, Work};
 use lru::LruCache;
@@ -93,7 +94,7 @@ impl Vfs {
             Entry::Work(work) if inode.size_bytes.is_none() && work.is_answer() => {
                 if work.is_cheap() {
                     Before::Seeks
-                } else if work.is_in_commit() {
+                } else if self.exact_sizes || work.is_in_commit() {
                     self.unless_kept(work, Purpose::Size)
                 } else if self.costly.has(work.answer) {
                     Before::Nothing
@@ -106,9 +107,13 @@ impl Vfs {
     }
 
     fn unless_kept(&self, work: &Arc<Work>, purpose: Purpose) -> Before {
-        match self.evaluations.kept(work.answer) {
-            Some(_) if work.is_answer() => Before::Seeks,
-            _ => Before::Answer(Making { work: work.clone(), purpose }),
+        let kept = self.evaluations.kept(work.answer).filter(|_| work.is_answer());
+        if purpose == Purpose::Open {
+            metrics::wanted(kept.is_some());
+        }
+        match kept {
+            Some(_) => Before::Seeks,
+            None => Before::Answer(Making { work: work.clone(), purpose }),
         }
     }
 
@@ -160,9 +165,14 @@ impl Vfs {
     fn job(&self, making: &Making) -> Job {
         let (tree, work) = (self.tree.clone(), making.work.clone());
         let is_early = making.purpose == Purpose::EarlySize;
-        let make = move |cancel: &Cancel| match is_early {
-            true => early(&tree, &work, cancel),
-            false => tree.render(&work, cancel),
+        let make = move |cancel: &Cancel| {
+            let running = metrics::begin(work.answer_path());
+            let made = match is_early {
+                true => early(&tree, &work, cancel),
+                false => tree.render(&work, cancel),
+            };
+            running.end(outcome(&made), made.as_ref().map_or(0, |made| made.content.size_bytes()));
+            made
         };
         let (key, lane) = (making.work.answer, lane(&making.work));
         Job { key, lane, is_early, make: Box::new(make) }
@@ -190,6 +200,16 @@ impl Vfs {
             }
             Purpose::Size | Purpose::EarlySize => {}
         }
+    }
+}
+
+fn outcome(made: &Result<Rendered>) -> Outcome {
+    match made {
+        Ok(_) => Outcome::Answered,
+        Err(failure) if matches!(failure.kind, Kind::Interrupted | Kind::Timeout) => {
+            Outcome::GivenUp
+        }
+        Err(_) => Outcome::Failed,
     }
 }
 
