@@ -25,6 +25,8 @@ mod open;
 mod inputs;
 mod mounting;
 // floor 4
+mod doctor;
+// floor 5
 mod commands;
 
 /// Runs the command that was typed.

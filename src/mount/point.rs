@@ -158,9 +158,10 @@ pub fn prepare(point: &Path, stores: &[PathBuf]) -> Result<PathBuf> {
         return Err(Failure::new(Kind::Exists, message).hint(hint));
     }
     for store in stores {
-        let Ok(store) = fs::canonicalize(store) else { continue };
+        let whole = fs::canonicalize(store).or_else(|_| std::path::absolute(store));
+        let Ok(store) = whole else { continue };
         if store.starts_with(&path) || path.starts_with(&store) {
-            let message = format!("{shown} overlaps the store {}", store.display());
+            let message = format!("{shown} overlaps the store or cache {}", store.display());
             let hint = "the mount would wait for itself: take a folder elsewhere";
             return Err(Failure::new(Kind::Invalid, message).hint(hint));
         }
@@ -270,26 +271,31 @@ fn no_fusermount() -> Failure {
 
 /// Whether this process can mount at all, or what to install or change.
 pub fn check_device() -> Result<()> {
-    let device = "/dev/fuse";
-    match fs::OpenOptions::new().read(true).write(true).open(device) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let message = format!("{device} is closed to this user");
-            let hint = "as root: chmod 666 /dev/fuse (the package fuse3 does so), or mount as root";
-            return Err(Failure::new(Kind::Denied, message).hint(hint));
-        }
-        Err(error) => {
-            let message = format!("{device}: {error}");
-            let hint = "load the module (modprobe fuse); in a container: --device /dev/fuse \
-                        --cap-add SYS_ADMIN";
-            return Err(Failure::new(Kind::Unavailable, message).hint(hint));
-        }
-    }
+    open_device()?;
     let is_root = rustix::process::geteuid().is_root();
     if !is_root && !is_on_path("fusermount3") {
         return Err(no_fusermount());
     }
     Ok(())
+}
+
+/// Whether the device of FUSE is there and open to this user, or what to do about it.
+pub fn open_device() -> Result<()> {
+    let device = "/dev/fuse";
+    match fs::OpenOptions::new().read(true).write(true).open(device) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let message = format!("{device} is closed to this user");
+            let hint = "as root: chmod 666 /dev/fuse (the package fuse3 does so), or mount as root";
+            Err(Failure::new(Kind::Denied, message).hint(hint))
+        }
+        Err(error) => {
+            let message = format!("{device}: {error}");
+            let hint = "load the module (modprobe fuse); in a container: --device /dev/fuse \
+                        --cap-add SYS_ADMIN";
+            Err(Failure::new(Kind::Unavailable, message).hint(hint))
+        }
+    }
 }
 
 fn is_on_path(program: &str) -> bool {

@@ -85,8 +85,7 @@ impl Setup {
 pub fn serve(setup: &Setup, signals: &Signals, ready: impl FnOnce(&Mount)) -> Result<bool> {
     journal::collect(&setup.log)?;
     // What is wrong with the mount point is said before anything is opened.
-    let stores: Vec<PathBuf> =
-        setup.stores.iter().filter_map(|(_, locator)| local(&locator.url)).collect();
+    let stores: Vec<PathBuf> = folders(setup);
     point::check_device()?;
     let was_there = setup.point.symlink_metadata().is_ok();
     point::prepare(&setup.point, &stores)?;
@@ -119,6 +118,13 @@ pub fn serve(setup: &Setup, signals: &Signals, ready: impl FnOnce(&Mount)) -> Re
     }
     drop(watchdog);
     Ok(is_over)
+}
+
+/// Local folders that hold data, and that of the cache.
+fn folders(setup: &Setup) -> Vec<PathBuf> {
+    let stores = setup.stores.iter().filter_map(|(_, locator)| local(&locator.url));
+    let cache = setup.settings.disk_cache().ok().flatten().map(|(root, _)| root);
+    stores.chain(cache).collect()
 }
 
 fn note_mounted(setup: &Setup, mount: &Mount) {

@@ -8,10 +8,12 @@ mod check_store;
 mod clone;
 mod completions;
 mod demo;
+mod doctor;
 mod gc;
 mod import;
 mod init;
 mod log;
+mod man;
 mod merge;
 mod mount;
 mod mount_helper;
@@ -72,10 +74,12 @@ enum Command {
     Gc(gc::Args),
     Purge(purge::Args),
     Status(status::Args),
+    Doctor(doctor::Args),
     Verify(verify::Args),
     Clone(clone::Args),
     CheckStore(check_store::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs one.
@@ -98,10 +102,12 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Gc(args) => gc::run(args),
         Command::Purge(args) => purge::run(args),
         Command::Status(args) => status::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Clone(args) => clone::run(args),
         Command::CheckStore(args) => check_store::run(args),
         Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@
 //! common options, those of its mount, the environment, the command line.
 
 // floor 0
+pub mod mounted;
 pub mod options;
 pub mod value;
 // floor 1
