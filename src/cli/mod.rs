@@ -32,7 +32,7 @@ mod commands;
 /// Runs the command that was typed.
 pub fn run() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
-    if args.first().is_some_and(|name| mounting::helper::is_called(name)) {
+    if args.first().is_some_and(|name| mounting::mount8::is_called(name)) {
         args.splice(..1, ["factfs", "mount-helper"].map(OsString::from));
     }
     exit::end(commands::run(commands::Cli::parse_from(args)))

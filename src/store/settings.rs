@@ -91,7 +91,7 @@ impl Settings {
         Ok((limit > 0).then_some((root, limit)))
     }
 
-    /// A number of bytes as people write it: `1500`, `500M`, `2G`; K, M, G and T are powers of 1024.
+    /// A number of bytes as people write it: `1500`, `500M`; K, M, G and T are powers of 1024.
     pub fn bytes(text: &str) -> Option<u64> {
         bytes(text)
     }

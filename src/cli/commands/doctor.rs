@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 /// Find out what is wrong with this machine, its mounts and its stores, and what to do
 ///
 /// A line for each check: ok, warn or fail, what was found, and what to do. Without an argument all
-/// mounts are looked at, with their stores, and the stores of the config file. The exit code is that
-/// of the first failure, 0 if there is none.
+/// mounts are looked at, with their stores, and the stores of the config file. The exit code is
+/// that of the first failure, 0 if there is none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

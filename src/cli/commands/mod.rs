@@ -16,7 +16,7 @@ mod log;
 mod man;
 mod merge;
 mod mount;
-mod mount_helper;
+mod mount8;
 mod pull;
 mod purge;
 mod query;
@@ -60,8 +60,8 @@ enum Command {
     Demo(demo::Args),
     Init(init::Args),
     Mount(mount::Args),
-    #[command(hide = true)]
-    MountHelper(mount_helper::Args),
+    #[command(name = "mount-helper", hide = true)]
+    Mount8(mount8::Args),
     Umount(umount::Args),
     Transact(transact::Args),
     Query(query::Args),
@@ -89,7 +89,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args),
         Command::Init(args) => init::run(args),
         Command::Mount(args) => return mount::run(args),
-        Command::MountHelper(args) => return mount_helper::run(args),
+        Command::Mount8(args) => return mount8::run(args),
         Command::Umount(args) => umount::run(args),
         Command::Transact(args) => transact::run(args),
         Command::Query(args) => query::run(args),

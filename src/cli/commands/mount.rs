@@ -3,15 +3,13 @@
 //! The command runs itself again as the process that stays, and returns once the mount answers; so
 //! its exit code tells. With `--foreground` it is that process.
 
-use crate::cli::args::{DATABASE_HELP, locator, place_of};
+use crate::cli::args::DATABASE_HELP;
 use crate::cli::exit::{self, Problem};
 use crate::cli::mounting::config::{self, Store};
 use crate::cli::mounting::flags::OptionArgs;
-use crate::cli::mounting::{Config, Source, of_entry, of_stores};
+use crate::cli::mounting::{Config, Source, ended, of_entry, of_stores, stay};
 use crate::cli::open;
-use factfs_mount::child::{self, Started};
-use factfs_mount::fuse::Signals;
-use factfs_mount::{Setup, point, serve};
+use factfs_mount::{child, point};
 use factfs_store::Kind;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -68,32 +66,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         ([], Some(config)) => of_entry(config.mount(&point)?, source)?,
         ([], None) => return Err(nothing_to_mount(&point)),
         (databases, _) => {
-            let stores = databases.iter().map(|text| named(text)).collect::<Result<_, _>>()?;
+            let stores =
+                databases.iter().map(|text| Store::named(text)).collect::<Result<_, _>>()?;
             of_stores(Path::new(&point), stores, source)?
         }
     };
     stay(&setup, args.foreground)
-}
-
-/// Mounts, by a process that stays: this one, if it is to be.
-pub(super) fn stay(setup: &Setup, foreground: bool) -> anyhow::Result<ExitCode> {
-    if !foreground && !child::is_serving() {
-        return Ok(ended(child::start_serving()?));
-    }
-    child::begin_serving();
-    let signals = Signals::take()?;
-    let is_over = serve(setup, &signals, |_| {})?;
-    if !is_over {
-        eprintln!("factfs: files were still open when the mount was left");
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn ended(started: Started) -> ExitCode {
-    match started {
-        Started::Ready => ExitCode::SUCCESS,
-        Started::Ended(code) => ExitCode::from(code),
-    }
 }
 
 fn nothing_to_mount(name: &str) -> anyhow::Error {
@@ -132,17 +110,4 @@ fn all(config: Option<&Config>, options: &OptionArgs) -> anyhow::Result<ExitCode
         }
     }
     Ok(code)
-}
-
-/// `NAME=DB`, or a database that is named like the last part of its url.
-pub(super) fn named(text: &str) -> anyhow::Result<Store> {
-    let store = |name: &str, locator| Store { name: name.to_owned(), locator, profile: None };
-    if let Some((name, url)) = text.split_once('=')
-        && !name.contains('/')
-    {
-        return Ok(store(name, locator(url)?));
-    }
-    let locator = locator(text)?;
-    let last = place_of(&locator.url).rsplit(['/', ':']).next().unwrap_or_default().to_owned();
-    Ok(store(&last, locator))
 }

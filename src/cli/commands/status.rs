@@ -1,4 +1,5 @@
-//! `factfs status`: what is mounted here, how a mount is, or what a database is and where it stands.
+//! `factfs status`: what is mounted here, how a mount is, or what a database is and where it
+//! stands.
 
 use crate::cli::args::{DATABASE_HELP, DatabaseArgs, FormatArgs, WhichArgs};
 use crate::cli::mounting::mounted::{self, State};

@@ -5,7 +5,7 @@
 //! taken only where others may not read the file.
 
 use super::options::{self, Row};
-use crate::cli::args::locator;
+use crate::cli::args::{locator, place_of};
 use crate::cli::exit::Problem;
 use anyhow::Context;
 use factfs_core::nearest::nearest;
@@ -13,7 +13,6 @@ use factfs_mount::name::is_store_name;
 use factfs_store::{Locator, shown};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -57,6 +56,21 @@ pub struct Store {
     pub profile: Option<String>,
 }
 
+impl Store {
+    /// `NAME=DB`, or a database that is named like the last part of its url.
+    pub fn named(text: &str) -> anyhow::Result<Self> {
+        let store = |name: &str, locator| Self { name: name.to_owned(), locator, profile: None };
+        if let Some((name, url)) = text.split_once('=')
+            && !name.contains('/')
+        {
+            return Ok(store(name, locator(url)?));
+        }
+        let locator = locator(text)?;
+        let last = place_of(&locator.url).rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+        Ok(store(&last, locator))
+    }
+}
+
 impl std::fmt::Debug for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
@@ -82,14 +96,11 @@ impl Config {
             let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
             return Ok(Some(Self::read(path, &text)?));
         }
-        for path in places(env) {
-            match fs::read_to_string(&path) {
-                Ok(text) => return Ok(Some(Self::read(&path, &text)?)),
-                Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-                Err(error) => return Err(error).context(path.display().to_string()),
-            }
+        // In a folder that is closed to this user there is none of his.
+        match places(env).into_iter().find(|path| path.exists()) {
+            Some(path) => Self::find(Some(&path), env),
+            None => Ok(None),
         }
-        Ok(None)
     }
 
     /// What the text of one says.

@@ -7,14 +7,17 @@
 
 // floor 0
 pub mod mounted;
-pub mod options;
+mod serving;
 pub mod value;
 // floor 1
+pub mod options;
+// floor 2
 pub mod config;
 pub mod flags;
-pub mod helper;
-// floor 2
+pub mod mount8;
+// floor 3
 mod wanted;
 
 pub use config::Config;
+pub use serving::{ended, stay};
 pub use wanted::{Source, of_entry, of_stores};

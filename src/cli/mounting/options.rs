@@ -109,7 +109,8 @@ pub fn named(name: &str) -> Option<&'static Row> {
 
 /// What is said of a name that no option has; `more` are names that would do here, too.
 pub fn unknown(name: &str, more: &[&str]) -> String {
-    let known = TABLE.iter().map(|row| row.name).chain(more.iter().copied());
+    let names = TABLE.iter().flat_map(|row| [Some(row.name), row.long]).flatten();
+    let known = names.chain(more.iter().copied());
     match nearest(name, known) {
         Some(other) => format!("there is no option `{name}`; did you mean `{other}`?"),
         None => format!("there is no option `{name}`"),
@@ -362,5 +363,31 @@ mod tests {
             wanted.set(row, row.default).unwrap();
         }
         assert_eq!(format!("{:?}", wanted.setup), format!("{usual:?}"));
+    }
+
+    /// The rows of the page as plain text: the option with its value, and what it does.
+    fn documented() -> Vec<(String, String)> {
+        let page = include_str!("../../../man/factfs.toml.5");
+        let section = page.split("\n.SH OPTIONS\n").nth(1).unwrap().split("\n.SH ").next().unwrap();
+        let plain = |text: &str| {
+            let text = ["\\fI", "\\fP"].iter().fold(text.to_owned(), |text, f| text.replace(f, ""));
+            let text = text.replace("\\[ba]", "|").replace("\\-", "-").replace("\\&", "");
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let rows = section.split("|T{\n").collect::<Vec<_>>();
+        let name = |before: &str| plain(before.lines().last().unwrap());
+        let rows = rows
+            .windows(2)
+            .map(|pair| (name(pair[0]), plain(pair[1].split("\nT}").next().unwrap())));
+        rows.collect()
+    }
+
+    #[test]
+    fn the_manual_has_every_option_as_it_is_here() {
+        let row = |row: &Row| {
+            let value = row.value.map(|value| format!("={value}")).unwrap_or_default();
+            (format!("{}{value}", row.name), format!("{}. Default: {}.", row.help, row.default))
+        };
+        assert_eq!(documented(), TABLE.iter().map(row).collect::<Vec<_>>());
     }
 }

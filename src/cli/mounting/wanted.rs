@@ -77,13 +77,23 @@ fn finish(mut wanted: Wanted, stores: &[Store]) -> anyhow::Result<Setup> {
             return Err(Problem::invalid(message).into());
         }
         if let Some(profile) = profile.filter(|_| is_s3 && !locator.url.contains('?')) {
-            locator.url.push_str(&format!("?profile={profile}"));
+            locator.url.push_str(&format!("?profile={}", escaped(profile)));
         }
         wanted.setup.stores.push((store.name.clone(), locator));
     }
     let mut setup = wanted.setup;
     setup.queries = setup.queries.or_else(|| default_queries(&setup.settings));
     Ok(setup)
+}
+
+/// A name as part of a url.
+fn escaped(name: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(byte).collect()
 }
 
 /// The variables that a file sets: `NAME=VALUE` lines; `#` begins a comment.

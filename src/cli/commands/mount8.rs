@@ -1,8 +1,8 @@
 //! `factfs mount-helper`: what `mount -t factfs` runs, under the name `mount.factfs`.
 
-use super::mount;
 use crate::cli::exit::Problem;
-use crate::cli::mounting::{Config, Source, helper, of_entry, of_stores};
+use crate::cli::mounting::config::Store;
+use crate::cli::mounting::{Config, Source, mount8, of_entry, of_stores, stay};
 use crate::cli::open;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,8 +10,8 @@ use std::process::ExitCode;
 /// Mount as mount(8) asks for it: what a link /sbin/mount.factfs to this program does
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-SPEC is databases, NAME=URL;NAME=URL, or the name of a mount of the config file. OPTIONS are those of
-factfs mount; what fstab says to others (noauto, nofail, _netdev, x-systemd.automount) is taken.
+SPEC is databases, NAME=URL;NAME=URL, or the name of a mount of the config file. OPTIONS are those
+of factfs mount; what fstab says to others (noauto, nofail, _netdev, x-systemd.automount) is taken.
 
 Examples:
   factfs mount-helper 'catalog=/srv/catalog;inventory=/srv/inventory' /mnt -o ro
@@ -25,7 +25,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let asked = helper::read(&args.args).map_err(Problem::invalid)?;
+    let asked = mount8::read(&args.args).map_err(Problem::invalid)?;
     if asked.is_fake {
         return Ok(ExitCode::SUCCESS);
     }
@@ -41,9 +41,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         _ => {
             let specs = asked.spec.split(';').filter(|spec| !spec.is_empty());
-            let stores = specs.map(mount::named).collect::<Result<_, _>>()?;
+            let stores = specs.map(Store::named).collect::<Result<_, _>>()?;
             of_stores(Path::new(&asked.point), stores, source)?
         }
     };
-    mount::stay(&setup, false)
+    stay(&setup, false)
 }
