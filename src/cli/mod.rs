@@ -22,10 +22,11 @@ mod report;
 mod import;
 mod open;
 // floor 3
-mod inputs;
+mod changes;
 mod mounting;
 // floor 4
 mod doctor;
+mod inputs;
 // floor 5
 mod commands;
 

@@ -15,7 +15,7 @@ use factfs_core::conn::{
     MergePlan, Merged, Moment, Purge, TransactError, create,
 };
 use factfs_core::datom::Datom;
-use factfs_core::db::{Db, TxReport};
+use factfs_core::db::{Db, Difference, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::{CommitId, T, Tx};
 use factfs_core::transact::{self, Rows, TxError, TxOptions};
@@ -309,6 +309,11 @@ impl Database {
         self.db()?;
         let moment = wait(self.conn.at(when))??;
         Ok(Moment { db: self.held(moment.db.clone()), ..moment })
+    }
+
+    /// What changed from one value of this database to another, by whatever is cheapest.
+    pub fn difference(&self, from: &Db, to: &Db) -> Result<Difference, Error> {
+        Ok(wait(self.conn.difference(from, to))??)
     }
 
     /// All branches, by name.

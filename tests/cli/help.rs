@@ -24,6 +24,7 @@ fn of_the_program() {
       pull         Show what is known of entities, as nested maps in the shape of a pattern
       import       Import rows of csv, tsv, JSON or EDN
       log          Show the transactions of a branch: when, which commit, how much changed
+      diff         Show what changed from one moment of a database to another
       branch       List, make and delete branches
       merge        Merge what another branch came to into a branch
       tag          List, make and delete tags

@@ -9,6 +9,7 @@ mod clone;
 mod completions;
 mod config;
 mod demo;
+mod diff;
 mod doctor;
 mod gc;
 mod help;

@@ -319,7 +319,8 @@ fn another_user() {
     );
     let bare = format!("{open} {other} env PATH=/none \"$FACTFS\" mount m stock=db");
     assert!(private(&place, &bare).stderr.contains("install the package fuse3"));
-    let closed = format!("{open} chmod 600 /dev/fuse; {other} \"$FACTFS\" mount m stock=db");
+    let closed =
+        format!("{open} chown root fuse; chmod 600 fuse; {other} \"$FACTFS\" mount m stock=db");
     assert!(private(&place, &closed).stderr.contains("/dev/fuse is closed to this user"));
     let allow = format!("{open} {other} \"$FACTFS\" mount m stock=db --allow-other");
     let said = private(&place, &allow);

@@ -8,6 +8,7 @@ mod check_store;
 mod clone;
 mod completions;
 mod demo;
+mod diff;
 mod doctor;
 mod gc;
 mod import;
@@ -68,6 +69,7 @@ enum Command {
     Pull(pull::Args),
     Import(import::Args),
     Log(log::Args),
+    Diff(diff::Args),
     Branch(branch::Args),
     Merge(merge::Args),
     Tag(tag::Args),
@@ -96,6 +98,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Pull(args) => pull::run(args),
         Command::Import(args) => import::run(args),
         Command::Log(args) => log::run(args),
+        Command::Diff(args) => return diff::run(args),
         Command::Branch(args) => branch::run(args),
         Command::Merge(args) => return merge::run(args),
         Command::Tag(args) => tag::run(args),

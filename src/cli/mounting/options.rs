@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         check_refused("tiem=5s", "there is no option `tiem`; did you mean `time`?");
-        check_refused("suid", "there is no option `suid`; did you mean `size`?");
+        check_refused("suid", "there is no option `suid`");
         check_refused("time=x", "time: \"x\" is no time, such as 30s, 500ms or 2m");
         check_refused("ro=x", "ro: it takes no value but true and false");
         check_refused("time", "time takes a value: time=...");

@@ -1,8 +1,9 @@
 //! Branches and tags: the names in `refs`.
 //!
 //! **Invariant:** `refs` moves by compare-and-swap, after the object that it is to name exists. A
-//! name is a letter, then letters, digits, `.`, `_` and `-`, and cannot be taken for a hash or for
-//! a file in some format. A block is claimed in the same swap that lists its branch.
+//! name is a letter, then letters, digits, `.`, `_` and `-`, and cannot be taken for a hash, for a
+//! file in some format, or for two names with `..` between. A block is claimed in the same swap
+//! that lists its branch.
 
 use super::past::Past;
 use super::refs::Step;
@@ -24,7 +25,9 @@ pub(super) fn check_name(name: &str) -> Result<(), ConnError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let hash = name.len() >= 8 && name.bytes().all(|b| b.is_ascii_hexdigit());
     let format = name.rsplit_once('.').is_some_and(|(_, end)| FORMATS.contains(&end));
-    if letter && name.len() <= 200 && name.bytes().all(plain) && !hash && !format {
+    // Two dots stand between the names of two moments.
+    let is_one = !name.contains("..");
+    if letter && is_one && name.len() <= 200 && name.bytes().all(plain) && !hash && !format {
         Ok(())
     } else {
         Err(ConnError::BadName(name.to_owned()))

@@ -44,7 +44,7 @@ pub fn store_json(mounted: &Mounted) -> Result<String> {
         "own_name": source.name(),
         "uuid": source.uuid().to_string(),
         "url": source.url(),
-        "format": 0,
+        "format": factfs_core::commit::FORMAT_VERSION,
         "default_branch": source.default_branch(),
         "head": head.commit.map(|commit| commit.to_string()),
         "t": head.db.basis_t().0,

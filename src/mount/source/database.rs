@@ -6,7 +6,7 @@
 use super::{Activity, Branch, LogEntry, Moment, Source, Tag};
 use crate::error::Result;
 use crate::metrics;
-use factfs_core::db::{Db, TxReport};
+use factfs_core::db::{Db, Difference, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::T;
 use factfs_core::value::Uuid;
@@ -172,6 +172,10 @@ impl Source for DatabaseSource {
             datoms: entry.datoms,
         };
         Ok(entries.into_iter().map(entry).collect())
+    }
+
+    fn difference(&self, branch: &str, from: &Moment, to: &Moment) -> Result<Difference> {
+        Ok(self.branch(branch)?.database.difference(&from.db, &to.db)?)
     }
 
     fn branches(&self) -> Result<Vec<Branch>> {

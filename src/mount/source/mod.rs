@@ -14,8 +14,9 @@ pub use database::DatabaseSource;
 pub use memory::MemorySource;
 
 use crate::error::{Failure, Kind, Result};
+use factfs_core::conn::ConnError;
 use factfs_core::datom::Datom;
-use factfs_core::db::{Db, TxReport};
+use factfs_core::db::{Db, Difference, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::{CommitId, T};
 use factfs_core::value::Uuid;
@@ -68,6 +69,12 @@ pub trait Source: Send + Sync {
     /// Entries of a branch's log: those up to `upto` (or the head), the newest first, at most
     /// `limit`.
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>>;
+
+    /// What changed from one value to another, by whatever is cheapest.
+    fn difference(&self, _branch: &str, from: &Moment, to: &Moment) -> Result<Difference> {
+        let difference = from.db.difference(&to.db).map_err(ConnError::from);
+        Ok(difference.map_err(factfs_store::Error::from)?)
+    }
 
     /// The branches, by name.
     fn branches(&self) -> Result<Vec<Branch>>;

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** an answer follows from the question alone. Rows come in the one printed order.
 
+use super::diff::Compared;
 use crate::error::Result;
 use crate::spool::Cancel;
 use factfs_core::query::{self, CancelToken, Explain, Input, Query};
@@ -44,6 +45,8 @@ pub struct Question {
     pub query: Query,
     /// The inputs.
     pub inputs: Vec<Input>,
+    /// Inputs that are differences, by their place: their rows are made when it is answered.
+    pub differences: Vec<(usize, Arc<Compared>)>,
     /// What the keys of rows are in EDN, where the query asks for maps.
     pub keys: Option<RowKeys>,
 }
@@ -66,13 +69,14 @@ impl Question {
         let flag = token.clone();
         cancel.on_cancel(move || flag.cancel());
         let started = Instant::now();
+        let inputs = self.with_rows(limits, started, cancel)?;
         let limits = query::Limits {
             rows: limits.rows,
             memory_bytes: limits.memory_bytes,
             timeout_ms: Some(limits.time.as_millis() as u64),
             elapsed_ms: Some(Arc::new(move || started.elapsed().as_millis() as u64)),
         };
-        let answer = query::run(&self.query, &self.inputs, &limits, &token)?;
+        let answer = query::run(&self.query, &inputs, &limits, &token)?;
         let shape = match answer.shape {
             query::Shape::Relation => Shape::Relation,
             query::Shape::Collection => Shape::Collection,
@@ -87,6 +91,9 @@ impl Question {
 impl Question {
     /// About how many rows all its steps give; nothing is run.
     pub fn estimate(&self) -> Option<u64> {
+        if !self.differences.iter().all(|(_, compared)| compared.is_near()) {
+            return None;
+        }
         let plan = query::explain(&self.query, &self.inputs).ok()?;
         let rows = expected(&plan);
         // A number that is no number is no promise of little.

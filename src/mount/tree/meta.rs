@@ -21,6 +21,11 @@ pub(super) fn meta(work: &Work, ended: &Result<Rendered>) -> String {
         Pins::Moment(pinned) => {
             about.insert("sources".into(), json!([of_moment("$", &pinned.0, &pinned.1)]));
         }
+        Pins::Difference(compared) => {
+            let end = |name, moment| of_moment(name, &compared.mounted, moment);
+            let ends = [end("from", &compared.from), end("to", &compared.to)];
+            about.insert("sources".into(), json!(ends));
+        }
     }
     match ended {
         Ok(rendered) => about.extend(of_answer(rendered)),

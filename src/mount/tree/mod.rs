@@ -8,6 +8,7 @@ mod answer;
 mod by;
 mod control;
 pub mod desk;
+mod diff;
 mod failures;
 mod list;
 mod meta;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use answer::{Answer, Limits, Question};
 pub use desk::LocalDesk;
+pub use diff::Compared;
 pub use failures::Failures;
 pub use list::{Listed, Listing, Shape};
 pub use plan::{Pinned, Plan};
@@ -209,6 +211,10 @@ impl Tree {
                 let mounted = self.stores.get(pinned.store.as_str());
                 mounted.is_some_and(|mounted| is_outdated(mounted, &pinned.moment))
             }),
+            Pins::Difference(compared) => {
+                let ends = [&compared.from, &compared.to];
+                ends.into_iter().any(|moment| is_outdated(&compared.mounted, moment))
+            }
             Pins::Plan(Err(_)) => false,
         }
     }

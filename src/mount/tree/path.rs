@@ -4,6 +4,7 @@
 //! A name that is no name of the tree gives nothing. Two things cannot be told by form: whether a
 //! commit's id is whole (the tree makes links of the others), and whether an attribute is unique.
 
+use super::diff;
 use super::node::*;
 use crate::name::is_query_name;
 use crate::when::When;
@@ -35,6 +36,8 @@ pub fn child(parent: &Node, name: &str) -> Option<Node> {
         } else {
             Node::CommitAlias(store.clone(), name.into())
         }),
+        Node::Diffs(store) => diff::in_diffs(store, name),
+        Node::Diff(store, range) => diff::in_diff(store, range, name),
         Node::Snapshot(place) => in_snapshot(place, name),
         Node::Part(place, part) => in_part(part, name).map(|part| Node::Part(place.clone(), part)),
         Node::Branch(store, branch, part) => {
@@ -61,6 +64,7 @@ fn in_store(store: &Name, name: &str) -> Option<Node> {
         "branches" => Node::Branches(store.clone()),
         "tags" => Node::Tags(store.clone()),
         "commits" => Node::Commits(store.clone()),
+        "diff" => Node::Diffs(store.clone()),
         name => Node::HeadLink(store.clone(), HeadLink::named(name)?),
     })
 }
@@ -257,6 +261,8 @@ mod tests {
             "/catalog/head",
             "/catalog/tags/v1",
             "/catalog/commits/42",
+            "/catalog/diff/v1.2..main.csv",
+            "/catalog/diff/7d..2026-06-30T10:00:00.5Z/changed.json.meta",
             "/catalog/commits/42-9f3c2a71b0de/entities/17.edn",
             "/catalog/branches/main/snapshot.json",
             "/catalog/branches/main/schema.json",
@@ -286,6 +292,9 @@ mod tests {
             "/results/Upper.csv",
             "/at/yesterday",
             "/catalog/x",
+            "/catalog/diff/main.csv",
+            "/catalog/diff/v1..main/csv",
+            "/catalog/diff/v1..main/moved.csv",
             "/catalog/commits/42-9f3c2a71b0de/transact",
             "/catalog/branches/main/entities/017.edn",
             "/catalog/branches/main/entities/17.csv",

@@ -48,7 +48,8 @@ impl Tree {
             Node::Store(store)
             | Node::Branches(store)
             | Node::Tags(store)
-            | Node::Commits(store) => {
+            | Node::Commits(store)
+            | Node::Diffs(store) => {
                 self.mounted(store)?;
                 Ok(folder(node, started, true))
             }
@@ -72,6 +73,10 @@ impl Tree {
                 }
                 let moment = self.moment_at(mounted, &mounted.head_branch(), prefix)?;
                 Ok(link(node, &moment, moment.id()))
+            }
+            Node::Diff(store, range) => self.diff_folder(node, store, range),
+            Node::DiffFile(store, range, kind, leaf) => {
+                self.diff_file(node, store, range, *kind, *leaf)
             }
             Node::Part(place, part) => self.part(node, place, part),
             Node::Branch(store, branch, part) => self.branch_part(node, store, branch, part),

@@ -3,6 +3,7 @@
 //! **Invariant:** the work holds the values it reads, so it gives the same bytes whenever it is
 //! done. A failure is the failure of the whole file: there is never a part of an answer.
 
+use super::diff::Compared;
 use super::node::{Aspect, At, Leaf, Node, Part};
 use super::plan::Plan;
 use super::{Key, Limits, Tree, by, meta};
@@ -36,6 +37,8 @@ pub struct Work {
 pub enum Pins {
     /// A snapshot.
     Moment(Box<(Mounted, Moment)>),
+    /// Two snapshots.
+    Difference(Box<Compared>),
     /// A question, or why there is none.
     Plan(Result<Arc<Plan>>),
 }
@@ -82,6 +85,9 @@ impl Work {
         match &self.node {
             Node::Part(place, _) => place.is_fixed(),
             Node::Result(super::node::Scope::Snapshot(place), ..) => place.is_fixed(),
+            Node::DiffFile(..) => {
+                matches!(&self.pins, Pins::Difference(compared) if compared.is_fixed())
+            }
             _ => false,
         }
     }
@@ -110,6 +116,9 @@ impl Tree {
         let (rows, warnings) = match &work.pins {
             Pins::Plan(Err(failure)) => return Err(failure.clone()),
             Pins::Plan(Ok(plan)) => ask(plan, work.leaf, limits, cancel, &mut out)?,
+            Pins::Difference(compared) => {
+                (Some(compared.write(work.leaf.format, &mut out)?), Vec::new())
+            }
             Pins::Moment(pinned) => {
                 (self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?, Vec::new())
             }
@@ -121,6 +130,7 @@ impl Tree {
     /// Whether making it is expected to cost little: then its size is worth making it for.
     pub fn is_small(&self, work: &Work) -> bool {
         let facts = match (&work.pins, &work.node) {
+            (Pins::Difference(compared), _) => return compared.is_near(),
             (Pins::Plan(Ok(plan)), _) => plan.question.estimate(),
             (Pins::Moment(pinned), Node::Part(_, Part::Table(ns, _))) => {
                 let db = &pinned.1.db;

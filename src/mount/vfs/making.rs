@@ -216,7 +216,7 @@ fn outcome(made: &Result<Rendered>) -> Outcome {
 fn lane(work: &Work) -> Lane {
     match work.pins {
         Pins::Plan(_) => Lane::Queries,
-        Pins::Moment(_) => Lane::Facts,
+        Pins::Moment(_) | Pins::Difference(_) => Lane::Facts,
     }
 }
 

@@ -18,6 +18,9 @@ mod tests;
 
 pub use conflict::{Conflict, Side};
 
+pub(super) use ancestor::{Line, fork, has};
+pub(super) use difference::logged;
+
 use super::branch::check_living;
 use super::settle::pause_ms;
 use super::{Conn, ConnError, Place, TransactError};
@@ -25,13 +28,13 @@ use crate::commit::{Opened, Refs};
 use crate::db::{Db, DbError, Prepared, TxReport};
 use crate::id::{CommitId, EntityId, T};
 use crate::transact::{Facts, TxError, TxOptions, prepare_facts};
-use ancestor::{Ancestry, Line, Point};
+use ancestor::{Ancestry, Point};
 use difference::{Net, by_log, by_trees};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The most bytes of log from which the difference is made; above, from the trees.
-const LOG_BYTES: u64 = 4 << 20;
+pub(super) const LOG_BYTES: u64 = 4 << 20;
 
 /// What a merge would do.
 #[derive(Clone, Debug)]
@@ -242,7 +245,7 @@ async fn difference(
             + place.log_bytes(&base.line.opened, first, base.id.t)?;
         if bytes > LOG_BYTES {
             match place.open_past(refs, &base.line.opened, base.id.t).await {
-                Ok(base) => return by_trees(place, &base, source),
+                Ok(base) => return by_trees(&base, source),
                 // Nothing can be written here, or something is not kept any more: the log is.
                 Err(ConnError::Store(_)) => {}
                 Err(error) => return Err(error),

@@ -8,6 +8,7 @@ mod snapshot;
 
 pub use snapshot::{BranchPart, ByKey, Part};
 
+use factfs_core::db::ChangeKind;
 use factfs_core::text::Format;
 use std::sync::Arc;
 
@@ -57,6 +58,12 @@ pub enum Node {
     Commits(Name),
     /// `STORE/commits/PREFIX`, a link to the whole id.
     CommitAlias(Name, Name),
+    /// `STORE/diff/`
+    Diffs(Name),
+    /// `STORE/diff/A..B/`
+    Diff(Name, Name),
+    /// `STORE/diff/A..B.FORMAT`, and in the folder the changes of one kind.
+    DiffFile(Name, Name, Option<ChangeKind>, Leaf),
     /// A snapshot folder.
     Snapshot(Place),
     /// Something in a snapshot folder.

@@ -30,6 +30,12 @@ impl Node {
             Self::Tag(store, tag) => format!("/{store}/tags/{tag}"),
             Self::Commits(store) => format!("/{store}/commits"),
             Self::CommitAlias(store, text) => format!("/{store}/commits/{text}"),
+            Self::Diffs(store) => format!("/{store}/diff"),
+            Self::Diff(store, range) => format!("/{store}/diff/{range}"),
+            Self::DiffFile(store, range, kind, leaf) => {
+                let kind = kind.map(|kind| format!("/{}", kind.name())).unwrap_or_default();
+                format!("/{store}/diff/{range}{kind}{}", leaf.suffix())
+            }
             Self::Snapshot(place) => place.path(),
             Self::Part(place, part) => format!("{}/{}", place.path(), part.path()),
             Self::Branch(store, branch, part) => {
@@ -62,6 +68,9 @@ impl Node {
             | Self::Tag(store, _)
             | Self::Commits(store)
             | Self::CommitAlias(store, _)
+            | Self::Diffs(store)
+            | Self::Diff(store, _)
+            | Self::DiffFile(store, ..)
             | Self::Branch(store, ..) => Some(store),
             Self::Snapshot(place) | Self::Part(place, _) => Some(&place.store),
         }
