@@ -8,9 +8,12 @@
 
 // floor 0
 pub mod error;
+pub mod metrics;
 pub mod name;
+mod notify;
 pub mod when;
 // floor 1
+pub mod journal;
 pub mod point;
 pub mod source;
 pub mod spool;

@@ -482,6 +482,11 @@ impl Database {
         self.opening.counted.counts()
     }
 
+    /// How many looks at heads found nothing new.
+    pub fn heads_unchanged(&self) -> u64 {
+        self.opening.counted.unchanged()
+    }
+
     /// The cache on disk, if there is one: of remote stores, unless it was switched off.
     pub fn disk_cache(&self) -> Option<&Arc<DiskCache>> {
         self.opening.nodes.disk()

@@ -9,6 +9,7 @@ mod erased;
 mod errors;
 mod figures;
 mod hostile;
+mod mounting;
 mod posix;
 mod read_only;
 mod soak;

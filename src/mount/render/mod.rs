@@ -11,7 +11,7 @@ mod rows;
 mod schema;
 mod table;
 
-pub use about::{snapshot_json, store_json};
+pub use about::{pretty, snapshot_json, store_json};
 pub use datoms::datoms;
 pub use entity::{entities, entity, entity_ids};
 pub use log::{log_entry, report};

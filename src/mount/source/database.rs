@@ -5,8 +5,9 @@
 
 mod entries;
 
-use super::{Branch, LogEntry, Merging, Moment, Source, Tag};
+use super::{Activity, Branch, LogEntry, Merging, Moment, Source, Tag};
 use crate::error::Result;
+use crate::metrics;
 use entries::Entries;
 use factfs_core::conn::{MergeError, MergeOptions};
 use factfs_core::db::{Db, Difference, TxReport};
@@ -48,6 +49,13 @@ impl DatabaseSource {
         let interval = if is_local { LOCAL } else { REMOTE };
         let (branches, entries) = (Mutex::default(), Entries::default());
         Ok(Self { database, default_branch, interval, read_only, branches, entries })
+    }
+
+    /// The same, with its head read at most once in so long.
+    #[must_use]
+    pub fn polled(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Open>>> {
@@ -159,6 +167,22 @@ impl Source for DatabaseSource {
         others.chain([of(&self.database)]).max().unwrap_or(0)
     }
 
+    fn activity(&self, branch: &str) -> Option<Activity> {
+        let open = self.branches.try_lock().ok().and_then(|open| open.get(branch).cloned());
+        let looked = open.as_ref().and_then(|open| *open.looked.try_lock().ok()?);
+        let seen = open.as_ref().map_or(&self.database, |open| &open.database).cached_db();
+        let disk = self.database.disk_cache();
+        Some(Activity {
+            seen: head(seen),
+            looked: looked.map(|at| at.elapsed()),
+            interval: self.interval,
+            counts: self.database.counts(),
+            unchanged: self.database.heads_unchanged(),
+            nodes: self.database.cache_stats(),
+            disk: disk.map(|disk| (disk.root().to_owned(), disk.limit_bytes(), disk.stats())),
+        })
+    }
+
     fn at(&self, branch: &str, when: &str) -> Result<Moment> {
         let moment = self.branch(branch)?.database.at(when)?;
         let (db, commit, instant_ms) = (moment.db, moment.commit, moment.instant_ms);
@@ -166,7 +190,14 @@ impl Source for DatabaseSource {
     }
 
     fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport> {
-        Ok(self.branch(branch)?.database.transact(tx, &TransactOptions::default())?)
+        let report = self.branch(branch)?.database.transact(tx, &TransactOptions::default())?;
+        if !report.already {
+            metrics::committed(report.datoms.len());
+            let (url, commit) = (self.database.url(), report.commit.map(|id| id.to_string()));
+            let (commit, datoms) = (commit.unwrap_or_default(), report.datoms.len());
+            tracing::info!(%url, %branch, %commit, datoms, "committed");
+        }
+        Ok(report)
     }
 
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>> {

@@ -5,10 +5,12 @@
 //! differently from call to call. Every method may block, none is called on an event loop. How
 //! stores keep their bytes is not known here.
 
+mod activity;
 mod database;
 mod memory;
 mod merging;
 
+pub use activity::Activity;
 pub use database::DatabaseSource;
 pub use memory::MemorySource;
 pub use merging::Merging;
@@ -57,6 +59,12 @@ pub trait Source: Send + Sync {
     /// not shown any more.
     fn purges(&self) -> u64 {
         0
+    }
+
+    /// What it did so far and how new what is known of a branch is, without waiting; none of a
+    /// database that does not tell.
+    fn activity(&self, _branch: &str) -> Option<Activity> {
+        None
     }
 
     /// A value in the past of a branch. WHEN is what [`When`](crate::when::When) reads.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod by;
+mod control;
 pub mod desk;
 mod diff;
 mod failures;

@@ -8,7 +8,6 @@ use crate::source::Mounted;
 use factfs_core::db::Db;
 use factfs_core::schema::{Attribute, ValueType};
 use factfs_core::value::Keyword;
-use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 
 /// `query/README`
@@ -172,29 +171,4 @@ pub(super) fn transact(tree: &Tree, mounted: &Mounted, branch: &str) -> String {
          ;; A write that completes a form commits it or fails; transact.err says why.\n\
          ;; Opened for reading and writing, the reports can be read back.\n{writable}"
     )
-}
-
-/// `.factfs/status.json`
-pub(super) fn status(tree: &Tree) -> String {
-    let store = |mounted: &Mounted| -> Json {
-        match tree.head(mounted, &mounted.head_branch()) {
-            Ok(head) => json!({
-                "url": mounted.source.url(),
-                "branch": mounted.head_branch(),
-                "commit": head.commit.map(|commit| commit.to_string()),
-                "t": head.db.basis_t().0,
-            }),
-            Err(failure) => json!({ "url": mounted.source.url(), "error": failure.to_string() }),
-        }
-    };
-    let stores: Map<String, Json> =
-        tree.stores.iter().map(|(name, mounted)| (name.to_string(), store(mounted))).collect();
-    let status = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "pid": std::process::id(),
-        "read_only": tree.is_read_only,
-        "stores": stores,
-    });
-    // Printing a value that is in memory cannot fail.
-    serde_json::to_string_pretty(&status).unwrap_or_default() + "\n"
 }

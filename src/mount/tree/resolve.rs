@@ -85,14 +85,6 @@ impl Tree {
         }
     }
 
-    fn control(&self, file: ControlFile) -> String {
-        match file {
-            ControlFile::Version => format!("factfs {}\n", env!("CARGO_PKG_VERSION")),
-            ControlFile::LastError => self.failures.last(),
-            ControlFile::Status => readme::status(self),
-        }
-    }
-
     fn head_link(&self, node: &Node, store: &Name, which: HeadLink) -> Result<Resolved> {
         let mounted = self.mounted(store)?;
         let branch = mounted.head_branch();

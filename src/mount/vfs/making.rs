@@ -7,6 +7,7 @@
 use super::{Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::evaluation::{Job, Lane, Patience};
+use crate::metrics::{self, Outcome};
 use crate::spool::Cancel;
 use crate::tree::node::Aspect;
 use crate::tree::{Entry, Key, Limits, Pins, Rendered, Tree, Work};
@@ -116,9 +117,13 @@ impl Vfs {
     }
 
     fn unless_kept(&self, work: &Arc<Work>, purpose: Purpose) -> Before {
-        match self.evaluations.kept(work.answer) {
-            Some(_) if work.is_answer() => Before::Seeks,
-            _ => Before::Answer(Making { work: work.clone(), purpose }),
+        let kept = self.evaluations.kept(work.answer).filter(|_| work.is_answer());
+        if purpose == Purpose::Open {
+            metrics::wanted(kept.is_some());
+        }
+        match kept {
+            Some(_) => Before::Seeks,
+            None => Before::Answer(Making { work: work.clone(), purpose }),
         }
     }
 
@@ -181,9 +186,14 @@ impl Vfs {
     fn job(&self, making: &Making) -> Job {
         let (tree, work) = (self.tree.clone(), making.work.clone());
         let is_early = making.purpose == Purpose::EarlySize;
-        let make = move |cancel: &Cancel| match is_early {
-            true => early(&tree, &work, cancel),
-            false => tree.render(&work, cancel),
+        let make = move |cancel: &Cancel| {
+            let running = metrics::begin(work.answer_path());
+            let made = match is_early {
+                true => early(&tree, &work, cancel),
+                false => tree.render(&work, cancel),
+            };
+            running.end(outcome(&made), made.as_ref().map_or(0, |made| made.content.size_bytes()));
+            made
         };
         let (key, lane) = (making.work.answer, lane(&making.work));
         Job { key, lane, is_early, make: Box::new(make) }
@@ -212,6 +222,16 @@ impl Vfs {
             }
             Purpose::Size | Purpose::EarlySize | Purpose::Ahead => {}
         }
+    }
+}
+
+fn outcome(made: &Result<Rendered>) -> Outcome {
+    match made {
+        Ok(_) => Outcome::Answered,
+        Err(failure) if matches!(failure.kind, Kind::Interrupted | Kind::Timeout) => {
+            Outcome::GivenUp
+        }
+        Err(_) => Outcome::Failed,
     }
 }
 

@@ -12,6 +12,7 @@ mod edit;
 mod folder;
 mod making;
 mod measured;
+mod usage;
 mod waiting;
 
 pub use folder::Named;
@@ -25,6 +26,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::evaluation::Evaluations;
 use crate::handle::{Drafts, Handle, Handles, Stream};
 use crate::inode::{Inode, Inodes};
+use crate::metrics::{self, Operation};
 use crate::render;
 use crate::spool::{Cancel, Content};
 use crate::tree::node::{Aspect, BranchPart, Leaf, Node, Part};
@@ -155,6 +157,7 @@ impl Vfs {
 
     /// A name in a folder. Costs no query.
     pub fn lookup(&self, parent: u64, name: &[u8]) -> Result<Found> {
+        metrics::called(Operation::Lookup);
         let parent = self.inode(parent)?;
         let resolved = self.resolve_child(&parent.resolved.node, name)?;
         if let (Node::Part(_, Part::Entity(e, leaf)), Entry::Work(work)) =
@@ -176,6 +179,7 @@ impl Vfs {
         let moment = self.tree.moment_at_hand(place)?;
         let size = self.measured.size(place, &moment, *e).filter(|_| is_edn(*leaf))?;
         let resolved = self.tree.entity(&node, &moment, *e).ok()?;
+        metrics::called(Operation::Lookup);
         Some(self.refer_sized(resolved, Some(size)))
     }
 
@@ -191,6 +195,9 @@ impl Vfs {
         }
         let missing = || Failure::not_found(format!("nothing is called `{name}` here"));
         let node = path::child(parent, name).ok_or_else(missing)?;
+        if let Node::ControlFile(_) = node {
+            self.note_usage();
+        }
         self.tree.resolve(&node)
     }
 
@@ -267,6 +274,7 @@ impl Vfs {
         handle: Option<u64>,
         made: Option<Result<Rendered>>,
     ) -> Result<Attr> {
+        metrics::called(Operation::Attr);
         let mut inode = self.inode(ino)?;
         let open = handle.and_then(|handle| self.handles.get(handle).ok());
         match (&inode.resolved.entry, open.as_deref()) {
@@ -301,6 +309,10 @@ impl Vfs {
     fn note(&self, path: &str, failure: Option<&Failure>) {
         // Nobody is left to read that they were interrupted.
         if failure.is_none_or(|failure| failure.kind != Kind::Interrupted) {
+            if let Some(failure) = failure {
+                let errno = failure.kind.errno();
+                tracing::warn!(%path, %errno, "{failure}");
+            }
             self.tree.failures().note(path, failure);
         }
     }
@@ -330,6 +342,7 @@ impl Vfs {
         mode: Mode,
         made: Option<Result<Rendered>>,
     ) -> Result<Opened> {
+        metrics::called(Operation::Open);
         let mut inode = self.inode(ino)?;
         let resolved = inode.resolved.clone();
         let (handle, caching) = match &resolved.entry {
@@ -406,6 +419,7 @@ impl Vfs {
 
     /// Bytes of an open file. Nothing is made here.
     pub fn read(&self, handle: u64, offset: u64, size: usize) -> Result<Vec<u8>> {
+        metrics::called(Operation::Read);
         match &*self.handles.get(handle)? {
             Handle::Bytes(content) => content.read(offset, size),
             Handle::Draft(draft) => Ok(draft.read(offset, size)),

@@ -83,8 +83,12 @@ pub enum ControlFile {
     Version,
     /// `status.json`
     Status,
+    /// `metrics`
+    Metrics,
     /// `last-error`
     LastError,
+    /// `log`
+    Log,
 }
 
 /// Where saved queries are kept.

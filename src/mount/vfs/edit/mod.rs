@@ -11,6 +11,7 @@ pub(super) use merging::{is_merge, reports};
 use super::{Attr, Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::handle::{Draft, Handle, Stream};
+use crate::metrics::{self, Operation};
 use crate::spool::Content;
 use crate::tree::node::{BranchPart, Node};
 use crate::tree::{Entry, Key, Resolved, Shape};
@@ -42,6 +43,7 @@ fn too_large() -> Failure {
 impl Vfs {
     /// Writes to what is open; a transaction that is completed by it is committed by it.
     pub fn write(&self, ino: u64, handle: u64, offset: u64, bytes: &[u8]) -> Result<usize> {
+        metrics::called(Operation::Write);
         let handle = self.handles.get(handle)?;
         let done = match &*handle {
             Handle::Transact(stream) => locked(stream).write(bytes),
