@@ -26,7 +26,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone, Debug)]
 pub struct Database {
     pub(crate) opening: Opening,
-    conn: Conn,
+    pub(crate) conn: Conn,
     identity: Identity,
     flusher: Arc<Flusher>,
     /// For values whose trees are collected while they are read.
@@ -480,6 +480,11 @@ impl Database {
     /// What went over the wire so far, for all branches of the store that share it.
     pub fn counts(&self) -> crate::Counts {
         self.opening.counted.counts()
+    }
+
+    /// How many looks at heads found nothing new.
+    pub fn heads_unchanged(&self) -> u64 {
+        self.opening.counted.unchanged()
     }
 
     /// The cache on disk, if there is one: of remote stores, unless it was switched off.

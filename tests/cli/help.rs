@@ -30,12 +30,15 @@ fn of_the_program() {
       tag          List, make and delete tags
       gc           Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile
       purge        Erase facts for good: from branches, tags, history, log and every object
-      status       Show what a database is: where, which, how large
+      status       Show what is mounted here, how a mount is, or what a database is: where, which, how
+                   large
+      doctor       Find out what is wrong with this machine, its mounts and its stores, and what to do
       verify       Look through a whole database: every object, every hash, the log against all else
       clone        Copy a database to another place: a backup, or a replica to read from
       check-store  Find out whether a place keeps what a database needs of it, also under a race of
                    writers
       completions  Print completions for a shell
+      man          Write the manual pages to a folder, or show the page of a command
       help         Print this message or the help of the given subcommand(s)
 
     Options:

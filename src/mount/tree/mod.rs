@@ -6,15 +6,19 @@
 
 mod answer;
 mod by;
+mod control;
 pub mod desk;
 mod diff;
 mod failures;
 mod list;
+mod merges;
 mod meta;
 pub mod node;
 pub mod path;
+pub mod pins;
 mod plan;
 mod readme;
+mod relative;
 mod resolve;
 mod results;
 mod work;
@@ -27,6 +31,7 @@ pub use desk::LocalDesk;
 pub use diff::Compared;
 pub use failures::Failures;
 pub use list::{Listed, Listing, Shape};
+use merges::Merges;
 pub use plan::{Pinned, Plan};
 pub use work::{Pins, Rendered, Work};
 
@@ -48,12 +53,14 @@ const KEPT_MOMENTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 pub struct Tree {
     stores: BTreeMap<Name, Mounted>,
     desk: LocalDesk,
+    pins: pins::KnownPins,
     clock: Clock,
     limits: Limits,
     formats: Vec<Format>,
     started_ms: i64,
     is_read_only: bool,
     failures: Failures,
+    merges: Merges,
     moments: Mutex<LruCache<(Name, Name), Moment>>,
 }
 
@@ -119,8 +126,10 @@ pub enum Entry {
     Work(Arc<Work>),
     /// A saved query, which one edits: its text now.
     Query(Content),
-    /// The place to write transactions to; reading it gives these bytes.
+    /// The place to write transactions to, or what to merge; reading it gives these bytes.
     Transact(Content),
+    /// A file whose read waits for the head of a branch to move.
+    Heads,
 }
 
 impl Tree {
@@ -130,6 +139,7 @@ impl Tree {
         let started_ms = (parts.clock)();
         Self {
             stores: stores.collect(),
+            pins: pins::KnownPins::beside(&parts.desk),
             desk: parts.desk,
             clock: parts.clock,
             limits: parts.limits,
@@ -137,6 +147,7 @@ impl Tree {
             started_ms,
             is_read_only: parts.is_read_only,
             failures: Failures::default(),
+            merges: Merges::default(),
             moments: Mutex::new(LruCache::new(KEPT_MOMENTS)),
         }
     }
@@ -149,6 +160,11 @@ impl Tree {
     /// What one evaluation may cost.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The pins that are known here.
+    pub fn pins(&self) -> &pins::KnownPins {
+        &self.pins
     }
 
     /// The mount's own queries.

@@ -28,6 +28,12 @@ pub fn child(parent: &Node, name: &str) -> Option<Node> {
             "results" => Node::Results(Scope::Time(time.clone())),
             store => Node::TimeStore(time.clone(), store.into()),
         }),
+        Node::Pin(PinNode::Pins) => Some(Node::Pin(PinNode::named(name))),
+        Node::Pin(PinNode::Pin(id)) => Some(match name {
+            "results" => Node::Results(Scope::Pin(id.clone())),
+            "pin.edn" => Node::Pin(PinNode::Text(id.clone())),
+            store => Node::Pin(PinNode::Store(id.clone(), store.into())),
+        }),
         Node::Store(store) => in_store(store, name),
         Node::Branches(store) => Some(Node::Snapshot(Place::branch(store, name))),
         Node::Tags(store) => Some(Node::Tag(store.clone(), name.into())),
@@ -54,6 +60,7 @@ fn in_root(name: &str) -> Node {
         "queries" => Node::Queries(Desk::Mount),
         "results" => Node::Results(Scope::Mount),
         "at" => Node::Times,
+        "pins" => Node::Pin(PinNode::Pins),
         store => Node::Store(store.into()),
     }
 }
@@ -99,7 +106,11 @@ fn in_snapshot(place: &Place, name: &str) -> Option<Node> {
             "transact.err" => Some(BranchPart::TransactError),
             "at" => Some(BranchPart::At),
             "log" => Some(BranchPart::Log),
-            _ => None,
+            "merge" => Some(BranchPart::Merge),
+            "merge.err" => Some(BranchPart::MergeError),
+            ".wait" => Some(BranchPart::Wait),
+            ".events" => Some(BranchPart::Events),
+            name => conflicts(name).map(BranchPart::MergeConflicts),
         };
         if let Some(part) = own {
             return Some(Node::Branch(place.store.clone(), branch.clone(), part));
@@ -123,6 +134,11 @@ fn in_snapshot(place: &Place, name: &str) -> Option<Node> {
         },
     };
     Some(Node::Part(place.clone(), part))
+}
+
+/// `merge.conflicts.FORMAT`
+fn conflicts(name: &str) -> Option<Format> {
+    Format::from_extension(name.strip_prefix("merge.conflicts.")?)
 }
 
 fn in_part(part: &Part, name: &str) -> Option<Part> {
@@ -257,6 +273,10 @@ mod tests {
             "/results/low-stock/10/x.csv.meta",
             "/at/2026-06/results/low-stock.json",
             "/at/7d/catalog",
+            "/pins/q3",
+            "/pins/9f3c2a71b0de55aa/pin.edn",
+            "/pins/9f3c2a71b0de55aa/catalog",
+            "/pins/9f3c2a71b0de55aa/results/low-stock/10.csv.meta",
             "/catalog/store.json",
             "/catalog/head",
             "/catalog/tags/v1",
@@ -279,6 +299,10 @@ mod tests {
             "/catalog/branches/main/transact.err",
             "/catalog/branches/main/at/7d",
             "/catalog/branches/main/log/12.edn",
+            "/catalog/branches/main/merge",
+            "/catalog/branches/main/merge.conflicts.csv",
+            "/catalog/branches/main/.events",
+            "/catalog/branches/main/tables/user.csv.wait",
             "/catalog/branches/main/results/x.csv",
         ] {
             check(path);

@@ -45,6 +45,8 @@ impl Tree {
                 let moment = self.moment_at(mounted, &mounted.head_branch(), time)?;
                 Ok(link(node, &moment, format!("../../{store}/commits/{}", moment.id())))
             }
+            Node::Results(Scope::Pin(id)) => self.pin_node(node, &PinNode::Pin(id.clone())),
+            Node::Pin(at) => self.pin_node(node, at),
             Node::Store(store)
             | Node::Branches(store)
             | Node::Tags(store)
@@ -80,14 +82,6 @@ impl Tree {
             }
             Node::Part(place, part) => self.part(node, place, part),
             Node::Branch(store, branch, part) => self.branch_part(node, store, branch, part),
-        }
-    }
-
-    fn control(&self, file: ControlFile) -> String {
-        match file {
-            ControlFile::Version => format!("factfs {}\n", env!("CARGO_PKG_VERSION")),
-            ControlFile::LastError => self.failures.last(),
-            ControlFile::Status => readme::status(self),
         }
     }
 
@@ -207,7 +201,10 @@ impl Tree {
             }
             BranchPart::Moment(when) => {
                 let moment = self.moment_at(mounted, branch, when)?;
-                Ok(link(node, &moment, format!("../../../commits/{}", moment.id())))
+                let target = format!("../../../commits/{}", moment.id());
+                // The default branch is the one that its name means while it is mounted.
+                let is_fixed = moment.is_fixed && *branch == *mounted.source.default_branch();
+                Ok(Resolved { is_fixed, ..link(node, &moment, target) })
             }
             BranchPart::LogEntry(t) => {
                 let entry = mounted.source.log(branch, Some(T(*t)), 1)?.into_iter().next();
@@ -217,6 +214,11 @@ impl Tree {
                 let db = self.head(mounted, branch)?.db;
                 Ok(text(node, entry.instant_ms, &render::log_entry(&db, &entry)))
             }
+            BranchPart::Merge
+            | BranchPart::MergeError
+            | BranchPart::MergeConflicts(_)
+            | BranchPart::Wait
+            | BranchPart::Events => self.merge_part(node, mounted, branch, part),
         }
     }
 
@@ -268,7 +270,7 @@ fn link(node: &Node, moment: &Moment, target: String) -> Resolved {
 }
 
 /// A small file whose bytes are at hand: other bytes are another file.
-fn text(node: &Node, mtime_ms: i64, text: &str) -> Resolved {
+pub(super) fn text(node: &Node, mtime_ms: i64, text: &str) -> Resolved {
     let content = Content::of(text.as_bytes());
     let key = Key::of(&format!("{} {}", node.path(), content.hash_hex()));
     resolved(node, key, Entry::Bytes(content), mtime_ms, false)

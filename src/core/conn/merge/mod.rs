@@ -170,6 +170,18 @@ impl Conn {
 }
 
 impl Conn {
+    /// Whether the newest head has all of `source` in its history. Nothing is compared.
+    pub async fn has_merged(&self, source: &Opened) -> Result<bool, ConnError> {
+        let Some(commit) = source.head.tip.commit else { return Ok(true) };
+        let (place, target) = (&self.inner.place, self.newest().await?.opened);
+        if target.head.tip.commit.is_none() {
+            return Ok(false);
+        }
+        let refs = place.refs().await?;
+        let base = Ancestry::new(place, &refs, &target, source).await?.nearest().await?;
+        Ok(base.is_some_and(|base| base.id == commit))
+    }
+
     /// What is not there was collected, where the source is older than the last collection. What
     /// else is lost is told when it is merged as it is now.
     async fn why_missing(&self, error: ConnError, source: &Opened) -> MergeError {

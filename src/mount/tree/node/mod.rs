@@ -4,8 +4,10 @@
 //! nothing about existence: that needs the databases.
 
 mod path;
+mod pin;
 mod snapshot;
 
+pub use pin::PinNode;
 pub use snapshot::{BranchPart, ByKey, Part};
 
 use factfs_core::db::ChangeKind;
@@ -42,6 +44,8 @@ pub enum Node {
     Time(Name),
     /// `at/TIME/STORE`, a link.
     TimeStore(Name, Name),
+    /// Something in `pins/` that is no result.
+    Pin(PinNode),
     /// `STORE/`
     Store(Name),
     /// `STORE/store.json`
@@ -79,8 +83,12 @@ pub enum ControlFile {
     Version,
     /// `status.json`
     Status,
+    /// `metrics`
+    Metrics,
     /// `last-error`
     LastError,
+    /// `log`
+    Log,
 }
 
 /// Where saved queries are kept.
@@ -99,6 +107,8 @@ pub enum Scope {
     Mount,
     /// The mount as of a time.
     Time(Name),
+    /// The mount as a pin has it.
+    Pin(Name),
     /// A snapshot.
     Snapshot(Place),
 }
@@ -130,6 +140,8 @@ pub enum Aspect {
     Error,
     /// `X.meta`: where it came from.
     Meta,
+    /// `X.wait`: when it changes.
+    Wait,
 }
 
 /// A snapshot folder.
@@ -203,6 +215,7 @@ impl Leaf {
             Aspect::Answer => format!(".{extension}"),
             Aspect::Error => format!(".{extension}.err"),
             Aspect::Meta => format!(".{extension}.meta"),
+            Aspect::Wait => format!(".{extension}.wait"),
         }
     }
 
@@ -211,6 +224,7 @@ impl Leaf {
         let (name, aspect) = match name.rsplit_once('.')? {
             (name, "err") => (name, Aspect::Error),
             (name, "meta") => (name, Aspect::Meta),
+            (name, "wait") => (name, Aspect::Wait),
             _ => (name, Aspect::Answer),
         };
         let (stem, extension) = name.rsplit_once('.')?;

@@ -22,6 +22,7 @@ impl Node {
             Self::Times => "/at".into(),
             Self::Time(time) => format!("/at/{time}"),
             Self::TimeStore(time, store) => format!("/at/{time}/{store}"),
+            Self::Pin(at) => at.path(),
             Self::Store(store) => format!("/{store}"),
             Self::StoreJson(store) => format!("/{store}/store.json"),
             Self::HeadLink(store, link) => format!("/{store}/{}", link.name()),
@@ -48,7 +49,7 @@ impl Node {
     pub fn store(&self) -> Option<&Name> {
         match self {
             Self::Root | Self::Readme | Self::Control | Self::ControlFile(_) | Self::Times => None,
-            Self::Time(_) | Self::TimeStore(..) => None,
+            Self::Time(_) | Self::TimeStore(..) | Self::Pin(_) => None,
             Self::Queries(desk) | Self::QueryFile(desk, _) => match desk {
                 Desk::Mount => None,
                 Desk::Branch(store, _) => Some(store),
@@ -79,14 +80,17 @@ impl Node {
 
 impl ControlFile {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Version, Self::Status, Self::LastError];
+    pub const ALL: [Self; 5] =
+        [Self::Version, Self::Status, Self::Metrics, Self::LastError, Self::Log];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Version => "version",
             Self::Status => "status.json",
+            Self::Metrics => "metrics",
             Self::LastError => "last-error",
+            Self::Log => "log",
         }
     }
 }
@@ -105,6 +109,7 @@ impl Scope {
         match self {
             Self::Mount => "/results".into(),
             Self::Time(time) => format!("/at/{time}/results"),
+            Self::Pin(id) => format!("/pins/{id}/results"),
             Self::Snapshot(place) => format!("{}/results", place.path()),
         }
     }
