@@ -6,6 +6,7 @@ mod again;
 mod dead;
 mod erased;
 mod errors;
+mod pins;
 mod read_only;
 mod two;
 

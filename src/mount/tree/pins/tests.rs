@@ -133,7 +133,7 @@ fn a_pin_is_a_folder_of_links_and_its_text() {
     let (about, _) = meta(&tree, "/results/stock.csv");
     let folder = format!("/pins/{}", about["pin"].as_str().unwrap());
     assert_eq!(names(&tree, &folder), {
-        let mut stores = vec![("catalog", &sources[0]), ("inventory", &sources[1])];
+        let mut stores = [("catalog", &sources[0]), ("inventory", &sources[1])];
         stores.sort_by_key(|(_, source)| source.uuid());
         [&["pin.edn", "results"][..], &[stores[0].0, stores[1].0]].concat()
     });
@@ -183,7 +183,7 @@ fn what_is_kept_outlives_the_mount() {
     change(&sources);
     let tree = elsewhere(&sources, desk());
     assert_eq!(content(&tree, &path).unwrap(), bytes);
-    assert_eq!(names(&tree, "/pins"), [id.clone()]);
+    assert_eq!(names(&tree, "/pins"), [id.as_str()]);
     let own = Path::new(&path).file_name().unwrap().to_str().unwrap();
     assert_eq!(names(&tree, &format!("/pins/{id}/results")), [own]);
     tree.pins().name("q3", Some(&id)).unwrap();
