@@ -144,7 +144,7 @@ impl Tree {
     }
 
     /// The store mounted under a name, else the one whose own name it is.
-    fn store_called(&self, name: &str) -> Option<&Mounted> {
+    pub(super) fn store_called(&self, name: &str) -> Option<&Mounted> {
         let own = |mounted: &&Mounted| mounted.source.name().as_deref() == Some(name);
         self.stores.get(name).or_else(|| self.stores.values().find(own))
     }
@@ -174,9 +174,10 @@ impl Binding<'_> {
             self.at_path(path)?
         } else if symbol == "$" {
             self.dollar()?
-        } else if let Some(mounted) = self.tree.store_called(&symbol[1..]) {
+        } else if let Some(mounted) = self.called(&symbol[1..])? {
             let branch = mounted.head_branch();
-            (mounted.clone(), self.moving(mounted, &branch)?)
+            let moment = self.moving(&mounted, &branch)?;
+            (mounted, moment)
         } else if let Some(arg) = self.args.next() {
             let text = argument_text(arg)?;
             self.at_argument(&text)?
@@ -191,6 +192,14 @@ impl Binding<'_> {
         let (symbol, is_branch) = (symbol.to_owned(), self.is_branch);
         self.sources.push(Pinned { symbol, store, uuid, moment, is_branch });
         Ok(db)
+    }
+
+    /// The store of a name: under a pin, the one that had it where the pin was made.
+    fn called(&self, name: &str) -> Result<Option<Mounted>> {
+        match self.scope {
+            Scope::Pin(id) => self.tree.pinned_called(id, name),
+            _ => Ok(self.tree.store_called(name).cloned()),
+        }
     }
 
     /// `$`: the snapshot that the result is read from.
@@ -258,12 +267,12 @@ impl Binding<'_> {
             return Err(Failure::new(Kind::Unsupported, message).hint(hint));
         }
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        let Some(mounted) = parts.first().and_then(|name| self.tree.store_called(name)) else {
+        let mounted = parts.first().map(|name| self.called(name)).transpose()?.flatten();
+        let Some(mounted) = mounted else {
             let known: Vec<_> = self.tree.stores.keys().map(|name| name.to_string()).collect();
             let message = format!("`{path}` begins with no mounted store");
             return Err(Failure::not_found(message).hint(format!("there are: {}", known.join(" "))));
         };
-        let mounted = mounted.clone();
         let head = mounted.head_branch();
         let moment = match &parts[1..] {
             [] | ["head"] => self.moving(&mounted, &head)?,
