@@ -51,7 +51,7 @@ impl Located {
         let given = self.given.iter().find(|(name, _)| is_called(read, name));
         if let Some((_, locator)) = given {
             self.found.insert(uuid, locator.url.clone());
-            return open_store(&read.store, locator, &open::settings()).map(Some);
+            return open_store(&read.store, locator, &open::settings(), None).map(Some);
         }
         // What may be a secret was left out of a url, and was left out wholly.
         let written = read.url.clone().filter(|url| !url.contains("..."));
@@ -77,7 +77,7 @@ impl Located {
         failed: &mut Option<Failure>,
     ) -> Option<Mounted> {
         let locator = Locator { url: url.clone(), branch: None, at: None };
-        let opened = open_store(&read.store, &locator, &open::settings());
+        let opened = open_store(&read.store, &locator, &open::settings(), None);
         match opened {
             Err(failure) if failure.kind == Kind::NotFound => return None,
             Ok(store) if store.source.uuid() != read.uuid => return None,

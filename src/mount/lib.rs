@@ -8,13 +8,17 @@
 
 // floor 0
 pub mod error;
+pub mod metrics;
 pub mod name;
+mod notify;
 pub mod when;
 // floor 1
+pub mod journal;
 pub mod point;
 pub mod source;
 pub mod spool;
 // floor 2
+pub mod overflow;
 pub mod render;
 // floor 3
 pub mod tree;

@@ -1,7 +1,7 @@
 //! What can go wrong with a connection, and with a transaction.
 
 use crate::commit::{FormatError, WhenError};
-use crate::db::DbError;
+use crate::db::{DbError, Foreign};
 use crate::id::CommitId;
 use crate::index::{NodesError, TreeError};
 use crate::store::{StoreError, StoreErrorKind};
@@ -57,7 +57,7 @@ pub enum ConnError {
     /// A name that branches and tags cannot have.
     #[error(
         "{0}: a name is a letter, then letters, digits, `.`, `_` and `-`; \
-         not like a hash, not ending like a format"
+         not like a hash, not ending like a format, and without `..`"
     )]
     BadName(String),
     /// The default branch cannot be deleted.
@@ -127,6 +127,9 @@ pub enum ConnError {
     /// Reading the database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// Values of two databases.
+    #[error(transparent)]
+    Foreign(#[from] Foreign),
 }
 
 impl ConnError {

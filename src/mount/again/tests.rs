@@ -49,6 +49,10 @@ fn the_same_bytes_a_hundred_transactions_later() {
         "/catalog/branches/main/tables/product.md",
         "/catalog/branches/main/entities/5.edn",
         "/catalog/branches/main/query/[:find ?n :where [_ :product/name ?n]].tsv",
+        "/catalog/diff/1..main.csv",
+        "/catalog/diff/1..main/changed.json",
+        "/catalog/branches/main/query/{:query [:find ?e ?a :in $new :where [$new _ ?e ?a]] \
+         :inputs {$new \"catalog/diff/1..main/added\"}}.csv",
     ] {
         let report = report(path);
         for n in 0..100 {

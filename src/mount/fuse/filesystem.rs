@@ -132,8 +132,19 @@ impl Filesystem for Adapter {
         reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
     }
 
-    fn mkdir(&self, _: &Request, parent: INodeNo, name: &OsStr, _: u32, _: u32, reply: ReplyEntry) {
-        reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
+    fn mkdir(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        _: u32,
+        _: u32,
+        reply: ReplyEntry,
+    ) {
+        let (owner, name) = (self.owner, name.as_bytes().to_vec());
+        let work = move |vfs: &Vfs, _: &_| vfs.make_folder(parent.0, &name);
+        let give = move |reply, found: Found| entry(reply, &found, owner);
+        self.later(&self.commits, request, reply, work, give);
     }
 
     fn symlink(
@@ -144,18 +155,21 @@ impl Filesystem for Adapter {
         target: &Path,
         reply: ReplyEntry,
     ) {
-        let (name, target) = (name.as_bytes().to_vec(), target.as_os_str().as_bytes().to_vec());
-        let owner = self.owner;
-        let work = move |vfs: &Vfs, _: &_| vfs.symlink(parent.0, &name, &target);
-        self.later(&self.commits, request, reply, work, move |r, found| entry(r, &found, owner));
+        let (owner, name) = (self.owner, name.as_bytes().to_vec());
+        let target = target.as_os_str().as_bytes().to_vec();
+        let work = move |vfs: &Vfs, _: &_| vfs.make_link(parent.0, &name, &target);
+        let give = move |reply, found: Found| entry(reply, &found, owner);
+        self.later(&self.commits, request, reply, work, give);
     }
 
     fn link(&self, _: &Request, _: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
     }
 
-    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
+    fn rmdir(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let name = name.as_bytes().to_vec();
+        let work = move |vfs: &Vfs, _: &_| vfs.remove_folder(parent.0, &name);
+        self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
     }
 
     fn unlink(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -236,7 +250,7 @@ impl Filesystem for Adapter {
 
     fn read(
         &self,
-        _: &Request,
+        request: &Request,
         _: INodeNo,
         fh: FileHandle,
         offset: u64,
@@ -245,6 +259,9 @@ impl Filesystem for Adapter {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
+        if self.vfs.may_wait(fh.0) {
+            return self.read_waiting(request, fh.0, size as usize, reply);
+        }
         match self.vfs.read(fh.0, offset, size as usize) {
             Ok(bytes) => reply.data(&bytes),
             Err(failure) => reply.error(errno(&failure)),

@@ -4,10 +4,14 @@
 //! **Invariant:** a handle reads one value from open to release, whatever moves meanwhile.
 
 mod draft;
+mod names;
 mod stream;
+mod waiting;
 
 pub use draft::{Draft, Drafts};
+pub use names::Names;
 pub use stream::Stream;
+pub use waiting::Waiting;
 
 use crate::error::{Failure, Kind, Result};
 use crate::spool::Content;
@@ -26,6 +30,10 @@ pub enum Handle {
     Draft(Arc<Draft>),
     /// Where transactions are written to, and those that are.
     Transact(Box<(Node, Mutex<Stream>)>),
+    /// Where names of branches are written to that are merged.
+    Merge(Box<Mutex<Names>>),
+    /// What waits for a change.
+    Waiting(Waiting),
 }
 
 /// What is open in a mount.

@@ -5,8 +5,11 @@ use factfs_core::datom::Datom;
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn;
 use factfs_core::instant;
+use factfs_core::schema::builtin;
+use factfs_core::value::Value;
 
 /// `log/T.edn`: who, when, and what was added and retracted. `db` knows the names of attributes.
+/// `:tx` is what the transaction says about itself, which is not said again below.
 pub fn log_entry(db: &Db, entry: &LogEntry) -> String {
     let parents = entry.parents.iter().map(|parent| format!("\"{parent}\"")).collect::<Vec<_>>();
     let mut out = format!(
@@ -16,13 +19,38 @@ pub fn log_entry(db: &Db, entry: &LogEntry) -> String {
         parents.join(" "),
         instant::format_clojure(entry.instant_ms),
     );
+    let tx = entry.tx.entity();
+    out.push_str(&format!("\n :tx {}", edn::to_string(&own(db, entry))));
     for (key, added) in [("added", true), ("retracted", false)] {
-        let facts = entry.datoms.iter().filter(|datom| datom.added == added);
+        let facts = entry.datoms.iter().filter(|datom| datom.added == added && datom.e != tx);
         let lines: Vec<_> = facts.map(|datom| fact(db, datom)).collect();
         out.push_str(&format!("\n :{key} [{}]", lines.join("\n    ")));
     }
+    if entry.purged > 0 {
+        out.push_str(&format!("\n :purged {}", entry.purged));
+    }
     out.push_str("}\n");
     out
+}
+
+/// Its id, and what a transaction says about itself beside its instant: who, why.
+fn own(db: &Db, entry: &LogEntry) -> Value {
+    let tx = entry.tx.entity();
+    let says = |d: &&Datom| d.e == tx && d.added && d.a != builtin::TX_INSTANT;
+    let mut own: Vec<(Value, Vec<Value>)> = vec![(Value::keyword("db/id"), vec![Value::Ref(tx)])];
+    for datom in entry.datoms.iter().filter(says) {
+        let ident = db.schema().get(datom.a).map(|a| Value::Keyword(a.ident.clone()));
+        let name = ident.unwrap_or(Value::Long(datom.a.0 as i64));
+        match own.last_mut().filter(|(last, _)| *last == name) {
+            Some((_, values)) => values.push(datom.v.clone()),
+            None => own.push((name, vec![datom.v.clone()])),
+        }
+    }
+    let one = |mut values: Vec<Value>| match values.len() {
+        1 => values.remove(0),
+        _ => Value::from(values),
+    };
+    Value::map(own.into_iter().map(|(name, values)| (name, one(values))).collect::<Vec<_>>())
 }
 
 fn fact(db: &Db, datom: &Datom) -> String {

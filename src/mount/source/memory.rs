@@ -4,7 +4,9 @@
 //! clock is a counter: the n-th commit of a branch is n minutes after 2026-01-01 unless the
 //! transaction says otherwise.
 
-use super::{Branch, LogEntry, Moment, Source, Tag};
+mod naming;
+
+use super::{Branch, LogEntry, Merging, Moment, Source, Tag};
 use crate::error::{Failure, Kind, Result};
 use crate::when::When;
 use factfs_core::db::{Db, NoNodes, Snapshot, TxReport};
@@ -77,6 +79,28 @@ impl MemorySource {
     fn commits(&self, state: &State, branch: &str) -> Result<Vec<(Moment, LogEntry)>> {
         let missing = || Failure::not_found(format!("{} has no branch `{branch}`", self.name));
         state.branches.get(branch).cloned().ok_or_else(missing)
+    }
+}
+
+impl State {
+    /// What a transaction came to is the newest commit of a branch.
+    fn append(&mut self, branch: &str, report: &TxReport, parents: Vec<CommitId>) {
+        let Some(commit) = report.commit else { return };
+        let moment = Moment {
+            db: report.db_after.clone(),
+            commit: Some(commit),
+            instant_ms: Some(report.instant_ms),
+            is_fixed: false,
+        };
+        let entry = LogEntry {
+            commit,
+            parents,
+            instant_ms: report.instant_ms,
+            tx: report.tx,
+            datoms: report.datoms.clone(),
+            purged: 0,
+        };
+        self.branches.entry(branch.to_owned()).or_default().push((moment, entry));
     }
 }
 
@@ -164,19 +188,7 @@ impl Source for MemorySource {
         }
         let commit = commit_id(before.commit.as_ref(), report.tx.t(), &tx.to_string());
         report.commit = Some(commit);
-        let after = Moment {
-            db: report.db_after.clone(),
-            commit: Some(commit),
-            instant_ms: Some(report.instant_ms),
-            is_fixed: false,
-        };
-        let entry = LogEntry {
-            commit,
-            parents: before.commit.into_iter().collect(),
-            instant_ms: report.instant_ms,
-            datoms: report.datoms.clone(),
-        };
-        state.branches.entry(branch.to_owned()).or_default().push((after, entry));
+        state.append(branch, &report, before.commit.into_iter().collect());
         Ok(report)
     }
 
@@ -201,5 +213,29 @@ impl Source for MemorySource {
         let tag =
             |(name, commit): (&String, &CommitId)| Tag { name: name.clone(), commit: *commit };
         Ok(state.tags.iter().map(tag).collect())
+    }
+
+    fn create_branch(&self, from: &str, name: &str, at: Option<&str>) -> Result<()> {
+        self.make_branch(from, name, at)
+    }
+
+    fn retire_branch(&self, name: &str) -> Result<()> {
+        self.retire(name)
+    }
+
+    fn rename_branch(&self, from: &str, to: &str) -> Result<()> {
+        self.rename(from, to)
+    }
+
+    fn create_tag(&self, branch: &str, name: &str, at: Option<&str>) -> Result<()> {
+        self.make_tag(branch, name, at)
+    }
+
+    fn delete_tag(&self, name: &str) -> Result<()> {
+        self.remove_tag(name)
+    }
+
+    fn merge(&self, branch: &str, from: &str) -> Result<Merging> {
+        self.merge_in(branch, from)
     }
 }

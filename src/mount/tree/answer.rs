@@ -2,9 +2,11 @@
 //!
 //! **Invariant:** an answer follows from the question alone. Rows come in the one printed order.
 
+use super::diff::Compared;
 use crate::error::Result;
+use crate::overflow::{Failed, RowFile};
 use crate::spool::Cancel;
-use factfs_core::query::{self, CancelToken, Explain, Input, Query};
+use factfs_core::query::{self, CancelToken, Explain, Input, Query, Rows};
 use factfs_core::text::{Layout, RowKeys, Shape};
 use factfs_core::value::Value;
 use std::sync::Arc;
@@ -44,19 +46,27 @@ pub struct Question {
     pub query: Query,
     /// The inputs.
     pub inputs: Vec<Input>,
+    /// Inputs that are differences, by their place: their rows are made when it is answered.
+    pub differences: Vec<(usize, Arc<Compared>)>,
     /// What the keys of rows are in EDN, where the query asks for maps.
     pub keys: Option<RowKeys>,
 }
 
 /// What came out.
-#[derive(Clone, Debug)]
 pub struct Answer {
     /// Its shape and the names of its columns.
     pub layout: Layout,
-    /// The rows.
-    pub rows: Vec<Vec<Value>>,
+    rows: Rows,
+    failed: Failed,
     /// What may not be meant: an attribute that nobody knows.
     pub warnings: Vec<String>,
+}
+
+impl Answer {
+    /// Passes each row on, and says how many there are. The same rows each time.
+    pub fn each(&self, row: &mut dyn FnMut(&[Value]) -> Result<()>) -> Result<u64> {
+        self.rows.each(row).map_err(|failure| self.failed.take().unwrap_or(failure))
+    }
 }
 
 impl Question {
@@ -65,14 +75,19 @@ impl Question {
         let token = CancelToken::default();
         let flag = token.clone();
         cancel.on_cancel(move || flag.cancel());
-        let started = Instant::now();
+        let (started, bytes) = (Instant::now(), limits.bytes);
+        let inputs = self.with_rows(limits, started, cancel)?;
         let limits = query::Limits {
             rows: limits.rows,
             memory_bytes: limits.memory_bytes,
             timeout_ms: Some(limits.time.as_millis() as u64),
             elapsed_ms: Some(Arc::new(move || started.elapsed().as_millis() as u64)),
         };
-        let answer = query::run(&self.query, &self.inputs, &limits, &token)?;
+        let outside = RowFile::new(bytes, limits.memory_bytes);
+        let failed = outside.failed();
+        let outside = Box::new(outside);
+        let answer = query::run_large(&self.query, &inputs, &limits, &token, outside);
+        let answer = answer.map_err(|error| failed.take().unwrap_or_else(|| error.into()))?;
         let shape = match answer.shape {
             query::Shape::Relation => Shape::Relation,
             query::Shape::Collection => Shape::Collection,
@@ -80,13 +95,16 @@ impl Question {
             query::Shape::Scalar => Shape::Scalar,
         };
         let layout = Layout { shape, columns: answer.columns, keys: self.keys };
-        Ok(Answer { layout, rows: answer.rows, warnings: answer.stats.warnings })
+        Ok(Answer { layout, rows: answer.rows, failed, warnings: answer.stats.warnings })
     }
 }
 
 impl Question {
     /// About how many rows all its steps give; nothing is run.
     pub fn estimate(&self) -> Option<u64> {
+        if !self.differences.iter().all(|(_, compared)| compared.is_near()) {
+            return None;
+        }
         let plan = query::explain(&self.query, &self.inputs).ok()?;
         let rows = expected(&plan);
         // A number that is no number is no promise of little.

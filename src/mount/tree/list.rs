@@ -9,6 +9,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::render;
 use crate::source::Moment;
 use crate::spool::Cancel;
+use factfs_core::db::ChangeKind;
 use factfs_core::id::EntityId;
 use factfs_core::instant;
 use factfs_core::query::QueryFile;
@@ -134,8 +135,15 @@ impl Tree {
                 let entries = self.mounted(store)?.source.log(branch, None, LOGGED)?;
                 entries.iter().map(|entry| file(format!("{}.edn", entry.commit.t))).collect()
             }
+            Node::Diff(..) => {
+                let extensions = || self.formats.iter().map(|format| format.extension());
+                let of = |kind: ChangeKind| {
+                    extensions().map(move |e| file(format!("{}.{e}", kind.name())))
+                };
+                ChangeKind::ALL.into_iter().flat_map(of).collect()
+            }
             // By name only: the values that an argument could have are not known, commits are many.
-            Node::Arguments(..) | Node::Commits(_) => Vec::new(),
+            Node::Arguments(..) | Node::Commits(_) | Node::Diffs(_) => Vec::new(),
             _ => {
                 return Err(Failure::new(
                     Kind::NotDirectory,

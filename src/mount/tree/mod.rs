@@ -6,15 +6,19 @@
 
 mod answer;
 mod by;
+mod control;
 pub mod desk;
+mod diff;
 mod failures;
 mod list;
+mod merges;
 mod meta;
 pub mod node;
 pub mod path;
 pub mod pins;
 mod plan;
 mod readme;
+mod relative;
 mod resolve;
 mod results;
 mod work;
@@ -24,8 +28,10 @@ mod tests;
 
 pub use answer::{Answer, Limits, Question};
 pub use desk::LocalDesk;
+pub use diff::Compared;
 pub use failures::Failures;
 pub use list::{Listed, Listing, Shape};
+use merges::Merges;
 pub use plan::{Pinned, Plan};
 pub use work::{Pins, Rendered, Work};
 
@@ -54,6 +60,7 @@ pub struct Tree {
     started_ms: i64,
     is_read_only: bool,
     failures: Failures,
+    merges: Merges,
     moments: Mutex<LruCache<(Name, Name), Moment>>,
 }
 
@@ -119,8 +126,10 @@ pub enum Entry {
     Work(Arc<Work>),
     /// A saved query, which one edits: its text now.
     Query(Content),
-    /// The place to write transactions to; reading it gives these bytes.
+    /// The place to write transactions to, or what to merge; reading it gives these bytes.
     Transact(Content),
+    /// A file whose read waits for the head of a branch to move.
+    Heads,
 }
 
 impl Tree {
@@ -138,6 +147,7 @@ impl Tree {
             started_ms,
             is_read_only: parts.is_read_only,
             failures: Failures::default(),
+            merges: Merges::default(),
             moments: Mutex::new(LruCache::new(KEPT_MOMENTS)),
         }
     }
@@ -216,6 +226,10 @@ impl Tree {
                 let mounted = self.stores.get(pinned.store.as_str());
                 mounted.is_some_and(|mounted| is_outdated(mounted, &pinned.moment))
             }),
+            Pins::Difference(compared) => {
+                let ends = [&compared.from, &compared.to];
+                ends.into_iter().any(|moment| is_outdated(&compared.mounted, moment))
+            }
             Pins::Plan(Err(_)) => false,
         }
     }

@@ -4,6 +4,7 @@
 //! A name that is no name of the tree gives nothing. Two things cannot be told by form: whether a
 //! commit's id is whole (the tree makes links of the others), and whether an attribute is unique.
 
+use super::diff;
 use super::node::*;
 use crate::name::is_query_name;
 use crate::when::When;
@@ -41,6 +42,8 @@ pub fn child(parent: &Node, name: &str) -> Option<Node> {
         } else {
             Node::CommitAlias(store.clone(), name.into())
         }),
+        Node::Diffs(store) => diff::in_diffs(store, name),
+        Node::Diff(store, range) => diff::in_diff(store, range, name),
         Node::Snapshot(place) => in_snapshot(place, name),
         Node::Part(place, part) => in_part(part, name).map(|part| Node::Part(place.clone(), part)),
         Node::Branch(store, branch, part) => {
@@ -68,6 +71,7 @@ fn in_store(store: &Name, name: &str) -> Option<Node> {
         "branches" => Node::Branches(store.clone()),
         "tags" => Node::Tags(store.clone()),
         "commits" => Node::Commits(store.clone()),
+        "diff" => Node::Diffs(store.clone()),
         name => Node::HeadLink(store.clone(), HeadLink::named(name)?),
     })
 }
@@ -102,7 +106,11 @@ fn in_snapshot(place: &Place, name: &str) -> Option<Node> {
             "transact.err" => Some(BranchPart::TransactError),
             "at" => Some(BranchPart::At),
             "log" => Some(BranchPart::Log),
-            _ => None,
+            "merge" => Some(BranchPart::Merge),
+            "merge.err" => Some(BranchPart::MergeError),
+            ".wait" => Some(BranchPart::Wait),
+            ".events" => Some(BranchPart::Events),
+            name => conflicts(name).map(BranchPart::MergeConflicts),
         };
         if let Some(part) = own {
             return Some(Node::Branch(place.store.clone(), branch.clone(), part));
@@ -126,6 +134,11 @@ fn in_snapshot(place: &Place, name: &str) -> Option<Node> {
         },
     };
     Some(Node::Part(place.clone(), part))
+}
+
+/// `merge.conflicts.FORMAT`
+fn conflicts(name: &str) -> Option<Format> {
+    Format::from_extension(name.strip_prefix("merge.conflicts.")?)
 }
 
 fn in_part(part: &Part, name: &str) -> Option<Part> {
@@ -268,6 +281,8 @@ mod tests {
             "/catalog/head",
             "/catalog/tags/v1",
             "/catalog/commits/42",
+            "/catalog/diff/v1.2..main.csv",
+            "/catalog/diff/7d..2026-06-30T10:00:00.5Z/changed.json.meta",
             "/catalog/commits/42-9f3c2a71b0de/entities/17.edn",
             "/catalog/branches/main/snapshot.json",
             "/catalog/branches/main/schema.json",
@@ -284,6 +299,10 @@ mod tests {
             "/catalog/branches/main/transact.err",
             "/catalog/branches/main/at/7d",
             "/catalog/branches/main/log/12.edn",
+            "/catalog/branches/main/merge",
+            "/catalog/branches/main/merge.conflicts.csv",
+            "/catalog/branches/main/.events",
+            "/catalog/branches/main/tables/user.csv.wait",
             "/catalog/branches/main/results/x.csv",
         ] {
             check(path);
@@ -297,6 +316,9 @@ mod tests {
             "/results/Upper.csv",
             "/at/yesterday",
             "/catalog/x",
+            "/catalog/diff/main.csv",
+            "/catalog/diff/v1..main/csv",
+            "/catalog/diff/v1..main/moved.csv",
             "/catalog/commits/42-9f3c2a71b0de/transact",
             "/catalog/branches/main/entities/017.edn",
             "/catalog/branches/main/entities/17.csv",

@@ -8,7 +8,6 @@ use crate::source::Mounted;
 use factfs_core::db::Db;
 use factfs_core::schema::{Attribute, ValueType};
 use factfs_core::value::Keyword;
-use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 
 /// `query/README`
@@ -52,7 +51,10 @@ const PLACES: &str = "\
     STORE/head/results/NAME.csv     their results
     STORE/head/transact             write transactions here; transact.err says what went wrong
     STORE/at/2026-06/               the same folder as of then; also 7d, a tag, a commit
-    STORE/branches/NAME/            the same folder of another branch
+    STORE/branches/NAME/            the same folder of another branch; mkdir makes one, rmdir removes it
+    STORE/branches/NAME/merge       write the name of a branch here, and it is merged
+    STORE/tags/NAME                 a name for a commit: ln -s ../commits/ID STORE/tags/NAME
+    STORE/head/.wait                reading it waits until something is committed
     STORE/commits/ID/               one commit, for ever; at/ and tags/ link here
     STORE/log/T.edn                 what a transaction changed
     queries/NAME.edn                queries over all stores, kept on this machine
@@ -169,29 +171,4 @@ pub(super) fn transact(tree: &Tree, mounted: &Mounted, branch: &str) -> String {
          ;; A write that completes a form commits it or fails; transact.err says why.\n\
          ;; Opened for reading and writing, the reports can be read back.\n{writable}"
     )
-}
-
-/// `.factfs/status.json`
-pub(super) fn status(tree: &Tree) -> String {
-    let store = |mounted: &Mounted| -> Json {
-        match tree.head(mounted, &mounted.head_branch()) {
-            Ok(head) => json!({
-                "url": mounted.source.url(),
-                "branch": mounted.head_branch(),
-                "commit": head.commit.map(|commit| commit.to_string()),
-                "t": head.db.basis_t().0,
-            }),
-            Err(failure) => json!({ "url": mounted.source.url(), "error": failure.to_string() }),
-        }
-    };
-    let stores: Map<String, Json> =
-        tree.stores.iter().map(|(name, mounted)| (name.to_string(), store(mounted))).collect();
-    let status = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "pid": std::process::id(),
-        "read_only": tree.is_read_only,
-        "stores": stores,
-    });
-    // Printing a value that is in memory cannot fail.
-    serde_json::to_string_pretty(&status).unwrap_or_default() + "\n"
 }

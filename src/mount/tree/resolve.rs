@@ -50,7 +50,8 @@ impl Tree {
             Node::Store(store)
             | Node::Branches(store)
             | Node::Tags(store)
-            | Node::Commits(store) => {
+            | Node::Commits(store)
+            | Node::Diffs(store) => {
                 self.mounted(store)?;
                 Ok(folder(node, started, true))
             }
@@ -75,16 +76,12 @@ impl Tree {
                 let moment = self.moment_at(mounted, &mounted.head_branch(), prefix)?;
                 Ok(link(node, &moment, moment.id()))
             }
+            Node::Diff(store, range) => self.diff_folder(node, store, range),
+            Node::DiffFile(store, range, kind, leaf) => {
+                self.diff_file(node, store, range, *kind, *leaf)
+            }
             Node::Part(place, part) => self.part(node, place, part),
             Node::Branch(store, branch, part) => self.branch_part(node, store, branch, part),
-        }
-    }
-
-    fn control(&self, file: ControlFile) -> String {
-        match file {
-            ControlFile::Version => format!("factfs {}\n", env!("CARGO_PKG_VERSION")),
-            ControlFile::LastError => self.failures.last(),
-            ControlFile::Status => readme::status(self),
         }
     }
 
@@ -204,7 +201,10 @@ impl Tree {
             }
             BranchPart::Moment(when) => {
                 let moment = self.moment_at(mounted, branch, when)?;
-                Ok(link(node, &moment, format!("../../../commits/{}", moment.id())))
+                let target = format!("../../../commits/{}", moment.id());
+                // The default branch is the one that its name means while it is mounted.
+                let is_fixed = moment.is_fixed && *branch == *mounted.source.default_branch();
+                Ok(Resolved { is_fixed, ..link(node, &moment, target) })
             }
             BranchPart::LogEntry(t) => {
                 let entry = mounted.source.log(branch, Some(T(*t)), 1)?.into_iter().next();
@@ -214,6 +214,11 @@ impl Tree {
                 let db = self.head(mounted, branch)?.db;
                 Ok(text(node, entry.instant_ms, &render::log_entry(&db, &entry)))
             }
+            BranchPart::Merge
+            | BranchPart::MergeError
+            | BranchPart::MergeConflicts(_)
+            | BranchPart::Wait
+            | BranchPart::Events => self.merge_part(node, mounted, branch, part),
         }
     }
 
@@ -265,7 +270,7 @@ fn link(node: &Node, moment: &Moment, target: String) -> Resolved {
 }
 
 /// A small file whose bytes are at hand: other bytes are another file.
-fn text(node: &Node, mtime_ms: i64, text: &str) -> Resolved {
+pub(super) fn text(node: &Node, mtime_ms: i64, text: &str) -> Resolved {
     let content = Content::of(text.as_bytes());
     let key = Key::of(&format!("{} {}", node.path(), content.hash_hex()));
     resolved(node, key, Entry::Bytes(content), mtime_ms, false)

@@ -110,6 +110,7 @@ fn what_a_snapshot_is() {
     assert!(!datoms.contains("5,:product/price,40,"), "{datoms}");
     let store = content(&tree, "/inventory/store.json").unwrap();
     assert!(store.contains("\"default_branch\": \"main\""), "{store}");
+    assert!(store.contains("\"format\": 1"), "{store}");
 }
 
 #[test]

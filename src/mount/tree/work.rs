@@ -3,6 +3,7 @@
 //! **Invariant:** the work holds the values it reads, so it gives the same bytes whenever it is
 //! done. A failure is the failure of the whole file: there is never a part of an answer.
 
+use super::diff::Compared;
 use super::node::{Aspect, At, Leaf, Node, Part};
 use super::plan::Plan;
 use super::{Key, Limits, Tree, by};
@@ -11,7 +12,7 @@ use crate::render;
 use crate::source::{Moment, Mounted};
 use crate::spool::{Cancel, Content, Spool};
 use factfs_core::datom::{KeyRange, Order};
-use factfs_core::text::Writer;
+use factfs_core::value::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ pub struct Work {
 pub enum Pins {
     /// A snapshot.
     Moment(Box<(Mounted, Moment)>),
+    /// Two snapshots.
+    Difference(Box<Compared>),
     /// A question, or why there is none.
     Plan(Result<Arc<Plan>>),
 }
@@ -84,6 +87,9 @@ impl Work {
         match &self.node {
             Node::Part(place, _) => place.is_fixed(),
             Node::Result(super::node::Scope::Snapshot(place), ..) => place.is_fixed(),
+            Node::DiffFile(..) => {
+                matches!(&self.pins, Pins::Difference(compared) if compared.is_fixed())
+            }
             Node::Result(super::node::Scope::Pin(_), ..) => true,
             _ => false,
         }
@@ -96,6 +102,7 @@ impl Work {
             Aspect::Answer => path,
             Aspect::Error => path.trim_end_matches(".err").to_owned(),
             Aspect::Meta => path.trim_end_matches(".meta").to_owned(),
+            Aspect::Wait => path.trim_end_matches(".wait").to_owned(),
         }
     }
 }
@@ -113,6 +120,9 @@ impl Tree {
         let (rows, warnings) = match &work.pins {
             Pins::Plan(Err(failure)) => return Err(failure.clone()),
             Pins::Plan(Ok(plan)) => ask(plan, work.leaf, limits, cancel, &mut out)?,
+            Pins::Difference(compared) => {
+                (Some(compared.write(work.leaf.format, &mut out)?), Vec::new())
+            }
             Pins::Moment(pinned) => {
                 (self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?, Vec::new())
             }
@@ -126,6 +136,7 @@ impl Tree {
     fn fetched(&self, work: &Work) -> u64 {
         let mut names: Vec<&str> = match &work.pins {
             Pins::Moment(pinned) => vec![&pinned.0.name],
+            Pins::Difference(compared) => vec![&compared.mounted.name],
             Pins::Plan(Ok(plan)) => plan.sources.iter().map(|p| p.store.as_str()).collect(),
             Pins::Plan(Err(_)) => Vec::new(),
         };
@@ -138,6 +149,7 @@ impl Tree {
     /// Whether making it is expected to cost little: then its size is worth making it for.
     pub fn is_small(&self, work: &Work) -> bool {
         let facts = match (&work.pins, &work.node) {
+            (Pins::Difference(compared), _) => return compared.is_near(),
             (Pins::Plan(Ok(plan)), _) => plan.question.estimate(),
             (Pins::Moment(pinned), Node::Part(_, Part::Table(ns, _))) => {
                 let db = &pinned.1.db;
@@ -159,7 +171,7 @@ impl Tree {
             (Aspect::Error, Ok(rendered)) => {
                 rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
             }
-            (Aspect::Answer, _) => String::new(),
+            (Aspect::Answer | Aspect::Wait, _) => String::new(),
             (Aspect::Meta, ended) => self.meta(work, ended),
         };
         Content::of(text.as_bytes())
@@ -213,13 +225,7 @@ fn ask(
     out: &mut Spool,
 ) -> Result<(Option<u64>, Vec<String>)> {
     let answer = plan.question.answer(limits, cancel)?;
-    let rows = answer.rows.len() as u64;
-    let mut writer = Writer::new(leaf.format, answer.layout);
-    writer.start(out.text());
-    for row in &answer.rows {
-        writer.row(row, out.text());
-        out.check()?;
-    }
-    writer.finish(out.text());
-    Ok((Some(rows), answer.warnings))
+    let rows = &mut |row: &mut dyn FnMut(&[Value]) -> Result<()>| answer.each(row);
+    let count = render::write_rows(leaf.format, answer.layout.clone(), out, rows)?;
+    Ok((Some(count), answer.warnings))
 }

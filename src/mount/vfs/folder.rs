@@ -6,6 +6,7 @@
 use super::{Attr, Found, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::handle::Handle;
+use crate::metrics::{self, Operation};
 use crate::render;
 use crate::spool::Cancel;
 use crate::tree::node::{Leaf, Node, Part};
@@ -31,6 +32,7 @@ pub struct Named {
 impl Vfs {
     /// Opens a folder and takes its listing.
     pub fn open_folder(&self, ino: u64, cancel: &Cancel) -> Result<u64> {
+        metrics::called(Operation::List);
         let inode = self.inode(ino)?;
         let node = inode.resolved.node.clone();
         let mut listing = self.tree.list(&node, cancel)?;
@@ -40,6 +42,7 @@ impl Vfs {
             names.sort_by(|a, b| a.name.cmp(&b.name));
             names.dedup();
         }
+        self.ahead.listed(&node);
         if let Listing::Entities { place, moment, ids } = &listing {
             self.measured.listed(place, moment, ids);
         }

@@ -7,7 +7,9 @@
 use super::{Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::evaluation::{Job, Lane, Patience};
+use crate::metrics::{self, Outcome};
 use crate::spool::Cancel;
+use crate::tree::node::Aspect;
 use crate::tree::{Entry, Key, Limits, Pins, Rendered, Tree, Work};
 use lru::LruCache;
 use std::num::NonZeroUsize;
@@ -43,13 +45,22 @@ pub struct Making {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     /// A file is opened.
     Open,
     /// Its size is to be exact.
     Size,
     /// Its size is wanted if that costs little.
     EarlySize,
+    /// Nobody asked yet.
+    Ahead,
+}
+
+impl Making {
+    /// What it takes to open a file.
+    pub(super) fn to_open(work: Arc<Work>) -> Self {
+        Self { work, purpose: Purpose::Open }
+    }
 }
 
 /// Answers that cost too much to be made for their size.
@@ -80,7 +91,7 @@ impl Vfs {
             Entry::Work(work) if self.tree.is_outdated(work) => Before::Nothing,
             Entry::Work(work) if work.is_cheap() => Before::Seeks,
             Entry::Work(work) => self.unless_kept(work, Purpose::Open),
-            Entry::Query(_) | Entry::Transact(_) => Before::Seeks,
+            Entry::Query(_) | Entry::Transact(_) | Entry::Heads => Before::Seeks,
             Entry::Folder | Entry::Link(_) | Entry::Bytes(_) => Before::Nothing,
         }
     }
@@ -93,7 +104,7 @@ impl Vfs {
             Entry::Work(work) if inode.size_bytes.is_none() && work.is_answer() => {
                 if work.is_cheap() {
                     Before::Seeks
-                } else if work.is_in_commit() {
+                } else if self.exact_sizes || work.is_in_commit() {
                     self.unless_kept(work, Purpose::Size)
                 } else if self.costly.has(work.answer) {
                     Before::Nothing
@@ -106,9 +117,13 @@ impl Vfs {
     }
 
     fn unless_kept(&self, work: &Arc<Work>, purpose: Purpose) -> Before {
-        match self.evaluations.kept(work.answer) {
-            Some(_) if work.is_answer() => Before::Seeks,
-            _ => Before::Answer(Making { work: work.clone(), purpose }),
+        let kept = self.evaluations.kept(work.answer).filter(|_| work.is_answer());
+        if purpose == Purpose::Open {
+            metrics::wanted(kept.is_some());
+        }
+        match kept {
+            Some(_) => Before::Seeks,
+            None => Before::Answer(Making { work: work.clone(), purpose }),
         }
     }
 
@@ -140,6 +155,16 @@ impl Vfs {
         made
     }
 
+    /// An answer made for this, waited for here.
+    pub(super) fn make_for(
+        &self,
+        work: &Arc<Work>,
+        purpose: Purpose,
+        cancel: &Cancel,
+    ) -> Result<Rendered> {
+        self.make_here(&Making { work: work.clone(), purpose }, cancel)
+    }
+
     /// An answer that costs a few seeks, or is there.
     pub(super) fn make_at_once(&self, work: &Work) -> Result<Rendered> {
         if let Some(made) = self.evaluations.kept(work.answer) {
@@ -154,15 +179,21 @@ impl Vfs {
 
     /// What a file about an answer says without having it made again.
     fn known_failure(&self, work: &Work) -> Option<Failure> {
-        if work.is_answer() { None } else { self.tree.failures().of(&work.answer_path()) }
+        let is_about = matches!(work.leaf.aspect, Aspect::Error | Aspect::Meta);
+        if is_about { self.tree.failures().of(&work.answer_path()) } else { None }
     }
 
     fn job(&self, making: &Making) -> Job {
         let (tree, work) = (self.tree.clone(), making.work.clone());
         let is_early = making.purpose == Purpose::EarlySize;
-        let make = move |cancel: &Cancel| match is_early {
-            true => early(&tree, &work, cancel),
-            false => tree.render(&work, cancel),
+        let make = move |cancel: &Cancel| {
+            let running = metrics::begin(work.answer_path());
+            let made = match is_early {
+                true => early(&tree, &work, cancel),
+                false => tree.render(&work, cancel),
+            };
+            running.end(outcome(&made), made.as_ref().map_or(0, |made| made.content.size_bytes()));
+            made
         };
         let (key, lane) = (making.work.answer, lane(&making.work));
         Job { key, lane, is_early, make: Box::new(make) }
@@ -176,6 +207,7 @@ impl Vfs {
             Purpose::Open => Patience { begin: limit, end },
             Purpose::Size => Patience { begin: SIZE_WAIT.min(limit), end },
             Purpose::EarlySize => Patience { begin: Duration::ZERO, end: Some(EARLY_WAIT) },
+            Purpose::Ahead => Patience { begin: Duration::ZERO, end },
         }
     }
 
@@ -188,15 +220,25 @@ impl Vfs {
             Purpose::EarlySize if failure.is_some() && !is_busy => {
                 self.costly.add(making.work.answer);
             }
-            Purpose::Size | Purpose::EarlySize => {}
+            Purpose::Size | Purpose::EarlySize | Purpose::Ahead => {}
         }
+    }
+}
+
+fn outcome(made: &Result<Rendered>) -> Outcome {
+    match made {
+        Ok(_) => Outcome::Answered,
+        Err(failure) if matches!(failure.kind, Kind::Interrupted | Kind::Timeout) => {
+            Outcome::GivenUp
+        }
+        Err(_) => Outcome::Failed,
     }
 }
 
 fn lane(work: &Work) -> Lane {
     match work.pins {
         Pins::Plan(_) => Lane::Queries,
-        Pins::Moment(_) => Lane::Facts,
+        Pins::Moment(_) | Pins::Difference(_) => Lane::Facts,
     }
 }
 

@@ -7,24 +7,29 @@
 //! for one: [`Vfs::before_open`] says what is to be made, [`Vfs::make`] has it made, and
 //! [`Vfs::open_made`] goes on with it. [`Vfs::open`] is all three, and waits; `stat` is alike.
 
+mod ahead;
 mod edit;
 mod folder;
 mod making;
 mod measured;
+mod usage;
+mod waiting;
 
 pub use folder::Named;
 pub use making::{Before, Making};
 
-use making::Costly;
+use ahead::Ahead;
+use making::{Costly, Purpose};
 use measured::Measured;
 
 use crate::error::{Failure, Kind, Result};
 use crate::evaluation::Evaluations;
 use crate::handle::{Drafts, Handle, Handles, Stream};
 use crate::inode::{Inode, Inodes};
+use crate::metrics::{self, Operation};
 use crate::render;
 use crate::spool::{Cancel, Content};
-use crate::tree::node::{BranchPart, Leaf, Node, Part};
+use crate::tree::node::{Aspect, BranchPart, Leaf, Node, Part};
 use crate::tree::{Entry, Pins, Rendered, Resolved, Shape, Tree, path};
 use factfs_core::edn::Form;
 use factfs_core::text::Format;
@@ -47,6 +52,9 @@ pub struct Vfs {
     evaluations: Evaluations,
     costly: Costly,
     measured: Measured,
+    waits: waiting::Waits,
+    ahead: Ahead,
+    exact_sizes: bool,
 }
 
 /// What `stat` shows.
@@ -115,6 +123,7 @@ impl Vfs {
     pub fn new(tree: Arc<Tree>, cache_bytes: usize) -> Result<Self> {
         let root = tree.resolve(&Node::Root)?;
         let at_once = tree.limits().at_once;
+        let waits = waiting::waits(&tree);
         Ok(Self {
             tree,
             inodes: Inodes::new(root),
@@ -123,7 +132,17 @@ impl Vfs {
             evaluations: Evaluations::new(cache_bytes, at_once),
             costly: Costly::default(),
             measured: Measured::default(),
+            waits,
+            ahead: Ahead::default(),
+            exact_sizes: false,
         })
+    }
+
+    /// The same with exact sizes everywhere: a `stat` waits for the answer.
+    #[must_use]
+    pub fn with_exact_sizes(mut self, exact: bool) -> Self {
+        self.exact_sizes = exact;
+        self
     }
 
     /// How many numbers and handles are in use.
@@ -138,6 +157,7 @@ impl Vfs {
 
     /// A name in a folder. Costs no query.
     pub fn lookup(&self, parent: u64, name: &[u8]) -> Result<Found> {
+        metrics::called(Operation::Lookup);
         let parent = self.inode(parent)?;
         let resolved = self.resolve_child(&parent.resolved.node, name)?;
         if let (Node::Part(_, Part::Entity(e, leaf)), Entry::Work(work)) =
@@ -159,6 +179,7 @@ impl Vfs {
         let moment = self.tree.moment_at_hand(place)?;
         let size = self.measured.size(place, &moment, *e).filter(|_| is_edn(*leaf))?;
         let resolved = self.tree.entity(&node, &moment, *e).ok()?;
+        metrics::called(Operation::Lookup);
         Some(self.refer_sized(resolved, Some(size)))
     }
 
@@ -174,6 +195,9 @@ impl Vfs {
         }
         let missing = || Failure::not_found(format!("nothing is called `{name}` here"));
         let node = path::child(parent, name).ok_or_else(missing)?;
+        if let Node::ControlFile(_) = node {
+            self.note_usage();
+        }
         self.tree.resolve(&node)
     }
 
@@ -201,6 +225,7 @@ impl Vfs {
             Entry::Bytes(content) | Entry::Query(content) | Entry::Transact(content) => {
                 Some(content.size_bytes())
             }
+            Entry::Heads => Some(0),
             Entry::Work(work) if work.is_answer() => {
                 self.evaluations.kept(work.answer).map(|made| made.content.size_bytes())
             }
@@ -215,7 +240,7 @@ impl Vfs {
             Entry::Folder => true,
             Entry::Link(_) | Entry::Bytes(_) => true,
             Entry::Work(work) => work.is_answer() && inode.size_bytes.is_some(),
-            Entry::Query(_) | Entry::Transact(_) => false,
+            Entry::Query(_) | Entry::Transact(_) | Entry::Heads => false,
         };
         Attr {
             ino: inode.ino,
@@ -249,6 +274,7 @@ impl Vfs {
         handle: Option<u64>,
         made: Option<Result<Rendered>>,
     ) -> Result<Attr> {
+        metrics::called(Operation::Attr);
         let mut inode = self.inode(ino)?;
         let open = handle.and_then(|handle| self.handles.get(handle).ok());
         match (&inode.resolved.entry, open.as_deref()) {
@@ -283,6 +309,10 @@ impl Vfs {
     fn note(&self, path: &str, failure: Option<&Failure>) {
         // Nobody is left to read that they were interrupted.
         if failure.is_none_or(|failure| failure.kind != Kind::Interrupted) {
+            if let Some(failure) = failure {
+                let errno = failure.kind.errno();
+                tracing::warn!(%path, %errno, "{failure}");
+            }
             self.tree.failures().note(path, failure);
         }
     }
@@ -312,15 +342,20 @@ impl Vfs {
         mode: Mode,
         made: Option<Result<Rendered>>,
     ) -> Result<Opened> {
+        metrics::called(Operation::Open);
         let mut inode = self.inode(ino)?;
         let resolved = inode.resolved.clone();
         let (handle, caching) = match &resolved.entry {
             Entry::Folder => return Err(Failure::new(Kind::IsDirectory, "a folder")),
             Entry::Link(_) => return Err(Failure::new(Kind::Invalid, "a symbolic link")),
             Entry::Query(_) => return self.open_query(&resolved, mode),
+            Entry::Transact(about) if edit::is_merge(&resolved.node) => {
+                return self.open_merge(&resolved, about, mode);
+            }
             Entry::Transact(about) => return self.open_transact(&resolved, about, mode),
             _ if mode.write => return Err(self.read_only(&resolved.node)),
             Entry::Bytes(content) => (Handle::Bytes(content.clone()), Caching::Keep),
+            Entry::Heads => return self.open_heads(&resolved),
             // The kernel looks the name up anew, and finds another file.
             Entry::Work(work) if self.tree.is_outdated(work) => {
                 return Err(Failure::new(Kind::Stale, "facts were erased since it was looked up"));
@@ -336,6 +371,9 @@ impl Vfs {
             }
             Entry::Work(work) => {
                 let ended = made.unwrap_or_else(|| self.make_at_once(work));
+                if work.leaf.aspect == Aspect::Wait {
+                    return self.open_answer_wait(work, ended);
+                }
                 let content = self.tree.about(work, &ended);
                 self.sized(&mut inode, &content);
                 (Handle::Bytes(content), Caching::Fresh)
@@ -381,10 +419,13 @@ impl Vfs {
 
     /// Bytes of an open file. Nothing is made here.
     pub fn read(&self, handle: u64, offset: u64, size: usize) -> Result<Vec<u8>> {
+        metrics::called(Operation::Read);
         match &*self.handles.get(handle)? {
             Handle::Bytes(content) => content.read(offset, size),
             Handle::Draft(draft) => Ok(draft.read(offset, size)),
             Handle::Transact(stream) => Ok(edit::locked(stream).read(size)),
+            Handle::Merge(names) => Ok(edit::reports(names, size)),
+            Handle::Waiting(waiting) => Ok(waiting.read(size).unwrap_or_default()),
             Handle::Folder(_) => Err(Failure::new(Kind::IsDirectory, "a folder")),
         }
     }
@@ -406,5 +447,7 @@ fn hint_read_only(failure: Failure) -> Failure {
     if is_new { failure.hint(hint) } else { failure }
 }
 
+#[cfg(test)]
+mod sizes_tests;
 #[cfg(test)]
 mod tests;

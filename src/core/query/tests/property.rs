@@ -1,6 +1,7 @@
 //! Generated queries over generated databases: the engine and the naive evaluator agree, in every
 //! order of the clauses.
 
+use super::aside::same_aside;
 use super::generate::{Dice, Page, RULES, query};
 use super::naive::{Fact, Naive, facts};
 use super::*;
@@ -83,7 +84,7 @@ pub(super) fn agree(text: &str, [a, b]: [Source; 2], what: &dyn Fn() -> String) 
     let rules = parse_rules(&read_one(RULES).unwrap()).unwrap();
     let facts = |source: &Source| source.facts.to_vec();
     let sources = [(Symbol::new("$"), facts(&a)), (Symbol::new("$b"), facts(&b))].into();
-    let expected = Naive { sources, rules: &rules }.answer(&query.ast);
+    let expected = Naive::new(sources, &rules).answer(&query.ast);
     let plain = |row: &Vec<Value>| row.iter().map(number).collect::<Vec<_>>();
     let rows = |answer: &Answer| {
         let mut rows: Vec<Vec<Value>> = answer.rows.iter().map(plain).collect();
@@ -96,6 +97,7 @@ pub(super) fn agree(text: &str, [a, b]: [Source; 2], what: &dyn Fn() -> String) 
         let again = run(&query, &inputs, &limits, &cancel).unwrap();
         assert_eq!(rows(&again), expected, "{}\n{}", shown(), again.explain);
     }
+    same_aside(&query, &inputs, &answer.rows);
     pages(text, &inputs, &answer, &shown);
 }
 

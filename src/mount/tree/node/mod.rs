@@ -10,6 +10,7 @@ mod snapshot;
 pub use pin::PinNode;
 pub use snapshot::{BranchPart, ByKey, Part};
 
+use factfs_core::db::ChangeKind;
 use factfs_core::text::Format;
 use std::sync::Arc;
 
@@ -61,6 +62,12 @@ pub enum Node {
     Commits(Name),
     /// `STORE/commits/PREFIX`, a link to the whole id.
     CommitAlias(Name, Name),
+    /// `STORE/diff/`
+    Diffs(Name),
+    /// `STORE/diff/A..B/`
+    Diff(Name, Name),
+    /// `STORE/diff/A..B.FORMAT`, and in the folder the changes of one kind.
+    DiffFile(Name, Name, Option<ChangeKind>, Leaf),
     /// A snapshot folder.
     Snapshot(Place),
     /// Something in a snapshot folder.
@@ -76,8 +83,12 @@ pub enum ControlFile {
     Version,
     /// `status.json`
     Status,
+    /// `metrics`
+    Metrics,
     /// `last-error`
     LastError,
+    /// `log`
+    Log,
 }
 
 /// Where saved queries are kept.
@@ -129,6 +140,8 @@ pub enum Aspect {
     Error,
     /// `X.meta`: where it came from.
     Meta,
+    /// `X.wait`: when it changes.
+    Wait,
 }
 
 /// A snapshot folder.
@@ -202,6 +215,7 @@ impl Leaf {
             Aspect::Answer => format!(".{extension}"),
             Aspect::Error => format!(".{extension}.err"),
             Aspect::Meta => format!(".{extension}.meta"),
+            Aspect::Wait => format!(".{extension}.wait"),
         }
     }
 
@@ -210,6 +224,7 @@ impl Leaf {
         let (name, aspect) = match name.rsplit_once('.')? {
             (name, "err") => (name, Aspect::Error),
             (name, "meta") => (name, Aspect::Meta),
+            (name, "wait") => (name, Aspect::Wait),
             _ => (name, Aspect::Answer),
         };
         let (stem, extension) = name.rsplit_once('.')?;

@@ -61,6 +61,16 @@ pub enum BranchPart {
     Log,
     /// `log/T.edn`
     LogEntry(u64),
+    /// `merge`
+    Merge,
+    /// `merge.err`
+    MergeError,
+    /// `merge.conflicts.FORMAT`
+    MergeConflicts(Format),
+    /// `.wait`
+    Wait,
+    /// `.events`
+    Events,
 }
 
 impl ByKey {
@@ -108,6 +118,11 @@ impl BranchPart {
             Self::Moment(when) => format!("at/{when}"),
             Self::Log => "log".into(),
             Self::LogEntry(t) => format!("log/{t}.edn"),
+            Self::Merge => "merge".into(),
+            Self::MergeError => "merge.err".into(),
+            Self::MergeConflicts(format) => format!("merge.conflicts.{}", format.extension()),
+            Self::Wait => ".wait".into(),
+            Self::Events => ".events".into(),
         }
     }
 }

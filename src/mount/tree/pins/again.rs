@@ -7,12 +7,14 @@ use super::shown::not_mounted;
 use super::{Answered, Made, Read, Recipe, invalid};
 use crate::error::Result;
 use crate::source::{Moment, Mounted};
+use crate::tree::diff::{self, Compared};
 use crate::tree::node::{Leaf, Node, Part, Place, Scope};
 use crate::tree::plan::{self, Plan};
 use crate::tree::work::{Pins, Work};
 use crate::tree::{Question, Resolved, Tree, path};
 use factfs_core::edn;
 use factfs_core::query::{Input, InputKind, QueryFile};
+use factfs_core::value::Value;
 use factfs_store::canonical_url;
 use std::sync::Arc;
 
@@ -24,6 +26,10 @@ impl Tree {
         match &work.pins {
             Pins::Plan(Err(_)) => None,
             Pins::Plan(Ok(plan)) => {
+                // What stopped a merge is kept nowhere else.
+                if !plan.reads_databases_only() {
+                    return None;
+                }
                 let inputs = plan.inputs.iter();
                 let mut inputs: Vec<(String, String)> =
                     inputs.map(|(name, value)| (name.clone(), edn::to_string(value))).collect();
@@ -35,6 +41,11 @@ impl Tree {
                 let made = Made::Answer(Answered { name, text: plan.text.clone(), inputs });
                 let sources: Option<_> = plan.sources.iter().map(|p| self.read_by(p)).collect();
                 Some(Recipe { made, format, sources: sources? })
+            }
+            Pins::Difference(compared) => {
+                let sources = compared.pinned("$");
+                let sources: Option<_> = sources.iter().map(|p| self.read_by(p)).collect();
+                Some(Recipe { made: Made::Difference, format, sources: sources? })
             }
             Pins::Moment(pinned) => {
                 let Node::Part(place, part) = &work.node else { return None };
@@ -51,7 +62,9 @@ impl Tree {
 
     fn read_by(&self, pinned: &plan::Pinned) -> Option<Read> {
         let mounted = self.stores.get(pinned.store.as_str())?;
-        Some(read(&pinned.symbol, mounted, &pinned.moment, pinned.is_branch))
+        let changes = pinned.changes.map(str::to_owned);
+        let read = read(&pinned.symbol, mounted, &pinned.moment, pinned.is_branch);
+        Some(Read { changes, ..read })
     }
 }
 
@@ -66,6 +79,7 @@ fn read(symbol: &str, mounted: &Mounted, moment: &Moment, is_branch: bool) -> Re
         instant_ms: moment.instant_ms,
         purges: moment.db.snapshot().purges,
         is_branch,
+        changes: None,
     }
 }
 
@@ -90,6 +104,7 @@ impl Tree {
                 let leaf = Leaf::answer(recipe.format);
                 Ok(self.made_again(&Node::Result(scope, call, leaf), leaf, recipe))
             }
+            Made::Difference => self.difference_again(recipe),
             Made::Part(part) => {
                 let Some(read) = recipe.sources.first() else {
                     return Err(invalid("it was read from no database"));
@@ -110,15 +125,45 @@ impl Tree {
         self.store_of(&read.uuid).ok_or_else(|| not_mounted(&read.store, &read.uuid))
     }
 
+    fn difference_again(&self, recipe: &Recipe) -> Result<Resolved> {
+        let Some(to) = recipe.sources.first() else {
+            return Err(invalid("it was read from no database"));
+        };
+        let compared = self.compared_again(recipe, to)?;
+        let range = format!("{}..{}", compared.from.id(), compared.to.id());
+        let leaf = Leaf::answer(recipe.format);
+        let store = compared.mounted.name.clone();
+        self.resolve(&Node::DiffFile(store, range.into(), compared.kind, leaf))
+    }
+
+    /// The two values whose difference was read.
+    fn compared_again(&self, recipe: &Recipe, to: &Read) -> Result<Compared> {
+        let symbol = diff::from_symbol(&to.symbol);
+        let from = recipe.sources.iter().find(|read| read.symbol == symbol);
+        let missing = || invalid(&format!("it does not say what {} is compared with", to.symbol));
+        let (from, mounted) = (from.ok_or_else(missing)?, self.read_from(to)?.clone());
+        let kind = to.changes.as_deref().and_then(diff::kind_of);
+        let [from, to] = [from, to].map(|read| self.commit_of(&mounted, read.commit));
+        Ok(Compared { mounted, from: from?, to: to?, kind })
+    }
+
     fn plan_again(&self, recipe: &Recipe, answered: &Answered) -> Result<Plan> {
         let query = QueryFile::read(&answered.text)?.query;
         let (mut sources, mut inputs, mut given) = (Vec::new(), Vec::new(), Vec::new());
+        let mut differences = Vec::new();
         for spec in query.inputs() {
             if spec.kind == InputKind::Source {
                 let read = recipe.sources.iter().find(|read| read.symbol == spec.name);
                 let missing =
                     || invalid(&format!("it does not say which database {} is", spec.name));
                 let read = read.ok_or_else(missing)?;
+                if read.changes.is_some() {
+                    let compared = self.compared_again(recipe, read)?;
+                    sources.extend(compared.pinned(&spec.name));
+                    differences.push((given.len(), Arc::new(compared)));
+                    given.push(Input::Value(Value::from(Vec::new())));
+                    continue;
+                }
                 let mounted = self.read_from(read)?.clone();
                 let moment = self.commit_of(&mounted, read.commit)?;
                 given.push(Input::Db(moment.db.clone()));
@@ -128,6 +173,7 @@ impl Tree {
                     uuid: mounted.source.uuid().to_string(),
                     moment,
                     is_branch: read.is_branch,
+                    changes: None,
                 });
                 continue;
             }
@@ -140,7 +186,7 @@ impl Tree {
                 _ => Input::Value(form.to_value()),
             });
         }
-        let question = Question { keys: query.row_keys(), query, inputs: given };
+        let question = Question { keys: query.row_keys(), query, inputs: given, differences };
         Ok(Plan { question, text: answered.text.clone(), sources, inputs, is_fixed: true })
     }
 }

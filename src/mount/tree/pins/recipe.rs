@@ -6,6 +6,7 @@
 
 use super::{Pin, Pinned, invalid, read_commit, whole_commit};
 use crate::error::Result;
+use crate::tree::diff::ALL;
 use crate::tree::node::{Leaf, Name};
 use factfs_core::hash::NodeHash;
 use factfs_core::id::CommitId;
@@ -40,6 +41,8 @@ pub enum Made {
     Answer(Answered),
     /// A file of a snapshot folder, such as `tables/product.csv`.
     Part(String),
+    /// What changed from the second of its databases to the first.
+    Difference,
 }
 
 /// A query and what it was asked with.
@@ -72,6 +75,8 @@ pub struct Read {
     pub purges: u64,
     /// Whether the query names a branch here, so that under a pin it is that pin's commit.
     pub is_branch: bool,
+    /// Which changes were read, where this is the newer end of a difference.
+    pub changes: Option<String>,
 }
 
 /// What came out.
@@ -119,7 +124,7 @@ impl Recipe {
         out
     }
 
-    /// Its path under `pins/`, from the mount point.
+    /// Its path from the mount point: under `pins/`, or between two commits.
     pub fn again(&self) -> Option<String> {
         let id = self.pin().id();
         match &self.made {
@@ -128,6 +133,16 @@ impl Recipe {
                 Some(format!("pins/{id}/results/{}{suffix}", self.name()?))
             }
             Made::Part(part) => Some(format!("pins/{id}/{}/{part}", self.sources.first()?.store)),
+            Made::Difference => {
+                let [to, from] = &self.sources[..] else { return None };
+                let id = |read: &Read| read.commit.map_or("0".to_owned(), |id| id.to_string());
+                let kind = match to.changes.as_deref()? {
+                    ALL => String::new(),
+                    kind => format!("/{kind}"),
+                };
+                let suffix = Leaf::answer(self.format).suffix();
+                Some(format!("{}/diff/{}..{}{kind}{suffix}", to.store, id(from), id(to)))
+            }
         }
     }
 
@@ -139,6 +154,7 @@ impl Recipe {
         about.insert("format".into(), json!(self.format.extension()));
         match &self.made {
             Made::Part(part) => drop(about.insert("part".into(), json!(part))),
+            Made::Difference => {}
             Made::Answer(answered) => {
                 let (rules, inputs): (Vec<_>, Vec<_>) =
                     answered.inputs.iter().partition(|(name, _)| name == "%");
@@ -187,6 +203,12 @@ impl Recipe {
             let made = Made::Part(part.to_owned());
             return (sources.len() == 1).then_some(Self { made, format, sources });
         }
+        if let [to, _] = &sources[..]
+            && to.changes.is_some()
+            && json["query"].is_null()
+        {
+            return Some(Self { made: Made::Difference, format, sources });
+        }
         let text = json["query"].as_str()?.to_owned();
         let name = json["name"].as_str().unwrap_or("query").to_owned();
         let given = json["inputs"].as_object()?.iter();
@@ -223,6 +245,7 @@ fn source(read: &Read) -> Json {
     about.insert("instant".into(), json!(read.instant_ms.map(instant::format)));
     about.insert("branch".into(), json!(read.is_branch));
     about.insert("purges".into(), json!(read.purges));
+    about.extend(read.changes.as_ref().map(|changes| ("changes".into(), json!(changes))));
     Json::Object(about)
 }
 
@@ -236,5 +259,6 @@ fn read_source(json: &Json) -> Option<Read> {
         instant_ms: json["instant"].as_str().and_then(instant::parse),
         purges: json["purges"].as_u64().unwrap_or(0),
         is_branch: json["branch"].as_bool().unwrap_or(false),
+        changes: json["changes"].as_str().map(str::to_owned),
     })
 }

@@ -1,12 +1,17 @@
 //! Writing to what is open: transactions, and files of queries folders.
 
+mod branches;
+mod merging;
 mod names;
 mod pins;
 mod queries;
 
+pub(super) use merging::{is_merge, reports};
+
 use super::{Attr, Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::handle::{Draft, Handle, Stream};
+use crate::metrics::{self, Operation};
 use crate::spool::Content;
 use crate::tree::node::{BranchPart, Node};
 use crate::tree::{Entry, Key, Resolved, Shape};
@@ -38,21 +43,30 @@ fn too_large() -> Failure {
 impl Vfs {
     /// Writes to what is open; a transaction that is completed by it is committed by it.
     pub fn write(&self, ino: u64, handle: u64, offset: u64, bytes: &[u8]) -> Result<usize> {
+        metrics::called(Operation::Write);
         let handle = self.handles.get(handle)?;
         let done = match &*handle {
             Handle::Transact(stream) => locked(stream).write(bytes),
             Handle::Draft(draft) => {
                 draft.write(offset, bytes, self.tree.now_ms()).ok_or_else(too_large)
             }
-            Handle::Bytes(_) | Handle::Folder(_) => {
+            Handle::Merge(names) => merging::locked(names).write(bytes),
+            Handle::Bytes(_) | Handle::Folder(_) | Handle::Waiting(_) => {
                 Err(Failure::new(Kind::BadHandle, "not open for writing"))
             }
         };
+        if done.is_ok() {
+            self.hurry();
+        }
         self.note_at(ino, done.as_ref().err());
         // What committed of a write that then failed was accepted: the failure is to be read
         // already.
         if let (Ok(_), Handle::Transact(stream)) = (&done, &*handle) {
             let failed = locked(stream).failed().cloned();
+            self.note_at(ino, failed.as_ref());
+        }
+        if let (Ok(_), Handle::Merge(names)) = (&done, &*handle) {
+            let failed = merging::locked(names).failed().cloned();
             self.note_at(ino, failed.as_ref());
         }
         done
@@ -69,7 +83,8 @@ impl Vfs {
         let done = match &*self.handles.get(handle)? {
             Handle::Transact(stream) => locked(stream).flush(process),
             Handle::Draft(draft) => self.save(draft, false),
-            Handle::Bytes(_) | Handle::Folder(_) => return Ok(()),
+            Handle::Merge(names) => merging::locked(names).failed().cloned().map_or(Ok(()), Err),
+            Handle::Bytes(_) | Handle::Folder(_) | Handle::Waiting(_) => return Ok(()),
         };
         if let Err(failure) = &done {
             self.note_at(ino, Some(failure));
@@ -101,7 +116,7 @@ impl Vfs {
         let inode = self.inode(ino)?;
         let now_ms = self.tree.now_ms();
         match (&inode.resolved.node, handle) {
-            (Node::Branch(_, _, BranchPart::Transact), _) => {}
+            (Node::Branch(_, _, BranchPart::Transact | BranchPart::Merge), _) => {}
             (Node::QueryFile(..), Some(handle)) => match &*self.handles.get(handle)? {
                 Handle::Draft(draft) => draft.resize(size, now_ms).ok_or_else(too_large)?,
                 _ => return Err(Failure::new(Kind::BadHandle, "not open for writing")),

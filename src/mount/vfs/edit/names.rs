@@ -59,6 +59,9 @@ impl Vfs {
             let hint = "write [[:db/retractEntity EID]] to transact";
             return Err(Failure::new(Kind::NotPermitted, message).hint(hint));
         }
+        if let Node::Tags(store) = &parent.resolved.node {
+            return self.remove_tag(store, name);
+        }
         let (desk, name) = self.desk_file(&parent.resolved.node, name)?;
         self.check_desk(&desk)?;
         let draft = self.drafts.unlink(&desk, name);
@@ -76,8 +79,12 @@ impl Vfs {
     /// Renames a file within a queries folder, or moves it to another.
     pub fn rename(&self, from: (u64, &[u8]), to: (u64, &[u8]), may_replace: bool) -> Result<()> {
         let (from_parent, to_parent) = (self.inode(from.0)?, self.inode(to.0)?);
-        if is_pins(&from_parent.resolved.node) && from.0 == to.0 {
+        let parents = (&from_parent.resolved.node, &to_parent.resolved.node);
+        if is_pins(parents.0) && from.0 == to.0 {
             return self.rename_pin(from.1, to.1, may_replace);
+        }
+        if let (Node::Branches(_) | Node::Tags(_), _) = parents {
+            return self.rename_named(parents, from.1, to.1);
         }
         let (from_desk, from_name) = self.desk_file(&from_parent.resolved.node, from.1)?;
         let (to_desk, to_name) = self.desk_file(&to_parent.resolved.node, to.1)?;

@@ -14,14 +14,10 @@ pub(super) fn is_pins(parent: &Node) -> bool {
 }
 
 impl Vfs {
-    /// Makes a symbolic link; only pins can be given names so.
-    pub fn symlink(&self, parent: u64, name: &[u8], target: &[u8]) -> Result<Found> {
-        let folder = self.inode(parent)?;
-        if !is_pins(&folder.resolved.node) {
-            return Err(self.refuse(parent, name));
-        }
+    /// Makes a symbolic link to a pin.
+    pub(super) fn link_pin(&self, parent: u64, name: &[u8], target: &[u8]) -> Result<Found> {
         let made = self.name_pin(name, target);
-        self.note(&folder.resolved.node.path(), made.as_ref().err());
+        self.note(&self.inode(parent)?.resolved.node.path(), made.as_ref().err());
         made?;
         self.lookup(parent, name)
     }
@@ -123,7 +119,7 @@ mod tests {
         let vfs = Vfs::new(tree().0, 1 << 20).unwrap();
         let pins = vfs.walk(ROOT, "/pins").unwrap().ino;
         let link = |name: &str, target: &str| {
-            vfs.symlink(pins, name.as_bytes(), target.as_bytes()).map(|found| found.attr.ino)
+            vfs.make_link(pins, name.as_bytes(), target.as_bytes()).map(|found| found.attr.ino)
         };
         let kind = |name: &str, target: &str| link(name, target).unwrap_err().kind;
         assert_eq!(kind("q3", "0123456789abcdef"), Kind::NotFound);
@@ -140,7 +136,7 @@ mod tests {
         assert_eq!(vfs.unlink(pins, b"q3").unwrap_err().kind, Kind::NotFound);
         assert_eq!(vfs.unlink(pins, id.as_bytes()).unwrap_err().kind, Kind::IsDirectory);
         let elsewhere = vfs.walk(ROOT, "/catalog").unwrap().ino;
-        assert_eq!(vfs.symlink(elsewhere, b"x", b"y").unwrap_err().kind, Kind::ReadOnly);
+        assert_eq!(vfs.make_link(elsewhere, b"x", b"y").unwrap_err().kind, Kind::ReadOnly);
     }
 
     #[test]
