@@ -15,31 +15,32 @@ fn of_the_program() {
     Usage: factfs <COMMAND>
 
     Commands:
-      demo         Make the databases of two teams, with history, to try things on
-      init         Make an empty database
-      mount        Mount databases as folders
-      umount       Unmount what is mounted at folders
-      transact     Commit transactions, form by form as they arrive
-      query        Run a query over any number of databases
-      pull         Show what is known of entities, as nested maps in the shape of a pattern
-      import       Import rows of csv, tsv, JSON or EDN
-      log          Show the transactions of a branch: when, which commit, how much changed
-      diff         Show what changed from one moment of a database to another
-      branch       List, make and delete branches
-      merge        Merge what another branch came to into a branch
-      tag          List, make and delete tags
-      gc           Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile
-      purge        Erase facts for good: from branches, tags, history, log and every object
-      status       Show what is mounted here, how a mount is, or what a database is: where, which, how
-                   large
-      doctor       Find out what is wrong with this machine, its mounts and its stores, and what to do
-      verify       Look through a whole database: every object, every hash, the log against all else
-      clone        Copy a database to another place: a backup, or a replica to read from
-      check-store  Find out whether a place keeps what a database needs of it, also under a race of
-                   writers
-      completions  Print completions for a shell
-      man          Write the manual pages to a folder, or show the page of a command
-      help         Print this message or the help of the given subcommand(s)
+      demo           Make the databases of two teams, with history, to try things on
+      init           Make an empty database
+      mount          Mount databases as folders
+      umount         Unmount what is mounted at folders
+      transact       Commit transactions, form by form as they arrive
+      query          Run a query over any number of databases
+      pull           Show what is known of entities, as nested maps in the shape of a pattern
+      import         Import rows of csv, tsv, JSON or EDN
+      log            Show the transactions of a branch: when, which commit, how much changed
+      diff           Show what changed from one moment of a database to another
+      branch         List, make and delete branches
+      merge          Merge what another branch came to into a branch
+      tag            List, make and delete tags
+      gc             Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile
+      purge          Erase facts for good: from branches, tags, history, log and every object
+      status         Show what is mounted here, how a mount is, or what a database is: where, which, how
+                     large
+      doctor         Find out what is wrong with this machine, its mounts and its stores, and what to do
+      verify         Look through a whole database: every object, every hash, the log against all else
+      verify-result  Make an answer again from its .meta, and compare it byte for byte
+      clone          Copy a database to another place: a backup, or a replica to read from
+      check-store    Find out whether a place keeps what a database needs of it, also under a race of
+                     writers
+      completions    Print completions for a shell
+      man            Write the manual pages to a folder, or show the page of a command
+      help           Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
