@@ -16,6 +16,7 @@ pub mod source;
 pub mod spool;
 // floor 2
 pub mod render;
+pub mod written;
 // floor 3
 pub mod tree;
 // floor 4

@@ -26,9 +26,9 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone, Debug)]
 pub struct Database {
     pub(crate) opening: Opening,
-    conn: Conn,
+    pub(crate) conn: Conn,
     identity: Identity,
-    flusher: Arc<Flusher>,
+    pub(crate) flusher: Arc<Flusher>,
     /// For values whose trees are collected while they are read.
     renewing: Arc<Renewing>,
 }

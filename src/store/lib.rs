@@ -71,7 +71,8 @@ mod renewing;
 // floor 8: a database for callers that wait
 mod database;
 
-// floor 9: looking through a database, copying it, and erasing by a transaction
+// floor 9: looking through a database, copying it, transactions of other kinds
+mod made;
 mod purging;
 mod upkeep;
 

@@ -4,6 +4,7 @@
 
 mod again;
 mod dead;
+mod documents;
 mod erased;
 mod errors;
 mod read_only;

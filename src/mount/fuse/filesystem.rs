@@ -211,11 +211,15 @@ impl Filesystem for Adapter {
     ) {
         let (owner, name, mode) =
             (self.owner, name.as_bytes().to_vec(), open_mode(OpenFlags(flags)));
+        let caller = request.pid();
         self.later(
             &self.commits,
             request,
             reply,
-            move |vfs, _| vfs.create(parent.0, &name, mode),
+            move |vfs, _| {
+                let mode = Mode { process: process_of(caller), ..mode };
+                vfs.create(parent.0, &name, mode)
+            },
             move |reply, (found, opened)| {
                 let attr = file_attr(&found.attr, owner);
                 let (handle, flags) = (FileHandle(opened.handle), open_flags(opened.caching));
@@ -274,7 +278,7 @@ impl Filesystem for Adapter {
 
     fn fsync(&self, request: &Request, ino: INodeNo, fh: FileHandle, _: bool, reply: ReplyEmpty) {
         let caller = request.pid();
-        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0, process_of(caller));
+        let work = move |vfs: &Vfs, _: &_| vfs.sync(ino.0, fh.0, process_of(caller));
         self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
     }
 

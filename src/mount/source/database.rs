@@ -3,7 +3,7 @@
 //! **Invariant:** one open branch is shared by all who ask; its head is read at most once an
 //! interval, and not at all after this mount's own commit, which moved it.
 
-use super::{Branch, LogEntry, Moment, Source, Tag};
+use super::{Branch, LogEntry, Make, Moment, Source, Tag};
 use crate::error::Result;
 use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::Form;
@@ -130,6 +130,12 @@ impl Source for DatabaseSource {
 
     fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport> {
         Ok(self.branch(branch)?.database.transact(tx, &TransactOptions::default())?)
+    }
+
+    fn transact_made(&self, branch: &str, tx_id: Option<&str>, make: &Make) -> Result<TxReport> {
+        let options = TransactOptions { tx_id: tx_id.map(str::to_owned) };
+        let make = make.clone();
+        self.branch(branch)?.database.transact_made(move |db| make(db), &options)
     }
 
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>> {

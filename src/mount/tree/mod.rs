@@ -7,6 +7,7 @@
 mod answer;
 mod by;
 pub mod desk;
+mod editable;
 mod failures;
 mod list;
 mod meta;

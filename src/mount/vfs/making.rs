@@ -8,6 +8,7 @@ use super::{Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::evaluation::{Job, Lane, Patience};
 use crate::spool::Cancel;
+use crate::tree::node::Aspect;
 use crate::tree::{Entry, Key, Limits, Pins, Rendered, Tree, Work};
 use lru::LruCache;
 use std::num::NonZeroUsize;
@@ -76,6 +77,9 @@ impl Vfs {
     pub fn before_open(&self, ino: u64, mode: Mode) -> Before {
         let Ok(inode) = self.inode(ino) else { return Before::Nothing };
         match &inode.resolved.entry {
+            Entry::Work(_) if mode.write && Tree::entity_of(&inode.resolved.node).is_some() => {
+                Before::Seeks
+            }
             Entry::Work(_) if mode.write => Before::Nothing,
             Entry::Work(work) if self.tree.is_outdated(work) => Before::Nothing,
             Entry::Work(work) if work.is_cheap() => Before::Seeks,
@@ -154,7 +158,12 @@ impl Vfs {
 
     /// What a file about an answer says without having it made again.
     fn known_failure(&self, work: &Work) -> Option<Failure> {
-        if work.is_answer() { None } else { self.tree.failures().of(&work.answer_path()) }
+        if work.is_answer() {
+            return None;
+        }
+        let (path, failures) = (work.answer_path(), self.tree.failures());
+        let written = || failures.of_written(&path).filter(|_| work.leaf.aspect == Aspect::Error);
+        failures.of(&path).or_else(written)
     }
 
     fn job(&self, making: &Making) -> Job {
