@@ -6,7 +6,7 @@
 
 use factfs_core::catalogue::Code;
 use factfs_core::db::DbError;
-use factfs_core::edn::EdnError;
+use factfs_core::edn::{EdnError, is_unsafe};
 use factfs_core::import::{ImportError, ImportProblem};
 use factfs_core::query::QueryError;
 use factfs_core::transact::TxError;
@@ -87,13 +87,19 @@ impl Failure {
     /// All that is known of it, as `X.err` and `last-error` show it: also its code.
     pub fn text(&self) -> String {
         let code = self.code.map(|code| format!("\ncode: {code}")).unwrap_or_default();
-        format!("{self}{code}\n")
+        harmless(&format!("{self}{code}\n"))
     }
 
     /// The number a system call answers with.
     pub fn errno(&self) -> Errno {
         errno(self.kind)
     }
+}
+
+/// Without what a terminal would obey: texts quote names of files, and what they hold.
+pub fn harmless(text: &str) -> String {
+    let is_plain = |c: char| matches!(c, '\n' | '\t') || !is_unsafe(c);
+    text.chars().map(|c| if is_plain(c) { c } else { '\u{fffd}' }).collect()
 }
 
 impl From<Error> for Failure {

@@ -2,7 +2,7 @@
 
 use super::answer::{Refuse, errno};
 use super::{Adapter, file_attr, file_type, open_flags, open_mode};
-use crate::interrupt::process_of;
+use crate::interrupt::{is_killed, process_of};
 use crate::tree::Shape;
 use crate::vfs::{Attr, Before, FOREVER, Found, Mode, Named, Opened, Vfs};
 use fuser::{
@@ -272,7 +272,13 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let caller = request.pid();
-        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0, process_of(caller));
+        let work = move |vfs: &Vfs, _: &_| {
+            let process = process_of(caller);
+            if is_killed(caller) {
+                vfs.cut_short(fh.0, process);
+            }
+            vfs.flush(ino.0, fh.0, process)
+        };
         self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
     }
 

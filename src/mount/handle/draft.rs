@@ -7,6 +7,7 @@
 //! committed once; how many of those are kept is bounded. Scratch is never saved. Nobody but
 //! [`Drafts`] knows a draft's place. What is done with a file is not decided here.
 
+use crate::spool::Content;
 use crate::tree::node::Node;
 use crate::tree::path;
 use std::collections::BTreeMap;
@@ -45,6 +46,8 @@ struct State {
     /// before the first write.
     is_written: bool,
     is_unlinked: bool,
+    /// The bytes, once somebody looked at them as they are.
+    content: Option<Content>,
     outcome: Option<Outcome>,
 }
 
@@ -85,6 +88,14 @@ impl Draft {
     /// Its bytes.
     pub fn bytes(&self) -> Vec<u8> {
         self.lock().bytes.clone()
+    }
+
+    /// Its bytes as they are now, whatever is written after.
+    pub fn content(&self) -> Content {
+        let mut state = self.lock();
+        let content = state.content.take().unwrap_or_else(|| Content::of(&state.bytes));
+        state.content = Some(content.clone());
+        content
     }
 
     /// Its bytes as text; what is not UTF-8 is replaced.
@@ -176,6 +187,7 @@ impl Draft {
 impl State {
     fn touch(&mut self, now_ms: i64) {
         self.is_changed = true;
+        self.content = None;
         self.mtime_ms = now_ms;
     }
 }

@@ -10,7 +10,7 @@ use crate::source::{Make, Mounted};
 use crate::tree::node::{At, BranchPart, Name, Node, Place};
 use crate::vfs::Vfs;
 use crate::written::{Edited, document, once};
-use factfs_core::db::Db;
+use factfs_core::db::{Db, TxReport};
 use factfs_core::edn::{Form, FormKind, Span};
 use factfs_core::hash::NodeHash;
 use factfs_core::id::EntityId;
@@ -46,11 +46,21 @@ impl Vfs {
             let (mounted, branch) = self.place_of(folder)?;
             mounted.source.transact_made(&branch, Some(&tx_id), &once(&tx_id, make))
         });
-        let (said, is_fine) = match &committed {
-            Ok(report) => (render::result(report), true),
-            Err(failure) => (failure.text(), false),
+        self.keep_word(folder, name, committed.as_ref());
+        committed.map(drop)
+    }
+
+    /// Keeps word of how a document ended, in a file beside it.
+    pub(super) fn keep_word(
+        &self,
+        folder: &Node,
+        name: &str,
+        committed: std::result::Result<&TxReport, &Failure>,
+    ) {
+        let (said, kept, gone) = match committed {
+            Ok(report) => (render::result(report), "result", "err"),
+            Err(failure) => (failure.text(), "err", "result"),
         };
-        let (kept, gone) = if is_fine { ("result", "err") } else { ("err", "result") };
         self.drafts.unlink(folder, &format!("{name}.{gone}"));
         let beside = format!("{name}.{kept}");
         self.drafts.put(folder, &beside, said.as_bytes(), self.tree.now_ms());
@@ -59,8 +69,7 @@ impl Vfs {
                 self.drafts.unlink(folder, &format!("{name}.{suffix}"));
             }
         }
-        self.note(&format!("{}/{name}", folder.path()), committed.as_ref().err());
-        committed.map(drop)
+        self.note(&format!("{}/{name}", folder.path()), committed.err());
     }
 
     /// Changes an entity as its text was.

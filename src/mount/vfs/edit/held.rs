@@ -226,6 +226,8 @@ impl Vfs {
         match purpose(folder, to) {
             Purpose::Entity(e) => {
                 self.change_entity(folder, to, e, &draft.bytes())?;
+                // Who has it open still finds that it is done with.
+                draft.set_outcome(Some(Outcome::Committed));
                 self.drafts.unlink(folder, from);
             }
             Purpose::Document(format) if draft.outcome() != Some(Outcome::Committed) => {
@@ -274,7 +276,43 @@ impl Vfs {
         }
         // What failed before may be put right.
         draft.set_outcome(None);
-        draft.write(offset, bytes, self.tree.now_ms()).ok_or_else(|| too_large(draft))
+        draft.write(offset, bytes, self.tree.now_ms()).ok_or_else(|| {
+            let failure = too_large(draft);
+            self.abandon(editing, &failure);
+            failure
+        })
+    }
+
+    /// The process that wrote was ended by a signal: what it wrote may be the beginning of what it
+    /// wanted to write.
+    pub fn cut_short(&self, handle: u64, process: Option<u32>) {
+        if let Ok(handle) = self.handles.get(handle)
+            && let Handle::Draft(editing) = &*handle
+            && holds(&editing.draft.folder)
+            && editing.opener == process
+        {
+            let message = "the program that wrote it was ended by a signal: nothing was committed";
+            self.abandon(editing, &Failure::new(Kind::Interrupted, message));
+        }
+    }
+
+    /// Lets what was written by this handle come to nothing.
+    fn abandon(&self, editing: &Editing, failure: &Failure) {
+        let draft = &editing.draft;
+        let (folder, name) = (&draft.folder, draft.name());
+        if draft.take_written().is_none() {
+            return;
+        }
+        editing.done();
+        draft.set_outcome(Some(Outcome::Failed));
+        match purpose(folder, &name) {
+            Purpose::Scratch => {}
+            Purpose::Document(_) => self.keep_word(folder, &name, Err(failure)),
+            Purpose::Entity(_) => {
+                let path = draft.node().path();
+                self.tree.failures().note_written(&path, Some(failure));
+            }
+        }
     }
 
     /// Commits what was written by this handle, if something was and it was not yet.

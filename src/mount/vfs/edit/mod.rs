@@ -10,7 +10,6 @@ mod tests;
 use super::{Attr, Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::handle::{Draft, Handle, Stream};
-use crate::spool::Content;
 use crate::tree::node::{BranchPart, Node};
 use crate::tree::{Entry, Key, Resolved, Shape, Tree};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,7 +23,7 @@ pub(super) fn locked(open: &(Node, Mutex<Stream>)) -> MutexGuard<'_, Stream> {
 pub(super) fn draft_entry(draft: &Draft) -> Resolved {
     let node = draft.node();
     let key = Key::of(&node.path());
-    let entry = Entry::Query(Content::of(&draft.bytes()));
+    let entry = Entry::Query(draft.content());
     let mode = if held::is_outcome(&node) { 0o444 } else { 0o644 };
     Resolved { node, key, entry, mtime_ms: draft.mtime_ms(), mode, is_fixed: false }
 }

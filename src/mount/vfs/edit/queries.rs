@@ -62,7 +62,7 @@ impl Vfs {
 
     /// Opens a draft to read it as it is now.
     pub(super) fn open_bytes(&self, draft: &Draft) -> Opened {
-        let handle = self.handles.open(Handle::Bytes(Content::of(&draft.bytes())));
+        let handle = self.handles.open(Handle::Bytes(draft.content()));
         Opened { handle, caching: Caching::Fresh }
     }
 

@@ -154,6 +154,28 @@ fn a_document_is_committed_at_its_last_close_at_the_latest() {
 }
 
 #[test]
+fn what_is_cut_short_is_not_committed() {
+    let (vfs, source) = vfs();
+    let before = commits(&source);
+    let path = format!("{INBOX}/a.csv");
+    let (ino, opened) = open(&vfs, &path, ANEW).unwrap();
+    vfs.write(ino, opened.handle, 0, PRICES.as_bytes()).unwrap();
+    vfs.cut_short(opened.handle, CHILD);
+    vfs.cut_short(opened.handle, SHELL);
+    vfs.flush(ino, opened.handle, SHELL).unwrap();
+    vfs.release(opened.handle);
+    assert!(read(&vfs, &format!("{path}.err")).unwrap().contains("ended by a signal"));
+    let (ino, opened) = open(&vfs, &path, ANEW).unwrap();
+    vfs.write(ino, opened.handle, 0, PRICES.as_bytes()).unwrap();
+    let large = vfs.write(ino, opened.handle, 64 << 20, b"x").unwrap_err();
+    assert_eq!(large.kind, Kind::TooLarge);
+    vfs.flush(ino, opened.handle, SHELL).unwrap();
+    vfs.release(opened.handle);
+    assert!(read(&vfs, &format!("{path}.err")).unwrap().contains("at most 64 MiB"));
+    assert_eq!(commits(&source), before);
+}
+
+#[test]
 fn a_document_that_is_committed_is_not_gone_on_with() {
     let (vfs, source) = vfs();
     let path = format!("{INBOX}/a.edn");
