@@ -84,7 +84,8 @@ fn a_document_from_every_tool() {
             "{way}: {ran:?}"
         );
     }
-    let python = "python3 -c 'f = open(\"shop/inbox/c.csv\", \"w\"); f.write(\"x\"); f.close()'";
+    let python =
+        "python3 -c 'f = open(\"shop/inbox/c.csv\", \"w\"); f.write(\"x\\n1\"); f.close()'";
     assert_ne!(mount.shell(python).code, 0);
     drop(mount);
     audit(&place, "db").unwrap();
