@@ -5,6 +5,7 @@
 mod again;
 mod branches;
 mod dead;
+mod documents;
 mod erased;
 mod errors;
 mod figures;

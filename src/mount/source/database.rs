@@ -5,7 +5,7 @@
 
 mod entries;
 
-use super::{Activity, Branch, LogEntry, Merging, Moment, Source, Tag};
+use super::{Activity, Branch, LogEntry, Make, Merging, Moment, Source, Tag};
 use crate::error::Result;
 use crate::metrics;
 use entries::Entries;
@@ -198,6 +198,12 @@ impl Source for DatabaseSource {
             tracing::info!(%url, %branch, %commit, datoms, "committed");
         }
         Ok(report)
+    }
+
+    fn transact_made(&self, branch: &str, tx_id: Option<&str>, make: &Make) -> Result<TxReport> {
+        let options = TransactOptions { tx_id: tx_id.map(str::to_owned) };
+        let make = make.clone();
+        self.branch(branch)?.database.transact_made(move |db| make(db), &options)
     }
 
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>> {
