@@ -5,6 +5,7 @@
 mod again;
 mod branches;
 mod dead;
+mod diff;
 mod documents;
 mod erased;
 mod errors;
