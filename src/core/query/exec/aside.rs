@@ -42,8 +42,10 @@ impl Aside {
     }
 
     /// Whether rows take enough memory to be put aside. `row_bytes` is what one takes.
-    pub fn is_due(&self, run: &Run<'_>, table: &RowTable, row_bytes: usize) -> bool {
-        let pooled = run.pool.size_bytes().saturating_sub(self.pooled_bytes);
+    pub fn is_due(&mut self, run: &Run<'_>, table: &RowTable, row_bytes: usize) -> bool {
+        // What was let go of since then counts anew.
+        self.pooled_bytes = self.pooled_bytes.min(run.pool.size_bytes());
+        let pooled = run.pool.size_bytes() - self.pooled_bytes;
         table.len() > 0 && table.len() * row_bytes + pooled > self.overflow.after_bytes()
     }
 
