@@ -31,6 +31,8 @@ pub struct DatabaseSource {
     interval: Duration,
     read_only: Option<String>,
     branches: Mutex<BTreeMap<String, Arc<Open>>>,
+    /// When it was last seen which branch each name means.
+    checked: Mutex<Instant>,
     entries: Entries,
 }
 
@@ -46,8 +48,15 @@ impl DatabaseSource {
         let default_branch = database.refs()?.default_branch;
         let is_local = !database.url().contains("://") || database.url().starts_with("file://");
         let interval = if is_local { LOCAL } else { REMOTE };
-        let (branches, entries) = (Mutex::default(), Entries::default());
-        Ok(Self { database, default_branch, interval, read_only, branches, entries })
+        Ok(Self {
+            database,
+            default_branch,
+            interval,
+            read_only,
+            branches: Mutex::default(),
+            checked: Mutex::new(Instant::now()),
+            entries: Entries::default(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Open>>> {
@@ -55,6 +64,9 @@ impl DatabaseSource {
     }
 
     fn branch(&self, name: &str) -> Result<Arc<Open>> {
+        if name != self.default_branch {
+            self.let_go(self.interval)?;
+        }
         if let Some(open) = self.lock().get(name) {
             return Ok(open.clone());
         }
@@ -69,9 +81,15 @@ impl DatabaseSource {
 }
 
 impl DatabaseSource {
-    /// Lets go of branches whose names were taken away, or mean another one.
-    fn let_go(&self) -> Result<()> {
+    /// Lets go of branches whose names were taken away, or mean another one; not again within this
+    /// time.
+    fn let_go(&self, interval: Duration) -> Result<()> {
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if checked.elapsed() < interval {
+            return Ok(());
+        }
         let refs = self.database.refs()?;
+        *checked = Instant::now();
         let mut branches = self.lock();
         let known = branches.len();
         branches.retain(|name, open| open.database.is_called(name, &refs));
@@ -83,7 +101,7 @@ impl DatabaseSource {
 
     /// A branch that its name means now, whatever happened elsewhere: to be written to.
     fn named(&self, branch: &str) -> Result<Arc<Open>> {
-        self.let_go()?;
+        self.let_go(Duration::ZERO)?;
         self.branch(branch)
     }
 }
@@ -162,7 +180,12 @@ impl Source for DatabaseSource {
     }
 
     fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport> {
-        Ok(self.branch(branch)?.database.transact(tx, &TransactOptions::default())?)
+        // Nothing is written to a branch that has another name by now.
+        let open = match branch == self.default_branch {
+            true => self.branch(branch)?,
+            false => self.named(branch)?,
+        };
+        Ok(open.database.transact(tx, &TransactOptions::default())?)
     }
 
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>> {
@@ -191,7 +214,7 @@ impl Source for DatabaseSource {
     }
 
     fn branches(&self) -> Result<Vec<Branch>> {
-        self.let_go()?;
+        self.let_go(Duration::ZERO)?;
         let branches = self.database.branches()?.into_iter();
         Ok(branches.map(|info| Branch { name: info.name, commit: info.commit }).collect())
     }
@@ -208,12 +231,12 @@ impl Source for DatabaseSource {
 
     fn retire_branch(&self, name: &str) -> Result<()> {
         self.database.retire_branch(name)?;
-        self.let_go()
+        self.let_go(Duration::ZERO)
     }
 
     fn rename_branch(&self, from: &str, to: &str) -> Result<()> {
         self.database.rename_branch(from, to)?;
-        self.let_go()
+        self.let_go(Duration::ZERO)
     }
 
     fn create_tag(&self, branch: &str, name: &str, at: Option<&str>) -> Result<()> {
