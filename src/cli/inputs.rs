@@ -13,6 +13,7 @@ use factfs_core::db::Db;
 use factfs_core::edn::{self, Form};
 use factfs_core::query::{Input, InputKind, InputSpec, QueryFile};
 use factfs_core::value::Value;
+use factfs_mount::tree::pins::Pin;
 use factfs_store::{Database, Kind, Locator};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,8 @@ pub struct Given {
     pub values: BTreeMap<String, String>,
     /// What `%` is.
     pub rules: Option<Form>,
+    /// The commits of databases that are named without a moment.
+    pub pin: Option<Pin>,
 }
 
 /// Finds the inputs of one query.
@@ -145,7 +148,10 @@ impl<'a> Inputs<'a> {
         if let Some(moment) = self.open.get(&key) {
             return Ok(moment.db.clone());
         }
-        let (database, moment) = open::read(locator)?;
+        let (database, moment) = match &self.given.pin {
+            Some(pin) if locator.at.is_none() => open::pinned(locator, pin)?,
+            _ => open::read(locator)?,
+        };
         self.databases.push(database);
         let db = moment.db.clone();
         self.open.insert(key, moment);

@@ -22,6 +22,7 @@ mod import;
 mod open;
 // floor 3
 mod changes;
+mod located;
 // floor 4
 mod inputs;
 // floor 5

@@ -6,12 +6,13 @@
 
 use factfs_core::catalogue::Code;
 use factfs_core::db::DbError;
-use factfs_core::edn::EdnError;
+use factfs_core::edn::{EdnError, is_unsafe};
 use factfs_core::query::QueryError;
 use factfs_core::transact::TxError;
 use factfs_store::Error;
 pub use factfs_store::Kind;
 use rustix::io::Errno;
+use std::borrow::Cow;
 use std::fmt;
 
 /// The number a system call answers with.
@@ -57,12 +58,26 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message.trim_end())?;
+        f.write_str(&visible(self.message.trim_end()))?;
         match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
+            Some(hint) => write!(f, "\nhint: {}", visible(hint)),
             None => Ok(()),
         }
     }
+}
+
+/// Text of many hands as a terminal may show it: lines stay lines, all else that changes how the
+/// text around it is shown is escaped.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    let is_escaped = |c: char| !matches!(c, '\n' | '\t') && is_unsafe(c);
+    if !text.contains(is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let show = |c: char| match is_escaped(c) {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    };
+    Cow::Owned(text.chars().map(show).collect())
 }
 
 impl Failure {
@@ -139,6 +154,12 @@ mod tests {
             let shown = format!("{:?}", nix::errno::Errno::from_raw(errno.raw_os_error()));
             assert_eq!(shown, name);
         }
+    }
+
+    #[test]
+    fn nothing_is_sent_to_a_terminal() {
+        let failure = Failure::not_found("`\u{1b}[2J\u{9b}`\nis\tno name").hint("\u{202e}");
+        assert_eq!(failure.to_string(), "`\\u001b[2J\\u009b`\nis\tno name\nhint: \\u202e");
     }
 
     #[test]

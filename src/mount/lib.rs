@@ -15,10 +15,12 @@ pub mod point;
 pub mod source;
 pub mod spool;
 // floor 2
+pub mod overflow;
 pub mod render;
 // floor 3
 pub mod tree;
 // floor 4
+pub mod again;
 pub mod evaluation;
 pub mod handle;
 pub mod inode;
@@ -32,7 +34,7 @@ pub mod fuse;
 // floor 7
 mod serve;
 
-pub use serve::{PATIENCE, Setup, default_queries, open_tree, serve};
+pub use serve::{PATIENCE, Setup, default_queries, open_store, open_tree, serve};
 
 #[cfg(test)]
 mod fixture;

@@ -5,6 +5,7 @@
 //! gives. A value too long for a name is named by its beginning and its hash: it has to be searched
 //! for, and never equals the name of another value.
 
+use factfs_core::edn::is_unsafe;
 use factfs_core::hash::NodeHash;
 use std::fmt::Write;
 
@@ -70,6 +71,14 @@ pub fn is_store_name(name: &str) -> bool {
     first && name.len() <= 100 && name.bytes().all(inner) && !own.contains(&name)
 }
 
+/// Whether a pin may be called so: no name that could be taken for an id.
+pub fn is_pin_name(name: &str) -> bool {
+    let letter = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let hash = name.len() >= 8 && name.bytes().all(|b| b.is_ascii_hexdigit());
+    letter && name.len() <= 200 && name.bytes().all(plain) && !hash
+}
+
 /// Whether the end of a name says a format.
 pub fn has_extension(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, end)| EXTENSIONS.contains(&end))
@@ -91,9 +100,14 @@ fn escape_bytes(value: &[u8]) -> String {
                 '.' => at == 0 || Some(at) == format_dot,
                 '-' => at == 0,
                 ' ' => edge,
-                c => c.is_ascii_control(),
+                // What changes how a terminal shows the names around it.
+                c => is_unsafe(c),
             };
-            if special { push_escape(&mut out, c as u8) } else { out.push(c) }
+            if special {
+                c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| push_escape(&mut out, b));
+            } else {
+                out.push(c);
+            }
         }
         chunk.invalid().iter().for_each(|b| push_escape(&mut out, *b));
         offset += chunk.valid().len() + chunk.invalid().len();
@@ -174,11 +188,15 @@ mod tests {
         check("v1.2", "v1.2");
         check("naïve", "naïve");
         check("a\nb\0", "a%0Ab%00");
+        check("\u{1b}[2J", "%1B[2J");
+        check("\u{9b}2J", "%C2%9B2J");
+        check("a\u{202e}b", "a%E2%80%AEb");
     }
 
     #[test]
     fn names_that_escape_never_gives_are_refused() {
-        for name in ["%41", "a%2fb", "%zz", "%2", ".x", " x", "a.csv", "%%"] {
+        for name in ["%41", "a\u{202e}b", "\u{9b}", "a%2fb", "%zz", "%2", ".x", " x", "a.csv", "%%"]
+        {
             assert_eq!(unescape(name), None, "{name}");
         }
     }

@@ -42,11 +42,21 @@ pub fn source_of(server: u32) -> String {
     format!("factfs@{server}")
 }
 
+/// All mounts that the kernel lists, in its order.
+fn listed() -> Vec<Mount> {
+    let list = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    list.split(|b| *b == b'\n').filter_map(read_line).collect()
+}
+
+/// The mounts of factfs on this machine, as far as this process sees them.
+pub fn mounts() -> Vec<Mount> {
+    listed().into_iter().filter(|mount| mount.file_system == FILE_SYSTEM).collect()
+}
+
 /// What is mounted exactly there, the topmost last.
 pub fn mounted_at(point: &Path) -> Vec<Mount> {
-    let list = fs::read("/proc/self/mountinfo").unwrap_or_default();
-    let lines = list.split(|b| *b == b'\n').filter_map(read_line);
-    let mut mounts: Vec<Mount> = lines.filter(|mount| mount.point == point).collect();
+    let mut mounts: Vec<Mount> =
+        listed().into_iter().filter(|mount| mount.point == point).collect();
     if let Some(topmost) = mounts.last_mut() {
         topmost.unique_id = unique_id(point);
     }

@@ -41,6 +41,8 @@ pub struct Setup {
     pub settings: Settings,
     /// The folder of the mount's own queries; none keeps them in memory.
     pub queries: Option<PathBuf>,
+    /// Pins that are made known and kept, as text: each a `pin.edn` or a `.meta`.
+    pub pins: Vec<String>,
     /// Whether nothing may be written.
     pub is_read_only: bool,
     /// Whether other users may read what is mounted, with the rights of this one.
@@ -51,6 +53,8 @@ pub struct Setup {
     pub formats: Vec<Format>,
     /// Memory for answers, in bytes.
     pub cache_bytes: usize,
+    /// Whether sizes are exact everywhere: then a listing waits for answers.
+    pub exact_sizes: bool,
 }
 
 impl Setup {
@@ -61,11 +65,13 @@ impl Setup {
             stores: Vec::new(),
             settings,
             queries: None,
+            pins: Vec::new(),
             is_read_only: false,
             allow_other: false,
             limits: Limits::default(),
             formats: vec![Format::Csv, Format::Json],
             cache_bytes: 64 << 20,
+            exact_sizes: false,
         }
     }
 }
@@ -86,7 +92,9 @@ pub fn serve(setup: &Setup, signals: &Signals, ready: impl FnOnce(&Mount)) -> Re
         }
     });
     let tree = Arc::new(tree?);
-    let vfs = Arc::new(Vfs::new(tree, setup.cache_bytes)?);
+    let vfs = Vfs::new(tree, setup.cache_bytes)?.with_exact_sizes(setup.exact_sizes);
+    let vfs = Arc::new(vfs);
+    vfs.start_ahead();
     let options = Options {
         allow_other: setup.allow_other,
         is_read_only: setup.is_read_only,
@@ -117,7 +125,7 @@ pub fn open_tree(setup: &Setup) -> Result<Tree> {
             let message = format!("two stores are to be mounted as `{name}`");
             return Err(Failure::new(Kind::Exists, message).hint("name them: NAME=URL"));
         }
-        stores.push(open(name, locator, &setup.settings)?);
+        stores.push(open_store(name, locator, &setup.settings)?);
     }
     let desk = setup.queries.clone().map_or_else(LocalDesk::default, LocalDesk::Folder);
     let parts = Parts {
@@ -128,10 +136,13 @@ pub fn open_tree(setup: &Setup) -> Result<Tree> {
         formats: setup.formats.clone(),
         is_read_only: setup.is_read_only,
     };
-    Ok(Tree::new(parts))
+    let tree = Tree::new(parts);
+    setup.pins.iter().try_for_each(|text| tree.pins().add(text).map(drop))?;
+    Ok(tree)
 }
 
-fn open(name: &str, locator: &Locator, settings: &Settings) -> Result<Mounted> {
+/// One database, open under a name.
+pub fn open_store(name: &str, locator: &Locator, settings: &Settings) -> Result<Mounted> {
     let named = |mut failure: Failure| {
         failure.message = format!("{name}: {}", failure.message);
         failure

@@ -173,7 +173,7 @@ impl Spool {
 }
 
 /// A failure of the local temporary file.
-fn disk(error: std::io::Error) -> Failure {
+pub(crate) fn disk(error: std::io::Error) -> Failure {
     let kind = match error.kind() {
         std::io::ErrorKind::StorageFull => Kind::Full,
         _ => Kind::Unavailable,

@@ -7,7 +7,12 @@ mod branches;
 mod dead;
 mod erased;
 mod errors;
+mod figures;
+mod hostile;
+mod posix;
 mod read_only;
+mod soak;
+mod tools;
 mod two;
 
 use crate::support::{Place, Ran, is_root, run};

@@ -23,6 +23,7 @@ mod tag;
 mod transact;
 mod umount;
 mod verify;
+mod verify_result;
 
 use super::{exit, open};
 use clap::{Parser, Subcommand};
@@ -72,6 +73,7 @@ enum Command {
     Purge(purge::Args),
     Status(status::Args),
     Verify(verify::Args),
+    VerifyResult(verify_result::Args),
     Clone(clone::Args),
     CheckStore(check_store::Args),
     Completions(completions::Args),
@@ -98,6 +100,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Purge(args) => purge::run(args),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::VerifyResult(args) => verify_result::run(args),
         Command::Clone(args) => clone::run(args),
         Command::CheckStore(args) => check_store::run(args),
         Command::Completions(args) => completions::run(args),

@@ -10,6 +10,7 @@ use factfs_core::text::Format;
 use factfs_mount::child::{self, Started};
 use factfs_mount::fuse::Signals;
 use factfs_mount::tree::Limits;
+use factfs_mount::tree::pins;
 use factfs_mount::{Setup, default_queries, serve};
 use factfs_store::Locator;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ DIR/README.md says what is mounted and how to query it with cat.
 Examples:
   factfs mount ~/data catalog=s3://team-a/catalog inventory=/srv/inventory
   factfs mount ~/audit catalog=s3://team-a/catalog@2026-06-30 --read-only
+  factfs mount ~/data catalog=s3://team-a/catalog --pin low-stock.csv.meta
   factfs mount --foreground --queries ./queries ~/data /srv/inventory
   cat ~/data/README.md
   factfs umount ~/data
@@ -48,6 +50,9 @@ pub struct Args {
     /// The folder of the mount's own queries [default: $XDG_DATA_HOME/factfs/queries]
     #[arg(long, value_name = "DIR")]
     queries: Option<PathBuf>,
+    /// Make a pin known, and keep it: a pin.edn, or the .meta of an answer. May be repeated
+    #[arg(long, value_name = "FILE")]
+    pin: Vec<PathBuf>,
     /// The formats of results that are listed; all formats can be named
     #[arg(long, value_name = "FORMAT,...", value_delimiter = ',', default_value = "csv,json")]
     formats: Vec<String>,
@@ -66,17 +71,35 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let setup = setup(&args)?;
     if !args.foreground && !child::is_serving() {
         return Ok(match child::start_serving()? {
-            Started::Ready => ExitCode::SUCCESS,
+            Started::Ready => {
+                say_pins(&setup)?;
+                ExitCode::SUCCESS
+            }
             Started::Ended(code) => ExitCode::from(code),
         });
     }
     child::begin_serving();
     let signals = Signals::take()?;
-    let is_over = serve(&setup, &signals, |_| {})?;
+    let mut said = Ok(());
+    let is_over = serve(&setup, &signals, |_| {
+        // The command that started this one says it.
+        if !child::is_serving() {
+            said = say_pins(&setup);
+        }
+    })?;
+    said?;
     if !is_over {
         eprintln!("factfs: files were still open when the mount was left");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where what was pinned is.
+fn say_pins(setup: &Setup) -> anyhow::Result<()> {
+    for text in &setup.pins {
+        println!("{}", setup.point.join(pins::path_of(text)?).display());
+    }
+    Ok(())
 }
 
 fn setup(args: &Args) -> anyhow::Result<Setup> {
@@ -84,6 +107,7 @@ fn setup(args: &Args) -> anyhow::Result<Setup> {
     Ok(Setup {
         stores: args.databases.iter().map(|text| named(text)).collect::<Result<_, _>>()?,
         queries: args.queries.clone().or_else(|| default_queries(&usual.settings)),
+        pins: args.pin.iter().map(|file| Ok(open::pin(file)?.1)).collect::<anyhow::Result<_>>()?,
         is_read_only: args.read_only,
         allow_other: args.allow_other,
         limits: Limits {

@@ -5,6 +5,7 @@ use crate::cli::changes::Changes;
 use crate::cli::exit::Problem;
 use crate::cli::forms::Source;
 use crate::cli::inputs::{Given, Inputs};
+use crate::cli::open;
 use crate::cli::output;
 use anyhow::Context;
 use factfs_core::edn;
@@ -12,6 +13,7 @@ use factfs_core::query::{self, CancelToken, Limits, QueryFile, Shape};
 use factfs_core::text::{Layout, Shape as TextShape};
 use factfs_store::{Database, Error};
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -53,6 +55,10 @@ pub struct Args {
     /// The rules, for `%`: a file of EDN, or EDN itself
     #[arg(long, value_name = "FILE")]
     rules: Option<String>,
+    /// Read every database that is named without @WHEN as of its commit in a pin: a pin.edn, or the
+    /// .meta of an answer
+    #[arg(long, value_name = "FILE")]
+    pin: Option<PathBuf>,
     /// Show how the query was run, with the rows of each step, in the place of its answer
     #[arg(long)]
     explain: bool,
@@ -164,6 +170,10 @@ fn given(args: &Args) -> anyhow::Result<Given> {
         }
     }
     given.values = args.arg.iter().cloned().collect();
+    given.pin = match &args.pin {
+        Some(file) => Some(open::pin(file)?.0),
+        None => None,
+    };
     if let Some(rules) = &args.rules {
         let source = Source::of(rules);
         let name = source.name();

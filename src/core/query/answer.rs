@@ -4,6 +4,7 @@
 //! printed.
 
 use super::ast::{FindKind, KeyKind, QueryAst, Shape};
+use super::overflow::Rows;
 use super::plan::Explain;
 use crate::value::{Keyword, Symbol, Value};
 use std::collections::BTreeMap;
@@ -36,6 +37,18 @@ pub struct Answer {
     pub explain: Explain,
     pub(super) as_set: bool,
     pub(super) keys: Option<(KeyKind, Vec<Symbol>)>,
+}
+
+/// The answer to a query that may be larger than memory.
+pub struct Large {
+    /// What `:find` asked for.
+    pub shape: Shape,
+    /// A name for each column, as in [`Answer`].
+    pub columns: Vec<String>,
+    /// The rows, in the same order as in [`Answer`].
+    pub rows: Rows,
+    /// What the run counted.
+    pub stats: Stats,
 }
 
 impl Answer {

@@ -4,6 +4,7 @@
 //! column; one that comes from running names the operator or the limit. [`QueryError::kind`] says
 //! what the caller can do about it.
 
+use super::overflow::OverflowError;
 use crate::catalogue::Code;
 use crate::db::DbError;
 use crate::edn::{EdnError, Form, Span};
@@ -110,6 +111,8 @@ pub enum QueryError {
     Timeout { operator: String },
     #[error("cancelled")]
     Cancelled,
+    #[error("rows were to be put aside: {0}")]
+    Overflow(#[from] OverflowError),
     #[error("{what} is not supported, in {at}")]
     Unsupported { what: String, at: Place },
     #[error("{source}, in {at}")]
@@ -143,7 +146,7 @@ impl QueryError {
             }
             Self::TooFewInputs { .. } | Self::ExtraInputs { .. } | Self::Input { .. } => K::Inputs,
             Self::Type { .. } => K::Type,
-            Self::Limit { .. } => K::Limit,
+            Self::Limit { .. } | Self::Overflow(_) => K::Limit,
             Self::Timeout { .. } => K::Timeout,
             Self::Cancelled => K::Cancelled,
             Self::Unsupported { .. } => K::Unsupported,
@@ -176,7 +179,7 @@ impl QueryError {
             Self::ExtraInputs { .. } => Code::QueryExtraInputs,
             Self::Input { .. } => Code::QueryInput,
             Self::Type { .. } => Code::QueryFunction,
-            Self::Limit { .. } => Code::QueryLimit,
+            Self::Limit { .. } | Self::Overflow(_) => Code::QueryLimit,
             Self::Timeout { .. } => Code::QueryTimeout,
             Self::Cancelled => Code::QueryCancelled,
             Self::Unsupported { .. } => Code::QueryUnsupported,

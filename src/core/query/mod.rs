@@ -16,6 +16,7 @@ mod file;
 mod functions;
 mod limits;
 mod logical;
+mod overflow;
 mod parse;
 mod part;
 mod plan;
@@ -26,13 +27,14 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, Stats};
+pub use answer::{Answer, Large, Stats};
 pub use ast::Shape;
 pub use bind::Input;
 pub use error::{Place, QueryError, QueryErrorKind};
 
 pub use file::QueryFile;
 pub use limits::{CancelToken, Elapsed, Limits};
+pub use overflow::{Overflow, OverflowError, Rows};
 pub use part::{Part, check_part, is_builtin};
 pub use plan::Explain;
 pub use predicate::{PredicateError, holds};
@@ -42,6 +44,7 @@ use crate::text::RowKeys;
 use crate::value::{Symbol, Value};
 use ast::{Binding, ClauseKind, InputDecl, KeyKind, QueryAst, Term};
 use limits::Watch;
+use overflow::{Merged, RowOrder};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -238,8 +241,34 @@ pub fn run(
     run_within(query, inputs, Watch::new(limits.clone(), cancel.clone(), 0))
 }
 
+/// The same for an answer that may be too large for memory: rows without aggregates and pulls are
+/// put aside when they take much of it, and sorted there.
+pub fn run_large(
+    query: &Query,
+    inputs: &[Input],
+    limits: &Limits,
+    cancel: &CancelToken,
+    overflow: Box<dyn Overflow>,
+) -> Result<Large, QueryError> {
+    let watch = Watch::new(limits.clone(), cancel.clone(), 0);
+    let (answer, merged) = run_aside(query, inputs, watch, Some(overflow))?;
+    let Answer { shape, columns, rows, stats, .. } = answer;
+    let rows = Rows(merged.map_or(overflow::Kind::Held(rows), |m| overflow::Kind::Merged(m)));
+    Ok(Large { shape, columns, rows, stats })
+}
+
 /// Runs a query, perhaps one inside another.
-fn run_within(query: &Query, inputs: &[Input], mut watch: Watch) -> Result<Answer, QueryError> {
+fn run_within(query: &Query, inputs: &[Input], watch: Watch) -> Result<Answer, QueryError> {
+    run_aside(query, inputs, watch, None).map(|(answer, _)| answer)
+}
+
+/// Runs a query; the rows of its answer may lie aside.
+fn run_aside(
+    query: &Query,
+    inputs: &[Input],
+    mut watch: Watch,
+    overflow: Option<Box<dyn Overflow>>,
+) -> Result<(Answer, Option<Box<Merged>>), QueryError> {
     let limits = &mut watch.limits;
     limits.timeout_ms = match (limits.timeout_ms, query.ast.timeout_ms) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -251,7 +280,14 @@ fn run_within(query: &Query, inputs: &[Input], mut watch: Watch) -> Result<Answe
     let sources = logical.source_names.iter().enumerate();
     let sources = sources.map(|(number, name)| (Symbol::new(name), number)).collect();
     let pulls = exec::Pulls { values: &values, sources: &sources };
-    let found = exec::find(&mut run, &query.ast, &pulls)?;
+    let aside = overflow.map(|overflow| {
+        let order = RowOrder { keys: query.ast.order_by.clone(), width: query.ast.find.len() };
+        exec::Aside::new(overflow, order)
+    });
+    let (rows, merged) = match exec::find(&mut run, &query.ast, &pulls, aside)? {
+        exec::Found::Rows(rows) => (rows, None),
+        exec::Found::Aside(merged) => (Vec::new(), Some(Box::new(merged))),
+    };
     let stats = Stats {
         rows: run.counts.iter().sum(),
         memory_bytes: run.used_bytes() as u64,
@@ -266,8 +302,9 @@ fn run_within(query: &Query, inputs: &[Input], mut watch: Watch) -> Result<Answe
     let ast = &query.ast;
     let plain = ast.find.iter().all(|e| matches!(e.kind, ast::FindKind::Var(_)));
     let as_set = plain && ast.with.is_empty() && ast.order_by.is_empty() && ast.keys.is_none();
-    let (shape, columns, rows) = (ast.shape, query.columns(), found.rows);
-    Ok(Answer { shape, columns, rows, stats, explain, as_set, keys: ast.keys.clone() })
+    let (shape, columns) = (ast.shape, query.columns());
+    let keys = ast.keys.clone();
+    Ok((Answer { shape, columns, rows, stats, explain, as_set, keys }, merged))
 }
 
 /// The plan of a query over its inputs, without running it.

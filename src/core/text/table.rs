@@ -1,7 +1,7 @@
 //! A table with aligned columns, for eyes.
 //!
 //! **Invariant:** columns are as wide as their widest cell on a terminal; numbers stand at the
-//! right. The text of all cells is held until the end: no width is known before.
+//! right. The text of all cells is held until the end, unless their widths were measured before.
 
 use super::cell;
 use crate::value::Value;
@@ -16,6 +16,7 @@ pub(super) struct Table {
     /// Where each cell ends in the text, row by row, the header first.
     ends: Vec<usize>,
     columns: Vec<ColumnWidth>,
+    is_measured: bool,
 }
 
 #[derive(Debug)]
@@ -38,7 +39,40 @@ impl Table {
         table
     }
 
-    pub(super) fn row(&mut self, row: &[Value]) {
+    /// Makes the columns wide enough for a row that will come.
+    pub(super) fn measure(&mut self, row: &[Value]) {
+        let (text, ends) = (self.text.len(), self.ends.len());
+        self.hold(row);
+        self.text.truncate(text);
+        self.ends.truncate(ends);
+        self.is_measured = true;
+    }
+
+    /// Writes the header, if all rows were measured.
+    pub(super) fn start(&self, out: &mut String) {
+        if self.is_measured {
+            self.lines(out);
+        }
+    }
+
+    pub(super) fn row(&mut self, row: &[Value], out: &mut String) {
+        if !self.is_measured {
+            return self.hold(row);
+        }
+        let (text, ends) = (self.text.len(), self.ends.len());
+        self.hold(row);
+        let mut start = text;
+        let cells = self.ends[ends..].iter().map(|end| {
+            let cell = &self.text[start..*end];
+            start = *end;
+            cell
+        });
+        line(cells.zip(&self.columns), out);
+        self.text.truncate(text);
+        self.ends.truncate(ends);
+    }
+
+    fn hold(&mut self, row: &[Value]) {
         for (i, column) in self.columns.iter_mut().enumerate() {
             let value = row.get(i).unwrap_or(&Value::Nil);
             let start = self.text.len();
@@ -51,6 +85,13 @@ impl Table {
     }
 
     pub(super) fn finish(self, out: &mut String) {
+        if !self.is_measured {
+            self.lines(out);
+        }
+    }
+
+    /// All that is held, the header first.
+    fn lines(&self, out: &mut String) {
         let mut start = 0;
         for (row, ends) in self.ends.chunks(self.columns.len().max(1)).enumerate() {
             let cells = ends.iter().map(|end| {

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** one `start`, the rows, one `finish` give a complete text; also when there are no
 //! rows. Each call appends to a string that the caller may pass on and clear, so a large result is
-//! not held (`txt` holds it: see `table`).
+//! not held; `txt` holds it unless all rows were measured before, as who passes a large one does.
 
 use super::json::{write_json, write_object};
 use super::names::unique_names;
@@ -82,6 +82,17 @@ impl Writer {
         Self { format, shape: layout.shape, names, keys, rows: 0, table }
     }
 
+    /// Whether columns are aligned: who passes many rows passes all of them to
+    /// [`measure`](Self::measure) first.
+    pub fn is_aligned(&self) -> bool {
+        self.format == Format::Txt
+    }
+
+    /// Before [`start`](Self::start): makes room for a row that will come.
+    pub fn measure(&mut self, row: &[Value]) {
+        self.table.measure(row);
+    }
+
     /// What stands before the rows.
     pub fn start(&self, out: &mut String) {
         let many = matches!(self.shape, Shape::Relation | Shape::Collection);
@@ -96,6 +107,7 @@ impl Writer {
                 out.push('\n');
             }
             Format::Json | Format::Edn if many => out.push('['),
+            Format::Txt => self.table.start(out),
             _ => {}
         }
     }
@@ -108,7 +120,7 @@ impl Writer {
             Format::Csv => self.cells(row, ",", cell::csv, out),
             Format::Tsv => self.cells(row, "\t", cell::tsv, out),
             Format::Md => self.md_row(row, out),
-            Format::Txt => self.table.row(row),
+            Format::Txt => self.table.row(row, out),
             Format::Json => {
                 out.push_str(if first { "" } else { ",\n " });
                 self.json_row(row, out);

@@ -156,7 +156,7 @@ impl Filesystem for Adapter {
         reply: ReplyEntry,
     ) {
         let (owner, name) = (self.owner, name.as_bytes().to_vec());
-        let target = target.to_string_lossy().into_owned();
+        let target = target.as_os_str().as_bytes().to_vec();
         let work = move |vfs: &Vfs, _: &_| vfs.make_link(parent.0, &name, &target);
         let give = move |reply, found: Found| entry(reply, &found, owner);
         self.later(&self.commits, request, reply, work, give);

@@ -7,6 +7,7 @@ mod about;
 mod datoms;
 mod entity;
 mod log;
+mod rows;
 mod schema;
 mod table;
 
@@ -14,5 +15,6 @@ pub use about::{snapshot_json, store_json};
 pub use datoms::datoms;
 pub use entity::{entities, entity, entity_ids};
 pub use log::{log_entry, report};
+pub use rows::write_rows;
 pub use schema::schema;
 pub use table::{namespaces, table, table_facts};

@@ -3,13 +3,14 @@
 //! **Invariant:** rows come by entity id; the attributes are read side by side, each in order, and
 //! nothing is held but the row.
 
+use super::rows::{Each, write_rows};
 use crate::error::{Failure, Result};
 use crate::spool::Spool;
 use factfs_core::datom::{Datom, KeyRange, Order};
 use factfs_core::db::Db;
 use factfs_core::id::EntityId;
 use factfs_core::schema::Attribute;
-use factfs_core::text::{Format, Layout, Writer};
+use factfs_core::text::{Format, Layout};
 use factfs_core::value::Value;
 use std::collections::BTreeSet;
 use std::iter::Peekable;
@@ -47,20 +48,20 @@ pub fn table(db: &Db, namespace: &str, format: Format, out: &mut Spool) -> Resul
     }
     let names = attributes.iter().map(|a| a.ident.as_str().to_owned());
     let layout = Layout::relation(std::iter::once("db/id".to_owned()).chain(names));
+    write_rows(format, layout, out, &mut |row| each(db, &attributes, row))
+}
+
+fn each(db: &Db, attributes: &[Arc<Attribute>], row: Each<'_>) -> Result<u64> {
     let mut columns: Vec<_> = attributes.iter().map(|a| Column::new(db, a)).collect();
-    let mut writer = Writer::new(format, layout);
     let mut rows = 0;
-    writer.start(out.text());
     while let Some(e) = smallest(&mut columns)? {
-        let mut row = vec![Value::Ref(e)];
+        let mut values = vec![Value::Ref(e)];
         for column in &mut columns {
-            row.push(column.take(e)?);
+            values.push(column.take(e)?);
         }
-        writer.row(&row, out.text());
+        row(&values)?;
         rows += 1;
-        out.check()?;
     }
-    writer.finish(out.text());
     Ok(rows)
 }
 

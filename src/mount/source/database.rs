@@ -166,6 +166,10 @@ impl Source for DatabaseSource {
         is_new.then(|| head(open.database.cached_db()))
     }
 
+    fn fetched(&self) -> u64 {
+        self.database.cache_stats().misses
+    }
+
     fn purges(&self) -> u64 {
         let of = |database: &Database| database.cached_db().snapshot().purges;
         let others = self.branches.try_lock().ok();

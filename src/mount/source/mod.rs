@@ -48,6 +48,11 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// How many nodes were fetched from storage so far, for whoever reads here.
+    fn fetched(&self) -> u64 {
+        0
+    }
+
     /// How often facts had been erased, as far as is known without asking: what was read before is
     /// not shown any more.
     fn purges(&self) -> u64 {

@@ -4,8 +4,9 @@
 
 use super::diff::Compared;
 use crate::error::Result;
+use crate::overflow::{Failed, RowFile};
 use crate::spool::Cancel;
-use factfs_core::query::{self, CancelToken, Explain, Input, Query};
+use factfs_core::query::{self, CancelToken, Explain, Input, Query, Rows};
 use factfs_core::text::{Layout, RowKeys, Shape};
 use factfs_core::value::Value;
 use std::sync::Arc;
@@ -52,14 +53,20 @@ pub struct Question {
 }
 
 /// What came out.
-#[derive(Clone, Debug)]
 pub struct Answer {
     /// Its shape and the names of its columns.
     pub layout: Layout,
-    /// The rows.
-    pub rows: Vec<Vec<Value>>,
+    rows: Rows,
+    failed: Failed,
     /// What may not be meant: an attribute that nobody knows.
     pub warnings: Vec<String>,
+}
+
+impl Answer {
+    /// Passes each row on, and says how many there are. The same rows each time.
+    pub fn each(&self, row: &mut dyn FnMut(&[Value]) -> Result<()>) -> Result<u64> {
+        self.rows.each(row).map_err(|failure| self.failed.take().unwrap_or(failure))
+    }
 }
 
 impl Question {
@@ -68,7 +75,7 @@ impl Question {
         let token = CancelToken::default();
         let flag = token.clone();
         cancel.on_cancel(move || flag.cancel());
-        let started = Instant::now();
+        let (started, bytes) = (Instant::now(), limits.bytes);
         let inputs = self.with_rows(limits, started, cancel)?;
         let limits = query::Limits {
             rows: limits.rows,
@@ -76,7 +83,11 @@ impl Question {
             timeout_ms: Some(limits.time.as_millis() as u64),
             elapsed_ms: Some(Arc::new(move || started.elapsed().as_millis() as u64)),
         };
-        let answer = query::run(&self.query, &inputs, &limits, &token)?;
+        let outside = RowFile::new(bytes, limits.memory_bytes);
+        let failed = outside.failed();
+        let outside = Box::new(outside);
+        let answer = query::run_large(&self.query, &inputs, &limits, &token, outside);
+        let answer = answer.map_err(|error| failed.take().unwrap_or_else(|| error.into()))?;
         let shape = match answer.shape {
             query::Shape::Relation => Shape::Relation,
             query::Shape::Collection => Shape::Collection,
@@ -84,7 +95,7 @@ impl Question {
             query::Shape::Scalar => Shape::Scalar,
         };
         let layout = Layout { shape, columns: answer.columns, keys: self.keys };
-        Ok(Answer { layout, rows: answer.rows, warnings: answer.stats.warnings })
+        Ok(Answer { layout, rows: answer.rows, failed, warnings: answer.stats.warnings })
     }
 }
 

@@ -7,6 +7,7 @@
 
 use super::answer::{Limits, Question};
 use super::node::{Leaf, Name, Node};
+use super::plan::Pinned;
 use super::resolve::folder;
 use super::work::Pins;
 use super::{Resolved, Tree};
@@ -44,6 +45,14 @@ impl std::fmt::Debug for Compared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/diff/{}..{}", self.mounted.name, self.from.id(), self.to.id())
     }
+}
+
+/// What changes of every kind are called.
+pub(super) const ALL: &str = "all";
+
+/// The name of the older end of a difference that is a source by this name.
+pub(super) fn from_symbol(symbol: &str) -> String {
+    format!("{symbol} from")
 }
 
 /// What a name in `diff/` is: a file of all changes, or the folder of each kind.
@@ -136,9 +145,27 @@ impl Compared {
 
     /// Both values, and which changes.
     pub(super) fn identity(&self) -> String {
-        let kind = self.kind.map_or("all", ChangeKind::name);
+        let kind = self.kind.map_or(ALL, ChangeKind::name);
         let uuid = self.mounted.source.uuid();
         format!("{uuid} {}..{} {kind}", self.from.version(), self.to.version())
+    }
+
+    /// Both values as sources of a query that reads their difference by this name.
+    pub(super) fn pinned(&self, symbol: &str) -> [Pinned; 2] {
+        let (store, uuid) = (self.mounted.name.to_string(), self.mounted.source.uuid());
+        let pinned = |symbol: String, moment: &Moment, changes| Pinned {
+            symbol,
+            store: store.clone(),
+            uuid: uuid.to_string(),
+            moment: moment.clone(),
+            is_branch: false,
+            changes,
+        };
+        let changes = self.kind.map_or(ALL, ChangeKind::name);
+        [
+            pinned(symbol.to_owned(), &self.to, Some(changes)),
+            pinned(from_symbol(symbol), &self.from, None),
+        ]
     }
 
     fn mtime_ms(&self) -> Option<i64> {

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** bounded; a success under a path forgets what failed there.
 
-use crate::error::Failure;
+use crate::error::{Failure, visible};
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -48,7 +48,8 @@ impl Failures {
     /// The last failure: path and text, or nothing.
     pub fn last(&self) -> String {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = |(path, failure): &(String, Failure)| format!("{path}: {}", failure.text());
+        let text =
+            |(path, failure): &(String, Failure)| format!("{}: {}", visible(path), failure.text());
         state.last.as_ref().map(text).unwrap_or_default()
     }
 }

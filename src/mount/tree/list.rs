@@ -118,6 +118,7 @@ impl Tree {
                 let stores = self.stores.keys().map(|name| link(&**name));
                 std::iter::once(folder("results")).chain(stores).collect()
             }
+            Node::Pin(at) => self.pin_names(node, at)?,
             Node::Store(store) => self.store_names(store)?,
             Node::Branches(store) => {
                 let branches = self.mounted(store)?.source.branches()?;
@@ -154,8 +155,9 @@ impl Tree {
     }
 
     fn root_names(&self) -> Vec<Listed> {
-        let own = [file("README.md"), folder("at"), folder("queries"), folder("results")];
-        own.into_iter().chain(self.stores.keys().map(|name| folder(&**name))).collect()
+        let own = ["at", "pins", "queries", "results"].map(folder);
+        let own = std::iter::once(file("README.md")).chain(own);
+        own.chain(self.stores.keys().map(|name| folder(&**name))).collect()
     }
 
     fn store_names(&self, store: &Name) -> Result<Vec<Listed>> {
@@ -177,7 +179,7 @@ impl Tree {
 
     fn result_names(&self, scope: &Scope) -> Result<Vec<Listed>> {
         let desk = self.desk_of(scope)?;
-        let mut names = Vec::new();
+        let mut names = self.pinned_results(scope)?;
         for name in self.saved_names(&desk)? {
             let text = self.saved_text(&desk, &name)?.map(|(text, _)| text).unwrap_or_default();
             let open = QueryFile::read(&text).map_or(0, |saved| self.open_inputs(&saved));

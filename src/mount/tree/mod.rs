@@ -14,6 +14,7 @@ mod merges;
 mod meta;
 pub mod node;
 pub mod path;
+pub mod pins;
 mod plan;
 mod readme;
 mod relative;
@@ -51,6 +52,7 @@ const KEPT_MOMENTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 pub struct Tree {
     stores: BTreeMap<Name, Mounted>,
     desk: LocalDesk,
+    pins: pins::KnownPins,
     clock: Clock,
     limits: Limits,
     formats: Vec<Format>,
@@ -136,6 +138,7 @@ impl Tree {
         let started_ms = (parts.clock)();
         Self {
             stores: stores.collect(),
+            pins: pins::KnownPins::beside(&parts.desk),
             desk: parts.desk,
             clock: parts.clock,
             limits: parts.limits,
@@ -156,6 +159,11 @@ impl Tree {
     /// What one evaluation may cost.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The pins that are known here.
+    pub fn pins(&self) -> &pins::KnownPins {
+        &self.pins
     }
 
     /// The mount's own queries.

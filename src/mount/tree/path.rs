@@ -28,6 +28,12 @@ pub fn child(parent: &Node, name: &str) -> Option<Node> {
             "results" => Node::Results(Scope::Time(time.clone())),
             store => Node::TimeStore(time.clone(), store.into()),
         }),
+        Node::Pin(PinNode::Pins) => Some(Node::Pin(PinNode::named(name))),
+        Node::Pin(PinNode::Pin(id)) => Some(match name {
+            "results" => Node::Results(Scope::Pin(id.clone())),
+            "pin.edn" => Node::Pin(PinNode::Text(id.clone())),
+            store => Node::Pin(PinNode::Store(id.clone(), store.into())),
+        }),
         Node::Store(store) => in_store(store, name),
         Node::Branches(store) => Some(Node::Snapshot(Place::branch(store, name))),
         Node::Tags(store) => Some(Node::Tag(store.clone(), name.into())),
@@ -54,6 +60,7 @@ fn in_root(name: &str) -> Node {
         "queries" => Node::Queries(Desk::Mount),
         "results" => Node::Results(Scope::Mount),
         "at" => Node::Times,
+        "pins" => Node::Pin(PinNode::Pins),
         store => Node::Store(store.into()),
     }
 }
@@ -266,6 +273,10 @@ mod tests {
             "/results/low-stock/10/x.csv.meta",
             "/at/2026-06/results/low-stock.json",
             "/at/7d/catalog",
+            "/pins/q3",
+            "/pins/9f3c2a71b0de55aa/pin.edn",
+            "/pins/9f3c2a71b0de55aa/catalog",
+            "/pins/9f3c2a71b0de55aa/results/low-stock/10.csv.meta",
             "/catalog/store.json",
             "/catalog/head",
             "/catalog/tags/v1",

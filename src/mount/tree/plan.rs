@@ -48,6 +48,10 @@ pub struct Pinned {
     pub uuid: String,
     /// The value.
     pub moment: Moment,
+    /// Whether a branch is named, so that under a pin it is that pin's commit.
+    pub is_branch: bool,
+    /// Which changes are read, where this is the newer end of a difference.
+    pub changes: Option<&'static str>,
 }
 
 impl Plan {
@@ -62,6 +66,13 @@ impl Plan {
             let _ = write!(out, " {name} {}", edn::to_string(value));
         }
         out
+    }
+
+    /// Whether all that it reads are databases, or what changed in them.
+    pub fn reads_databases_only(&self) -> bool {
+        let specs = self.question.query.inputs();
+        let mut named = specs.iter().filter(|spec| spec.kind == InputKind::Source);
+        named.all(|spec| self.sources.iter().any(|pinned| pinned.symbol == spec.name))
     }
 
     /// The newest instant of the sources.
@@ -94,6 +105,7 @@ impl Tree {
             pinned: BTreeMap::new(),
             sources: Vec::new(),
             differences: Vec::new(),
+            is_branch: false,
             rows: Vec::new(),
             is_fixed: true,
         };
@@ -162,6 +174,8 @@ struct Binding<'a> {
     pinned: BTreeMap<(String, String), Moment>,
     sources: Vec<Pinned>,
     differences: Vec<(usize, Arc<Compared>)>,
+    /// Whether the source that is being bound names a branch.
+    is_branch: bool,
     /// Sources that are rows at hand: what they are, for the identity of the plan.
     rows: Vec<(String, Value)>,
     is_fixed: bool,
@@ -169,6 +183,7 @@ struct Binding<'a> {
 
 impl Binding<'_> {
     fn source(&mut self, number: usize, symbol: &str) -> Result<Input> {
+        self.is_branch = false;
         let given = self.saved.input(symbol).and_then(Form::as_str);
         if let Some((store, range, kind)) = given.and_then(difference) {
             return self.difference(number, symbol, store, range, kind);
@@ -203,7 +218,8 @@ impl Binding<'_> {
 
     fn pin(&mut self, symbol: &str, mounted: &Mounted, moment: Moment) {
         let (store, uuid) = (mounted.name.to_string(), mounted.source.uuid().to_string());
-        self.sources.push(Pinned { symbol: symbol.to_owned(), store, uuid, moment });
+        let (symbol, is_branch) = (symbol.to_owned(), self.is_branch);
+        self.sources.push(Pinned { symbol, store, uuid, moment, is_branch, changes: None });
     }
 
     /// The changes from one value to another, as rows: both are pinned here, and compared when the
@@ -218,9 +234,9 @@ impl Binding<'_> {
     ) -> Result<Input> {
         let mounted = self.store_of(store, &format!("{store}/diff/{range}"))?;
         let [from, to] = self.tree.ends(range, |when| self.end(&mounted, when))?;
-        self.pin(symbol, &mounted, to.clone());
-        self.pin(&format!("{symbol} from"), &mounted, from.clone());
-        self.differences.push((number, Arc::new(Compared { mounted, from, to, kind })));
+        let compared = Compared { mounted, from, to, kind };
+        self.sources.extend(compared.pinned(symbol));
+        self.differences.push((number, Arc::new(compared)));
         Ok(Input::Value(Value::from(Vec::new())))
     }
 
@@ -239,7 +255,7 @@ impl Binding<'_> {
     fn end(&mut self, mounted: &Mounted, when: &str) -> Result<Moment> {
         let head = mounted.head_branch();
         let is_branch = || -> Result<bool> {
-            let is_past = matches!(self.scope, Scope::Time(_));
+            let is_past = matches!(self.scope, Scope::Time(_) | Scope::Pin(_));
             Ok(is_past && mounted.source.branches()?.iter().any(|branch| branch.name == when))
         };
         match when == head || is_branch()? {
@@ -260,6 +276,12 @@ impl Binding<'_> {
     fn dollar(&mut self) -> Result<(Mounted, Moment)> {
         if let Scope::Snapshot(place) = self.scope {
             return self.at_place(place);
+        }
+        if let Scope::Pin(id) = self.scope
+            && let Some(mounted) = self.tree.only_pinned(id)?
+        {
+            let moment = self.moving(&mounted, "")?;
+            return Ok((mounted, moment));
         }
         let mut stores = self.tree.stores.values();
         match (stores.next(), stores.next()) {
@@ -288,13 +310,17 @@ impl Binding<'_> {
 
     /// A branch: its head, or in the past what it was then; looked at once.
     fn moving(&mut self, mounted: &Mounted, branch: &str) -> Result<Moment> {
+        self.is_branch = true;
+        if let Scope::Pin(id) = self.scope {
+            return self.tree.pinned(mounted, id);
+        }
         let key = (mounted.name.to_string(), branch.to_owned());
         if let Some(moment) = self.pinned.get(&key) {
             return Ok(moment.clone());
         }
         let moment = match self.scope {
             Scope::Time(time) => self.tree.moment_at(mounted, branch, time)?,
-            Scope::Mount | Scope::Snapshot(_) => self.tree.head(mounted, branch)?,
+            Scope::Mount | Scope::Snapshot(_) | Scope::Pin(_) => self.tree.head(mounted, branch)?,
         };
         self.is_fixed &= mounted.at.is_some();
         self.pinned.insert(key, moment.clone());

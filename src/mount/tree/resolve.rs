@@ -45,6 +45,8 @@ impl Tree {
                 let moment = self.moment_at(mounted, &mounted.head_branch(), time)?;
                 Ok(link(node, &moment, format!("../../{store}/commits/{}", moment.id())))
             }
+            Node::Results(Scope::Pin(id)) => self.pin_node(node, &PinNode::Pin(id.clone())),
+            Node::Pin(at) => self.pin_node(node, at),
             Node::Store(store)
             | Node::Branches(store)
             | Node::Tags(store)

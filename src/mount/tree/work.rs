@@ -6,13 +6,13 @@
 use super::diff::Compared;
 use super::node::{Aspect, At, Leaf, Node, Part};
 use super::plan::Plan;
-use super::{Key, Limits, Tree, by, meta};
+use super::{Key, Limits, Tree, by};
 use crate::error::{Failure, Result};
 use crate::render;
 use crate::source::{Moment, Mounted};
 use crate::spool::{Cancel, Content, Spool};
 use factfs_core::datom::{KeyRange, Order};
-use factfs_core::text::Writer;
+use factfs_core::value::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,8 @@ pub struct Rendered {
     pub warnings: Vec<String>,
     /// How long it took.
     pub took: Duration,
+    /// How many nodes the mount fetched from the stores meanwhile.
+    pub fetched: u64,
 }
 
 impl std::fmt::Debug for Work {
@@ -88,6 +90,7 @@ impl Work {
             Node::DiffFile(..) => {
                 matches!(&self.pins, Pins::Difference(compared) if compared.is_fixed())
             }
+            Node::Result(super::node::Scope::Pin(_), ..) => true,
             _ => false,
         }
     }
@@ -112,7 +115,7 @@ impl Tree {
 
     /// Makes it within limits of its own.
     pub fn render_within(&self, work: &Work, limits: &Limits, cancel: &Cancel) -> Result<Rendered> {
-        let started = Instant::now();
+        let (started, before) = (Instant::now(), self.fetched(work));
         let mut out = Spool::new(limits.bytes, cancel.clone());
         let (rows, warnings) = match &work.pins {
             Pins::Plan(Err(failure)) => return Err(failure.clone()),
@@ -125,7 +128,22 @@ impl Tree {
             }
         };
         let content = out.finish()?;
-        Ok(Rendered { content, rows, warnings, took: started.elapsed() })
+        let fetched = self.fetched(work).saturating_sub(before);
+        Ok(Rendered { content, rows, warnings, took: started.elapsed(), fetched })
+    }
+
+    /// How many nodes were fetched so far of the stores that a work reads.
+    fn fetched(&self, work: &Work) -> u64 {
+        let mut names: Vec<&str> = match &work.pins {
+            Pins::Moment(pinned) => vec![&pinned.0.name],
+            Pins::Difference(compared) => vec![&compared.mounted.name],
+            Pins::Plan(Ok(plan)) => plan.sources.iter().map(|p| p.store.as_str()).collect(),
+            Pins::Plan(Err(_)) => Vec::new(),
+        };
+        names.sort_unstable();
+        names.dedup();
+        let stores = names.iter().filter_map(|name| self.stores.get(*name));
+        stores.map(|mounted| mounted.source.fetched()).sum()
     }
 
     /// Whether making it is expected to cost little: then its size is worth making it for.
@@ -154,7 +172,7 @@ impl Tree {
                 rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
             }
             (Aspect::Answer | Aspect::Wait, _) => String::new(),
-            (Aspect::Meta, ended) => meta::meta(work, ended),
+            (Aspect::Meta, ended) => self.meta(work, ended),
         };
         Content::of(text.as_bytes())
     }
@@ -207,13 +225,7 @@ fn ask(
     out: &mut Spool,
 ) -> Result<(Option<u64>, Vec<String>)> {
     let answer = plan.question.answer(limits, cancel)?;
-    let rows = answer.rows.len() as u64;
-    let mut writer = Writer::new(leaf.format, answer.layout);
-    writer.start(out.text());
-    for row in &answer.rows {
-        writer.row(row, out.text());
-        out.check()?;
-    }
-    writer.finish(out.text());
-    Ok((Some(rows), answer.warnings))
+    let rows = &mut |row: &mut dyn FnMut(&[Value]) -> Result<()>| answer.each(row);
+    let count = render::write_rows(leaf.format, answer.layout.clone(), out, rows)?;
+    Ok((Some(count), answer.warnings))
 }

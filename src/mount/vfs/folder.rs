@@ -40,6 +40,7 @@ impl Vfs {
             names.sort_by(|a, b| a.name.cmp(&b.name));
             names.dedup();
         }
+        self.ahead.listed(&node);
         if let Listing::Entities { place, moment, ids } = &listing {
             self.measured.listed(place, moment, ids);
         }

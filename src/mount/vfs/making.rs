@@ -44,13 +44,15 @@ pub struct Making {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     /// A file is opened.
     Open,
     /// Its size is to be exact.
     Size,
     /// Its size is wanted if that costs little.
     EarlySize,
+    /// Nobody asked yet.
+    Ahead,
 }
 
 impl Making {
@@ -101,7 +103,7 @@ impl Vfs {
             Entry::Work(work) if inode.size_bytes.is_none() && work.is_answer() => {
                 if work.is_cheap() {
                     Before::Seeks
-                } else if work.is_in_commit() {
+                } else if self.exact_sizes || work.is_in_commit() {
                     self.unless_kept(work, Purpose::Size)
                 } else if self.costly.has(work.answer) {
                     Before::Nothing
@@ -148,6 +150,16 @@ impl Vfs {
         made
     }
 
+    /// An answer made for this, waited for here.
+    pub(super) fn make_for(
+        &self,
+        work: &Arc<Work>,
+        purpose: Purpose,
+        cancel: &Cancel,
+    ) -> Result<Rendered> {
+        self.make_here(&Making { work: work.clone(), purpose }, cancel)
+    }
+
     /// An answer that costs a few seeks, or is there.
     pub(super) fn make_at_once(&self, work: &Work) -> Result<Rendered> {
         if let Some(made) = self.evaluations.kept(work.answer) {
@@ -185,6 +197,7 @@ impl Vfs {
             Purpose::Open => Patience { begin: limit, end },
             Purpose::Size => Patience { begin: SIZE_WAIT.min(limit), end },
             Purpose::EarlySize => Patience { begin: Duration::ZERO, end: Some(EARLY_WAIT) },
+            Purpose::Ahead => Patience { begin: Duration::ZERO, end },
         }
     }
 
@@ -197,7 +210,7 @@ impl Vfs {
             Purpose::EarlySize if failure.is_some() && !is_busy => {
                 self.costly.add(making.work.answer);
             }
-            Purpose::Size | Purpose::EarlySize => {}
+            Purpose::Size | Purpose::EarlySize | Purpose::Ahead => {}
         }
     }
 }

@@ -7,6 +7,7 @@
 //! for one: [`Vfs::before_open`] says what is to be made, [`Vfs::make`] has it made, and
 //! [`Vfs::open_made`] goes on with it. [`Vfs::open`] is all three, and waits; `stat` is alike.
 
+mod ahead;
 mod edit;
 mod folder;
 mod making;
@@ -16,7 +17,8 @@ mod waiting;
 pub use folder::Named;
 pub use making::{Before, Making};
 
-use making::Costly;
+use ahead::Ahead;
+use making::{Costly, Purpose};
 use measured::Measured;
 
 use crate::error::{Failure, Kind, Result};
@@ -49,6 +51,8 @@ pub struct Vfs {
     costly: Costly,
     measured: Measured,
     waits: waiting::Waits,
+    ahead: Ahead,
+    exact_sizes: bool,
 }
 
 /// What `stat` shows.
@@ -127,7 +131,16 @@ impl Vfs {
             costly: Costly::default(),
             measured: Measured::default(),
             waits,
+            ahead: Ahead::default(),
+            exact_sizes: false,
         })
+    }
+
+    /// The same with exact sizes everywhere: a `stat` waits for the answer.
+    #[must_use]
+    pub fn with_exact_sizes(mut self, exact: bool) -> Self {
+        self.exact_sizes = exact;
+        self
     }
 
     /// How many numbers and handles are in use.
@@ -420,5 +433,7 @@ fn hint_read_only(failure: Failure) -> Failure {
     if is_new { failure.hint(hint) } else { failure }
 }
 
+#[cfg(test)]
+mod sizes_tests;
 #[cfg(test)]
 mod tests;

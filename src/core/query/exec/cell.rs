@@ -162,6 +162,13 @@ pub fn hash_row(row: impl IntoIterator<Item = Cell>) -> u64 {
     })
 }
 
+/// How much was in a pool at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Interned {
+    values: u32,
+    bytes: usize,
+}
+
 /// The values of a run that do not fit in a cell, each once.
 #[derive(Debug, Default)]
 pub struct Pool {
@@ -238,6 +245,26 @@ impl Pool {
             digests.get(i).map_or_else(|| hash_of(value), |digest| hash_long(value.tag(), *digest))
         });
         index
+    }
+
+    /// What is in it now.
+    pub fn interned(&self) -> Interned {
+        Interned { values: self.values.len() as u32, bytes: self.bytes }
+    }
+
+    /// Forgets the values that came since then: no cell of theirs is used any more.
+    pub fn truncate(&mut self, interned: &Interned) {
+        for index in interned.values..self.values.len() as u32 {
+            let value = self.values[index as usize].as_ref();
+            let digest = self.digests.get(&index);
+            let hash = digest.map_or_else(|| hash_of(value), |d| hash_long(value.tag(), *d));
+            if let Ok(entry) = self.table.find_entry(hash, |i| *i == index) {
+                entry.remove();
+            }
+        }
+        self.values.truncate(interned.values as usize);
+        self.digests.split_off(&interned.values);
+        self.bytes = interned.bytes;
     }
 
     /// The place of what a cell has in the pool.

@@ -3,6 +3,7 @@
 //! **Invariant:** rows are distinct over the variables of `:find` and `:with` before anything is
 //! aggregated; without `:order-by` rows come in the total order of their values.
 
+use super::aside::{Aside, held_bytes};
 use super::batch::{Batch, RowTable};
 use super::cell::Cell;
 use super::group::{Spec, groups};
@@ -14,6 +15,7 @@ use crate::query::ast::{FindElement, FindKind, PatternTerm, QueryAst, Shape, Sor
 use crate::query::bind::Source;
 use crate::query::error::{Place, QueryError};
 use crate::query::functions::{FnError, aggregate, measure};
+use crate::query::overflow::Merged;
 use crate::value::{Symbol, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -22,8 +24,11 @@ use std::collections::BTreeMap;
 const PULLED: usize = 4096;
 
 /// The rows of a result.
-pub struct Found {
-    pub rows: Vec<Vec<Value>>,
+pub enum Found {
+    /// They are here.
+    Rows(Vec<Vec<Value>>),
+    /// They were put aside.
+    Aside(Merged),
 }
 
 /// What pulls need beside the run.
@@ -33,14 +38,22 @@ pub struct Pulls<'a> {
     pub sources: &'a BTreeMap<Symbol, usize>,
 }
 
-/// Runs the plan and makes its rows a result.
-pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Found, QueryError> {
+/// Runs the plan and makes its rows a result. Rows that are printed as they are may be put aside.
+pub fn find(
+    run: &mut Run<'_>,
+    query: &QueryAst,
+    pulls: &Pulls<'_>,
+    aside: Option<Aside>,
+) -> Result<Found, QueryError> {
     let width = query.find.len() + query.with.len();
     let mut table = RowTable::new(width);
     let physical = run.physical;
     let seed = run.seed();
     let limit = run.watch.limits.rows;
     let aggregated = query.find.iter().any(|e| matches!(e.kind, FindKind::Aggregate { .. }));
+    let is_plain = query.find.iter().all(|e| matches!(e.kind, FindKind::Var(_)));
+    let mut aside = aside.filter(|_| is_plain);
+    let row_bytes = held_bytes(width, 1) + plain_bytes(query.find.len());
     drive(run, &physical.root.steps, seed, &mut |run, out| {
         add(run, &mut table, out.into_select(&physical.root.project))?;
         run.check(&":find")?;
@@ -48,8 +61,22 @@ pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Fo
             let operator = ":find".to_owned();
             return Err(QueryError::Limit { what: "row", limit, operator });
         }
+        match &mut aside {
+            Some(aside) if aside.is_due(run, &table, row_bytes) => aside.put(run, &mut table)?,
+            _ => {}
+        }
         Ok(true)
     })?;
+    let offset = query.offset;
+    let count = query.limit.unwrap_or(u64::MAX);
+    let count =
+        if matches!(query.shape, Shape::Tuple | Shape::Scalar) { count.min(1) } else { count };
+    if let Some(mut aside) = aside.filter(Aside::is_used) {
+        if table.len() > 0 {
+            aside.put(run, &mut table)?;
+        }
+        return Ok(Found::Aside(aside.into_merged(offset, count, run)));
+    }
     let mut rows = match aggregated {
         true => aggregate_rows(run, query, pulls, &table)?,
         false => plain_rows(run, query, &table)?,
@@ -57,16 +84,13 @@ pub fn find(run: &mut Run<'_>, query: &QueryAst, pulls: &Pulls<'_>) -> Result<Fo
     rows = run.watch.sort_by(rows, &":find", &mut |a: &Row, b: &Row| {
         if query.order_by.is_empty() { a.0.cmp(&b.0) } else { by_keys(&query.order_by, &a.0, &b.0) }
     })?;
-    let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
-    let count = query.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-    let count =
-        if matches!(query.shape, Shape::Tuple | Shape::Scalar) { count.min(1) } else { count };
-    let mut rows: Vec<_> = rows.into_iter().skip(offset).take(count).collect();
+    let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let mut rows: Vec<_> = rows.into_iter().skip(size(offset)).take(size(count)).collect();
     if rows.len() as u64 > limit {
         return Err(QueryError::Limit { what: "row", limit, operator: ":find".to_owned() });
     }
     pull(run, query, pulls, &mut rows)?;
-    Ok(Found { rows: rows.into_iter().map(|(row, _)| row).collect() })
+    Ok(Found::Rows(rows.into_iter().map(|(row, _)| row).collect()))
 }
 
 /// A row, and the cells of its variables for pulls.
@@ -79,11 +103,16 @@ fn add(run: &mut Run<'_>, table: &mut RowTable, batch: Batch) -> Result<(), Quer
         row.extend(batch.row(index));
         let (_, is_new) = table.insert(&row);
         if is_new {
-            run.held_bytes += row.len() * size_of::<Cell>() + 5;
+            run.held_bytes += held_bytes(row.len(), 1);
         }
         run.tick(1, &":find")?;
     }
     Ok(())
+}
+
+/// What a row of so many values takes.
+fn plain_bytes(width: usize) -> usize {
+    size_of::<Row>() + width * (size_of::<Cell>() + size_of::<Value>())
 }
 
 fn plain_rows(
@@ -92,8 +121,7 @@ fn plain_rows(
     table: &RowTable,
 ) -> Result<Vec<Row>, QueryError> {
     let width = query.find.len();
-    let bytes = size_of::<Row>() + width * (size_of::<Cell>() + size_of::<Value>());
-    run.held_bytes += table.len() * bytes;
+    run.held_bytes += table.len() * plain_bytes(width);
     run.check(&":find")?;
     let mut rows = Vec::with_capacity(table.len());
     for row in 0..table.len() {

@@ -4,6 +4,7 @@
 //! **Invariant:** all three give the same rows; which is taken depends on counts alone. One call of
 //! `scan` a batch.
 
+use super::aside::Base;
 use super::batch::{Batch, MultiTable};
 use super::cell::Cell;
 use super::probe::{Bound, Probes};
@@ -51,6 +52,7 @@ pub fn run<'q>(
     if let Some(hashed) = hashed(run, db, step, m, &probes, batch.rows)? {
         return matcher.probe_hashed(run, &hashed, &probes, next);
     }
+    matcher.out.base = Base::of(run, step, &batch);
     if let [range] = probes.ranges.as_slice() {
         let chunks = db.chunks(probes.order, range.clone());
         let chunks = if matcher.reads_values() { chunks } else { chunks.references() };

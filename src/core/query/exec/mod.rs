@@ -6,6 +6,7 @@
 //! takes does not grow with the number of its steps.
 
 mod apply;
+mod aside;
 mod batch;
 mod cell;
 mod closure;
@@ -18,7 +19,8 @@ mod rows;
 mod rules;
 mod union;
 
-pub use find::{Pulls, find};
+pub use aside::Aside;
+pub use find::{Found, Pulls, find};
 
 use super::bind::Source;
 use super::error::QueryError;
@@ -26,6 +28,7 @@ use super::functions::Scratch;
 use super::limits::Watch;
 use super::plan::{Op, Physical, Plan, Step};
 use crate::value::Value;
+use aside::Base;
 use batch::Batch;
 use cell::{Cell, Pool};
 use std::collections::BTreeMap;
@@ -58,6 +61,8 @@ pub struct Run<'q> {
     pub held_bytes: usize,
     /// What was asked that cannot have an answer, by pulls and by queries in this one.
     pub warnings: Vec<String>,
+    /// Whether all rows that came were put aside, and the values of the batch may go with them.
+    pub went_by: bool,
     row_tables: BTreeMap<usize, Arc<rows::Table>>,
     hashed: BTreeMap<usize, Option<Arc<matching::Hashed>>>,
     tables: Vec<rules::Table>,
@@ -86,6 +91,7 @@ impl<'q> Run<'q> {
             watch,
             held_bytes: 0,
             warnings: Vec::new(),
+            went_by: false,
             row_tables: BTreeMap::new(),
             hashed: BTreeMap::new(),
             tables: rules::tables(physical),
@@ -106,6 +112,11 @@ impl<'q> Run<'q> {
     /// Counts work inside a batch, and looks at the token and the limits when enough was done.
     pub fn tick(&mut self, units: usize, operator: &dyn fmt::Display) -> Result<(), QueryError> {
         if self.watch.is_due(units) { self.check(operator) } else { Ok(()) }
+    }
+
+    /// A number that changes when a step keeps cells beyond a batch.
+    fn kept(&self) -> usize {
+        self.row_tables.len() + self.hashed.len()
     }
 
     /// Memory in use, about, in bytes.
@@ -232,13 +243,23 @@ struct Output<'a> {
     /// Bigints that met the same long, by row of the output and column of the input.
     met: Vec<(usize, usize)>,
     target: usize,
+    /// Of the first step: what may be let go of after each batch.
+    base: Option<Base>,
 }
 
 impl<'a> Output<'a> {
     fn new(batch: &'a Batch, step: &'a Step, width: usize) -> Self {
         let target = batch.rows.clamp(BATCH, LARGEST);
         let (picks, met) = (Vec::new(), Vec::new());
-        Self { batch, keep: &step.keep, picks, new: vec![Vec::new(); width], met, target }
+        Self {
+            batch,
+            keep: &step.keep,
+            picks,
+            new: vec![Vec::new(); width],
+            met,
+            target,
+            base: None,
+        }
     }
 
     /// A row; its new cells were pushed to `new` already.
@@ -276,7 +297,11 @@ impl<'a> Output<'a> {
         cols.extend(self.new.iter_mut().map(std::mem::take));
         self.picks.clear();
         self.target = (self.target * 2).min(LARGEST);
-        next(run, Batch { rows, cols })
+        let more = next(run, Batch { rows, cols })?;
+        if let Some(base) = &mut self.base {
+            base.went_by(run);
+        }
+        Ok(more)
     }
 }
 

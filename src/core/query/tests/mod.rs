@@ -3,6 +3,7 @@
 //! **Invariant:** every statement is checked a second time with its clauses reversed: order never
 //! matters.
 
+mod aside;
 mod bounds;
 mod dialect;
 mod errors;

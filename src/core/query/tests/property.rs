@@ -1,6 +1,7 @@
 //! Generated queries over generated databases: the engine and the naive evaluator agree, in every
 //! order of the clauses.
 
+use super::aside::same_aside;
 use super::generate::{Dice, Page, RULES, query};
 use super::naive::{Fact, Naive, facts};
 use super::*;
@@ -96,6 +97,7 @@ pub(super) fn agree(text: &str, [a, b]: [Source; 2], what: &dyn Fn() -> String) 
         let again = run(&query, &inputs, &limits, &cancel).unwrap();
         assert_eq!(rows(&again), expected, "{}\n{}", shown(), again.explain);
     }
+    same_aside(&query, &inputs, &answer.rows);
     pages(text, &inputs, &answer, &shown);
 }
 

@@ -130,7 +130,7 @@ fn where_it_came_from_and_why_there_is_none() {
     let meta = content(&tree, "/catalog/diff/2..main.csv.meta").unwrap();
     let meta: serde_json::Value = serde_json::from_str(&meta).unwrap();
     let end = |at: usize| (meta["sources"][at]["name"].as_str(), meta["sources"][at]["t"].as_u64());
-    assert_eq!((end(0), end(1)), ((Some("from"), Some(2)), (Some("to"), Some(3))));
+    assert_eq!((end(0), end(1)), ((Some("$"), Some(3)), (Some("$ from"), Some(2))));
     assert_eq!(meta["rows"], 2);
     assert_eq!(content(&tree, "/catalog/diff/2..main.csv.err").unwrap(), "");
     for path in ["/catalog/diff/2..9.csv", "/catalog/diff/v9..main.csv", "/catalog/diff/2..v9"] {

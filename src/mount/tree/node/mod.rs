@@ -4,8 +4,10 @@
 //! nothing about existence: that needs the databases.
 
 mod path;
+mod pin;
 mod snapshot;
 
+pub use pin::PinNode;
 pub use snapshot::{BranchPart, ByKey, Part};
 
 use factfs_core::db::ChangeKind;
@@ -42,6 +44,8 @@ pub enum Node {
     Time(Name),
     /// `at/TIME/STORE`, a link.
     TimeStore(Name, Name),
+    /// Something in `pins/` that is no result.
+    Pin(PinNode),
     /// `STORE/`
     Store(Name),
     /// `STORE/store.json`
@@ -99,6 +103,8 @@ pub enum Scope {
     Mount,
     /// The mount as of a time.
     Time(Name),
+    /// The mount as a pin has it.
+    Pin(Name),
     /// A snapshot.
     Snapshot(Place),
 }

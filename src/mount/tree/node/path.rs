@@ -22,6 +22,7 @@ impl Node {
             Self::Times => "/at".into(),
             Self::Time(time) => format!("/at/{time}"),
             Self::TimeStore(time, store) => format!("/at/{time}/{store}"),
+            Self::Pin(at) => at.path(),
             Self::Store(store) => format!("/{store}"),
             Self::StoreJson(store) => format!("/{store}/store.json"),
             Self::HeadLink(store, link) => format!("/{store}/{}", link.name()),
@@ -48,7 +49,7 @@ impl Node {
     pub fn store(&self) -> Option<&Name> {
         match self {
             Self::Root | Self::Readme | Self::Control | Self::ControlFile(_) | Self::Times => None,
-            Self::Time(_) | Self::TimeStore(..) => None,
+            Self::Time(_) | Self::TimeStore(..) | Self::Pin(_) => None,
             Self::Queries(desk) | Self::QueryFile(desk, _) => match desk {
                 Desk::Mount => None,
                 Desk::Branch(store, _) => Some(store),
@@ -105,6 +106,7 @@ impl Scope {
         match self {
             Self::Mount => "/results".into(),
             Self::Time(time) => format!("/at/{time}/results"),
+            Self::Pin(id) => format!("/pins/{id}/results"),
             Self::Snapshot(place) => format!("{}/results", place.path()),
         }
     }

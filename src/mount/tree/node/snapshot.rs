@@ -82,7 +82,8 @@ impl ByKey {
 }
 
 impl Part {
-    pub(super) fn path(&self) -> String {
+    /// The path in the snapshot folder.
+    pub fn path(&self) -> String {
         match self {
             Self::SnapshotJson => "snapshot.json".into(),
             Self::Schema(format) => format!("schema.{}", format.extension()),

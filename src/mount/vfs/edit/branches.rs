@@ -4,6 +4,7 @@
 //! name, and a rename is one swap, so that a crash leaves one of the two names. A folder that is
 //! renamed keeps its number, as does what is in it.
 
+use super::pins::is_pins;
 use crate::error::{Failure, Kind, Result};
 use crate::source::Mounted;
 use crate::tree::node::{Desk, Name, Node, Place};
@@ -24,10 +25,15 @@ impl Vfs {
         Ok(self.refer(self.tree.resolve(&node)?))
     }
 
-    /// Makes a symbolic link to a commit: a branch that begins there, or a tag.
-    pub fn make_link(&self, parent: u64, name: &[u8], target: &str) -> Result<Found> {
+    /// Makes a symbolic link to a commit: a branch that begins there, or a tag; or one to a pin,
+    /// which is another name of it.
+    pub fn make_link(&self, parent: u64, name: &[u8], target: &[u8]) -> Result<Found> {
         let inode = self.inode(parent)?;
         let folder = &inode.resolved.node;
+        if is_pins(folder) {
+            return self.link_pin(parent, name, target);
+        }
+        let target = &*String::from_utf8_lossy(target);
         let (Node::Branches(store) | Node::Tags(store)) = folder else {
             return Err(self.refuse(parent, name));
         };

@@ -3,6 +3,7 @@
 mod branches;
 mod merging;
 mod names;
+mod pins;
 mod queries;
 
 pub(super) use merging::{is_merge, reports};

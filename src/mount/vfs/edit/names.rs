@@ -1,6 +1,7 @@
 //! Making, removing and renaming: names in folders that can be changed.
 
 use super::draft_entry;
+use super::pins::is_pins;
 use crate::error::{Failure, Kind, Result};
 use crate::tree::desk::query_of;
 use crate::tree::node::{Desk, Node};
@@ -47,6 +48,9 @@ impl Vfs {
     /// Removes a file of a queries folder.
     pub fn unlink(&self, parent: u64, name: &[u8]) -> Result<()> {
         let parent = self.inode(parent)?;
+        if is_pins(&parent.resolved.node) {
+            return self.unname_pin(name);
+        }
         if let Some(Node::Part(..)) = std::str::from_utf8(name)
             .ok()
             .and_then(|name| crate::tree::path::child(&parent.resolved.node, name))
@@ -76,6 +80,9 @@ impl Vfs {
     pub fn rename(&self, from: (u64, &[u8]), to: (u64, &[u8]), may_replace: bool) -> Result<()> {
         let (from_parent, to_parent) = (self.inode(from.0)?, self.inode(to.0)?);
         let parents = (&from_parent.resolved.node, &to_parent.resolved.node);
+        if is_pins(parents.0) && from.0 == to.0 {
+            return self.rename_pin(from.1, to.1, may_replace);
+        }
         if let (Node::Branches(_) | Node::Tags(_), _) = parents {
             return self.rename_named(parents, from.1, to.1);
         }

@@ -31,7 +31,7 @@ fn mkdir(vfs: &Vfs, name: &str) -> Result<u64, Failure> {
 }
 
 fn ln(vfs: &Vfs, target: &str, place: &str, name: &str) -> Result<Shape, Failure> {
-    Ok(vfs.make_link(folder(vfs, place), name.as_bytes(), target)?.attr.shape)
+    Ok(vfs.make_link(folder(vfs, place), name.as_bytes(), target.as_bytes())?.attr.shape)
 }
 
 fn rmdir(vfs: &Vfs, name: &str) -> Result<(), Failure> {
