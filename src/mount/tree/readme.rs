@@ -54,7 +54,7 @@ const PLACES: &str = "\
     STORE/head/inbox/               copy csv, json or edn here: each file is one transaction;
                                     FILE.result or FILE.err says what came of it
     STORE/at/2026-06/               the same folder as of then; also 7d, a tag, a commit
-    STORE/branches/NAME/            the same folder of another branch; mkdir makes one, rmdir removes it
+    STORE/branches/NAME/            the same folder of another branch; mkdir makes one
     STORE/branches/NAME/merge       write the name of a branch here, and it is merged
     STORE/tags/NAME                 a name for a commit: ln -s ../commits/ID STORE/tags/NAME
     STORE/head/.wait                reading it waits until something is committed
