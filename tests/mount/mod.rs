@@ -5,6 +5,8 @@
 mod again;
 mod branches;
 mod dead;
+mod diff;
+mod documents;
 mod erased;
 mod errors;
 mod figures;
