@@ -20,6 +20,7 @@ pub mod spool;
 // floor 2
 pub mod overflow;
 pub mod render;
+pub mod written;
 // floor 3
 pub mod tree;
 // floor 4

@@ -28,7 +28,7 @@ pub struct Database {
     pub(crate) opening: Opening,
     pub(crate) conn: Conn,
     identity: Identity,
-    flusher: Arc<Flusher>,
+    pub(crate) flusher: Arc<Flusher>,
     /// For values whose trees are collected while they are read.
     renewing: Arc<Renewing>,
 }

@@ -15,31 +15,32 @@ fn of_the_program() {
     Usage: factfs <COMMAND>
 
     Commands:
-      demo         Make the databases of two teams, with history, to try things on
-      init         Make an empty database
-      mount        Mount databases as folders
-      umount       Unmount what is mounted at folders
-      transact     Commit transactions, form by form as they arrive
-      query        Run a query over any number of databases
-      pull         Show what is known of entities, as nested maps in the shape of a pattern
-      import       Import rows of csv, tsv, JSON or EDN
-      log          Show the transactions of a branch: when, which commit, how much changed
-      diff         Show what changed from one moment of a database to another
-      branch       List, make and delete branches
-      merge        Merge what another branch came to into a branch
-      tag          List, make and delete tags
-      gc           Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile
-      purge        Erase facts for good: from branches, tags, history, log and every object
-      status       Show what is mounted here, how a mount is, or what a database is: where, which, how
-                   large
-      doctor       Find out what is wrong with this machine, its mounts and its stores, and what to do
-      verify       Look through a whole database: every object, every hash, the log against all else
-      clone        Copy a database to another place: a backup, or a replica to read from
-      check-store  Find out whether a place keeps what a database needs of it, also under a race of
-                   writers
-      completions  Print completions for a shell
-      man          Write the manual pages to a folder, or show the page of a command
-      help         Print this message or the help of the given subcommand(s)
+      demo           Make the databases of two teams, with history, to try things on
+      init           Make an empty database
+      mount          Mount databases as folders
+      umount         Unmount what is mounted at folders
+      transact       Commit transactions, form by form as they arrive
+      query          Run a query over any number of databases
+      pull           Show what is known of entities, as nested maps in the shape of a pattern
+      import         Import rows of csv, tsv, JSON or EDN
+      log            Show the transactions of a branch: when, which commit, how much changed
+      diff           Show what changed from one moment of a database to another
+      branch         List, make and delete branches
+      merge          Merge what another branch came to into a branch
+      tag            List, make and delete tags
+      gc             Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile
+      purge          Erase facts for good: from branches, tags, history, log and every object
+      status         Show what is mounted here, how a mount is, or what a database is: where, which, how
+                     large
+      doctor         Find out what is wrong with this machine, its mounts and its stores, and what to do
+      verify         Look through a whole database: every object, every hash, the log against all else
+      verify-result  Make an answer again from its .meta, and compare it byte for byte
+      clone          Copy a database to another place: a backup, or a replica to read from
+      check-store    Find out whether a place keeps what a database needs of it, also under a race of
+                     writers
+      completions    Print completions for a shell
+      man            Write the manual pages to a folder, or show the page of a command
+      help           Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
@@ -162,6 +163,10 @@ fn of_query() {
 
           --rules <FILE>
               The rules, for `%`: a file of EDN, or EDN itself
+
+          --pin <FILE>
+              Read every database that is named without @WHEN as of its commit in a pin: a pin.edn, or
+              the .meta of an answer
 
           --explain
               Show how the query was run, with the rows of each step, in the place of its answer
@@ -426,6 +431,54 @@ fn of_verify() {
     --repair makes the trees, the novelty and the counts of damaged branches anew from their logs:
     new objects, then one swap of the head. Nothing is deleted, and the log is never changed. A log
     or a head that is damaged comes back from a clone only.
+    ");
+}
+
+#[test]
+fn of_verify_result() {
+    assert_snapshot!(help(&["verify-result"]), @"
+    Make an answer again from its .meta, and compare it byte for byte
+
+    A .meta names the query, its inputs, and the commit of each database that was read. The databases
+    are looked for where they were, then in the mounts of this machine; --store says it. When the bytes
+    are the same the exit code is 0. When they are not it says which source differs, and how.
+
+    Usage: factfs verify-result [OPTIONS] <FILE.meta>
+
+    Arguments:
+      <FILE.meta>
+              The .meta of an answer, such as results/low-stock.csv.meta of a mount, or a copy of it
+
+    Options:
+          --store <NAME=DB>
+              Where the store is that was mounted as NAME. May be repeated
+
+          --result <FILE>
+              Compare this file as well: the answer as it was sent
+
+          --timeout <SECONDS>
+              Give up after so many seconds
+              
+              [default: 3600]
+
+      -f, --format <FORMAT>
+              The format of what is printed [default: txt on a terminal, else csv; reports and single
+              values: edn]
+              
+              [possible values: csv, tsv, json, jsonl, edn, txt, md]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      cat ~/data/results/low-stock.csv > low-stock.csv
+      cat ~/data/results/low-stock.csv.meta > low-stock.csv.meta
+      factfs verify-result low-stock.csv.meta
+      factfs verify-result low-stock.csv.meta --result low-stock.csv
+      factfs verify-result low-stock.csv.meta --store catalog=s3://team-a/catalog --format json
+
+    Databases are looked through as a whole only when the bytes differ: every object, every hash, the
+    log against all else. Exit code 14: the answer is another one, or the file is.
     ");
 }
 

@@ -73,6 +73,10 @@ pub trait Source: Send + Sync {
     /// Commits one transaction, durably, and says what it did.
     fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport>;
 
+    /// Commits the transaction that is made of the newest value, made again when another writer
+    /// came first. One whose id is there already is not committed again.
+    fn transact_made(&self, branch: &str, tx_id: Option<&str>, make: &Make) -> Result<TxReport>;
+
     /// Entries of a branch's log: those up to `upto` (or the head), the newest first, at most
     /// `limit`.
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>>;
@@ -107,6 +111,9 @@ pub trait Source: Send + Sync {
     /// Merges a branch, a tag or a moment into a branch.
     fn merge(&self, branch: &str, from: &str) -> Result<Merging>;
 }
+
+/// What makes a transaction of a value.
+pub type Make = Arc<dyn Fn(&Db) -> Result<Form> + Send + Sync>;
 
 /// A database value and which commit it is.
 #[derive(Clone, Debug)]

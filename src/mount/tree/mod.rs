@@ -9,6 +9,7 @@ mod by;
 mod control;
 pub mod desk;
 mod diff;
+mod editable;
 mod failures;
 mod list;
 mod merges;

@@ -87,6 +87,9 @@ impl Vfs {
     pub fn before_open(&self, ino: u64, mode: Mode) -> Before {
         let Ok(inode) = self.inode(ino) else { return Before::Nothing };
         match &inode.resolved.entry {
+            Entry::Work(_) if mode.write && Tree::entity_of(&inode.resolved.node).is_some() => {
+                Before::Seeks
+            }
             Entry::Work(_) if mode.write => Before::Nothing,
             Entry::Work(work) if self.tree.is_outdated(work) => Before::Nothing,
             Entry::Work(work) if work.is_cheap() => Before::Seeks,
@@ -179,8 +182,12 @@ impl Vfs {
 
     /// What a file about an answer says without having it made again.
     fn known_failure(&self, work: &Work) -> Option<Failure> {
-        let is_about = matches!(work.leaf.aspect, Aspect::Error | Aspect::Meta);
-        if is_about { self.tree.failures().of(&work.answer_path()) } else { None }
+        if !matches!(work.leaf.aspect, Aspect::Error | Aspect::Meta) {
+            return None;
+        }
+        let (path, failures) = (work.answer_path(), self.tree.failures());
+        let written = || failures.of_written(&path).filter(|_| work.leaf.aspect == Aspect::Error);
+        failures.of(&path).or_else(written)
     }
 
     fn job(&self, making: &Making) -> Job {
