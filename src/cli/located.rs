@@ -51,7 +51,7 @@ impl Located {
         let given = self.given.iter().find(|(name, _)| is_called(read, name));
         if let Some((_, locator)) = given {
             self.found.insert(uuid, locator.url.clone());
-            return open_store(&read.store, locator, &open::settings()).map(Some);
+            return open_store(&read.store, locator, &open::settings(), None).map(Some);
         }
         let mounted = self.mounted.get_or_insert_with(mounted).get(&uuid).cloned();
         // What may be a secret was left out of a url, and was left out wholly.
@@ -59,7 +59,7 @@ impl Located {
         let mut failed = None;
         for url in mounted.into_iter().chain(written) {
             let locator = Locator { url: url.clone(), branch: None, at: None };
-            match open_store(&read.store, &locator, &open::settings()) {
+            match open_store(&read.store, &locator, &open::settings(), None) {
                 Ok(store) if store.source.uuid() == read.uuid => {
                     self.found.insert(uuid, url);
                     return Ok(Some(store));

@@ -135,6 +135,20 @@ pub fn process_of(thread: u32) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
 
+/// Whether a process is at its end by a signal, as the kernel notes it when files are closed.
+pub fn is_killed(thread: u32) -> bool {
+    fs::read_to_string(format!("/proc/{thread}/stat")).is_ok_and(|stat| is_killed_stat(&stat))
+}
+
+fn is_killed_stat(stat: &str) -> bool {
+    /// `PF_SIGNALED`
+    const SIGNALED: u64 = 0x400;
+    // The name of the program, in parentheses, may hold anything.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let flags = fields.split_whitespace().nth(6).and_then(|flags| flags.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & SIGNALED != 0)
+}
+
 /// Whether a signal that ends things is pending for a thread or its process.
 fn is_ending(pid: u32) -> bool {
     // A caller that is gone waits for nothing.
@@ -153,6 +167,13 @@ fn is_ending_status(status: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_killed_is_told_by_its_flags() {
+        let stat = |flags: u64| format!("7 (a) b) R 1 7 7 0 -1 {flags} 0 0 0");
+        assert!(is_killed_stat(&stat(0x400 | 4)) && !is_killed_stat(&stat(4)));
+        assert!(!is_killed(std::process::id()) && !is_killed_stat(""));
+    }
 
     #[track_caller]
     fn check(thread: u64, process: u64, blocked: u64, expected: bool) {

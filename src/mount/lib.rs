@@ -8,15 +8,19 @@
 
 // floor 0
 pub mod error;
+pub mod metrics;
 pub mod name;
+mod notify;
 pub mod when;
 // floor 1
+pub mod journal;
 pub mod point;
 pub mod source;
 pub mod spool;
 // floor 2
 pub mod overflow;
 pub mod render;
+pub mod written;
 // floor 3
 pub mod tree;
 // floor 4

@@ -28,7 +28,7 @@ pub struct Database {
     pub(crate) opening: Opening,
     pub(crate) conn: Conn,
     identity: Identity,
-    flusher: Arc<Flusher>,
+    pub(crate) flusher: Arc<Flusher>,
     /// For values whose trees are collected while they are read.
     renewing: Arc<Renewing>,
 }
@@ -480,6 +480,11 @@ impl Database {
     /// What went over the wire so far, for all branches of the store that share it.
     pub fn counts(&self) -> crate::Counts {
         self.opening.counted.counts()
+    }
+
+    /// How many looks at heads found nothing new.
+    pub fn heads_unchanged(&self) -> u64 {
+        self.opening.counted.unchanged()
     }
 
     /// The cache on disk, if there is one: of remote stores, unless it was switched off.

@@ -71,7 +71,9 @@ mod renewing;
 // floor 8: a database for callers that wait
 mod database;
 
-// floor 9: looking through a database, copying it, erasing from it, deleting branches
+// floor 9: looking through a database, copying it, erasing from it, deleting branches, transactions
+// of other kinds
+mod made;
 mod purging;
 mod retiring;
 mod upkeep;

@@ -5,10 +5,13 @@
 mod again;
 mod branches;
 mod dead;
+mod diff;
+mod documents;
 mod erased;
 mod errors;
 mod figures;
 mod hostile;
+mod mounting;
 mod posix;
 mod read_only;
 mod soak;

@@ -9,12 +9,15 @@ mod clone;
 mod completions;
 mod demo;
 mod diff;
+mod doctor;
 mod gc;
 mod import;
 mod init;
 mod log;
+mod man;
 mod merge;
 mod mount;
+mod mount8;
 mod pull;
 mod purge;
 mod query;
@@ -59,6 +62,8 @@ enum Command {
     Demo(demo::Args),
     Init(init::Args),
     Mount(mount::Args),
+    #[command(name = "mount-helper", hide = true)]
+    Mount8(mount8::Args),
     Umount(umount::Args),
     Transact(transact::Args),
     Query(query::Args),
@@ -72,11 +77,13 @@ enum Command {
     Gc(gc::Args),
     Purge(purge::Args),
     Status(status::Args),
+    Doctor(doctor::Args),
     Verify(verify::Args),
     VerifyResult(verify_result::Args),
     Clone(clone::Args),
     CheckStore(check_store::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs one.
@@ -86,6 +93,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args),
         Command::Init(args) => init::run(args),
         Command::Mount(args) => return mount::run(args),
+        Command::Mount8(args) => return mount8::run(args),
         Command::Umount(args) => umount::run(args),
         Command::Transact(args) => transact::run(args),
         Command::Query(args) => query::run(args),
@@ -99,11 +107,13 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Gc(args) => gc::run(args),
         Command::Purge(args) => purge::run(args),
         Command::Status(args) => status::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Verify(args) => verify::run(args),
         Command::VerifyResult(args) => verify_result::run(args),
         Command::Clone(args) => clone::run(args),
         Command::CheckStore(args) => check_store::run(args),
         Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }

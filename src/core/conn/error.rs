@@ -5,6 +5,7 @@ use crate::db::{DbError, Foreign};
 use crate::id::CommitId;
 use crate::index::{NodesError, TreeError};
 use crate::store::{StoreError, StoreErrorKind};
+use crate::transact::TxError;
 
 /// Why a database could not be read, or something in it not be changed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -188,6 +189,20 @@ pub enum TransactError<E> {
     /// The task that was committing it was dropped: it may have been committed.
     #[error("it is not known whether the transaction happened: its commit was interrupted")]
     Interrupted,
+}
+
+impl<E> TransactError<E> {
+    /// Why the transaction was refused, or the error that it is else.
+    pub fn refused(self) -> Result<E, TransactError<TxError>> {
+        Err(match self {
+            Self::Refused(why) => return Ok(why),
+            Self::Failed(error) => TransactError::Failed(error),
+            Self::Skipped => TransactError::Skipped,
+            Self::Busy { waited_ms } => TransactError::Busy { waited_ms },
+            Self::Unknown { commit, id, why } => TransactError::Unknown { commit, id, why },
+            Self::Interrupted => TransactError::Interrupted,
+        })
+    }
 }
 
 fn by(url: &str, epoch: &u64) -> String {

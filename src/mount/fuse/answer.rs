@@ -2,6 +2,7 @@
 
 use super::Adapter;
 use crate::error::{Failure, Result};
+use crate::metrics;
 use crate::pool::Pool;
 use crate::spool::Cancel;
 use crate::tree::Rendered;
@@ -71,6 +72,7 @@ impl<A: Unclaimed, B: Unclaimed> Unclaimed for Vec<(A, B)> {
 }
 
 pub(super) fn errno(failure: &Failure) -> Errno {
+    metrics::refused(failure.kind);
     Errno::from_i32(failure.errno().raw_os_error())
 }
 

@@ -2,7 +2,7 @@
 
 use super::answer::{Refuse, errno};
 use super::{Adapter, file_attr, file_type, open_flags, open_mode};
-use crate::interrupt::process_of;
+use crate::interrupt::{is_killed, process_of};
 use crate::tree::Shape;
 use crate::vfs::{Attr, Before, FOREVER, Found, Mode, Named, Opened, Vfs};
 use fuser::{
@@ -235,11 +235,15 @@ impl Filesystem for Adapter {
     ) {
         let (owner, name, mode) =
             (self.owner, name.as_bytes().to_vec(), open_mode(OpenFlags(flags)));
+        let caller = request.pid();
         self.later(
             &self.commits,
             request,
             reply,
-            move |vfs, _| vfs.create(parent.0, &name, mode),
+            move |vfs, _| {
+                let mode = Mode { process: process_of(caller), ..mode };
+                vfs.create(parent.0, &name, mode)
+            },
             move |reply, (found, opened)| {
                 let attr = file_attr(&found.attr, owner);
                 let (handle, flags) = (FileHandle(opened.handle), open_flags(opened.caching));
@@ -295,13 +299,19 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let caller = request.pid();
-        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0, process_of(caller));
+        let work = move |vfs: &Vfs, _: &_| {
+            let process = process_of(caller);
+            if is_killed(caller) {
+                vfs.cut_short(fh.0, process);
+            }
+            vfs.flush(ino.0, fh.0, process)
+        };
         self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
     }
 
     fn fsync(&self, request: &Request, ino: INodeNo, fh: FileHandle, _: bool, reply: ReplyEmpty) {
         let caller = request.pid();
-        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0, process_of(caller));
+        let work = move |vfs: &Vfs, _: &_| vfs.sync(ino.0, fh.0, process_of(caller));
         self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
     }
 

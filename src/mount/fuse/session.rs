@@ -74,16 +74,17 @@ impl Session {
         point::mounted_at(&self.mount.point).iter().any(|mount| mount.id == self.mount.id)
     }
 
-    /// Waits until it is unmounted from outside, or a signal asks for it.
-    pub fn wait(&self, signals: &Signals) {
+    /// Waits until it is unmounted from outside, or a signal asks for it; which of them.
+    pub fn wait(&self, signals: &Signals) -> &'static str {
         // Where a file is open the session goes on after the mount is out of sight.
         while !self.is_over() && self.is_in_sight() {
             match signals.0.recv_timeout(Duration::from_millis(100)) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(Duration::from_millis(100)),
-                Ok(()) => return,
+                Ok(signal) => return signal,
             }
         }
+        "unmounted from outside"
     }
 
     /// Unmounts, and waits for open files until the deadline: whether all were closed.
@@ -159,7 +160,7 @@ fn explain(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// The signals that ask to unmount.
-pub struct Signals(mpsc::Receiver<()>);
+pub struct Signals(mpsc::Receiver<&'static str>);
 
 impl Signals {
     /// Takes INT, TERM and HUP, to be called before any other thread is started: a thread that does
@@ -171,8 +172,8 @@ impl Signals {
         set.thread_block().map_err(|error| failed(error.to_string()))?;
         let (send, receive) = mpsc::channel();
         let wait = move || {
-            let _ = set.wait();
-            let _ = send.send(());
+            let signal = set.wait().map_or("a signal", Signal::as_str);
+            let _ = send.send(signal);
             let _ = set.wait();
             std::process::exit(130);
         };

@@ -60,7 +60,8 @@ pub fn store_json(mounted: &Mounted) -> Result<String> {
     Ok(pretty(&about))
 }
 
-fn pretty(json: &Json) -> String {
+/// JSON as it is shown.
+pub fn pretty(json: &Json) -> String {
     // Printing a value that is in memory cannot fail.
     serde_json::to_string_pretty(json).unwrap_or_default() + "\n"
 }

@@ -59,6 +59,20 @@ fn fact(db: &Db, datom: &Datom) -> String {
     format!("[{} {attribute} {}]", datom.e, edn::to_string(&datom.v))
 }
 
+/// What a document came to: its commit, names that it gave to entities, how many datoms.
+pub fn result(report: &TxReport) -> String {
+    let tempids = report.tempids.iter().map(|(name, e)| (name.clone(), Value::Ref(*e)));
+    let commit = report.commit.map_or("nil".to_owned(), |commit| format!("\"{commit}\""));
+    format!(
+        "{{:t {}\n :commit {commit}\n :instant #inst \"{}\"\n :tempids {}\n :datoms {}{}}}\n",
+        report.tx.t(),
+        instant::format_clojure(report.instant_ms),
+        edn::to_string(&Value::map(tempids.collect())),
+        report.datoms.len(),
+        if report.already { "\n :already true" } else { "" },
+    )
+}
+
 /// What a transaction did, on one line.
 pub fn report(report: &TxReport) -> String {
     edn::to_string(&report.to_value()) + "\n"

@@ -5,8 +5,9 @@
 
 mod entries;
 
-use super::{Branch, LogEntry, Merging, Moment, Source, Tag};
+use super::{Activity, Branch, LogEntry, Make, Merging, Moment, Source, Tag};
 use crate::error::Result;
+use crate::metrics;
 use entries::Entries;
 use factfs_core::conn::{MergeError, MergeOptions};
 use factfs_core::db::{Db, Difference, TxReport};
@@ -59,6 +60,13 @@ impl DatabaseSource {
         })
     }
 
+    /// The same, with its head read at most once in so long.
+    #[must_use]
+    pub fn polled(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Open>>> {
         self.branches.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,6 +111,22 @@ impl DatabaseSource {
     fn named(&self, branch: &str) -> Result<Arc<Open>> {
         self.let_go(Duration::ZERO)?;
         self.branch(branch)
+    }
+
+    /// Nothing is written to a branch that has another name by now; the default one keeps its own.
+    fn to_write(&self, branch: &str) -> Result<Arc<Open>> {
+        if branch == self.default_branch { self.branch(branch) } else { self.named(branch) }
+    }
+
+    /// Counts and logs what was committed.
+    fn note(&self, branch: &str, report: &TxReport) {
+        if report.already {
+            return;
+        }
+        metrics::committed(report.datoms.len());
+        let (url, commit) = (self.database.url(), report.commit.map(|id| id.to_string()));
+        let (commit, datoms) = (commit.unwrap_or_default(), report.datoms.len());
+        tracing::info!(%url, %branch, %commit, datoms, "committed");
     }
 }
 
@@ -177,6 +201,22 @@ impl Source for DatabaseSource {
         others.chain([of(&self.database)]).max().unwrap_or(0)
     }
 
+    fn activity(&self, branch: &str) -> Option<Activity> {
+        let open = self.branches.try_lock().ok().and_then(|open| open.get(branch).cloned());
+        let looked = open.as_ref().and_then(|open| *open.looked.try_lock().ok()?);
+        let seen = open.as_ref().map_or(&self.database, |open| &open.database).cached_db();
+        let disk = self.database.disk_cache();
+        Some(Activity {
+            seen: head(seen),
+            looked: looked.map(|at| at.elapsed()),
+            interval: self.interval,
+            counts: self.database.counts(),
+            unchanged: self.database.heads_unchanged(),
+            nodes: self.database.cache_stats(),
+            disk: disk.map(|disk| (disk.root().to_owned(), disk.limit_bytes(), disk.stats())),
+        })
+    }
+
     fn at(&self, branch: &str, when: &str) -> Result<Moment> {
         let moment = self.branch(branch)?.database.at(when)?;
         let (db, commit, instant_ms) = (moment.db, moment.commit, moment.instant_ms);
@@ -184,12 +224,19 @@ impl Source for DatabaseSource {
     }
 
     fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport> {
-        // Nothing is written to a branch that has another name by now.
-        let open = match branch == self.default_branch {
-            true => self.branch(branch)?,
-            false => self.named(branch)?,
-        };
-        Ok(open.database.transact(tx, &TransactOptions::default())?)
+        let database = &self.to_write(branch)?.database;
+        let report = database.transact(tx, &TransactOptions::default())?;
+        self.note(branch, &report);
+        Ok(report)
+    }
+
+    fn transact_made(&self, branch: &str, tx_id: Option<&str>, make: &Make) -> Result<TxReport> {
+        let options = TransactOptions { tx_id: tx_id.map(str::to_owned) };
+        let make = make.clone();
+        let database = &self.to_write(branch)?.database;
+        let report = database.transact_made(move |db| make(db), &options)?;
+        self.note(branch, &report);
+        Ok(report)
     }
 
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>> {

@@ -6,7 +6,7 @@
 
 mod naming;
 
-use super::{Branch, LogEntry, Merging, Moment, Source, Tag};
+use super::{Branch, LogEntry, Make, Merging, Moment, Source, Tag};
 use crate::error::{Failure, Kind, Result};
 use crate::when::When;
 use factfs_core::db::{Db, NoNodes, Snapshot, TxReport};
@@ -175,6 +175,11 @@ impl Source for MemorySource {
     }
 
     fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport> {
+        let tx = tx.clone();
+        self.transact_made(branch, None, &(Arc::new(move |_: &Db| Ok(tx.clone())) as Make))
+    }
+
+    fn transact_made(&self, branch: &str, tx_id: Option<&str>, make: &Make) -> Result<TxReport> {
         let mut state = self.lock();
         if let Some(why) = &state.read_only {
             return Err(Failure::new(Kind::ReadOnly, why.clone()));
@@ -182,7 +187,10 @@ impl Source for MemorySource {
         let commits = self.commits(&state, branch)?;
         let before = commits.last().map_or_else(|| self.empty(), |(moment, _)| moment.clone());
         let now_ms = START_MS + 60_000 * (commits.len() as i64 + 1);
-        let mut report = with(&before.db, tx, &TxOptions { now_ms, ..TxOptions::default() })?;
+        let tx = make(&before.db)?;
+        let tx_id = tx_id.map(str::to_owned);
+        let options = TxOptions { now_ms, tx_id, ..TxOptions::default() };
+        let mut report = with(&before.db, &tx, &options)?;
         if report.already {
             return Ok(report);
         }

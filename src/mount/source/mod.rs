@@ -5,10 +5,12 @@
 //! differently from call to call. Every method may block, none is called on an event loop. How
 //! stores keep their bytes is not known here.
 
+mod activity;
 mod database;
 mod memory;
 mod merging;
 
+pub use activity::Activity;
 pub use database::DatabaseSource;
 pub use memory::MemorySource;
 pub use merging::Merging;
@@ -59,11 +61,21 @@ pub trait Source: Send + Sync {
         0
     }
 
+    /// What it did so far and how new what is known of a branch is, without waiting; none of a
+    /// database that does not tell.
+    fn activity(&self, _branch: &str) -> Option<Activity> {
+        None
+    }
+
     /// A value in the past of a branch. WHEN is what [`When`](crate::when::When) reads.
     fn at(&self, branch: &str, when: &str) -> Result<Moment>;
 
     /// Commits one transaction, durably, and says what it did.
     fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport>;
+
+    /// Commits the transaction that is made of the newest value, made again when another writer
+    /// came first. One whose id is there already is not committed again.
+    fn transact_made(&self, branch: &str, tx_id: Option<&str>, make: &Make) -> Result<TxReport>;
 
     /// Entries of a branch's log: those up to `upto` (or the head), the newest first, at most
     /// `limit`.
@@ -99,6 +111,9 @@ pub trait Source: Send + Sync {
     /// Merges a branch, a tag or a moment into a branch.
     fn merge(&self, branch: &str, from: &str) -> Result<Merging>;
 }
+
+/// What makes a transaction of a value.
+pub type Make = Arc<dyn Fn(&Db) -> Result<Form> + Send + Sync>;
 
 /// A database value and which commit it is.
 #[derive(Clone, Debug)]

@@ -29,9 +29,11 @@ pub enum Listing {
         /// The folder.
         place: Place,
         /// The value.
-        moment: Moment,
+        moment: Box<Moment>,
         /// The ids.
         ids: Vec<EntityId>,
+        /// What editors keep beside them.
+        scratch: Vec<String>,
     },
 }
 
@@ -60,7 +62,7 @@ impl Listing {
     pub fn len(&self) -> usize {
         match self {
             Self::Names(names) => names.len(),
-            Self::Entities { ids, .. } => ids.len(),
+            Self::Entities { ids, scratch, .. } => ids.len() + scratch.len(),
         }
     }
 
@@ -73,7 +75,10 @@ impl Listing {
     pub fn get(&self, i: usize) -> Option<Listed> {
         match self {
             Self::Names(names) => names.get(i).cloned(),
-            Self::Entities { ids, .. } => ids.get(i).map(|e| file(format!("{e}.edn"))),
+            Self::Entities { ids, scratch, .. } => match ids.get(i) {
+                Some(e) => Some(file(format!("{e}.edn"))),
+                None => scratch.get(i - ids.len()).map(file),
+            },
         }
     }
 }
@@ -131,6 +136,11 @@ impl Tree {
             Node::Snapshot(place) => self.snapshot_names(place)?,
             Node::Part(place, part) => return self.part_names(place, part, cancel),
             Node::Branch(store, branch, BranchPart::At) => self.moment_names(store, branch)?,
+            // What is in it is kept by who knows what is open.
+            Node::Branch(store, _, BranchPart::Inbox) => {
+                self.mounted(store)?;
+                Vec::new()
+            }
             Node::Branch(store, branch, BranchPart::Log) => {
                 let entries = self.mounted(store)?.source.log(branch, None, LOGGED)?;
                 entries.iter().map(|entry| file(format!("{}.edn", entry.commit.t))).collect()
@@ -205,6 +215,7 @@ impl Tree {
         ];
         if !place.is_fixed() {
             names.extend([folder("queries"), file("transact"), folder("at"), folder("log")]);
+            names.push(folder("inbox"));
         }
         Ok(names)
     }
@@ -222,7 +233,8 @@ impl Tree {
         let names = match part {
             Part::Entities => {
                 let ids = render::entity_ids(db, cancel)?;
-                return Ok(Listing::Entities { place: place.clone(), moment, ids });
+                let (place, moment, scratch) = (place.clone(), Box::new(moment), Vec::new());
+                return Ok(Listing::Entities { place, moment, ids, scratch });
             }
             Part::Tables => {
                 let extensions = || self.formats.iter().map(|format| format.extension());

@@ -6,8 +6,10 @@
 
 mod answer;
 mod by;
+mod control;
 pub mod desk;
 mod diff;
+mod editable;
 mod failures;
 mod list;
 mod merges;

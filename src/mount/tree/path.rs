@@ -45,7 +45,14 @@ pub fn child(parent: &Node, name: &str) -> Option<Node> {
         Node::Diffs(store) => diff::in_diffs(store, name),
         Node::Diff(store, range) => diff::in_diff(store, range, name),
         Node::Snapshot(place) => in_snapshot(place, name),
-        Node::Part(place, part) => in_part(part, name).map(|part| Node::Part(place.clone(), part)),
+        Node::Part(place, part) => match (in_part(part, name), &place.at) {
+            // What editors keep beside what may be edited.
+            (None, At::Branch(branch)) if *part == Part::Entities => {
+                let scratch = BranchPart::Scratch(name.into());
+                Some(Node::Branch(place.store.clone(), branch.clone(), scratch))
+            }
+            (part, _) => part.map(|part| Node::Part(place.clone(), part)),
+        },
         Node::Branch(store, branch, part) => {
             in_branch_part(part, name).map(|p| Node::Branch(store.clone(), branch.clone(), p))
         }
@@ -104,6 +111,9 @@ fn in_snapshot(place: &Place, name: &str) -> Option<Node> {
         let own = match name {
             "transact" => Some(BranchPart::Transact),
             "transact.err" => Some(BranchPart::TransactError),
+            "transact.json" => Some(BranchPart::TransactJson),
+            "transact.json.err" => Some(BranchPart::TransactJsonError),
+            "inbox" => Some(BranchPart::Inbox),
             "at" => Some(BranchPart::At),
             "log" => Some(BranchPart::Log),
             "merge" => Some(BranchPart::Merge),
@@ -188,6 +198,7 @@ fn in_by(components: &[Name], name: &str) -> Option<Part> {
 fn in_branch_part(part: &BranchPart, name: &str) -> Option<BranchPart> {
     match part {
         BranchPart::At => Some(BranchPart::Moment(name.into())),
+        BranchPart::Inbox => Some(BranchPart::InboxFile(name.into())),
         BranchPart::Log => entity(name.strip_suffix(".edn")?).map(|t| BranchPart::LogEntry(t.0)),
         _ => None,
     }
@@ -297,6 +308,10 @@ mod tests {
             "/catalog/branches/main/query/[:find ?n :where [_ :a/file \"x.csv",
             "/catalog/branches/main/transact",
             "/catalog/branches/main/transact.err",
+            "/catalog/branches/main/transact.json",
+            "/catalog/branches/main/transact.json.err",
+            "/catalog/branches/main/inbox/prices.csv",
+            "/catalog/branches/main/entities/17.edn~",
             "/catalog/branches/main/at/7d",
             "/catalog/branches/main/log/12.edn",
             "/catalog/branches/main/merge",
@@ -320,8 +335,9 @@ mod tests {
             "/catalog/diff/v1..main/csv",
             "/catalog/diff/v1..main/moved.csv",
             "/catalog/commits/42-9f3c2a71b0de/transact",
-            "/catalog/branches/main/entities/017.edn",
-            "/catalog/branches/main/entities/17.csv",
+            "/catalog/commits/42-9f3c2a71b0de/entities/017.edn",
+            "/catalog/commits/42-9f3c2a71b0de/entities/17.csv",
+            "/catalog/commits/42-9f3c2a71b0de/inbox",
             "/catalog/branches/main/query/x.csv",
             "/catalog/branches/main/query/[:find ?n]",
             "/catalog/branches/main/query/[:find ?n]].csv",

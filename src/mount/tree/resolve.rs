@@ -85,14 +85,6 @@ impl Tree {
         }
     }
 
-    fn control(&self, file: ControlFile) -> String {
-        match file {
-            ControlFile::Version => format!("factfs {}\n", env!("CARGO_PKG_VERSION")),
-            ControlFile::LastError => self.failures.last(),
-            ControlFile::Status => readme::status(self),
-        }
-    }
-
     fn head_link(&self, node: &Node, store: &Name, which: HeadLink) -> Result<Resolved> {
         let mounted = self.mounted(store)?;
         let branch = mounted.head_branch();
@@ -129,7 +121,7 @@ impl Tree {
             Part::Schema(format) => work(Leaf::answer(*format), "schema"),
             Part::Entity(e, leaf) => {
                 check_entity(db, *e)?;
-                work(*leaf, &format!("entity {e}"))
+                Ok(self.entity_file(node, mounted, &moment, *e, *leaf))
             }
             Part::Table(ns, leaf) => {
                 by::namespace(db, ns)?;
@@ -175,11 +167,7 @@ impl Tree {
     /// An entity that is known to be in a value: as resolving its path would give.
     pub fn entity(&self, node: &Node, moment: &Moment, e: EntityId) -> Result<Resolved> {
         let Node::Part(place, Part::Entity(_, leaf)) = node else { return self.resolve(node) };
-        let mounted = self.mounted(&place.store)?;
-        let identity = format!("{} {} entity {e}", mounted.source.uuid(), moment.version());
-        let pins = Pins::Moment(Box::new((mounted.clone(), moment.clone())));
-        let mtime_ms = moment.instant_ms.unwrap_or(self.started_ms);
-        Ok(self.work(node, *leaf, identity, pins, mtime_ms, place.is_fixed()))
+        Ok(self.entity_file(node, self.mounted(&place.store)?, moment, e, *leaf))
     }
 
     fn branch_part(
@@ -192,18 +180,26 @@ impl Tree {
         let mounted = self.mounted(store)?;
         match part {
             BranchPart::At | BranchPart::Log => Ok(folder(node, self.started_ms, false)),
-            BranchPart::Transact => {
+            BranchPart::Inbox => {
                 let moment = self.head(mounted, branch)?;
-                let about = readme::transact(self, mounted, branch);
+                Ok(folder(node, moment.instant_ms.unwrap_or(self.started_ms), false))
+            }
+            // Those that there are, are kept by who knows what is open.
+            BranchPart::InboxFile(name) | BranchPart::Scratch(name) => {
+                Err(Failure::not_found(format!("nothing is called `{name}` here")))
+            }
+            BranchPart::Transact | BranchPart::TransactJson => {
+                let moment = self.head(mounted, branch)?;
+                let about = readme::transact(self, mounted, branch, *part == BranchPart::Transact);
                 let entry = Entry::Transact(Content::of(about.as_bytes()));
                 let mtime_ms = moment.instant_ms.unwrap_or(self.started_ms);
                 let mode = if self.check_writable(mounted).is_ok() { 0o600 } else { 0o400 };
                 let key = Key::of(&node.path());
                 Ok(Resolved { mode, ..resolved(node, key, entry, mtime_ms, false) })
             }
-            BranchPart::TransactError => {
-                let transact = Node::Branch(store.clone(), branch.into(), BranchPart::Transact);
-                let failure = self.failures.of(&transact.path());
+            BranchPart::TransactError | BranchPart::TransactJsonError => {
+                let path = node.path();
+                let failure = self.failures.of(path.trim_end_matches(".err"));
                 let said = failure.map(|failure| failure.text()).unwrap_or_default();
                 Ok(text(node, self.now_ms(), &said))
             }

@@ -83,8 +83,12 @@ pub enum ControlFile {
     Version,
     /// `status.json`
     Status,
+    /// `metrics`
+    Metrics,
     /// `last-error`
     LastError,
+    /// `log`
+    Log,
 }
 
 /// Where saved queries are kept.
@@ -171,17 +175,26 @@ pub enum HeadLink {
     Queries,
     /// `transact`
     Transact,
+    /// `inbox`
+    Inbox,
     /// `transact.err`: by name only
     TransactError,
+    /// `transact.json`: by name only
+    TransactJson,
+    /// `transact.json.err`: by name only
+    TransactJsonError,
 }
 
 impl HeadLink {
     /// Those that are listed.
-    pub const LISTED: [Self; 5] = [Self::Head, Self::At, Self::Log, Self::Queries, Self::Transact];
+    pub const LISTED: [Self; 6] =
+        [Self::Head, Self::At, Self::Log, Self::Queries, Self::Transact, Self::Inbox];
+    /// Those that are found by name only.
+    const UNLISTED: [Self; 3] = [Self::TransactError, Self::TransactJson, Self::TransactJsonError];
 
     /// The link of this name.
     pub fn named(name: &str) -> Option<Self> {
-        let mut all = Self::LISTED.into_iter().chain([Self::TransactError]);
+        let mut all = Self::LISTED.into_iter().chain(Self::UNLISTED);
         all.find(|link| link.name() == name)
     }
 
@@ -193,7 +206,10 @@ impl HeadLink {
             Self::Log => "log",
             Self::Queries => "queries",
             Self::Transact => "transact",
+            Self::Inbox => "inbox",
             Self::TransactError => "transact.err",
+            Self::TransactJson => "transact.json",
+            Self::TransactJsonError => "transact.json.err",
         }
     }
 }

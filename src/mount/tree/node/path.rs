@@ -80,14 +80,17 @@ impl Node {
 
 impl ControlFile {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Version, Self::Status, Self::LastError];
+    pub const ALL: [Self; 5] =
+        [Self::Version, Self::Status, Self::Metrics, Self::LastError, Self::Log];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Version => "version",
             Self::Status => "status.json",
+            Self::Metrics => "metrics",
             Self::LastError => "last-error",
+            Self::Log => "log",
         }
     }
 }

@@ -53,6 +53,16 @@ pub enum BranchPart {
     Transact,
     /// `transact.err`
     TransactError,
+    /// `transact.json`
+    TransactJson,
+    /// `transact.json.err`
+    TransactJsonError,
+    /// `inbox/`
+    Inbox,
+    /// A file in it: a document, what came of one, or scratch.
+    InboxFile(Name),
+    /// `entities/NAME`: what editors keep beside the entities.
+    Scratch(Name),
     /// `at/`
     At,
     /// `at/WHEN`, a link.
@@ -114,6 +124,11 @@ impl BranchPart {
         match self {
             Self::Transact => "transact".into(),
             Self::TransactError => "transact.err".into(),
+            Self::TransactJson => "transact.json".into(),
+            Self::TransactJsonError => "transact.json.err".into(),
+            Self::Inbox => "inbox".into(),
+            Self::InboxFile(name) => format!("inbox/{name}"),
+            Self::Scratch(name) => format!("entities/{name}"),
             Self::At => "at".into(),
             Self::Moment(when) => format!("at/{when}"),
             Self::Log => "log".into(),

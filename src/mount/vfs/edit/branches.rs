@@ -7,7 +7,7 @@
 use super::pins::is_pins;
 use crate::error::{Failure, Kind, Result};
 use crate::source::Mounted;
-use crate::tree::node::{Desk, Name, Node, Place};
+use crate::tree::node::{Desk, Name, Node, Part, Place};
 use crate::tree::{Entry, Key, Resolved, path};
 use crate::vfs::{Found, Vfs};
 
@@ -104,10 +104,13 @@ impl Vfs {
                 return Ok(());
             }
             check_shown(mounted, old, "renamed")?;
-            let desk = Desk::Branch(store.clone(), old.into());
-            if let Some(open) = self.drafts.names(&desk).first() {
-                let message =
-                    format!("{old} cannot be renamed: its queries/{open} is being edited");
+            let queries = Node::Queries(Desk::Branch(store.clone(), old.into()));
+            let entities = Node::Part(Place::branch(store, old), Part::Entities);
+            let open = |folder: &Node| {
+                Some(format!("{}/{}", folder.path(), self.drafts.names(folder).first()?))
+            };
+            if let Some(open) = open(&queries).or_else(|| open(&entities)) {
+                let message = format!("{old} cannot be renamed: {open} is being edited");
                 return Err(Failure::new(Kind::Busy, message).hint("close it, or remove it"));
             }
             mounted.source.rename_branch(old, new)?;
