@@ -75,6 +75,16 @@ fn of(db: &Db, e: u64) -> Vec<String> {
 }
 
 #[test]
+fn what_refers_to_another_entity_that_is_the_same_one_stays() {
+    let (conn, other) = forked(&["[{:db/id 20 :n 1} {:db/id 22 :to 20}]"]);
+    transact(&conn, "[[:db/add 20 :key 7]]").unwrap();
+    transact(&other, "[[:db/retract 22 :to 20] {:db/id \"x\" :key 7} [:db/add 22 :to \"x\"]]")
+        .unwrap();
+    merge(&conn, &other).unwrap();
+    assert_eq!(of(&conn.db(), 22), [":to 20"]);
+}
+
+#[test]
 fn composite_tuples_are_kept() {
     let (conn, other) = forked(&["[{:db/id 20 :key 1 :n 1}]"]);
     transact(&conn, "[[:db/add 20 :key 2]]").unwrap();

@@ -185,7 +185,10 @@ impl Unify<'_> {
                 .map(|(e, a, v)| (unify.entity(*e), unify.attr(*a), unify.value(v)))
                 .collect()
         };
-        (self.add, self.retract) = (translated(self, &self.add), translated(self, &self.retract));
+        let (add, retract) = (translated(self, &self.add), translated(self, &self.retract));
+        // What was taken from one entity and said of another one is no change where both are one.
+        self.add = add.difference(&retract).cloned().collect();
+        self.retract = retract.difference(&add).cloned().collect();
         Ok(brought.into_iter().map(|(a, ident)| (ident, a)).collect())
     }
 
