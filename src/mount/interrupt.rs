@@ -136,8 +136,14 @@ pub fn process_of(thread: u32) -> Option<u32> {
 }
 
 /// Whether a process is at its end by a signal, as the kernel notes it when files are closed.
+///
+/// A process that runs another program closes files, too, and until they are closed the kernel
+/// keeps everybody waiting who reads how that process ended. Who has memory has not ended.
 pub fn is_killed(thread: u32) -> bool {
-    fs::read_to_string(format!("/proc/{thread}/stat")).is_ok_and(|stat| is_killed_stat(&stat))
+    let status = fs::read_to_string(format!("/proc/{thread}/status"));
+    let has_ended = status.is_ok_and(|status| !status.contains("\nVmSize:"));
+    let stat = || fs::read_to_string(format!("/proc/{thread}/stat"));
+    has_ended && stat().is_ok_and(|stat| is_killed_stat(&stat))
 }
 
 fn is_killed_stat(stat: &str) -> bool {
