@@ -6,6 +6,7 @@
 
 use factfs_core::catalogue::Code;
 use factfs_core::edn::EdnError;
+use factfs_core::import::{ImportError, ImportProblem};
 use factfs_core::text::{CellError, RecordError};
 use factfs_mount::error::Failure;
 use factfs_store::{Error, Kind};
@@ -53,6 +54,36 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Self {
+        let map = |column: &str| {
+            format!("--map '{column}=some/attribute' names it, --map '{column}=' skips it")
+        };
+        let hint = match &error.problem {
+            ImportProblem::Unnamed => Some("skip it: --map =''".to_owned()),
+            ImportProblem::Character { column, .. } => Some(map(column)),
+            ImportProblem::NoNamespace { column } => {
+                Some(format!("--namespace NS makes it NS/{column}; or {}", map(column)))
+            }
+            ImportProblem::UnknownAttribute { nearest: None, .. } => {
+                Some("--infer proposes a schema, --schema FILE states one".to_owned())
+            }
+            problem => problem.hint(),
+        };
+        let kind = match &error.problem {
+            ImportProblem::Db(error) => Error::from(error.clone()).kind,
+            _ => Kind::Invalid,
+        };
+        Self { kind, message: error.to_string(), hint }
+    }
+}
+
+impl From<ImportProblem> for Problem {
+    fn from(problem: ImportProblem) -> Self {
+        ImportError::from(problem).into()
+    }
+}
 
 /// The end of `--help`: what the exit codes mean.
 pub fn table() -> String {

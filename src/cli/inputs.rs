@@ -5,6 +5,7 @@
 //! too. A database that is named twice is read once: both see the same commit.
 
 use super::args::locator;
+use super::changes::Changes;
 use super::exit::Problem;
 use super::open;
 use factfs_core::conn::Moment;
@@ -12,6 +13,7 @@ use factfs_core::db::Db;
 use factfs_core::edn::{self, Form};
 use factfs_core::query::{Input, InputKind, InputSpec, QueryFile};
 use factfs_core::value::Value;
+use factfs_mount::tree::pins::Pin;
 use factfs_store::{Database, Kind, Locator};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +22,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Given {
     /// Databases, by name without `$`; the one without a name is the name "".
     pub databases: BTreeMap<String, Locator>,
+    /// What changed between two moments, by name without `$`.
+    pub changes: BTreeMap<String, Changes>,
     /// Values, by name as in `:in`.
     pub values: BTreeMap<String, String>,
     /// What `%` is.
     pub rules: Option<Form>,
+    /// The commits of databases that are named without a moment.
+    pub pin: Option<Pin>,
 }
 
 /// Finds the inputs of one query.
@@ -67,6 +73,10 @@ impl<'a> Inputs<'a> {
 
     fn source(&mut self, spec: &InputSpec, specs: &[InputSpec]) -> anyhow::Result<Input> {
         let name = spec.name.trim_start_matches('$');
+        if let Some(changes) = self.given.changes.get(name) {
+            self.used.insert(format!("${name}"));
+            return self.rows(changes);
+        }
         let sources = specs.iter().filter(|spec| spec.kind == InputKind::Source).count();
         let only = self.given.databases.get("").filter(|_| sources == 1);
         if let Some(locator) = self.given.databases.get(name).or(only) {
@@ -84,17 +94,24 @@ impl<'a> Inputs<'a> {
         };
         match form.as_str() {
             None => Ok(Input::Value(form.to_value())),
-            Some(text) => Ok(Input::Db(self.written(text)?)),
+            Some(text) => self.written(text),
         }
     }
 
-    /// A database as a query file writes it: `NAME/at/WHEN` of one that was given, or by its URL.
-    fn written(&mut self, text: &str) -> anyhow::Result<Db> {
+    /// A database as a query file writes it: `NAME/at/WHEN` of one that was given, or by its URL;
+    /// or what changed there, `NAME/diff/A..B`.
+    fn written(&mut self, text: &str) -> anyhow::Result<Input> {
         let (name, rest) = text.split_once('/').unwrap_or((text, ""));
         let Some(locator) = self.given.databases.get(name) else {
-            return self.database(&locator(text)?);
+            return match Changes::read(text)? {
+                Some(changes) => self.rows(&changes),
+                None => Ok(Input::Db(self.database(&locator(text)?)?)),
+            };
         };
         self.used.insert(format!("${name}"));
+        if let Some(changes) = Changes::of(locator, rest) {
+            return self.rows(&changes);
+        }
         let at = rest.strip_prefix("at/").or(rest.strip_prefix("commits/"));
         let branch = rest.strip_prefix("branches/");
         let mut locator = locator.clone();
@@ -104,11 +121,26 @@ impl<'a> Inputs<'a> {
             (_, _, Some(branch)) => locator.branch = Some(branch.to_owned()),
             _ => {
                 let text = format!("`{text}` is no snapshot of {name}");
-                let hint = format!("{name}, {name}/at/WHEN, {name}/branches/BRANCH");
+                let hint = format!(
+                    "{name}, {name}/at/WHEN, {name}/branches/BRANCH; or rows, {name}/diff/A..B"
+                );
                 return Err(Problem::new(Kind::NotFound, text).hint(hint).into());
             }
         }
-        self.database(&locator)
+        Ok(Input::Db(self.database(&locator)?))
+    }
+
+    /// What changed, as rows.
+    fn rows(&mut self, changes: &Changes) -> anyhow::Result<Input> {
+        let (database, [from, to]) = changes.open()?;
+        let mut rows = Vec::new();
+        for some in changes.rows(&database, [&from, &to])? {
+            rows.extend(some?.into_iter().map(Value::from));
+        }
+        let key = |end: &str| format!("{}@{end}", changes.locator);
+        self.open.extend([(key(&changes.ends[0]), from), (key(&changes.ends[1]), to)]);
+        self.databases.push(database);
+        Ok(Input::Value(Value::from(rows)))
     }
 
     fn database(&mut self, locator: &Locator) -> anyhow::Result<Db> {
@@ -116,7 +148,10 @@ impl<'a> Inputs<'a> {
         if let Some(moment) = self.open.get(&key) {
             return Ok(moment.db.clone());
         }
-        let (database, moment) = open::read(locator)?;
+        let (database, moment) = match &self.given.pin {
+            Some(pin) if locator.at.is_none() => open::pinned(locator, pin)?,
+            _ => open::read(locator)?,
+        };
         self.databases.push(database);
         let db = moment.db.clone();
         self.open.insert(key, moment);
@@ -159,7 +194,8 @@ impl<'a> Inputs<'a> {
         let inputs = specs.iter().filter_map(|spec| self.saved.input(&spec.name));
         let written: Vec<&str> = inputs.filter_map(Form::as_str).collect();
         let in_file = |name: &str| written.iter().any(|w| w.split('/').next() == Some(name));
-        let sources = self.given.databases.keys().filter(|name| !name.is_empty());
+        let sources = self.given.databases.keys().chain(self.given.changes.keys());
+        let sources = sources.filter(|name| !name.is_empty());
         let sources = sources.filter(|name| !in_file(name)).map(|name| format!("${name}"));
         let values = self.given.values.keys().cloned();
         let is_known =
@@ -171,7 +207,8 @@ impl<'a> Inputs<'a> {
     }
 
     fn nothing_is_left(&self, specs: &[InputSpec]) -> anyhow::Result<()> {
-        let databases = self.given.databases.keys().map(|name| format!("${name}"));
+        let databases = self.given.databases.keys().chain(self.given.changes.keys());
+        let databases = databases.map(|name| format!("${name}"));
         let values = self.given.values.keys().cloned();
         let Some(name) = databases.chain(values).find(|name| !self.used.contains(name)) else {
             return Ok(());

@@ -6,6 +6,7 @@
 //! databases.
 
 use clap::Parser;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 // floor 0
@@ -21,11 +22,20 @@ mod report;
 mod import;
 mod open;
 // floor 3
-mod inputs;
+mod changes;
+mod located;
+mod mounting;
 // floor 4
+mod doctor;
+mod inputs;
+// floor 5
 mod commands;
 
 /// Runs the command that was typed.
 pub fn run() -> ExitCode {
-    exit::end(commands::run(commands::Cli::parse()))
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    if args.first().is_some_and(|name| mounting::mount8::is_called(name)) {
+        args.splice(..1, ["factfs", "mount-helper"].map(OsString::from));
+    }
+    exit::end(commands::run(commands::Cli::parse_from(args)))
 }

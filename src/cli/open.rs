@@ -5,7 +5,10 @@
 use super::exit::Problem;
 use anyhow::Context;
 use factfs_core::conn::Moment;
+use factfs_mount::tree::pins::{Pin, Pinned, whole_commit};
 use factfs_store::{Database, Kind, Locator, Settings, shown};
+use std::fs;
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// What the command line says of the cache on disk, in the place of the environment.
@@ -45,6 +48,33 @@ pub fn read(locator: &Locator) -> anyhow::Result<(Database, Moment)> {
         }
     };
     Ok((database, moment))
+}
+
+/// What a pin has of the database that was named.
+pub fn pinned(locator: &Locator, pin: &Pin) -> anyhow::Result<(Database, Moment)> {
+    let database = open(locator)?;
+    let uuid = database.uuid();
+    let Some(pinned) = pin.of(&uuid) else {
+        let store = |(uuid, pinned): (&_, &Pinned)| format!("{} {uuid}", pinned.store);
+        let mut known: Vec<String> = pin.stores().map(store).collect();
+        known.sort();
+        let text = format!("{locator}: pin {} has no commit of it ({uuid})", pin.id());
+        let hint = format!(
+            "it has: {}; a database that is not pinned is named with @WHEN",
+            known.join(", ")
+        );
+        return Err(Problem::new(Kind::NotFound, text).hint(hint).into());
+    };
+    let moment = database.at(&whole_commit(pinned.commit)).with_context(|| locator.to_string())?;
+    Ok((database, moment))
+}
+
+/// A pin, from a file of one or the `.meta` of an answer.
+pub fn pin(file: &Path) -> anyhow::Result<(Pin, String)> {
+    let named = || file.display().to_string();
+    let text = fs::read_to_string(file).with_context(named)?;
+    let pin = Pin::read(&text).with_context(named)?;
+    Ok((pin, text))
 }
 
 /// A database that is to be written.

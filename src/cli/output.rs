@@ -35,6 +35,34 @@ impl Output {
         self.format.unwrap_or(usual)
     }
 
+    /// Writes rows as they are made, and says how many. Where making them fails the text has no
+    /// end.
+    pub fn made_rows<R>(
+        self,
+        layout: Layout,
+        rows: impl IntoIterator<Item = anyhow::Result<R>>,
+    ) -> anyhow::Result<u64>
+    where
+        R: AsRef<[Value]>,
+    {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let mut writer = Writer::new(self.of_rows(layout.shape), layout);
+        let (mut text, mut count) = (String::new(), 0);
+        writer.start(&mut text);
+        for row in rows {
+            writer.row(row?.as_ref(), &mut text);
+            count += 1;
+            if text.len() >= CHUNK_BYTES {
+                out.write_all(text.as_bytes())?;
+                text.clear();
+            }
+        }
+        writer.finish(&mut text);
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(count)
+    }
+
     /// Writes a whole result.
     pub fn rows<R>(self, layout: Layout, rows: impl IntoIterator<Item = R>) -> io::Result<()>
     where

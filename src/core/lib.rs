@@ -37,6 +37,7 @@ pub mod query;
 pub mod transact;
 // floor 10
 pub mod conn;
+pub mod import;
 // floor 11
 pub mod clone;
 pub mod verify;

@@ -26,28 +26,35 @@ pub fn distance(a: &str, b: &str) -> usize {
 /// The longest name that others are looked for: comparing takes the product of the lengths.
 const LONGEST: usize = 256;
 
-/// The known name that is most like this one, if one is alike: they share characters, and one and
-/// a quarter of them at most are others. A name without a namespace may mean one that has it; of
-/// one of over 256 characters nothing is.
+/// How far two names are from each other, if they are alike: they share characters, and one and a
+/// quarter of those of `a` at most are others.
+fn alike(a: &str, b: &str) -> Option<usize> {
+    let (length, other) = (a.chars().count(), b.chars().count());
+    let most = 1 + length / 4;
+    let far = (other.abs_diff(length) <= most).then(|| distance(a, b))?;
+    (far <= most && far < other.max(length)).then_some(far)
+}
+
+/// The known name that is most like this one, if one is alike. Of two with a namespace what comes
+/// after it has to be alike, too. A name without a namespace may mean one that has it; of one of
+/// over 256 characters nothing is.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let length = name.chars().count();
     if length > LONGEST {
         return None;
     }
-    let most = 1 + length / 4;
-    let alike = |other: &str| {
-        let fits = other.chars().count().abs_diff(length) <= most;
-        let longest = other.chars().count().max(length);
-        fits.then(|| distance(name, other)).filter(|far| *far <= most && *far < longest)
-    };
-    let far = |known: &str| match known.rsplit_once('/') {
-        Some((_, last)) if !name.contains('/') && !last.is_empty() => {
-            alike(known).or_else(|| alike(last).map(|far| far + 1))
+    let own = name.rsplit_once('/').map(|(_, last)| last);
+    let far = |known: &str| match (own, known.rsplit_once('/')) {
+        (None, Some((_, last))) if !last.is_empty() => {
+            alike(name, known).or_else(|| alike(name, last).map(|far| far + 1))
         }
-        _ => alike(known),
+        (Some(own), Some((_, last))) if own != last => {
+            alike(own, last).and_then(|_| alike(name, known))
+        }
+        _ => alike(name, known),
     };
     let found = known.filter_map(|known| Some((far(known)?, known)));
-    found.filter(|(far, _)| *far <= most).min().map(|(_, known)| known)
+    found.filter(|(far, _)| *far <= 1 + length / 4).min().map(|(_, known)| known)
 }
 
 /// The suggestion behind a message: nothing, if no name is alike.
@@ -83,6 +90,8 @@ mod tests {
         assert_eq!(found("product/nmae"), Some("product/name"));
         assert_eq!(found("sku"), Some("product/sku"));
         assert_eq!(nearest("y", ["x", "yy"].into_iter()), Some("yy"));
+        assert_eq!(found("produkt/sku"), Some("product/sku"));
+        assert_eq!([found("product/url"), found("product/n")], [None; 2]);
         assert_eq!([found("foo"), found("x"), found(""), found(&"x".repeat(100_000))], [None; 4]);
     }
 }

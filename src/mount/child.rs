@@ -10,6 +10,7 @@ use crate::point::{self, Mount};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -34,8 +35,17 @@ pub fn is_serving() -> bool {
 /// Runs this program again with the same arguments as the process that stays, and waits until it is
 /// ready.
 pub fn start_serving() -> Result<Started> {
+    start_serving_as(std::env::args_os().skip(1).collect())
+}
+
+/// The same with these arguments.
+pub fn start_serving_as(args: Vec<OsString>) -> Result<Started> {
     let mut command = this_program()?;
-    command.args(std::env::args_os().skip(1)).env(SERVE, "1");
+    command.args(args).env(SERVE, "1");
+    // The name under which it was run says what it does.
+    if let Some(name) = std::env::args_os().next() {
+        command.arg0(name);
+    }
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;
     let mut said = Vec::new();
     if let Some(stdout) = child.stdout.as_mut() {
@@ -82,7 +92,7 @@ pub fn start_watchdog(mount: &Mount) -> Result<Watchdog> {
     let mut what = OsString::from(format!("{} {unique_id} {} ", mount.id, mount.device));
     what.push(&mount.point);
     let mut command = this_program()?;
-    command.env_remove(SERVE).env(WATCH, what);
+    command.env_remove(SERVE).env_remove("NOTIFY_SOCKET").env(WATCH, what);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     Ok(Watchdog(command.spawn().map_err(failed)?))
 }

@@ -7,6 +7,7 @@
 use factfs_core::catalogue::Code;
 use factfs_core::db::DbError;
 use factfs_core::edn::{EdnError, is_unsafe};
+use factfs_core::import::{ImportError, ImportProblem};
 use factfs_core::query::QueryError;
 use factfs_core::transact::TxError;
 use factfs_store::Error;
@@ -137,6 +138,22 @@ impl From<TxError> for Failure {
 impl From<EdnError> for Failure {
     fn from(error: EdnError) -> Self {
         Error::from(error).into()
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        let hint = match &error.problem {
+            ImportProblem::Db(error) => return error.clone().into(),
+            ImportProblem::NoNamespace { column } => {
+                Some(format!("columns are named as attributes are: NAMESPACE/{column}"))
+            }
+            ImportProblem::UnknownAttribute { nearest: None, .. } => {
+                Some("schema.edn has those that are known".to_owned())
+            }
+            problem => problem.hint(),
+        };
+        Self { hint, ..Self::new(Kind::Invalid, error.to_string()) }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Two small databases for tests: a catalogue of products, and an inventory that counts them.
 
-use crate::source::{MemorySource, Mounted, Source};
+use crate::source::{DatabaseSource, MemorySource, Mounted, Source};
 use crate::tree::{Limits, LocalDesk, Parts, Tree};
+use factfs_core::conn::CreateOptions;
 use factfs_core::edn;
 use factfs_core::text::Format;
+use factfs_store::{Database, Settings};
 use std::sync::Arc;
 
 /// The time of tests: two days after the first commits.
@@ -49,16 +51,31 @@ pub fn database(name: &str, transactions: &[&str]) -> Arc<MemorySource> {
 /// Both of them mounted, with the join saved as `stock`.
 pub fn tree() -> (Arc<Tree>, [Arc<MemorySource>; 2]) {
     let sources = [database("catalog", &CATALOG), database("inventory", &INVENTORY)];
-    let desk = LocalDesk::default();
-    desk.put("stock", Some(STOCK), NOW_MS).unwrap();
     let stores = [("catalog", sources[0].clone()), ("inventory", sources[1].clone())];
-    let tree = Tree::new(Parts {
-        stores: stores.into_iter().map(|(name, source)| Mounted::new(name, source)).collect(),
-        desk,
+    let tree = tree_of(stores.map(|(name, source)| Mounted::new(name, source)).into());
+    tree.desk().put("stock", Some(STOCK), NOW_MS).unwrap();
+    (tree, sources)
+}
+
+/// The catalogue as a database of the store, in memory under a name of its own.
+pub fn stored(name: &str) -> Arc<DatabaseSource> {
+    let (url, settings) = (format!("memory:{name}"), Settings::default());
+    let database = Database::create(&url, &CreateOptions::default(), &settings).unwrap();
+    let source = Arc::new(DatabaseSource::new(database, None).unwrap());
+    for text in CATALOG {
+        source.transact("main", &edn::read_one(text).unwrap()).unwrap();
+    }
+    source
+}
+
+/// These mounted.
+pub fn tree_of(stores: Vec<Mounted>) -> Arc<Tree> {
+    Arc::new(Tree::new(Parts {
+        stores,
+        desk: LocalDesk::default(),
         clock: Arc::new(|| NOW_MS),
         limits: Limits::default(),
         formats: vec![Format::Csv, Format::Json],
         is_read_only: false,
-    });
-    (Arc::new(tree), sources)
+    }))
 }

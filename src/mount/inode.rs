@@ -4,6 +4,7 @@
 //! on, folders by their path. A folder keeps its number while mounted; a file's record goes when
 //! the kernel forgets it, and its number is never given again.
 
+use crate::tree::node::Node;
 use crate::tree::{Entry, Key, Resolved};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -80,6 +81,34 @@ impl Inodes {
         }
     }
 
+    /// A folder got another name, and so did what is in it: `moved` says where a thing is now. The
+    /// kernel goes on using their numbers.
+    pub fn rename(&self, moved: impl Fn(&Node) -> Option<Node>) {
+        let mut table = self.lock();
+        let Table { numbers, records, .. } = &mut *table;
+        for (ino, record) in records.iter_mut() {
+            let Some(node) = moved(&record.resolved.node) else { continue };
+            let mut resolved = (*record.resolved).clone();
+            // What is numbered by its path.
+            if resolved.key == Key::of(&resolved.node.path()) {
+                numbers.remove(&resolved.key);
+                resolved.key = Key::of(&node.path());
+                numbers.insert(resolved.key, *ino);
+            }
+            record.resolved = Arc::new(Resolved { node, ..resolved });
+        }
+    }
+
+    /// A folder was removed: what is made under its name is another one, with other numbers. Who is
+    /// in it goes on with the old ones, which the kernel takes for dead.
+    pub fn retire(&self, is_inside: impl Fn(&Node) -> bool) {
+        let mut table = self.lock();
+        let Table { numbers, records, .. } = &mut *table;
+        for record in records.values().filter(|record| is_inside(&record.resolved.node)) {
+            numbers.remove(&record.resolved.key);
+        }
+    }
+
     /// The kernel let go of some references.
     pub fn forget(&self, ino: u64, lookups: u64) {
         let mut table = self.lock();
@@ -89,8 +118,11 @@ impl Inodes {
             return;
         }
         let Some(record) = table.records.remove(&ino) else { return };
-        if !matches!(record.resolved.entry, Entry::Folder) {
-            table.numbers.remove(&record.resolved.key);
+        let key = record.resolved.key;
+        // Another thing may have the key by now.
+        if !matches!(record.resolved.entry, Entry::Folder) && table.numbers.get(&key) == Some(&ino)
+        {
+            table.numbers.remove(&key);
         }
     }
 
@@ -124,7 +156,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::node::{Name, Node};
+    use crate::tree::node::Name;
 
     fn thing(path: &str, entry: Entry) -> Resolved {
         let node = Node::Store(Name::from(path));
@@ -144,5 +176,23 @@ mod tests {
         assert_eq!(inodes.len(), 1);
         assert_eq!(inodes.refer(thing("a", Entry::Folder), None).ino, folder);
         assert_ne!(inodes.refer(thing("b", Entry::Link("x".into())), None).ino, link);
+    }
+
+    #[test]
+    fn a_folder_that_is_renamed_keeps_its_number() {
+        let inodes = Inodes::new(thing("/", Entry::Folder));
+        let store = |name: &str| {
+            let node = Node::Store(Name::from(name));
+            Resolved { key: Key::of(&node.path()), node, ..thing("", Entry::Folder) }
+        };
+        let (a, b) = (inodes.refer(store("a"), None).ino, inodes.refer(store("b"), None).ino);
+        inodes.forget(b, 1);
+        let renamed = |node: &Node| (*node == store("a").node).then(|| store("b").node);
+        inodes.rename(renamed);
+        assert_eq!(inodes.get(a).unwrap().resolved.node, store("b").node);
+        assert_eq!(inodes.refer(store("b"), None).ino, a);
+        assert_ne!(inodes.refer(store("a"), None).ino, a);
+        inodes.retire(|node| *node == store("b").node);
+        assert_ne!(inodes.refer(store("b"), None).ino, a);
     }
 }

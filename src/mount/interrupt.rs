@@ -13,6 +13,10 @@ use std::time::Duration;
 
 /// How often callers are looked at.
 const INTERVAL: Duration = Duration::from_millis(20);
+/// How often those are who have waited for long, as many may who wait for a change.
+const LATER: u64 = 5;
+/// Looks after which that is so.
+const LONG: u64 = 50;
 
 /// Bits of the signals that end a wait: HUP 1, INT 2, QUIT 3, KILL 9, TERM 15, XCPU 24.
 const ENDING: u64 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 8 | 1 << 14 | 1 << 23;
@@ -28,10 +32,17 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    watched: HashMap<u64, (u32, Box<dyn FnOnce() + Send>)>,
+    watched: HashMap<u64, Caller>,
     last: u64,
     is_running: bool,
     is_idle: bool,
+}
+
+struct Caller {
+    pid: u32,
+    /// How often he was to be looked at.
+    looks: u64,
+    interrupted: Box<dyn FnOnce() + Send>,
 }
 
 /// Ends the watch of one caller when dropped.
@@ -51,7 +62,8 @@ impl Watch {
         let number = state.last;
         // Who calls from another namespace of processes has no number here.
         if pid != 0 {
-            state.watched.insert(number, (pid, Box::new(interrupted)));
+            let interrupted = Box::new(interrupted);
+            state.watched.insert(number, Caller { pid, looks: 0, interrupted });
         }
         if !state.is_running {
             let shared = self.0.clone();
@@ -75,6 +87,21 @@ impl Drop for Watched {
     }
 }
 
+impl State {
+    /// Whom to look at in this round.
+    fn due(&mut self) -> Vec<(u64, u32)> {
+        let mut due = Vec::new();
+        for (number, caller) in &mut self.watched {
+            caller.looks += 1;
+            // Not all of them in the same round.
+            if caller.looks < LONG || (caller.looks + number) % LATER == 0 {
+                due.push((*number, caller.pid));
+            }
+        }
+        due
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -90,14 +117,13 @@ impl Shared {
             state.is_idle = false;
             drop(state);
             thread::sleep(INTERVAL);
-            let callers: Vec<(u64, u32)> =
-                self.lock().watched.iter().map(|(number, (pid, _))| (*number, *pid)).collect();
-            for (number, pid) in callers {
+            let due = self.lock().due();
+            for (number, pid) in due {
                 if !is_ending(pid) {
                     continue;
                 }
                 let interrupted = self.lock().watched.remove(&number);
-                interrupted.into_iter().for_each(|(_, interrupted)| interrupted());
+                interrupted.into_iter().for_each(|caller| (caller.interrupted)());
             }
         }
     }
@@ -107,6 +133,20 @@ impl Shared {
 pub fn process_of(thread: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+}
+
+/// Whether a process is at its end by a signal, as the kernel notes it when files are closed.
+pub fn is_killed(thread: u32) -> bool {
+    fs::read_to_string(format!("/proc/{thread}/stat")).is_ok_and(|stat| is_killed_stat(&stat))
+}
+
+fn is_killed_stat(stat: &str) -> bool {
+    /// `PF_SIGNALED`
+    const SIGNALED: u64 = 0x400;
+    // The name of the program, in parentheses, may hold anything.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let flags = fields.split_whitespace().nth(6).and_then(|flags| flags.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & SIGNALED != 0)
 }
 
 /// Whether a signal that ends things is pending for a thread or its process.
@@ -128,6 +168,13 @@ fn is_ending_status(status: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn who_was_killed_is_told_by_its_flags() {
+        let stat = |flags: u64| format!("7 (a) b) R 1 7 7 0 -1 {flags} 0 0 0");
+        assert!(is_killed_stat(&stat(0x400 | 4)) && !is_killed_stat(&stat(4)));
+        assert!(!is_killed(std::process::id()) && !is_killed_stat(""));
+    }
+
     #[track_caller]
     fn check(thread: u64, process: u64, blocked: u64, expected: bool) {
         let status = format!(
@@ -148,5 +195,18 @@ mod tests {
         }
         check(0, bit(15), bit(15), false);
         check(0, 0, 0, false);
+    }
+
+    #[test]
+    fn who_has_waited_for_long_is_looked_at_less_often() {
+        let mut state = State::default();
+        for number in 0..10 {
+            let interrupted = Box::new(|| {});
+            state.watched.insert(number, Caller { pid: 1, looks: 0, interrupted });
+        }
+        let looks = |state: &mut State| (0..LATER).map(|_| state.due().len()).sum::<usize>();
+        assert_eq!(looks(&mut state), 10 * LATER as usize);
+        (0..LONG).for_each(|_| drop(state.due()));
+        assert_eq!(looks(&mut state), 10);
     }
 }

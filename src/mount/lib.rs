@@ -8,18 +8,23 @@
 
 // floor 0
 pub mod error;
+pub mod metrics;
 pub mod name;
+mod notify;
 pub mod when;
 // floor 1
+pub mod journal;
 pub mod point;
 pub mod source;
 pub mod spool;
 // floor 2
 pub mod overflow;
 pub mod render;
+pub mod written;
 // floor 3
 pub mod tree;
 // floor 4
+pub mod again;
 pub mod evaluation;
 pub mod handle;
 pub mod inode;
@@ -33,7 +38,7 @@ pub mod fuse;
 // floor 7
 mod serve;
 
-pub use serve::{PATIENCE, Setup, default_queries, open_tree, serve};
+pub use serve::{PATIENCE, Setup, default_queries, open_store, open_tree, serve};
 
 #[cfg(test)]
 mod fixture;

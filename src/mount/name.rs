@@ -71,6 +71,19 @@ pub fn is_store_name(name: &str) -> bool {
     first && name.len() <= 100 && name.bytes().all(inner) && !own.contains(&name)
 }
 
+/// Whether a pin may be called so: no name that could be taken for an id.
+pub fn is_pin_name(name: &str) -> bool {
+    let letter = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let hash = name.len() >= 8 && name.bytes().all(|b| b.is_ascii_hexdigit());
+    letter && name.len() <= 200 && name.bytes().all(plain) && !hash
+}
+
+/// Whether the end of a name says a format.
+pub fn has_extension(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| EXTENSIONS.contains(&end))
+}
+
 fn escape_bytes(value: &[u8]) -> String {
     if value.is_empty() {
         return "%".to_owned();

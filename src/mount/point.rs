@@ -42,11 +42,21 @@ pub fn source_of(server: u32) -> String {
     format!("factfs@{server}")
 }
 
+/// All mounts of factfs that this process can see, in the order they were made.
+pub fn mounts() -> Vec<Mount> {
+    listed().into_iter().filter(|mount| mount.file_system == FILE_SYSTEM).collect()
+}
+
+/// All mounts that the kernel lists, in its order.
+fn listed() -> Vec<Mount> {
+    let list = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    list.split(|b| *b == b'\n').filter_map(read_line).collect()
+}
+
 /// What is mounted exactly there, the topmost last.
 pub fn mounted_at(point: &Path) -> Vec<Mount> {
-    let list = fs::read("/proc/self/mountinfo").unwrap_or_default();
-    let lines = list.split(|b| *b == b'\n').filter_map(read_line);
-    let mut mounts: Vec<Mount> = lines.filter(|mount| mount.point == point).collect();
+    let mut mounts: Vec<Mount> =
+        listed().into_iter().filter(|mount| mount.point == point).collect();
     if let Some(topmost) = mounts.last_mut() {
         topmost.unique_id = unique_id(point);
     }
@@ -149,9 +159,10 @@ pub fn prepare(point: &Path, stores: &[PathBuf]) -> Result<PathBuf> {
         return Err(Failure::new(Kind::Exists, message).hint(hint));
     }
     for store in stores {
-        let Ok(store) = fs::canonicalize(store) else { continue };
+        let whole = fs::canonicalize(store).or_else(|_| std::path::absolute(store));
+        let Ok(store) = whole else { continue };
         if store.starts_with(&path) || path.starts_with(&store) {
-            let message = format!("{shown} overlaps the store {}", store.display());
+            let message = format!("{shown} overlaps the store or cache {}", store.display());
             let hint = "the mount would wait for itself: take a folder elsewhere";
             return Err(Failure::new(Kind::Invalid, message).hint(hint));
         }
@@ -224,7 +235,8 @@ impl Mount {
     }
 }
 
-fn is_running(pid: u32) -> bool {
+/// Whether there is such a process, and not this one.
+pub fn is_running(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = status.rsplit(')').next().and_then(|rest| rest.trim().chars().next());
     pid != std::process::id() && state.is_some_and(|state| state != 'Z')
@@ -260,26 +272,31 @@ fn no_fusermount() -> Failure {
 
 /// Whether this process can mount at all, or what to install or change.
 pub fn check_device() -> Result<()> {
-    let device = "/dev/fuse";
-    match fs::OpenOptions::new().read(true).write(true).open(device) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let message = format!("{device} is closed to this user");
-            let hint = "as root: chmod 666 /dev/fuse (the package fuse3 does so), or mount as root";
-            return Err(Failure::new(Kind::Denied, message).hint(hint));
-        }
-        Err(error) => {
-            let message = format!("{device}: {error}");
-            let hint = "load the module (modprobe fuse); in a container: --device /dev/fuse \
-                        --cap-add SYS_ADMIN";
-            return Err(Failure::new(Kind::Unavailable, message).hint(hint));
-        }
-    }
+    open_device()?;
     let is_root = rustix::process::geteuid().is_root();
     if !is_root && !is_on_path("fusermount3") {
         return Err(no_fusermount());
     }
     Ok(())
+}
+
+/// Whether the device of FUSE is there and open to this user, or what to do about it.
+pub fn open_device() -> Result<()> {
+    let device = "/dev/fuse";
+    match fs::OpenOptions::new().read(true).write(true).open(device) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let message = format!("{device} is closed to this user");
+            let hint = "as root: chmod 666 /dev/fuse (the package fuse3 does so), or mount as root";
+            Err(Failure::new(Kind::Denied, message).hint(hint))
+        }
+        Err(error) => {
+            let message = format!("{device}: {error}");
+            let hint = "load the module (modprobe fuse); in a container: --device /dev/fuse \
+                        --cap-add SYS_ADMIN";
+            Err(Failure::new(Kind::Unavailable, message).hint(hint))
+        }
+    }
 }
 
 fn is_on_path(program: &str) -> bool {

@@ -10,14 +10,15 @@
 //! **Invariant:** nothing is mounted unless every database could be opened, and nothing stays
 //! mounted when this returns.
 
-use crate::child;
 use crate::error::{Failure, Kind, Result};
 use crate::fuse::{Options, Session, Signals};
+use crate::journal::{self, Target};
 use crate::name::is_store_name;
 use crate::point::{self, Mount};
 use crate::source::{DatabaseSource, Mounted};
 use crate::tree::{Limits, LocalDesk, Parts, Tree};
 use crate::vfs::Vfs;
+use crate::{child, notify};
 use factfs_core::text::Format;
 use factfs_store::{Database, Locator, Settings};
 use rustix::fs::{Access, access};
@@ -41,6 +42,8 @@ pub struct Setup {
     pub settings: Settings,
     /// The folder of the mount's own queries; none keeps them in memory.
     pub queries: Option<PathBuf>,
+    /// Pins that are made known and kept, as text: each a `pin.edn` or a `.meta`.
+    pub pins: Vec<String>,
     /// Whether nothing may be written.
     pub is_read_only: bool,
     /// Whether other users may read what is mounted, with the rights of this one.
@@ -53,6 +56,10 @@ pub struct Setup {
     pub cache_bytes: usize,
     /// Whether sizes are exact everywhere: then a listing waits for answers.
     pub exact_sizes: bool,
+    /// How often heads are looked at while they are in use; none is by where the store is.
+    pub poll: Option<Duration>,
+    /// Where the log goes beside `.factfs/log`.
+    pub log: Target,
 }
 
 impl Setup {
@@ -63,12 +70,15 @@ impl Setup {
             stores: Vec::new(),
             settings,
             queries: None,
+            pins: Vec::new(),
             is_read_only: false,
             allow_other: false,
             limits: Limits::default(),
             formats: vec![Format::Csv, Format::Json],
-            cache_bytes: 64 << 20,
+            cache_bytes: 256 << 20,
             exact_sizes: false,
+            poll: None,
+            log: Target::Memory,
         }
     }
 }
@@ -76,9 +86,9 @@ impl Setup {
 /// Mounts, says so by `ready`, and serves until unmounted or told to end: whether all files were
 /// closed by then.
 pub fn serve(setup: &Setup, signals: &Signals, ready: impl FnOnce(&Mount)) -> Result<bool> {
+    journal::collect(&setup.log)?;
     // What is wrong with the mount point is said before anything is opened.
-    let stores: Vec<PathBuf> =
-        setup.stores.iter().filter_map(|(_, locator)| local(&locator.url)).collect();
+    let stores: Vec<PathBuf> = folders(setup);
     point::check_device()?;
     let was_there = setup.point.symlink_metadata().is_ok();
     point::prepare(&setup.point, &stores)?;
@@ -101,11 +111,31 @@ pub fn serve(setup: &Setup, signals: &Signals, ready: impl FnOnce(&Mount)) -> Re
     let session = Session::mount(vfs, &setup.point, &options)?;
     let watchdog = child::start_watchdog(session.mounted())?;
     ready(session.mounted());
+    note_mounted(setup, session.mounted());
     child::ready()?;
-    session.wait(signals);
+    let why = session.wait(signals);
+    tracing::info!(%why, "unmounting");
+    notify::tell("STOPPING=1\nSTATUS=unmounting");
     let is_over = session.unmount(PATIENCE)?;
+    if !is_over {
+        tracing::warn!("files were still open when the mount was left");
+    }
     drop(watchdog);
     Ok(is_over)
+}
+
+/// Local folders that hold data, and that of the cache.
+fn folders(setup: &Setup) -> Vec<PathBuf> {
+    let stores = setup.stores.iter().filter_map(|(_, locator)| local(&locator.url));
+    let cache = setup.settings.disk_cache().ok().flatten().map(|(root, _)| root);
+    stores.chain(cache).collect()
+}
+
+fn note_mounted(setup: &Setup, mount: &Mount) {
+    let names: Vec<&str> = setup.stores.iter().map(|(name, _)| name.as_str()).collect();
+    let (at, stores) = (mount.point.display(), names.join(" "));
+    tracing::info!(%at, %stores, version = env!("CARGO_PKG_VERSION"), "mounted");
+    notify::tell(&format!("READY=1\nSTATUS={stores} mounted at {at}"));
 }
 
 /// The tree of the databases, all of them open.
@@ -122,7 +152,7 @@ pub fn open_tree(setup: &Setup) -> Result<Tree> {
             let message = format!("two stores are to be mounted as `{name}`");
             return Err(Failure::new(Kind::Exists, message).hint("name them: NAME=URL"));
         }
-        stores.push(open(name, locator, &setup.settings)?);
+        stores.push(open_store(name, locator, &setup.settings, setup.poll)?);
     }
     let desk = setup.queries.clone().map_or_else(LocalDesk::default, LocalDesk::Folder);
     let parts = Parts {
@@ -133,10 +163,19 @@ pub fn open_tree(setup: &Setup) -> Result<Tree> {
         formats: setup.formats.clone(),
         is_read_only: setup.is_read_only,
     };
-    Ok(Tree::new(parts))
+    let tree = Tree::new(parts);
+    setup.pins.iter().try_for_each(|text| tree.pins().add(text).map(drop))?;
+    Ok(tree)
 }
 
-fn open(name: &str, locator: &Locator, settings: &Settings) -> Result<Mounted> {
+/// One database, open under a name; `poll` is how often its heads are looked at, if not as usual for
+/// where it is.
+pub fn open_store(
+    name: &str,
+    locator: &Locator,
+    settings: &Settings,
+    poll: Option<Duration>,
+) -> Result<Mounted> {
     let named = |mut failure: Failure| {
         failure.message = format!("{name}: {}", failure.message);
         failure
@@ -145,6 +184,10 @@ fn open(name: &str, locator: &Locator, settings: &Settings) -> Result<Mounted> {
     let whole = Locator { branch: None, at: None, ..locator.clone() };
     let database = Database::open(&whole, settings).map_err(|error| named(error.into()))?;
     let source = DatabaseSource::new(database, why_read_only(&locator.url)).map_err(named)?;
+    let source = match poll {
+        Some(interval) => source.polled(interval),
+        None => source,
+    };
     let (branch, at) = (locator.branch.clone(), locator.at.clone());
     let mounted = Mounted { branch, at, ..Mounted::new(name, Arc::new(source)) };
     let head = mounted.head_branch();

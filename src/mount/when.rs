@@ -48,6 +48,25 @@ impl When {
     }
 }
 
+/// The names at both ends of `A..B`: a name has no two dots together and begins with none, so there
+/// is one way to cut.
+pub fn range(text: &str) -> Option<(&str, &str)> {
+    let is_name = |name: &str| {
+        let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+        first && name.bytes().all(inner) && !name.contains("..")
+    };
+    let is_moment = |text: &str| match When::read(text) {
+        When::Name(name) => is_name(&name),
+        When::T(_) | When::Age(_) | When::Before(_) => true,
+    };
+    let mut cuts = text.match_indices('.').map(|(at, _)| at);
+    cuts.find_map(|at| {
+        let ends = (&text[..at], text[at..].strip_prefix("..")?);
+        (is_moment(ends.0) && is_moment(ends.1)).then_some(ends)
+    })
+}
+
 /// A `t`: a year such as `2026` is one, too; a time needs a month.
 fn digits(text: &str) -> Option<u64> {
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -66,6 +85,22 @@ mod tests {
         assert_eq!(When::read("1970-01"), When::Before(31 * 86_400_000));
         assert_eq!(When::read("1970-01-01"), When::Before(86_400_000));
         assert_eq!(When::read("1970-01-01T00:00:00Z"), When::Before(1));
+    }
+
+    #[test]
+    fn a_range_is_cut_where_two_names_are() {
+        for (text, from, to) in [
+            ("v1..main", "v1", "main"),
+            ("v1.2..v1.3", "v1.2", "v1.3"),
+            ("v1...main", "v1.", "main"),
+            ("7d..2026-06-30T10:00:00.5Z", "7d", "2026-06-30T10:00:00.5Z"),
+            ("3..9-0123456789ab", "3", "9-0123456789ab"),
+        ] {
+            assert_eq!(range(text), Some((from, to)), "{text}");
+        }
+        for text in ["", "..", "v1..", "..v1", "v1.main", "a..b..c", "a b..c", "-x..y"] {
+            assert_eq!(range(text), None, "{text}");
+        }
     }
 
     #[test]

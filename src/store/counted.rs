@@ -43,6 +43,7 @@ pub struct Counts {
 struct Cells {
     gets: AtomicU64,
     refs: AtomicU64,
+    unchanged: AtomicU64,
     puts: AtomicU64,
     cas: AtomicU64,
     lists: AtomicU64,
@@ -66,6 +67,11 @@ impl<S: Store> Counted<S> {
     /// The counts so far.
     pub fn counts(&self) -> Counts {
         self.each(|cell| cell.load(Relaxed))
+    }
+
+    /// How many reads of refs found nothing new, of all so far.
+    pub fn unchanged(&self) -> u64 {
+        self.cells.unchanged.load(Relaxed)
     }
 
     /// The counts so far, and starts again from nothing.
@@ -160,8 +166,10 @@ impl<S: Store> Store for Counted<S> {
         Box::pin(async move {
             self.round(&self.cells.refs, 1);
             let found = self.inner.read_ref(name, if_changed_from).await?;
-            if let RefRead::Found { bytes, .. } = &found {
-                self.came(std::slice::from_ref(bytes));
+            match &found {
+                RefRead::Found { bytes, .. } => self.came(std::slice::from_ref(bytes)),
+                RefRead::Unchanged => drop(self.cells.unchanged.fetch_add(1, Relaxed)),
+                RefRead::Absent => {}
             }
             Ok(found)
         })

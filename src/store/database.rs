@@ -15,7 +15,7 @@ use factfs_core::conn::{
     MergePlan, Merged, Moment, Purge, TransactError, create,
 };
 use factfs_core::datom::Datom;
-use factfs_core::db::{Db, TxReport};
+use factfs_core::db::{Db, Difference, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::{CommitId, T, Tx};
 use factfs_core::transact::{self, Rows, TxError, TxOptions};
@@ -26,9 +26,9 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone, Debug)]
 pub struct Database {
     pub(crate) opening: Opening,
-    conn: Conn,
+    pub(crate) conn: Conn,
     identity: Identity,
-    flusher: Arc<Flusher>,
+    pub(crate) flusher: Arc<Flusher>,
     /// For values whose trees are collected while they are read.
     renewing: Arc<Renewing>,
 }
@@ -311,6 +311,11 @@ impl Database {
         Ok(Moment { db: self.held(moment.db.clone()), ..moment })
     }
 
+    /// What changed from one value of this database to another, by whatever is cheapest.
+    pub fn difference(&self, from: &Db, to: &Db) -> Result<Difference, Error> {
+        Ok(wait(self.conn.difference(from, to))??)
+    }
+
     /// All branches, by name.
     pub fn branches(&self) -> Result<Vec<BranchInfo>, Error> {
         let refs = self.refs()?;
@@ -475,6 +480,11 @@ impl Database {
     /// What went over the wire so far, for all branches of the store that share it.
     pub fn counts(&self) -> crate::Counts {
         self.opening.counted.counts()
+    }
+
+    /// How many looks at heads found nothing new.
+    pub fn heads_unchanged(&self) -> u64 {
+        self.opening.counted.unchanged()
     }
 
     /// The cache on disk, if there is one: of remote stores, unless it was switched off.

@@ -111,6 +111,7 @@ fn conn(error: &ConnError) -> Kind {
         | ConnError::Ambiguous(_)
         | ConnError::When(_)
         | ConnError::LongUrl { .. }
+        | ConnError::Foreign(_)
         | ConnError::Unfit(_) => Kind::Invalid,
         ConnError::TooLarge(_) => Kind::TooLarge,
         ConnError::Contended { .. }

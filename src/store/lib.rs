@@ -71,8 +71,11 @@ mod renewing;
 // floor 8: a database for callers that wait
 mod database;
 
-// floor 9: looking through a database, copying it, and erasing by a transaction
+// floor 9: looking through a database, copying it, erasing from it, deleting branches, transactions
+// of other kinds
+mod made;
 mod purging;
+mod retiring;
 mod upkeep;
 
 pub use cache::{

@@ -91,6 +91,11 @@ impl Settings {
         Ok((limit > 0).then_some((root, limit)))
     }
 
+    /// A number of bytes as people write it: `1500`, `500M`; K, M, G and T are powers of 1024.
+    pub fn bytes(text: &str) -> Option<u64> {
+        bytes(text)
+    }
+
     /// A variable that is set to something.
     pub(crate) fn var(&self, name: &str) -> Option<&str> {
         self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())

@@ -32,7 +32,7 @@ fn mistakes_are_named() {
     exit code 5
     ");
     assert_snapshot!(sandbox.fails(&["branch", "create", "inventory", "7d"]), @"
-    factfs: 7d: a name is a letter, then letters, digits, `.`, `_` and `-`; not like a hash, not ending like a format
+    factfs: 7d: a name is a letter, then letters, digits, `.`, `_` and `-`; not like a hash, not ending like a format, and without `..`
     exit code 3
     ");
     assert_snapshot!(sandbox.fails(&["branch", "create", "inventory", "x", "--at", "soon"]), @"

@@ -7,7 +7,10 @@ mod branch;
 mod check_store;
 mod clone;
 mod completions;
+mod config;
 mod demo;
+mod diff;
+mod doctor;
 mod gc;
 mod help;
 mod hostile;
@@ -28,6 +31,7 @@ mod status;
 mod tag;
 mod transact;
 mod verify;
+mod verify_result;
 
 use regex::Regex;
 use std::io::Write;

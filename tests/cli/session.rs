@@ -61,8 +61,10 @@ pub fn run(steps: &[Step], sandbox: &Sandbox) {
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).current_dir(sandbox.directory.path()).env("PATH", &path);
         let ran = shell.stdin(Stdio::null()).output().unwrap();
-        // A command that is refused prints on the other stream, and fails.
-        let printed = if ran.status.success() { &ran.stdout } else { &ran.stderr };
+        // A command that is refused prints on the other stream, and fails; so does one that finds
+        // what it looked for, but there it prints here.
+        let is_refused = !ran.status.success() && ran.stdout.is_empty();
+        let printed = if is_refused { &ran.stderr } else { &ran.stdout };
         let (printed, said) =
             (String::from_utf8_lossy(printed), String::from_utf8_lossy(&ran.stderr));
         assert_eq!(printed, *output, "{command}\n{said}");

@@ -3,11 +3,16 @@
 //! Without `/dev/fuse` or a way to mount, each test says that it is skipped, and passes.
 
 mod again;
+mod branches;
 mod dead;
+mod diff;
+mod documents;
 mod erased;
 mod errors;
 mod figures;
 mod hostile;
+mod mounting;
+mod pins;
 mod posix;
 mod read_only;
 mod soak;

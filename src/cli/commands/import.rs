@@ -123,7 +123,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let schema = writer.database().db()?.schema().clone();
     let mut builder = Builder::new(schema, naming, args.create_refs);
-    identities.iter().try_for_each(|identity| builder.check_identity(identity))?;
+    let check = |identity: &String| builder.check_identity(identity).map_err(Problem::from);
+    identities.iter().try_for_each(check)?;
     let progress = Progress::of_bytes(size);
     let committer = Committer::begin(writer)?;
     let limit = usize::try_from(args.batch)?;
@@ -154,7 +155,9 @@ fn read(
         let Some(item) = next else { break };
         let mut goes_on = true;
         match item {
-            Item::Row(row) => batch.add(row.line, builder.entity(&row)?),
+            Item::Row(row) => {
+                batch.add(row.line, builder.entity(&row).map_err(Problem::from)?);
+            }
             Item::Entity(form) => {
                 let line = u64::from(form.span.line);
                 let said = Some(Statement::Form(form));

@@ -8,12 +8,16 @@ mod check_store;
 mod clone;
 mod completions;
 mod demo;
+mod diff;
+mod doctor;
 mod gc;
 mod import;
 mod init;
 mod log;
+mod man;
 mod merge;
 mod mount;
+mod mount8;
 mod pull;
 mod purge;
 mod query;
@@ -22,6 +26,7 @@ mod tag;
 mod transact;
 mod umount;
 mod verify;
+mod verify_result;
 
 use super::{exit, open};
 use clap::{Parser, Subcommand};
@@ -57,22 +62,28 @@ enum Command {
     Demo(demo::Args),
     Init(init::Args),
     Mount(mount::Args),
+    #[command(name = "mount-helper", hide = true)]
+    Mount8(mount8::Args),
     Umount(umount::Args),
     Transact(transact::Args),
     Query(query::Args),
     Pull(pull::Args),
     Import(import::Args),
     Log(log::Args),
+    Diff(diff::Args),
     Branch(branch::Args),
     Merge(merge::Args),
     Tag(tag::Args),
     Gc(gc::Args),
     Purge(purge::Args),
     Status(status::Args),
+    Doctor(doctor::Args),
     Verify(verify::Args),
+    VerifyResult(verify_result::Args),
     Clone(clone::Args),
     CheckStore(check_store::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs one.
@@ -82,22 +93,27 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args),
         Command::Init(args) => init::run(args),
         Command::Mount(args) => return mount::run(args),
+        Command::Mount8(args) => return mount8::run(args),
         Command::Umount(args) => umount::run(args),
         Command::Transact(args) => transact::run(args),
         Command::Query(args) => query::run(args),
         Command::Pull(args) => pull::run(args),
         Command::Import(args) => import::run(args),
         Command::Log(args) => log::run(args),
+        Command::Diff(args) => return diff::run(args),
         Command::Branch(args) => branch::run(args),
         Command::Merge(args) => return merge::run(args),
         Command::Tag(args) => tag::run(args),
         Command::Gc(args) => gc::run(args),
         Command::Purge(args) => purge::run(args),
         Command::Status(args) => status::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::VerifyResult(args) => verify_result::run(args),
         Command::Clone(args) => clone::run(args),
         Command::CheckStore(args) => check_store::run(args),
         Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,11 @@
 //! `factfs query`: runs a query over any number of databases.
 
 use crate::cli::args::{DATABASE_HELP, DatabaseArgs, FormatArgs, WhichArgs, locator};
+use crate::cli::changes::Changes;
 use crate::cli::exit::Problem;
 use crate::cli::forms::Source;
 use crate::cli::inputs::{Given, Inputs};
+use crate::cli::open;
 use crate::cli::output;
 use anyhow::Context;
 use factfs_core::edn;
@@ -11,6 +13,7 @@ use factfs_core::query::{self, CancelToken, Limits, QueryFile, Shape};
 use factfs_core::text::{Layout, Shape as TextShape};
 use factfs_store::{Database, Error};
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,6 +32,8 @@ Examples:
       --in inventory=/srv/inventory@2026-06-30 --format csv
   factfs query '[:find ?i :in $ ?max :where [?i :item/count ?c] [(< ?c ?max)]]' \\
       ~/data/inventory/head --arg '?max=10'
+  factfs query '[:find ?e ?old ?new :in $d :where [$d ?e :product/price ?new :changed ?old]]' \\
+      --in d=/srv/catalog/diff/7d..main
 
 {DATABASE_HELP}"))]
 pub struct Args {
@@ -40,7 +45,8 @@ pub struct Args {
     database: Option<String>,
     #[command(flatten)]
     which: WhichArgs,
-    /// The database that the query calls $NAME. May be repeated
+    /// The database that the query calls $NAME; DB/diff/A..B is what changed there, as rows
+    /// [e a v change old t instant]. May be repeated
     #[arg(long = "in", value_name = "NAME=DB", value_parser = pair)]
     inputs: Vec<(String, String)>,
     /// The value of an input, as EDN. May be repeated
@@ -49,6 +55,10 @@ pub struct Args {
     /// The rules, for `%`: a file of EDN, or EDN itself
     #[arg(long, value_name = "FILE")]
     rules: Option<String>,
+    /// Read every database that is named without @WHEN as of its commit in a pin: a pin.edn, or the
+    /// .meta of an answer
+    #[arg(long, value_name = "FILE")]
+    pin: Option<PathBuf>,
     /// Show how the query was run, with the rows of each step, in the place of its answer
     #[arg(long)]
     explain: bool,
@@ -151,11 +161,19 @@ fn given(args: &Args) -> anyhow::Result<Given> {
     }
     for (name, database) in &args.inputs {
         let name = name.trim_start_matches('$').to_owned();
-        if given.databases.insert(name.clone(), locator(database)?).is_some() {
+        let is_new = match Changes::read(database)? {
+            Some(changes) => given.changes.insert(name.clone(), changes).is_none(),
+            None => given.databases.insert(name.clone(), locator(database)?).is_none(),
+        };
+        if !is_new || (given.databases.contains_key(&name) && given.changes.contains_key(&name)) {
             return Err(Problem::invalid(format!("${name} is given twice")).into());
         }
     }
     given.values = args.arg.iter().cloned().collect();
+    given.pin = match &args.pin {
+        Some(file) => Some(open::pin(file)?.0),
+        None => None,
+    };
     if let Some(rules) = &args.rules {
         let source = Source::of(rules);
         let name = source.name();

@@ -6,11 +6,11 @@
 //! batch as a transaction of its own; so a slow input is committed batch by batch, and a fast one
 //! pays for fewer swaps and flushes. What was committed is known when it ends.
 
-use super::entity::Entity;
 use crate::cli::report;
 use anyhow::Context;
 use factfs_core::edn::Form;
 use factfs_core::hash::NodeHash;
+use factfs_core::import::{self, Entity};
 use factfs_core::transact::{RowColumn, Rows as TxRows, Statement};
 use factfs_core::value::Value;
 use factfs_store::{Database, Error, TransactOptions, Transaction};
@@ -155,27 +155,18 @@ impl Writer {
         self.commit(drafts)
     }
 
-    /// The transaction of a batch. What an entity takes back that is not there is left out.
+    /// The transaction of a batch.
     fn transaction(&self, batch: Batch) -> anyhow::Result<Transaction> {
-        let retracts = batch.entities.iter().flat_map(|entity| &entity.retracts);
-        let who: Vec<_> = retracts.map(|retract| retract.entity.clone()).collect();
-        let found = if who.is_empty() {
-            vec![]
-        } else {
-            self.database.db()?.entids(&who).map_err(Error::from)?
-        };
-        let mut found = found.into_iter();
-        let mut statements = Vec::with_capacity(batch.entities.len());
-        for Entity { said, retracts } in batch.entities {
-            statements.extend(said);
-            for retract in retracts {
-                if found.next().flatten().is_some() {
-                    statements.push(Statement::Form(retract.form));
-                }
+        let Batch { entities, columns, .. } = batch;
+        let rows = match entities.iter().any(|entity| !entity.retracts.is_empty()) {
+            true => import::transaction(&self.database.db()?, &columns, entities),
+            false => {
+                let statements = entities.into_iter().filter_map(|entity| entity.said).collect();
+                Ok(TxRows { columns: columns.as_ref().clone(), statements })
             }
-        }
-        let is_typed = statements.iter().any(|said| matches!(said, Statement::Row(_)));
-        let rows = TxRows { columns: batch.columns.as_ref().clone(), statements };
+        };
+        let rows = rows.map_err(Error::from)?;
+        let is_typed = rows.statements.iter().any(|said| matches!(said, Statement::Row(_)));
         Ok(if is_typed { rows.into() } else { rows.into_form().into() })
     }
 

@@ -3,9 +3,8 @@
 //! **Invariant:** the types proposed hold every value that was looked at, exactly; a text is a
 //! number only if it is written as one (`007` is text). Attributes that are known stay as they are.
 
-use super::columns::{Naming, Target};
-use super::rows::{Field, Row};
 use crate::cli::exit::Problem;
+use factfs_core::import::{Field, Naming, Row, Target};
 use factfs_core::schema::Schema;
 use factfs_core::text::parse_cell;
 use factfs_core::value::{Tag, Value};

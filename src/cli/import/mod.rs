@@ -1,32 +1,21 @@
-//! Import: rows of csv, tsv, JSON or EDN become entities of transactions.
+//! Import: rows of csv, tsv, JSON or EDN, from a file or standard input, become transactions.
 //!
-//! **Invariant:** a row becomes the facts that it states, each value exactly or not at all; an
-//! error names the line and the column. Which attribute a column means, and of which type, is
-//! decided by its name and the database's schema alone.
+//! **Invariant:** rows come as they are read, and are committed in that order. What a row says is
+//! not decided here, but by `factfs_core::import`.
 //!
-//! The stages: `rows` reads the input, `columns` says what a name means, `infer` proposes a schema
-//! for names that are unknown, `entity` makes what a row says: values by column where it is plain
-//! (`typed`), else the forms of a transaction (`convert`). `committer` commits that.
+//! The stages: `rows` reads the input, `infer` proposes a schema for names that are unknown,
+//! `committer` commits what the rows say.
 
 // floor 0
-mod columns;
-mod scan;
-// floor 1
 mod rows;
-// floor 2
-mod convert;
-mod typed;
-// floor 3
-mod entity;
-mod infer;
-// floor 4
+// floor 1
 mod committer;
+mod infer;
 
-pub use columns::Naming;
 pub use committer::{Batch, Committer, Writer};
-pub use entity::{Builder, Entity};
+pub use factfs_core::import::{Builder, Entity, Naming, Row};
 pub use infer::infer;
-pub use rows::{Item, Row, Rows};
+pub use rows::{Item, Rows};
 
 #[cfg(test)]
 mod tests;

@@ -3,38 +3,18 @@
 //! **Invariant:** rows come in the order of the input and one at a time (an array of JSON is read
 //! whole); each knows the line it starts on. What a name or a cell means is not known here.
 
-use super::scan::{self, Names};
 use crate::cli::exit::Problem;
 use crate::cli::forms::{Forms, Source};
 use anyhow::Context;
 use factfs_core::edn::{Form, FormKind};
-use factfs_core::text::{Cell, Format, Record, Records};
+use factfs_core::import::{ImportProblem, Names, Row, header, object, object_line, row};
+use factfs_core::text::{Format, Record, Records};
 use factfs_store::Kind;
 use serde_json::Value as Json;
 use std::cell::Cell as Counter;
 use std::io::{BufRead, BufReader, Read};
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// What a row says in one column.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Field {
-    /// A text, to be read by the type of the attribute.
-    Text(String),
-    /// A JSON value.
-    Json(Json),
-    /// What was there is to be retracted.
-    Retract,
-}
-
-/// A row: names and what they are said to be. Columns that say nothing are left out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// Where it starts, from 1.
-    pub line: u64,
-    /// In the order of the input.
-    pub fields: Vec<(Arc<str>, Field)>,
-}
 
 /// What an input holds.
 #[derive(Clone, Debug)]
@@ -141,19 +121,19 @@ impl Rows {
                 }
                 None => None,
             }),
-            Input::Array(items) => items
+            Input::Array(items) => Ok(items
                 .next()
                 .map(|(i, json)| object(json, i as u64 + 1, "item").map(Item::Row))
-                .transpose(),
+                .transpose()
+                .map_err(Problem::from)?),
             Input::Lines { bytes, line, text, names } => {
                 Ok(json_line(bytes, line, text, names)?.map(Item::Row))
             }
             Input::Table { .. } => loop {
                 let Some(record) = self.record()? else { return Ok(None) };
-                let is_blank = record.cells == [Cell::Nothing];
                 let Input::Table { header, .. } = &self.input else { return Ok(None) };
-                if !is_blank || header.len() == 1 {
-                    return row(header, record).map(|row| Some(Item::Row(row)));
+                if let Some(row) = row(header, record).map_err(Problem::from)? {
+                    return Ok(Some(Item::Row(row)));
                 }
             },
         }
@@ -163,20 +143,9 @@ impl Rows {
         if !matches!(self.input, Input::Table { .. }) {
             return Ok(());
         }
-        let Some(record) = self.record().with_context(|| self.name.clone())? else {
-            let text = format!("{}: the header is missing: the file is empty", self.name);
-            return Err(Problem::invalid(text).into());
-        };
-        let name = |cell| match cell {
-            Cell::Text(text) => text,
-            Cell::Nothing | Cell::Retract => String::new(),
-        };
-        let names: Vec<Arc<str>> = record.cells.into_iter().map(|cell| name(cell).into()).collect();
-        if let Some((i, twice)) = names.iter().enumerate().find(|(i, n)| names[..*i].contains(n)) {
-            let text =
-                format!("{}: column {} is named `{twice}` like one before", self.name, i + 1);
-            return Err(Problem::invalid(text).into());
-        }
+        let record = self.record().with_context(|| self.name.clone())?;
+        let read = record.ok_or_else(|| ImportProblem::NoHeader.into()).and_then(header);
+        let names = read.map_err(|error| Problem::from(error).at(&self.name))?;
         if let Input::Table { header, .. } = &mut self.input {
             *header = names;
         }
@@ -201,20 +170,6 @@ impl Rows {
     }
 }
 
-fn row(header: &[Arc<str>], record: Record) -> anyhow::Result<Row> {
-    let (line, cells) = (record.line, record.cells);
-    if cells.len() > header.len() {
-        let text = format!("line {line}: {} cells under a header of {}", cells.len(), header.len());
-        return Err(Problem::invalid(text).into());
-    }
-    let field = |(name, cell): (&Arc<str>, Cell)| match cell {
-        Cell::Nothing => None,
-        Cell::Retract => Some((name.clone(), Field::Retract)),
-        Cell::Text(text) => Some((name.clone(), Field::Text(text))),
-    };
-    Ok(Row { line, fields: header.iter().zip(cells).filter_map(field).collect() })
-}
-
 fn json_line(
     bytes: &mut impl BufRead,
     line: &mut u64,
@@ -231,31 +186,5 @@ fn json_line(
             break;
         }
     }
-    if let Some(entries) = scan::object(text, names) {
-        return Ok(Some(said(*line, entries)));
-    }
-    let json = serde_json::from_slice(text.trim_ascii_end()).map_err(|error| {
-        let column = error.column();
-        Problem::invalid(format!("line {line}, column {column}: {}", reason(&error)))
-    })?;
-    object(json, *line, "line").map(Some)
-}
-
-/// The message of an error without its place, which counts lines within the line.
-fn reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.clone(), |(reason, _)| reason.to_owned())
-}
-
-fn object(json: Json, line: u64, unit: &str) -> anyhow::Result<Row> {
-    let Json::Object(entries) = json else {
-        return Err(Problem::invalid(format!("{unit} {line}: an object is expected")).into());
-    };
-    Ok(said(line, entries.into_iter().map(|(name, json)| (Arc::from(name), json))))
-}
-
-fn said(line: u64, entries: impl IntoIterator<Item = (Arc<str>, Json)>) -> Row {
-    let field = |json: Json| if json.is_null() { Field::Retract } else { Field::Json(json) };
-    let fields = entries.into_iter().map(|(name, json)| (name, field(json)));
-    Row { line, fields: fields.collect() }
+    Ok(Some(object_line(text, *line, names).map_err(Problem::from)?))
 }

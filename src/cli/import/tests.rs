@@ -1,10 +1,11 @@
 //! Rows of every format become the forms that they state.
 
-use super::rows::Field;
 use super::*;
+use crate::cli::exit::Problem;
 use crate::cli::forms::Source;
 use factfs_core::db::{Db, NoNodes, Snapshot};
 use factfs_core::edn::{self, Form, FormKind, Span};
+use factfs_core::import::{Field, ImportError};
 use factfs_core::schema::{Attribute, Schema};
 use factfs_core::text::Format;
 use factfs_core::transact::{self, Statement, TxOptions};
@@ -63,7 +64,7 @@ fn forms(text: &str, format: Format, create_refs: bool) -> Vec<String> {
             let retracts = retracts.into_iter().map(|r| r.form);
             said.into_iter().chain(retracts).map(|f| f.to_string()).collect::<Vec<_>>().join(" ")
         }
-        Err(problem) => problem.to_string(),
+        Err(error) => Problem::from(error).to_string(),
     };
     rows(text, format).unwrap().iter().map(row).collect()
 }
@@ -143,7 +144,10 @@ fn names_of_columns_have_one_meaning() {
     };
     let check = |name: &str, expected: &str| {
         let found = naming.target(name).map(|target| format!("{target:?}"));
-        assert_eq!(found.unwrap_or_else(|e| e.to_string()), expected);
+        assert_eq!(
+            found.unwrap_or_else(|e| Problem::from(ImportError::from(e)).to_string()),
+            expected
+        );
     };
     check("Artikel", r#"Attribute { ident: "p/sku", via: None }"#);
     check("p/a.b.c/id", r#"Attribute { ident: "p/a", via: Some("b.c/id") }"#);
@@ -303,7 +307,7 @@ proptest! {
             let Ok(Entity { said: Some(said @ Statement::Row(_)), .. }) = plain.entity(&row) else {
                 continue;
             };
-            let form = forms.forms(&row).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            let form = forms.forms(&row, None).map_err(|e| TestCaseError::fail(e.to_string()))?;
             prop_assert!(form.retracts.is_empty());
             let Some(Statement::Form(form)) = form.said else { panic!("{row:?}") };
             typed.statements.push(said);

@@ -1,8 +1,9 @@
 //! Branches and tags: the names in `refs`.
 //!
 //! **Invariant:** `refs` moves by compare-and-swap, after the object that it is to name exists. A
-//! name is a letter, then letters, digits, `.`, `_` and `-`, and cannot be taken for a hash or for
-//! a file in some format. A block is claimed in the same swap that lists its branch.
+//! name is a letter, then letters, digits, `.`, `_` and `-`, and cannot be taken for a hash, for a
+//! file in some format, or for two names with `..` between. A block is claimed in the same swap
+//! that lists its branch.
 
 use super::past::Past;
 use super::refs::Step;
@@ -24,7 +25,9 @@ pub(super) fn check_name(name: &str) -> Result<(), ConnError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let hash = name.len() >= 8 && name.bytes().all(|b| b.is_ascii_hexdigit());
     let format = name.rsplit_once('.').is_some_and(|(_, end)| FORMATS.contains(&end));
-    if letter && name.len() <= 200 && name.bytes().all(plain) && !hash && !format {
+    // Two dots stand between the names of two moments.
+    let is_one = !name.contains("..");
+    if letter && is_one && name.len() <= 200 && name.bytes().all(plain) && !hash && !format {
         Ok(())
     } else {
         Err(ConnError::BadName(name.to_owned()))
@@ -87,14 +90,31 @@ impl Place {
 
     /// Deletes a branch: first nothing can be committed on it any more, then its name goes.
     pub async fn delete_branch(&self, name: &str) -> Result<(), ConnError> {
+        self.remove_branch(name, None).await.map(drop)
+    }
+
+    /// Deletes a branch that is still at this commit: whether it was.
+    pub async fn delete_branch_at(
+        &self,
+        name: &str,
+        at: Option<CommitId>,
+    ) -> Result<bool, ConnError> {
+        self.remove_branch(name, Some(at)).await
+    }
+
+    async fn remove_branch(
+        &self,
+        name: &str,
+        at: Option<Option<CommitId>>,
+    ) -> Result<bool, ConnError> {
         let none = || ConnError::NoBranch(name.to_owned());
         let refs = self.refs().await?;
         if refs.default_branch == name {
             return Err(ConnError::DefaultBranch(name.to_owned()));
         }
         let object = refs.branches.get(name).ok_or_else(none)?.head.clone();
-        if rules().close_first {
-            self.close(&object).await?;
+        if rules().close_first && !self.close(&object, at).await? {
+            return Ok(false);
         }
         self.update_refs(|refs| {
             if refs.branches.get(name).is_some_and(|branch| branch.head == object) {
@@ -102,21 +122,26 @@ impl Place {
             }
             Ok(())
         })
-        .await
+        .await?;
+        Ok(true)
     }
 
-    async fn close(&self, object: &str) -> Result<(), ConnError> {
+    /// Closes a head, if it is at this commit, where one is given: whether it was.
+    async fn close(&self, object: &str, at: Option<Option<CommitId>>) -> Result<bool, ConnError> {
         let begun = self.host.now_ms();
         loop {
             let (head, version) = self.read_head(object).await?;
+            if at.is_some_and(|commit| head.tip.commit != commit) {
+                return Ok(false);
+            }
             if head.closed {
-                return Ok(());
+                return Ok(true);
             }
             let mut closed = head.next(self.host.random());
             closed.closed = true;
             let bytes = closed.encode().map_err(|e| self.damaged(object, e))?;
             match self.store.cas_ref(object, Expect::Version(version), bytes).await? {
-                Swap::Swapped(_) => return Ok(()),
+                Swap::Swapped(_) => return Ok(true),
                 // Read again: it is closed, or it moved.
                 Swap::Lost | Swap::Unknown(_) => {
                     self.within_limit(begun)?;

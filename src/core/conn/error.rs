@@ -1,10 +1,11 @@
 //! What can go wrong with a connection, and with a transaction.
 
 use crate::commit::{FormatError, WhenError};
-use crate::db::DbError;
+use crate::db::{DbError, Foreign};
 use crate::id::CommitId;
 use crate::index::{NodesError, TreeError};
 use crate::store::{StoreError, StoreErrorKind};
+use crate::transact::TxError;
 
 /// Why a database could not be read, or something in it not be changed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -57,7 +58,7 @@ pub enum ConnError {
     /// A name that branches and tags cannot have.
     #[error(
         "{0}: a name is a letter, then letters, digits, `.`, `_` and `-`; \
-         not like a hash, not ending like a format"
+         not like a hash, not ending like a format, and without `..`"
     )]
     BadName(String),
     /// The default branch cannot be deleted.
@@ -127,6 +128,9 @@ pub enum ConnError {
     /// Reading the database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// Values of two databases.
+    #[error(transparent)]
+    Foreign(#[from] Foreign),
 }
 
 impl ConnError {
@@ -185,6 +189,20 @@ pub enum TransactError<E> {
     /// The task that was committing it was dropped: it may have been committed.
     #[error("it is not known whether the transaction happened: its commit was interrupted")]
     Interrupted,
+}
+
+impl<E> TransactError<E> {
+    /// Why the transaction was refused, or the error that it is else.
+    pub fn refused(self) -> Result<E, TransactError<TxError>> {
+        Err(match self {
+            Self::Refused(why) => return Ok(why),
+            Self::Failed(error) => TransactError::Failed(error),
+            Self::Skipped => TransactError::Skipped,
+            Self::Busy { waited_ms } => TransactError::Busy { waited_ms },
+            Self::Unknown { commit, id, why } => TransactError::Unknown { commit, id, why },
+            Self::Interrupted => TransactError::Interrupted,
+        })
+    }
 }
 
 fn by(url: &str, epoch: &u64) -> String {

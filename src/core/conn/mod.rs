@@ -18,6 +18,7 @@ mod claim;
 mod commit;
 mod commits;
 mod create;
+mod difference;
 mod error;
 mod flush;
 mod flushing;

@@ -6,7 +6,7 @@
 
 use super::branch::db_of;
 use super::{AsOf, Conn, ConnError};
-use crate::commit::{Opened, Refs, When};
+use crate::commit::{Opened, Refs, Tag, When};
 use crate::db::Db;
 use crate::id::{CommitId, CommitPrefix, T};
 use std::str::FromStr;
@@ -86,11 +86,7 @@ impl Conn {
             Found { opened, t, name: Some(text.to_owned()), fixed: false }
         };
         if let Some(tag) = refs.tags.get(text) {
-            let mut opened = self.inner.place.open_tag(tag).await?;
-            // What `refs` list is there, however old: it has outlived each collection until now.
-            let head = Arc::make_mut(&mut opened.head);
-            head.gc_generation = head.gc_generation.max(refs.gc_marked);
-            return Ok(named(opened));
+            return Ok(named(self.listed(&refs, tag).await?));
         }
         if let Some(branch) = refs.branches.get(text).filter(|branch| !branch.closed) {
             return Ok(named(self.inner.place.open_newest(&branch.head, None).await?.opened));
@@ -105,6 +101,15 @@ impl Conn {
             },
             None => Err(ConnError::NoCommit(text.to_owned())),
         }
+    }
+
+    /// The database that a tag names. What `refs` list is there, however old: it has outlived each
+    /// collection until now.
+    async fn listed(&self, refs: &Refs, tag: &Tag) -> Result<Opened, ConnError> {
+        let mut opened = self.inner.place.open_tag(tag).await?;
+        let head = Arc::make_mut(&mut opened.head);
+        head.gc_generation = head.gc_generation.max(refs.gc_marked);
+        Ok(opened)
     }
 
     /// The commit that begins so in the history of another branch. What several branches share is
@@ -129,7 +134,28 @@ impl Conn {
             }
             found.get_or_insert((id, Found { opened: seen.opened, t, name: None, fixed: true }));
         }
-        found.map(|(_, found)| found).ok_or_else(|| ConnError::NoCommit(text.to_owned()))
+        match found {
+            Some((_, found)) => Ok(found),
+            None => self.under_a_tag(refs, prefix, text).await,
+        }
+    }
+
+    /// The commit that begins so in the history of a tag, whose branch may be gone.
+    async fn under_a_tag(
+        &self,
+        refs: &Refs,
+        prefix: &CommitPrefix,
+        text: &str,
+    ) -> Result<Found, ConnError> {
+        for tag in refs.tags.values() {
+            let opened = self.listed(refs, tag).await?;
+            match self.t_of(&opened, prefix, text).await {
+                Ok(t) => return Ok(Found { opened, t, name: None, fixed: true }),
+                Err(ConnError::NoCommit(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ConnError::NoCommit(text.to_owned()))
     }
 
     /// The newest `t` whose instant is before `ms`; 0 if there is none. Instants rise along a

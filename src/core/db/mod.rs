@@ -5,6 +5,7 @@
 //! storage goes through [`Nodes`], whole frontiers at a time.
 
 mod access;
+mod diff;
 mod entid;
 mod erase;
 mod error;
@@ -20,6 +21,7 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
+pub use diff::{Change, ChangeKind, ChangeRows, Difference, Foreign, Known};
 pub use entid::EntityRef;
 pub use erase::{Erase, EraseError};
 pub(crate) use erase::{Kind, fact_key};

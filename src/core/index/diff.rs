@@ -1,56 +1,118 @@
 //! The difference of two trees.
 //!
 //! **Invariant:** what both trees share by hash is not read: the cost follows the change. Nodes are
-//! read in one round a level, leaves that differ in rounds of 64 from each tree.
+//! read in one round a level, leaves that differ in rounds of 64 from each tree, and only those are
+//! held.
 
 use super::walk::Walk;
 use super::{NodeRef, Nodes, NodesError, Root};
-use crate::datom::{Facts, FactsBuilder, Order};
+use crate::datom::{Facts, Order};
 use crate::hash::NodeHash;
 use hashbrown::HashSet;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// The facts that are only in the one tree, and those that are only in the other; a fact that was
-/// added by another transaction, or has ended since, is in both. Both trees are of one order.
-pub fn diff(
-    nodes: &dyn Nodes,
-    one: Option<&Root>,
-    other: Option<&Root>,
+/// The facts that are only in one of two trees of one order, one after the other; a fact that was
+/// added by another transaction, or has ended since, is in both.
+#[derive(Debug)]
+pub struct TreeDiff {
     order: Order,
-) -> Result<(Facts, Facts), NodesError> {
-    let subtree = |root: &Root| (root.node, root.height);
-    let mut one: Vec<Subtree> = one.map(subtree).into_iter().collect();
-    let mut other: Vec<Subtree> = other.map(subtree).into_iter().collect();
-    loop {
-        skip_shared(&mut one, &mut other);
-        let height = one.iter().chain(&other).map(|(_, height)| *height).max().unwrap_or_default();
-        if height == 0 {
-            break;
-        }
-        let high = |side: &[Subtree]| {
-            let high = side.iter().filter(|(_, h)| *h == height).map(|(node, _)| *node);
-            high.collect::<Vec<NodeRef>>()
-        };
-        let (in_one, in_other) = (high(&one), high(&other));
-        let mut read = nodes.get(&[in_one, in_other].concat())?.into_iter();
-        for side in [&mut one, &mut other] {
-            let mut below = Vec::with_capacity(side.len());
-            for (name, h) in side.drain(..) {
-                match if h == height { read.next() } else { None } {
-                    Some(node) => {
-                        let branch = node.branch(&name, height)?;
-                        below.extend(branch.children().iter().map(|x| (x.node, height - 1)));
-                    }
-                    None => below.push((name, h)),
-                }
+    one: Leaves,
+    other: Leaves,
+}
+
+/// A row that only one of two trees has, and whether that is the other one.
+#[derive(Clone, Debug)]
+pub struct OnlyIn {
+    /// Whether the second tree has it.
+    pub other: bool,
+    /// Where it is.
+    pub facts: Arc<Facts>,
+    /// Which row there.
+    pub row: usize,
+}
+
+impl TreeDiff {
+    /// Finds the leaves that differ.
+    pub fn new(
+        nodes: &dyn Nodes,
+        one: Option<&Root>,
+        other: Option<&Root>,
+        order: Order,
+    ) -> Result<Self, NodesError> {
+        let subtree = |root: &Root| (root.node, root.height);
+        let mut one: Vec<Subtree> = one.map(subtree).into_iter().collect();
+        let mut other: Vec<Subtree> = other.map(subtree).into_iter().collect();
+        loop {
+            skip_shared(&mut one, &mut other);
+            let heights = one.iter().chain(&other).map(|(_, height)| *height);
+            let height = heights.max().unwrap_or_default();
+            if height == 0 {
+                break;
             }
-            *side = below;
+            open_level(nodes, height, [&mut one, &mut other])?;
         }
+        let leaves =
+            |side: Vec<Subtree>| Leaves::new(side.into_iter().map(|(node, _)| node).collect());
+        Ok(Self { order, one: leaves(one), other: leaves(other) })
     }
-    let leaves = |side: Vec<Subtree>| Leaves::new(side.into_iter().map(|(node, _)| node).collect());
-    compare(nodes, order, leaves(one), leaves(other))
+
+    /// The next row, at most so many rows of leaves further on: `None` at the end, and
+    /// `Some(None)` where none was found so far. After an error the same comes again.
+    pub fn next(
+        &mut self,
+        nodes: &dyn Nodes,
+        mut steps: usize,
+    ) -> Result<Option<Option<OnlyIn>>, NodesError> {
+        while steps > 0 {
+            steps -= 1;
+            let (x, y) = (self.one.row(nodes)?, self.other.row(nodes)?);
+            let place = match (&x, &y) {
+                (None, None) => return Ok(None),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((x, i)), Some((y, j))) => {
+                    x.key(*i).cmp_in(self.order, &y.key(*j)).then_with(|| x.end(*i).cmp(&y.end(*j)))
+                }
+            };
+            self.one.at += usize::from(place.is_le());
+            self.other.at += usize::from(place.is_ge());
+            let other = place.is_gt();
+            if let (Some((facts, row)), true) = (if other { y } else { x }, place.is_ne()) {
+                return Ok(Some(Some(OnlyIn { other, facts, row })));
+            }
+        }
+        Ok(Some(None))
+    }
+}
+
+/// Replaces the branch nodes of this height by their children; one round.
+fn open_level(
+    nodes: &dyn Nodes,
+    height: u8,
+    sides: [&mut Vec<Subtree>; 2],
+) -> Result<(), NodesError> {
+    let high = |side: &[Subtree]| {
+        let high = side.iter().filter(|(_, h)| *h == height).map(|(node, _)| *node);
+        high.collect::<Vec<NodeRef>>()
+    };
+    let wanted = [high(sides[0]), high(sides[1])].concat();
+    let mut read = nodes.get(&wanted)?.into_iter();
+    for side in sides {
+        let mut below = Vec::with_capacity(side.len());
+        for (name, h) in side.drain(..) {
+            match if h == height { read.next() } else { None } {
+                Some(node) => {
+                    let branch = node.branch(&name, height)?;
+                    below.extend(branch.children().iter().map(|x| (x.node, height - 1)));
+                }
+                None => below.push((name, h)),
+            }
+        }
+        *side = below;
+    }
+    Ok(())
 }
 
 /// A node and its height.
@@ -64,39 +126,8 @@ fn skip_shared(one: &mut Vec<Subtree>, other: &mut Vec<Subtree>) {
     other.retain(|(node, _)| !in_one.contains(&node.hash));
 }
 
-fn compare(
-    nodes: &dyn Nodes,
-    order: Order,
-    mut one: Leaves,
-    mut other: Leaves,
-) -> Result<(Facts, Facts), NodesError> {
-    let (mut only_one, mut only_other) = (FactsBuilder::default(), FactsBuilder::default());
-    loop {
-        let (x, y) = (one.row(nodes)?, other.row(nodes)?);
-        let place = match (&x, &y) {
-            (None, None) => return Ok((only_one.finish(), only_other.finish())),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some((x, i)), Some((y, j))) => {
-                x.key(*i).cmp_in(order, &y.key(*j)).then_with(|| x.end(*i).cmp(&y.end(*j)))
-            }
-        };
-        if let (Some((facts, row)), Ordering::Less) = (&x, place) {
-            only_one.push_row(facts, *row);
-        }
-        if let (Some((facts, row)), Ordering::Greater) = (&y, place) {
-            only_other.push_row(facts, *row);
-        }
-        if place.is_le() {
-            one.at += 1;
-        }
-        if place.is_ge() {
-            other.at += 1;
-        }
-    }
-}
-
 /// The rows of leaves, one after the other.
+#[derive(Debug)]
 struct Leaves {
     walk: Walk,
     ready: VecDeque<Arc<Facts>>,

@@ -36,7 +36,7 @@ pub use branch::{Branch, Child};
 pub use build::{Tree, TreeBuilder};
 pub use count::{Estimate, count, estimate};
 pub use descend::seek;
-pub use diff::diff;
+pub use diff::{OnlyIn, TreeDiff};
 pub use edit::Changes;
 pub use memory::MemoryNodes;
 pub use merge::Forest;

@@ -40,6 +40,11 @@ pub(super) fn plain(value: &Value) -> Option<Cow<'_, str>> {
     })
 }
 
+/// Appends the text of a value as a cell has it, without the quoting of any format; of nil nothing.
+pub fn write_cell(value: &Value, out: &mut String) {
+    out.push_str(&plain(value).unwrap_or_default());
+}
+
 /// The name of a double that is no number, as most languages read it.
 pub(super) fn special(x: f64) -> Option<&'static str> {
     match x {

@@ -27,6 +27,7 @@ mod records;
 mod table;
 mod writer;
 
+pub use cell::write_cell;
 pub use json::{from_json, from_json_as, write_json};
 pub use names::{column_name, unique_names};
 pub use parse::{CellError, parse_cell};

@@ -44,6 +44,11 @@ impl Kept {
         (self.capacity_bytes as u64).saturating_mul(LARGER)
     }
 
+    /// How many there are, their memory, and what that stays within.
+    pub(super) fn bytes(&self) -> (usize, usize, usize) {
+        (self.answers.len(), self.bytes, self.capacity_bytes)
+    }
+
     pub(super) fn get(&mut self, key: Key) -> Option<Rendered> {
         self.answers.get(&key).cloned()
     }

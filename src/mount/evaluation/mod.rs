@@ -101,6 +101,16 @@ impl Evaluations {
         lock(&self.0.kept).get(key)
     }
 
+    /// How many answers are kept, their memory in bytes, and what that stays within.
+    pub fn kept_bytes(&self) -> (usize, usize, usize) {
+        lock(&self.0.kept).bytes()
+    }
+
+    /// How many answers are wanted whose making has not begun.
+    pub fn waiting(&self) -> usize {
+        lock(&self.0.state).queue.waiting()
+    }
+
     /// Keeps an answer, if it is not too large for that.
     pub fn keep(&self, key: Key, rendered: &Rendered) {
         lock(&self.0.kept).keep(key, rendered);
@@ -238,7 +248,7 @@ impl Shared {
             }
             Expired::NotEnded(limit) => {
                 let message = format!("there was no answer within {limit:?}");
-                let hint = "narrow the query, or mount with a longer --timeout";
+                let hint = "narrow the query, or mount with a longer --time";
                 Failure::new(Kind::Timeout, message).hint(hint)
             }
         }

@@ -170,6 +170,11 @@ impl Queue {
         (expired, next)
     }
 
+    /// How many have not begun.
+    pub(super) fn waiting(&self) -> usize {
+        self.all.values().filter(|evaluation| !evaluation.is_running()).count()
+    }
+
     /// Whether nothing waits and nothing runs.
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()

@@ -9,7 +9,7 @@ const SHORT: Duration = Duration::from_millis(100);
 
 fn rendered(text: &str) -> Rendered {
     let content = Content::of(text.as_bytes());
-    Rendered { content, rows: None, warnings: Vec::new(), took: Duration::ZERO }
+    Rendered { content, rows: None, warnings: Vec::new(), took: Duration::ZERO, fetched: 0 }
 }
 
 fn patient(limit: Duration) -> Patience {

@@ -2,6 +2,7 @@
 
 use super::Adapter;
 use crate::error::{Failure, Result};
+use crate::metrics;
 use crate::pool::Pool;
 use crate::spool::Cancel;
 use crate::tree::Rendered;
@@ -71,6 +72,7 @@ impl<A: Unclaimed, B: Unclaimed> Unclaimed for Vec<(A, B)> {
 }
 
 pub(super) fn errno(failure: &Failure) -> Errno {
+    metrics::refused(failure.kind);
     Errno::from_i32(failure.errno().raw_os_error())
 }
 
@@ -111,6 +113,19 @@ impl Adapter {
     ) {
         let (cancel, answer) = self.pending(request, reply, give);
         self.vfs.make(making, &cancel, move |vfs, made| answer(work(vfs, made)));
+    }
+
+    /// Reads what waits for a change, however long that takes. No thread waits meanwhile.
+    pub(super) fn read_waiting(
+        &self,
+        request: &Request,
+        handle: u64,
+        size: usize,
+        reply: fuser::ReplyData,
+    ) {
+        let give = |reply: fuser::ReplyData, bytes: Vec<u8>| reply.data(&bytes);
+        let (cancel, answer) = self.pending(request, reply, give);
+        self.vfs.read_later(handle, size, &cancel, answer);
     }
 
     /// A reply to be given: the flag that is set when the caller is to be ended, and what gives it.

@@ -2,7 +2,7 @@
 
 use super::answer::{Refuse, errno};
 use super::{Adapter, file_attr, file_type, open_flags, open_mode};
-use crate::interrupt::process_of;
+use crate::interrupt::{is_killed, process_of};
 use crate::tree::Shape;
 use crate::vfs::{Attr, Before, FOREVER, Found, Mode, Named, Opened, Vfs};
 use fuser::{
@@ -132,20 +132,44 @@ impl Filesystem for Adapter {
         reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
     }
 
-    fn mkdir(&self, _: &Request, parent: INodeNo, name: &OsStr, _: u32, _: u32, reply: ReplyEntry) {
-        reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
+    fn mkdir(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        _: u32,
+        _: u32,
+        reply: ReplyEntry,
+    ) {
+        let (owner, name) = (self.owner, name.as_bytes().to_vec());
+        let work = move |vfs: &Vfs, _: &_| vfs.make_folder(parent.0, &name);
+        let give = move |reply, found: Found| entry(reply, &found, owner);
+        self.later(&self.commits, request, reply, work, give);
     }
 
-    fn symlink(&self, _: &Request, parent: INodeNo, name: &OsStr, _: &Path, reply: ReplyEntry) {
-        reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
+    fn symlink(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        target: &Path,
+        reply: ReplyEntry,
+    ) {
+        let (owner, name) = (self.owner, name.as_bytes().to_vec());
+        let target = target.as_os_str().as_bytes().to_vec();
+        let work = move |vfs: &Vfs, _: &_| vfs.make_link(parent.0, &name, &target);
+        let give = move |reply, found: Found| entry(reply, &found, owner);
+        self.later(&self.commits, request, reply, work, give);
     }
 
     fn link(&self, _: &Request, _: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
     }
 
-    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        reply.refuse(errno(&self.vfs.refuse(parent.0, name.as_bytes())));
+    fn rmdir(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let name = name.as_bytes().to_vec();
+        let work = move |vfs: &Vfs, _: &_| vfs.remove_folder(parent.0, &name);
+        self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
     }
 
     fn unlink(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -211,11 +235,15 @@ impl Filesystem for Adapter {
     ) {
         let (owner, name, mode) =
             (self.owner, name.as_bytes().to_vec(), open_mode(OpenFlags(flags)));
+        let caller = request.pid();
         self.later(
             &self.commits,
             request,
             reply,
-            move |vfs, _| vfs.create(parent.0, &name, mode),
+            move |vfs, _| {
+                let mode = Mode { process: process_of(caller), ..mode };
+                vfs.create(parent.0, &name, mode)
+            },
             move |reply, (found, opened)| {
                 let attr = file_attr(&found.attr, owner);
                 let (handle, flags) = (FileHandle(opened.handle), open_flags(opened.caching));
@@ -226,7 +254,7 @@ impl Filesystem for Adapter {
 
     fn read(
         &self,
-        _: &Request,
+        request: &Request,
         _: INodeNo,
         fh: FileHandle,
         offset: u64,
@@ -235,6 +263,9 @@ impl Filesystem for Adapter {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
+        if self.vfs.may_wait(fh.0) {
+            return self.read_waiting(request, fh.0, size as usize, reply);
+        }
         match self.vfs.read(fh.0, offset, size as usize) {
             Ok(bytes) => reply.data(&bytes),
             Err(failure) => reply.error(errno(&failure)),
@@ -268,13 +299,19 @@ impl Filesystem for Adapter {
         reply: ReplyEmpty,
     ) {
         let caller = request.pid();
-        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0, process_of(caller));
+        let work = move |vfs: &Vfs, _: &_| {
+            let process = process_of(caller);
+            if is_killed(caller) {
+                vfs.cut_short(fh.0, process);
+            }
+            vfs.flush(ino.0, fh.0, process)
+        };
         self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
     }
 
     fn fsync(&self, request: &Request, ino: INodeNo, fh: FileHandle, _: bool, reply: ReplyEmpty) {
         let caller = request.pid();
-        let work = move |vfs: &Vfs, _: &_| vfs.flush(ino.0, fh.0, process_of(caller));
+        let work = move |vfs: &Vfs, _: &_| vfs.sync(ino.0, fh.0, process_of(caller));
         self.later(&self.commits, request, reply, work, |reply, ()| reply.ok());
     }
 

@@ -97,6 +97,7 @@ fn open_flags(caching: Caching) -> FopenFlags {
         Caching::Keep => FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_NOFLUSH,
         Caching::Fresh => FopenFlags::FOPEN_NOFLUSH,
         Caching::Edited => FopenFlags::empty(),
+        Caching::Direct => FopenFlags::FOPEN_DIRECT_IO,
         Caching::Stream => FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_STREAM,
     }
 }

@@ -38,6 +38,7 @@ impl Default for Options {
 /// Something that is mounted.
 pub struct Session {
     mount: Mount,
+    vfs: Arc<Vfs>,
     background: Option<BackgroundSession>,
 }
 
@@ -46,12 +47,12 @@ impl Session {
     pub fn mount(vfs: Arc<Vfs>, point: &Path, options: &Options) -> Result<Self> {
         point::check_device()?;
         let path = point::prepare(point, &options.stores)?;
-        let session = fuser::Session::new(Adapter::new(vfs), &path, &config(options));
+        let session = fuser::Session::new(Adapter::new(vfs.clone()), &path, &config(options));
         let background =
             session.and_then(fuser::Session::spawn).map_err(|error| explain(&path, &error))?;
         let ours = |mount: &Mount| mount.file_system == FILE_SYSTEM;
         match point::mounted_at(&path).into_iter().rfind(ours) {
-            Some(mount) => Ok(Self { mount, background: Some(background) }),
+            Some(mount) => Ok(Self { mount, vfs, background: Some(background) }),
             None => {
                 let message = format!("{} was unmounted at once", path.display());
                 Err(Failure::new(Kind::Stale, message))
@@ -73,21 +74,24 @@ impl Session {
         point::mounted_at(&self.mount.point).iter().any(|mount| mount.id == self.mount.id)
     }
 
-    /// Waits until it is unmounted from outside, or a signal asks for it.
-    pub fn wait(&self, signals: &Signals) {
+    /// Waits until it is unmounted from outside, or a signal asks for it; which of them.
+    pub fn wait(&self, signals: &Signals) -> &'static str {
         // Where a file is open the session goes on after the mount is out of sight.
         while !self.is_over() && self.is_in_sight() {
             match signals.0.recv_timeout(Duration::from_millis(100)) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => thread::sleep(Duration::from_millis(100)),
-                Ok(()) => return,
+                Ok(signal) => return signal,
             }
         }
+        "unmounted from outside"
     }
 
     /// Unmounts, and waits for open files until the deadline: whether all were closed.
     pub fn unmount(mut self, patience: Duration) -> Result<bool> {
         point::unmount_this(&self.mount)?;
+        // Who waits for a change would wait for ever, and keep the session.
+        self.vfs.end_waits();
         let deadline = Instant::now() + patience;
         while !self.is_over() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
@@ -111,6 +115,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         if self.background.is_some() {
             let _ = point::unmount_this(&self.mount);
+            self.vfs.end_waits();
             let deadline = Instant::now() + Duration::from_secs(1);
             while !self.is_over() && Instant::now() < deadline {
                 thread::sleep(Duration::from_millis(5));
@@ -155,7 +160,7 @@ fn explain(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// The signals that ask to unmount.
-pub struct Signals(mpsc::Receiver<()>);
+pub struct Signals(mpsc::Receiver<&'static str>);
 
 impl Signals {
     /// Takes INT, TERM and HUP, to be called before any other thread is started: a thread that does
@@ -167,8 +172,8 @@ impl Signals {
         set.thread_block().map_err(|error| failed(error.to_string()))?;
         let (send, receive) = mpsc::channel();
         let wait = move || {
-            let _ = set.wait();
-            let _ = send.send(());
+            let signal = set.wait().map_or("a signal", Signal::as_str);
+            let _ = send.send(signal);
             let _ = set.wait();
             std::process::exit(130);
         };

@@ -1,12 +1,15 @@
-//! Files of a queries folder while they are edited, and the scratch files that editors make beside
-//! them.
+//! Files that are written: queries and entities while they are edited, documents, and the scratch
+//! files that editors make beside them.
 //!
 //! **Invariant:** a file of a query's name is saved when it is flushed with something written to
 //! it, when it is renamed onto that name, and at the last close; until then its new text is here
-//! only, and everybody who looks sees it. Any other name is never saved. Nobody but [`Drafts`]
-//! knows a draft's place.
+//! only, and everybody who looks sees it. A document is here before and after it is committed, and
+//! committed once; how many of those are kept is bounded. Scratch is never saved. Nobody but
+//! [`Drafts`] knows a draft's place. What is done with a file is not decided here.
 
-use crate::tree::node::Desk;
+use crate::spool::Content;
+use crate::tree::node::Node;
+use crate::tree::path;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,8 +20,18 @@ pub struct Drafts(Mutex<BTreeMap<(String, String), Arc<Draft>>>);
 /// A file in memory.
 pub struct Draft {
     /// The folder.
-    pub desk: Desk,
+    pub folder: Node,
+    limit_bytes: u64,
     state: Mutex<State>,
+}
+
+/// What became of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is committed.
+    Committed,
+    /// It is not.
+    Failed,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -33,10 +46,19 @@ struct State {
     /// before the first write.
     is_written: bool,
     is_unlinked: bool,
+    /// The bytes, once somebody looked at them as they are.
+    content: Option<Content>,
+    outcome: Option<Outcome>,
 }
 
-/// The most a file of a queries folder may hold.
+/// The most a file that is edited may hold.
 pub const MAX_BYTES: u64 = 16 << 20;
+/// The most a document may hold.
+pub const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
+/// How many documents are kept that are done with.
+const KEPT_DOCUMENTS: usize = 1000;
+/// How many bytes of them.
+const KEPT_BYTES: usize = 64 << 20;
 
 impl Draft {
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -48,9 +70,32 @@ impl Draft {
         self.lock().name.clone()
     }
 
+    /// What its path means.
+    pub fn node(&self) -> Node {
+        path::child(&self.folder, &self.lock().name).unwrap_or_else(|| self.folder.clone())
+    }
+
+    /// The most it may hold.
+    pub fn limit_bytes(&self) -> u64 {
+        self.limit_bytes
+    }
+
+    /// How many bytes it has.
+    pub fn size_bytes(&self) -> u64 {
+        self.lock().bytes.len() as u64
+    }
+
     /// Its bytes.
     pub fn bytes(&self) -> Vec<u8> {
         self.lock().bytes.clone()
+    }
+
+    /// Its bytes as they are now, whatever is written after.
+    pub fn content(&self) -> Content {
+        let mut state = self.lock();
+        let content = state.content.take().unwrap_or_else(|| Content::of(&state.bytes));
+        state.content = Some(content.clone());
+        content
     }
 
     /// Its bytes as text; what is not UTF-8 is replaced.
@@ -73,7 +118,8 @@ impl Draft {
 
     /// Writes bytes at an offset, with zeros in a gap; `None` if that is more than a file may hold.
     pub fn write(&self, offset: u64, bytes: &[u8], now_ms: i64) -> Option<usize> {
-        let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= MAX_BYTES)? as usize;
+        let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= self.limit_bytes)?;
+        let end = end as usize;
         let mut state = self.lock();
         if state.bytes.len() < end {
             state.bytes.resize(end, 0);
@@ -86,7 +132,7 @@ impl Draft {
 
     /// Cuts or fills with zeros; `None` if that is more than a file may hold.
     pub fn resize(&self, size: u64, now_ms: i64) -> Option<()> {
-        let size = usize::try_from(size).ok().filter(|_| size <= MAX_BYTES)?;
+        let size = usize::try_from(size).ok().filter(|_| size <= self.limit_bytes)?;
         let mut state = self.lock();
         state.bytes.resize(size, 0);
         state.touch(now_ms);
@@ -111,6 +157,26 @@ impl Draft {
         state.is_changed && !state.is_unlinked && (state.is_written || at_last_close)
     }
 
+    /// What is to be committed, if something was written since it was begun; it is given once.
+    pub fn take_written(&self) -> Option<Vec<u8>> {
+        let mut state = self.lock();
+        let is_new = state.is_written && !state.is_unlinked && state.outcome.is_none();
+        is_new.then(|| {
+            state.is_written = false;
+            state.bytes.clone()
+        })
+    }
+
+    /// What became of it, if it is done with.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.lock().outcome
+    }
+
+    /// It is done with, or to be gone on with.
+    pub fn set_outcome(&self, outcome: Option<Outcome>) {
+        self.lock().outcome = outcome;
+    }
+
     /// It was saved.
     pub fn saved(&self) {
         let mut state = self.lock();
@@ -121,6 +187,7 @@ impl Draft {
 impl State {
     fn touch(&mut self, now_ms: i64) {
         self.is_changed = true;
+        self.content = None;
         self.mtime_ms = now_ms;
     }
 }
@@ -131,30 +198,51 @@ impl Drafts {
     }
 
     /// The draft of a name, if there is one.
-    pub fn get(&self, desk: &Desk, name: &str) -> Option<Arc<Draft>> {
-        self.lock().get(&key(desk, name)).cloned()
+    pub fn get(&self, folder: &Node, name: &str) -> Option<Arc<Draft>> {
+        self.lock().get(&key(folder, name)).cloned()
+    }
+
+    /// A draft that only its handle knows.
+    pub fn unlisted(folder: &Node, name: &str, bytes: &[u8], now_ms: i64) -> Arc<Draft> {
+        let (name, bytes) = (name.to_owned(), bytes.to_vec());
+        let state = State { name, bytes, mtime_ms: now_ms, ..State::default() };
+        let (folder, limit_bytes) = (folder.clone(), MAX_BYTES);
+        Arc::new(Draft { folder, limit_bytes, state: Mutex::new(state) })
     }
 
     /// The draft of a name, or one with these bytes.
-    pub fn begin(&self, desk: &Desk, name: &str, bytes: &[u8], now_ms: i64) -> Arc<Draft> {
-        let make = || {
-            let (name, bytes) = (name.to_owned(), bytes.to_vec());
-            let state = State { name, bytes, mtime_ms: now_ms, ..State::default() };
-            Arc::new(Draft { desk: desk.clone(), state: Mutex::new(state) })
-        };
-        self.lock().entry(key(desk, name)).or_insert_with(make).clone()
+    pub fn begin(&self, folder: &Node, name: &str, bytes: &[u8], now_ms: i64) -> Arc<Draft> {
+        let make = || Self::unlisted(folder, name, bytes, now_ms);
+        self.lock().entry(key(folder, name)).or_insert_with(make).clone()
     }
 
     /// A new file, not saved yet.
-    pub fn create(&self, desk: &Desk, name: &str, now_ms: i64) -> Arc<Draft> {
-        let draft = self.begin(desk, name, &[], now_ms);
+    pub fn create(&self, folder: &Node, name: &str, now_ms: i64) -> Arc<Draft> {
+        let draft = self.begin(folder, name, &[], now_ms);
         draft.lock().touch(now_ms);
         draft
     }
 
+    /// A new file that may be as large as a document.
+    pub fn create_document(&self, folder: &Node, name: &str, now_ms: i64) -> Arc<Draft> {
+        let make = || {
+            let state = State { name: name.to_owned(), ..State::default() };
+            let (folder, limit_bytes) = (folder.clone(), MAX_DOCUMENT_BYTES);
+            Arc::new(Draft { folder, limit_bytes, state: Mutex::new(state) })
+        };
+        let draft = self.lock().entry(key(folder, name)).or_insert_with(make).clone();
+        draft.lock().touch(now_ms);
+        draft
+    }
+
+    /// A file with these bytes, in the place of what had the name.
+    pub fn put(&self, folder: &Node, name: &str, bytes: &[u8], now_ms: i64) {
+        self.lock().insert(key(folder, name), Self::unlisted(folder, name, bytes, now_ms));
+    }
+
     /// Takes a name away; handles go on with the file, which is not saved any more.
-    pub fn unlink(&self, desk: &Desk, name: &str) -> Option<Arc<Draft>> {
-        let draft = self.lock().remove(&key(desk, name))?;
+    pub fn unlink(&self, folder: &Node, name: &str) -> Option<Arc<Draft>> {
+        let draft = self.lock().remove(&key(folder, name))?;
         draft.lock().is_unlinked = true;
         Some(draft)
     }
@@ -163,7 +251,7 @@ impl Drafts {
     pub fn settle(&self, draft: &Arc<Draft>) {
         let mut drafts = self.lock();
         let state = draft.lock();
-        let key = key(&draft.desk, &state.name);
+        let key = key(&draft.folder, &state.name);
         let same = drafts.get(&key).is_some_and(|known| Arc::ptr_eq(known, draft));
         if same && state.opened == 0 && !state.is_changed {
             drafts.remove(&key);
@@ -171,20 +259,49 @@ impl Drafts {
     }
 
     /// Names of a folder.
-    pub fn names(&self, desk: &Desk) -> Vec<String> {
-        let folder = folder_key(desk);
+    pub fn names(&self, folder: &Node) -> Vec<String> {
+        let folder = folder.path();
         let drafts = self.lock();
         let inside = drafts.keys().filter(|(known, _)| *known == folder);
         inside.map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Lets go of documents that were done with longest ago, of all that are more than may be kept:
+    /// their names.
+    pub fn trim(&self, folder: &Node) -> Vec<String> {
+        let folder = folder.path();
+        let mut drafts = self.lock();
+        let mut done: Vec<(i64, usize, String)> = Vec::new();
+        for ((place, name), draft) in drafts.iter() {
+            let state = draft.lock();
+            if *place == folder && state.outcome.is_some() && state.opened == 0 {
+                done.push((state.mtime_ms, state.bytes.len(), name.clone()));
+            }
+        }
+        done.sort_by(|a, b| b.cmp(a));
+        let mut bytes = 0;
+        let mut is_over = |at: usize, size: usize| {
+            bytes += size;
+            at >= KEPT_DOCUMENTS || bytes > KEPT_BYTES
+        };
+        let over: Vec<String> = done
+            .into_iter()
+            .enumerate()
+            .filter_map(|(at, (_, size, name))| is_over(at, size).then_some(name))
+            .collect();
+        for name in &over {
+            drafts.remove(&(folder.clone(), name.clone()));
+        }
+        over
     }
 
     /// Gives a file another name in the same folder; what had that name is gone.
     pub fn rename(&self, draft: &Arc<Draft>, to: &str) {
         let mut drafts = self.lock();
         let mut state = draft.lock();
-        drafts.remove(&key(&draft.desk, &state.name));
+        drafts.remove(&key(&draft.folder, &state.name));
         state.name = to.to_owned();
-        if let Some(replaced) = drafts.insert(key(&draft.desk, to), draft.clone()) {
+        if let Some(replaced) = drafts.insert(key(&draft.folder, to), draft.clone()) {
             drop(state);
             if !Arc::ptr_eq(&replaced, draft) {
                 replaced.lock().is_unlinked = true;
@@ -193,22 +310,23 @@ impl Drafts {
     }
 }
 
-fn folder_key(desk: &Desk) -> String {
-    crate::tree::node::Node::Queries(desk.clone()).path()
-}
-
-fn key(desk: &Desk, name: &str) -> (String, String) {
-    (folder_key(desk), name.to_owned())
+fn key(folder: &Node, name: &str) -> (String, String) {
+    (folder.path(), name.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::node::Desk;
+
+    fn queries() -> Node {
+        Node::Queries(Desk::Mount)
+    }
 
     #[test]
     fn a_flush_before_the_first_write_saves_nothing() {
         let drafts = Drafts::default();
-        let draft = drafts.begin(&Desk::Mount, "a.edn", b"old", 1);
+        let draft = drafts.begin(&queries(), "a.edn", b"old", 1);
         draft.opened();
         draft.resize(0, 2).unwrap();
         assert!(!draft.needs_saving(false));
@@ -218,28 +336,44 @@ mod tests {
         assert!(!draft.needs_saving(true));
         assert!(draft.closed());
         drafts.settle(&draft);
-        assert!(drafts.get(&Desk::Mount, "a.edn").is_none());
+        assert!(drafts.get(&queries(), "a.edn").is_none());
     }
 
     #[test]
     fn a_file_that_was_only_made_is_saved_at_its_last_close() {
         let drafts = Drafts::default();
-        let draft = drafts.create(&Desk::Mount, "a.edn", 1);
+        let draft = drafts.create(&queries(), "a.edn", 1);
         assert!(!draft.needs_saving(false) && draft.needs_saving(true));
-        drafts.unlink(&Desk::Mount, "a.edn");
+        drafts.unlink(&queries(), "a.edn");
         assert!(!draft.needs_saving(true));
     }
 
     #[test]
     fn a_gap_is_zeros_and_renaming_replaces() {
         let drafts = Drafts::default();
-        let draft = drafts.create(&Desk::Mount, "tmp", 1);
-        drafts.create(&Desk::Mount, "a.edn", 1);
+        let draft = drafts.create(&queries(), "tmp", 1);
+        drafts.create(&queries(), "a.edn", 1);
         draft.write(2, b"x", 1).unwrap();
         assert_eq!(draft.bytes(), b"\0\0x");
         assert!(draft.write(MAX_BYTES, b"x", 1).is_none());
         drafts.rename(&draft, "a.edn");
-        assert_eq!(drafts.names(&Desk::Mount), ["a.edn"]);
-        assert_eq!(drafts.get(&Desk::Mount, "a.edn").unwrap().bytes(), b"\0\0x");
+        assert_eq!(drafts.names(&queries()), ["a.edn"]);
+        assert_eq!(drafts.get(&queries(), "a.edn").unwrap().bytes(), b"\0\0x");
+    }
+
+    #[test]
+    fn a_document_is_given_once_and_not_kept_for_ever() {
+        let drafts = Drafts::default();
+        let folder = queries();
+        for n in 0..KEPT_DOCUMENTS as i64 + 5 {
+            let draft = drafts.create_document(&folder, &format!("{n}.csv"), n);
+            assert!(draft.take_written().is_none());
+            draft.write(0, b"x", n).unwrap();
+            assert_eq!((draft.take_written(), draft.take_written()), (Some(b"x".to_vec()), None));
+            draft.set_outcome(Some(Outcome::Committed));
+        }
+        let gone = ["4.csv", "3.csv", "2.csv", "1.csv", "0.csv"];
+        assert_eq!(drafts.trim(&folder), gone);
+        assert_eq!(drafts.names(&folder).len(), KEPT_DOCUMENTS);
     }
 }

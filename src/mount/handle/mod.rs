@@ -4,16 +4,23 @@
 //! **Invariant:** a handle reads one value from open to release, whatever moves meanwhile.
 
 mod draft;
+mod forms;
+mod names;
 mod stream;
+mod waiting;
 
-pub use draft::{Draft, Drafts};
+pub use draft::{Draft, Drafts, Outcome};
+pub use forms::{Forms, Said};
+pub use names::Names;
 pub use stream::Stream;
+pub use waiting::Waiting;
 
 use crate::error::{Failure, Kind, Result};
 use crate::spool::Content;
 use crate::tree::Listing;
 use crate::tree::node::Node;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Something open.
@@ -22,10 +29,42 @@ pub enum Handle {
     Folder(Box<(Node, Listing)>),
     /// Bytes to read.
     Bytes(Content),
-    /// A query, or scratch, that may be changed.
-    Draft(Arc<Draft>),
+    /// A query, an entity, a document, or scratch, that may be changed.
+    Draft(Box<Editing>),
     /// Where transactions are written to, and those that are.
     Transact(Box<(Node, Mutex<Stream>)>),
+    /// Where names of branches are written to that are merged.
+    Merge(Box<Mutex<Names>>),
+    /// What waits for a change.
+    Waiting(Waiting),
+}
+
+/// A draft that is open.
+pub struct Editing {
+    /// What is changed.
+    pub draft: Arc<Draft>,
+    /// The process that opened it.
+    pub opener: Option<u32>,
+    /// Whether this handle had it committed, or tried to.
+    is_done: AtomicBool,
+}
+
+impl Editing {
+    /// A draft that is open now.
+    pub fn new(draft: Arc<Draft>, opener: Option<u32>) -> Box<Self> {
+        draft.opened();
+        Box::new(Self { draft, opener, is_done: AtomicBool::new(false) })
+    }
+
+    /// Whether nothing is written any more by this handle.
+    pub fn is_done(&self) -> bool {
+        self.is_done.load(Ordering::Relaxed)
+    }
+
+    /// This handle is at its end.
+    pub fn done(&self) {
+        self.is_done.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What is open in a mount.

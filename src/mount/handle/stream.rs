@@ -7,20 +7,20 @@
 //! opened it that a form is still incomplete. What is held of an incomplete form is bounded, and
 //! bytes that nothing could complete are refused by the write that brings them.
 
+use super::forms::{Forms, Said};
 use crate::error::{Failure, Kind, Result};
-use factfs_core::edn::{Form, Reader, Span};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
 /// Commits one form and gives its report.
-pub type Commit = Box<dyn FnMut(&Form) -> Result<String> + Send>;
+pub type Commit = Box<dyn FnMut(Said) -> Result<String> + Send>;
 
 /// The most that one form may have.
 pub const MAX_FORM_BYTES: usize = 64 << 20;
 
 /// A stream of transactions.
 pub struct Stream {
-    reader: Reader,
+    reader: Forms,
     utf8: Utf8,
     /// Bytes pushed into the reader.
     pushed: usize,
@@ -34,9 +34,9 @@ pub struct Stream {
 
 impl Stream {
     /// A stream that commits by `commit`; one that is opened for reading, too, keeps the reports.
-    pub fn new(commit: Commit, keeps_reports: bool, opener: Option<u32>) -> Self {
+    pub fn new(forms: Forms, commit: Commit, keeps_reports: bool, opener: Option<u32>) -> Self {
         Self {
-            reader: Reader::new(),
+            reader: forms,
             utf8: Utf8::default(),
             pushed: 0,
             failed: None,
@@ -64,8 +64,8 @@ impl Stream {
                     Ok(()) => return Ok(bytes.len()),
                     Err(failure) => Err(failure),
                 },
-                Ok(Some(form)) => self.commit(&form),
-                Err(error) => Err(error.into()),
+                Ok(Some(said)) => self.commit(said),
+                Err(failure) => Err(failure),
             };
             match done {
                 Ok(()) => committed = Some(self.reader.consumed()),
@@ -74,7 +74,7 @@ impl Stream {
         };
         self.failed = Some(failure.clone());
         // Nothing is read any more.
-        self.reader = Reader::new();
+        self.reader = self.reader.anew();
         // A form that was begun in an earlier write ends in this one, so this is never negative.
         match committed.map(|end| end.saturating_sub(before)) {
             Some(accepted) if accepted > 0 => Ok(accepted),
@@ -82,11 +82,8 @@ impl Stream {
         }
     }
 
-    fn commit(&mut self, form: &Form) -> Result<()> {
-        if form.as_vector().is_none() && form.as_map().is_none() {
-            return Err(no_transaction(form.span));
-        }
-        let report = (self.commit)(form)?;
+    fn commit(&mut self, said: Said) -> Result<()> {
+        let report = (self.commit)(said)?;
         if self.keeps_reports {
             self.reports.extend(report.into_bytes());
         }
@@ -105,8 +102,8 @@ impl Stream {
         }
         let first = span.start.checked_sub(before).and_then(|at| bytes.get(at));
         match first {
-            Some(b'[' | b'{' | b'#' | b'^' | b';') | None => Ok(()),
-            Some(_) => Err(no_transaction(span)),
+            Some(byte) if !self.reader.may_begin(*byte) => Err(self.reader.no_transaction(span)),
+            _ => Ok(()),
         }
     }
 
@@ -144,14 +141,9 @@ impl Stream {
     }
 }
 
-fn no_transaction(span: Span) -> Failure {
-    let message = format!("{span}: a transaction is a vector of forms or a map");
-    Failure::new(Kind::Invalid, message)
-}
-
 fn not_utf8(byte: u8, offset: usize) -> Failure {
     let message = format!("byte {byte:#04x} at offset {offset} is no UTF-8");
-    Failure::new(Kind::Invalid, message).hint("EDN is text in UTF-8: iconv -t UTF-8")
+    Failure::new(Kind::Invalid, message).hint("transactions are text in UTF-8: iconv -t UTF-8")
 }
 
 /// Whether bytes that arrive in pieces are UTF-8.
@@ -190,17 +182,24 @@ mod tests {
 
     /// A stream that commits everything but forms with `:bad` in them.
     fn stream() -> (Stream, Arc<Mutex<Vec<String>>>) {
+        stream_of(Forms::edn())
+    }
+
+    fn stream_of(forms: Forms) -> (Stream, Arc<Mutex<Vec<String>>>) {
         let done = Arc::new(Mutex::new(Vec::new()));
         let committed = done.clone();
-        let commit = move |form: &Form| {
-            let text = form.to_string();
-            if text.contains(":bad") {
+        let commit = move |said: Said| {
+            let text = match said {
+                Said::Edn(form) => form.to_string(),
+                Said::Json(json) => json.to_string(),
+            };
+            if text.contains("bad") {
                 return Err(Failure::new(Kind::Conflict, text));
             }
             committed.lock().unwrap().push(text);
             Ok("ok\n".to_owned())
         };
-        (Stream::new(Box::new(commit), true, Some(OPENER)), done)
+        (Stream::new(forms, Box::new(commit), true, Some(OPENER)), done)
     }
 
     #[track_caller]
@@ -301,5 +300,22 @@ mod tests {
             assert_eq!(stream.write(&[*byte]).unwrap(), 1);
         }
         committed(&done, &["[\"é€𝄞\"]"]);
+    }
+
+    #[test]
+    fn json_is_a_stream_like_any() {
+        let (mut stream, done) = stream_of(Forms::json());
+        assert_eq!(stream.write(b"[1]\n{\"a\": 2}[\"bad\"] [3]").unwrap(), 12);
+        committed(&done, &["[1]", "{\"a\":2}"]);
+        assert_eq!(stream.write(b"[\"bad\"] [3]").unwrap_err().kind, Kind::Conflict);
+        for bytes in [&b"7"[..], b"\"x\"", b"]", b"[1] nul", b"[}", b"[\"\xff"] {
+            let (mut stream, _) = stream_of(Forms::json());
+            let written = stream.write(bytes);
+            let failure = written.and_then(|_| stream.write(b" ")).unwrap_err();
+            assert_eq!(failure.kind, Kind::Invalid, "{bytes:?}");
+        }
+        let (mut stream, _) = stream_of(Forms::json());
+        stream.write(b"[{\"a\":").unwrap();
+        assert_eq!(stream.flush(Some(OPENER)).unwrap_err().kind, Kind::Invalid);
     }
 }

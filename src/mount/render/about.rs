@@ -44,7 +44,7 @@ pub fn store_json(mounted: &Mounted) -> Result<String> {
         "own_name": source.name(),
         "uuid": source.uuid().to_string(),
         "url": source.url(),
-        "format": 0,
+        "format": factfs_core::commit::FORMAT_VERSION,
         "default_branch": source.default_branch(),
         "head": head.commit.map(|commit| commit.to_string()),
         "t": head.db.basis_t().0,
@@ -60,7 +60,8 @@ pub fn store_json(mounted: &Mounted) -> Result<String> {
     Ok(pretty(&about))
 }
 
-fn pretty(json: &Json) -> String {
+/// JSON as it is shown.
+pub fn pretty(json: &Json) -> String {
     // Printing a value that is in memory cannot fail.
     serde_json::to_string_pretty(json).unwrap_or_default() + "\n"
 }

@@ -11,10 +11,10 @@ mod rows;
 mod schema;
 mod table;
 
-pub use about::{snapshot_json, store_json};
+pub use about::{pretty, snapshot_json, store_json};
 pub use datoms::datoms;
 pub use entity::{entities, entity, entity_ids};
-pub use log::{log_entry, report};
+pub use log::{log_entry, report, result};
 pub use rows::write_rows;
 pub use schema::schema;
 pub use table::{namespaces, table, table_facts};

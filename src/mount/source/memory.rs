@@ -4,7 +4,9 @@
 //! clock is a counter: the n-th commit of a branch is n minutes after 2026-01-01 unless the
 //! transaction says otherwise.
 
-use super::{Branch, LogEntry, Moment, Source, Tag};
+mod naming;
+
+use super::{Branch, LogEntry, Make, Merging, Moment, Source, Tag};
 use crate::error::{Failure, Kind, Result};
 use crate::when::When;
 use factfs_core::db::{Db, NoNodes, Snapshot, TxReport};
@@ -80,6 +82,28 @@ impl MemorySource {
     }
 }
 
+impl State {
+    /// What a transaction came to is the newest commit of a branch.
+    fn append(&mut self, branch: &str, report: &TxReport, parents: Vec<CommitId>) {
+        let Some(commit) = report.commit else { return };
+        let moment = Moment {
+            db: report.db_after.clone(),
+            commit: Some(commit),
+            instant_ms: Some(report.instant_ms),
+            is_fixed: false,
+        };
+        let entry = LogEntry {
+            commit,
+            parents,
+            instant_ms: report.instant_ms,
+            tx: report.tx,
+            datoms: report.datoms.clone(),
+            purged: 0,
+        };
+        self.branches.entry(branch.to_owned()).or_default().push((moment, entry));
+    }
+}
+
 fn commit_id(parent: Option<&CommitId>, t: T, text: &str) -> CommitId {
     let mut hasher = Hasher::new();
     parent.into_iter().for_each(|parent| {
@@ -151,6 +175,11 @@ impl Source for MemorySource {
     }
 
     fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport> {
+        let tx = tx.clone();
+        self.transact_made(branch, None, &(Arc::new(move |_: &Db| Ok(tx.clone())) as Make))
+    }
+
+    fn transact_made(&self, branch: &str, tx_id: Option<&str>, make: &Make) -> Result<TxReport> {
         let mut state = self.lock();
         if let Some(why) = &state.read_only {
             return Err(Failure::new(Kind::ReadOnly, why.clone()));
@@ -158,25 +187,16 @@ impl Source for MemorySource {
         let commits = self.commits(&state, branch)?;
         let before = commits.last().map_or_else(|| self.empty(), |(moment, _)| moment.clone());
         let now_ms = START_MS + 60_000 * (commits.len() as i64 + 1);
-        let mut report = with(&before.db, tx, &TxOptions { now_ms, ..TxOptions::default() })?;
+        let tx = make(&before.db)?;
+        let tx_id = tx_id.map(str::to_owned);
+        let options = TxOptions { now_ms, tx_id, ..TxOptions::default() };
+        let mut report = with(&before.db, &tx, &options)?;
         if report.already {
             return Ok(report);
         }
         let commit = commit_id(before.commit.as_ref(), report.tx.t(), &tx.to_string());
         report.commit = Some(commit);
-        let after = Moment {
-            db: report.db_after.clone(),
-            commit: Some(commit),
-            instant_ms: Some(report.instant_ms),
-            is_fixed: false,
-        };
-        let entry = LogEntry {
-            commit,
-            parents: before.commit.into_iter().collect(),
-            instant_ms: report.instant_ms,
-            datoms: report.datoms.clone(),
-        };
-        state.branches.entry(branch.to_owned()).or_default().push((after, entry));
+        state.append(branch, &report, before.commit.into_iter().collect());
         Ok(report)
     }
 
@@ -201,5 +221,29 @@ impl Source for MemorySource {
         let tag =
             |(name, commit): (&String, &CommitId)| Tag { name: name.clone(), commit: *commit };
         Ok(state.tags.iter().map(tag).collect())
+    }
+
+    fn create_branch(&self, from: &str, name: &str, at: Option<&str>) -> Result<()> {
+        self.make_branch(from, name, at)
+    }
+
+    fn retire_branch(&self, name: &str) -> Result<()> {
+        self.retire(name)
+    }
+
+    fn rename_branch(&self, from: &str, to: &str) -> Result<()> {
+        self.rename(from, to)
+    }
+
+    fn create_tag(&self, branch: &str, name: &str, at: Option<&str>) -> Result<()> {
+        self.make_tag(branch, name, at)
+    }
+
+    fn delete_tag(&self, name: &str) -> Result<()> {
+        self.remove_tag(name)
+    }
+
+    fn merge(&self, branch: &str, from: &str) -> Result<Merging> {
+        self.merge_in(branch, from)
     }
 }

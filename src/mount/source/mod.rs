@@ -5,17 +5,22 @@
 //! differently from call to call. Every method may block, none is called on an event loop. How
 //! stores keep their bytes is not known here.
 
+mod activity;
 mod database;
 mod memory;
+mod merging;
 
+pub use activity::Activity;
 pub use database::DatabaseSource;
 pub use memory::MemorySource;
+pub use merging::Merging;
 
 use crate::error::{Failure, Kind, Result};
+use factfs_core::conn::ConnError;
 use factfs_core::datom::Datom;
-use factfs_core::db::{Db, TxReport};
+use factfs_core::db::{Db, Difference, TxReport};
 use factfs_core::edn::Form;
-use factfs_core::id::{CommitId, T};
+use factfs_core::id::{CommitId, T, Tx};
 use factfs_core::value::Uuid;
 use std::sync::Arc;
 
@@ -45,10 +50,21 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// How many nodes were fetched from storage so far, for whoever reads here.
+    fn fetched(&self) -> u64 {
+        0
+    }
+
     /// How often facts had been erased, as far as is known without asking: what was read before is
     /// not shown any more.
     fn purges(&self) -> u64 {
         0
+    }
+
+    /// What it did so far and how new what is known of a branch is, without waiting; none of a
+    /// database that does not tell.
+    fn activity(&self, _branch: &str) -> Option<Activity> {
+        None
     }
 
     /// A value in the past of a branch. WHEN is what [`When`](crate::when::When) reads.
@@ -57,16 +73,47 @@ pub trait Source: Send + Sync {
     /// Commits one transaction, durably, and says what it did.
     fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport>;
 
+    /// Commits the transaction that is made of the newest value, made again when another writer
+    /// came first. One whose id is there already is not committed again.
+    fn transact_made(&self, branch: &str, tx_id: Option<&str>, make: &Make) -> Result<TxReport>;
+
     /// Entries of a branch's log: those up to `upto` (or the head), the newest first, at most
     /// `limit`.
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>>;
+
+    /// What changed from one value to another, by whatever is cheapest.
+    fn difference(&self, _branch: &str, from: &Moment, to: &Moment) -> Result<Difference> {
+        let difference = from.db.difference(&to.db).map_err(ConnError::from);
+        Ok(difference.map_err(factfs_store::Error::from)?)
+    }
 
     /// The branches, by name.
     fn branches(&self) -> Result<Vec<Branch>>;
 
     /// The tags, by name.
     fn tags(&self) -> Result<Vec<Tag>>;
+
+    /// Makes a branch at the head of another, or at any commit, by its printed id.
+    fn create_branch(&self, from: &str, name: &str, at: Option<&str>) -> Result<()>;
+
+    /// Deletes a branch whose commits are all kept: merged into another, or tagged. Busy otherwise.
+    fn retire_branch(&self, name: &str) -> Result<()>;
+
+    /// Gives a branch another name. Its commits have one of the two names at any moment.
+    fn rename_branch(&self, from: &str, to: &str) -> Result<()>;
+
+    /// Names the head of a branch, or any commit, by its printed id.
+    fn create_tag(&self, branch: &str, name: &str, at: Option<&str>) -> Result<()>;
+
+    /// Forgets a tag.
+    fn delete_tag(&self, name: &str) -> Result<()>;
+
+    /// Merges a branch, a tag or a moment into a branch.
+    fn merge(&self, branch: &str, from: &str) -> Result<Merging>;
 }
+
+/// What makes a transaction of a value.
+pub type Make = Arc<dyn Fn(&Db) -> Result<Form> + Send + Sync>;
 
 /// A database value and which commit it is.
 #[derive(Clone, Debug)]
@@ -124,8 +171,12 @@ pub struct LogEntry {
     pub parents: Vec<CommitId>,
     /// When, milliseconds since 1970.
     pub instant_ms: i64,
-    /// Facts added and retracted.
+    /// Its transaction.
+    pub tx: Tx,
+    /// Facts added and retracted, its own included.
     pub datoms: Vec<Datom>,
+    /// How many facts of it were erased for good.
+    pub purged: u64,
 }
 
 /// A database under the name it was mounted as.

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** an answer follows from the question alone. Rows come in the one printed order.
 
+use super::diff::Compared;
 use crate::error::Result;
 use crate::overflow::{Failed, RowFile};
 use crate::spool::Cancel;
@@ -45,6 +46,8 @@ pub struct Question {
     pub query: Query,
     /// The inputs.
     pub inputs: Vec<Input>,
+    /// Inputs that are differences, by their place: their rows are made when it is answered.
+    pub differences: Vec<(usize, Arc<Compared>)>,
     /// What the keys of rows are in EDN, where the query asks for maps.
     pub keys: Option<RowKeys>,
 }
@@ -73,6 +76,7 @@ impl Question {
         let flag = token.clone();
         cancel.on_cancel(move || flag.cancel());
         let (started, bytes) = (Instant::now(), limits.bytes);
+        let inputs = self.with_rows(limits, started, cancel)?;
         let limits = query::Limits {
             rows: limits.rows,
             memory_bytes: limits.memory_bytes,
@@ -82,7 +86,7 @@ impl Question {
         let outside = RowFile::new(bytes, limits.memory_bytes);
         let failed = outside.failed();
         let outside = Box::new(outside);
-        let answer = query::run_large(&self.query, &self.inputs, &limits, &token, outside);
+        let answer = query::run_large(&self.query, &inputs, &limits, &token, outside);
         let answer = answer.map_err(|error| failed.take().unwrap_or_else(|| error.into()))?;
         let shape = match answer.shape {
             query::Shape::Relation => Shape::Relation,
@@ -98,6 +102,9 @@ impl Question {
 impl Question {
     /// About how many rows all its steps give; nothing is run.
     pub fn estimate(&self) -> Option<u64> {
+        if !self.differences.iter().all(|(_, compared)| compared.is_near()) {
+            return None;
+        }
         let plan = query::explain(&self.query, &self.inputs).ok()?;
         let rows = expected(&plan);
         // A number that is no number is no promise of little.

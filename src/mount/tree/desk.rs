@@ -121,7 +121,8 @@ fn file_of(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.edn"))
 }
 
-fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
+/// Writes a file of a folder, wholly or not at all.
+pub(super) fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     // A query is as open to others as it was, or as new files are here.
     let usual = fs::Permissions::from_mode(0o666);
@@ -134,7 +135,7 @@ fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     file.persist(path).map(drop).map_err(|error| error.error)
 }
 
-fn disk(path: &Path, error: &io::Error) -> Failure {
+pub(super) fn disk(path: &Path, error: &io::Error) -> Failure {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => Kind::NotFound,
         io::ErrorKind::PermissionDenied => Kind::Denied,

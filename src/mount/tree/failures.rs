@@ -16,12 +16,18 @@ pub struct Failures(Mutex<State>);
 #[derive(Debug)]
 struct State {
     by_path: LruCache<String, Failure>,
+    /// Of writing what is read, too: reading it forgets nothing of that.
+    written: LruCache<String, Failure>,
     last: Option<(String, Failure)>,
 }
 
 impl Default for Failures {
     fn default() -> Self {
-        Self(Mutex::new(State { by_path: LruCache::new(KEPT), last: None }))
+        Self(Mutex::new(State {
+            by_path: LruCache::new(KEPT),
+            written: LruCache::new(KEPT),
+            last: None,
+        }))
     }
 }
 
@@ -38,6 +44,25 @@ impl Failures {
                 state.last = Some((path.to_owned(), failure.clone()));
             }
         }
+    }
+
+    /// Remembers how writing `path` ended, which is read as well.
+    pub fn note_written(&self, path: &str, failure: Option<&Failure>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            None => {
+                state.written.pop(path);
+            }
+            Some(failure) => {
+                state.written.put(path.to_owned(), failure.clone());
+                state.last = Some((path.to_owned(), failure.clone()));
+            }
+        }
+    }
+
+    /// What failed of writing `path`, if the last attempt did.
+    pub fn of_written(&self, path: &str) -> Option<Failure> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).written.get(path).cloned()
     }
 
     /// What failed under `path`, if the last use of it did.

@@ -9,6 +9,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::render;
 use crate::source::Moment;
 use crate::spool::Cancel;
+use factfs_core::db::ChangeKind;
 use factfs_core::id::EntityId;
 use factfs_core::instant;
 use factfs_core::query::QueryFile;
@@ -28,9 +29,11 @@ pub enum Listing {
         /// The folder.
         place: Place,
         /// The value.
-        moment: Moment,
+        moment: Box<Moment>,
         /// The ids.
         ids: Vec<EntityId>,
+        /// What editors keep beside them.
+        scratch: Vec<String>,
     },
 }
 
@@ -59,7 +62,7 @@ impl Listing {
     pub fn len(&self) -> usize {
         match self {
             Self::Names(names) => names.len(),
-            Self::Entities { ids, .. } => ids.len(),
+            Self::Entities { ids, scratch, .. } => ids.len() + scratch.len(),
         }
     }
 
@@ -72,7 +75,10 @@ impl Listing {
     pub fn get(&self, i: usize) -> Option<Listed> {
         match self {
             Self::Names(names) => names.get(i).cloned(),
-            Self::Entities { ids, .. } => ids.get(i).map(|e| file(format!("{e}.edn"))),
+            Self::Entities { ids, scratch, .. } => match ids.get(i) {
+                Some(e) => Some(file(format!("{e}.edn"))),
+                None => scratch.get(i - ids.len()).map(file),
+            },
         }
     }
 }
@@ -117,6 +123,7 @@ impl Tree {
                 let stores = self.stores.keys().map(|name| link(&**name));
                 std::iter::once(folder("results")).chain(stores).collect()
             }
+            Node::Pin(at) => self.pin_names(node, at)?,
             Node::Store(store) => self.store_names(store)?,
             Node::Branches(store) => {
                 let branches = self.mounted(store)?.source.branches()?;
@@ -129,12 +136,24 @@ impl Tree {
             Node::Snapshot(place) => self.snapshot_names(place)?,
             Node::Part(place, part) => return self.part_names(place, part, cancel),
             Node::Branch(store, branch, BranchPart::At) => self.moment_names(store, branch)?,
+            // What is in it is kept by who knows what is open.
+            Node::Branch(store, _, BranchPart::Inbox) => {
+                self.mounted(store)?;
+                Vec::new()
+            }
             Node::Branch(store, branch, BranchPart::Log) => {
                 let entries = self.mounted(store)?.source.log(branch, None, LOGGED)?;
                 entries.iter().map(|entry| file(format!("{}.edn", entry.commit.t))).collect()
             }
+            Node::Diff(..) => {
+                let extensions = || self.formats.iter().map(|format| format.extension());
+                let of = |kind: ChangeKind| {
+                    extensions().map(move |e| file(format!("{}.{e}", kind.name())))
+                };
+                ChangeKind::ALL.into_iter().flat_map(of).collect()
+            }
             // By name only: the values that an argument could have are not known, commits are many.
-            Node::Arguments(..) | Node::Commits(_) => Vec::new(),
+            Node::Arguments(..) | Node::Commits(_) | Node::Diffs(_) => Vec::new(),
             _ => {
                 return Err(Failure::new(
                     Kind::NotDirectory,
@@ -146,8 +165,9 @@ impl Tree {
     }
 
     fn root_names(&self) -> Vec<Listed> {
-        let own = [file("README.md"), folder("at"), folder("queries"), folder("results")];
-        own.into_iter().chain(self.stores.keys().map(|name| folder(&**name))).collect()
+        let own = ["at", "pins", "queries", "results"].map(folder);
+        let own = std::iter::once(file("README.md")).chain(own);
+        own.chain(self.stores.keys().map(|name| folder(&**name))).collect()
     }
 
     fn store_names(&self, store: &Name) -> Result<Vec<Listed>> {
@@ -169,7 +189,7 @@ impl Tree {
 
     fn result_names(&self, scope: &Scope) -> Result<Vec<Listed>> {
         let desk = self.desk_of(scope)?;
-        let mut names = Vec::new();
+        let mut names = self.pinned_results(scope)?;
         for name in self.saved_names(&desk)? {
             let text = self.saved_text(&desk, &name)?.map(|(text, _)| text).unwrap_or_default();
             let open = QueryFile::read(&text).map_or(0, |saved| self.open_inputs(&saved));
@@ -195,6 +215,7 @@ impl Tree {
         ];
         if !place.is_fixed() {
             names.extend([folder("queries"), file("transact"), folder("at"), folder("log")]);
+            names.push(folder("inbox"));
         }
         Ok(names)
     }
@@ -212,7 +233,8 @@ impl Tree {
         let names = match part {
             Part::Entities => {
                 let ids = render::entity_ids(db, cancel)?;
-                return Ok(Listing::Entities { place: place.clone(), moment, ids });
+                let (place, moment, scratch) = (place.clone(), Box::new(moment), Vec::new());
+                return Ok(Listing::Entities { place, moment, ids, scratch });
             }
             Part::Tables => {
                 let extensions = || self.formats.iter().map(|format| format.extension());

@@ -6,14 +6,20 @@
 
 mod answer;
 mod by;
+mod control;
 pub mod desk;
+mod diff;
+mod editable;
 mod failures;
 mod list;
+mod merges;
 mod meta;
 pub mod node;
 pub mod path;
+pub mod pins;
 mod plan;
 mod readme;
+mod relative;
 mod resolve;
 mod results;
 mod work;
@@ -23,8 +29,10 @@ mod tests;
 
 pub use answer::{Answer, Limits, Question};
 pub use desk::LocalDesk;
+pub use diff::Compared;
 pub use failures::Failures;
 pub use list::{Listed, Listing, Shape};
+use merges::Merges;
 pub use plan::{Pinned, Plan};
 pub use work::{Pins, Rendered, Work};
 
@@ -46,12 +54,14 @@ const KEPT_MOMENTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 pub struct Tree {
     stores: BTreeMap<Name, Mounted>,
     desk: LocalDesk,
+    pins: pins::KnownPins,
     clock: Clock,
     limits: Limits,
     formats: Vec<Format>,
     started_ms: i64,
     is_read_only: bool,
     failures: Failures,
+    merges: Merges,
     moments: Mutex<LruCache<(Name, Name), Moment>>,
 }
 
@@ -117,8 +127,10 @@ pub enum Entry {
     Work(Arc<Work>),
     /// A saved query, which one edits: its text now.
     Query(Content),
-    /// The place to write transactions to; reading it gives these bytes.
+    /// The place to write transactions to, or what to merge; reading it gives these bytes.
     Transact(Content),
+    /// A file whose read waits for the head of a branch to move.
+    Heads,
 }
 
 impl Tree {
@@ -128,6 +140,7 @@ impl Tree {
         let started_ms = (parts.clock)();
         Self {
             stores: stores.collect(),
+            pins: pins::KnownPins::beside(&parts.desk),
             desk: parts.desk,
             clock: parts.clock,
             limits: parts.limits,
@@ -135,6 +148,7 @@ impl Tree {
             started_ms,
             is_read_only: parts.is_read_only,
             failures: Failures::default(),
+            merges: Merges::default(),
             moments: Mutex::new(LruCache::new(KEPT_MOMENTS)),
         }
     }
@@ -147,6 +161,11 @@ impl Tree {
     /// What one evaluation may cost.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The pins that are known here.
+    pub fn pins(&self) -> &pins::KnownPins {
+        &self.pins
     }
 
     /// The mount's own queries.
@@ -208,6 +227,10 @@ impl Tree {
                 let mounted = self.stores.get(pinned.store.as_str());
                 mounted.is_some_and(|mounted| is_outdated(mounted, &pinned.moment))
             }),
+            Pins::Difference(compared) => {
+                let ends = [&compared.from, &compared.to];
+                ends.into_iter().any(|moment| is_outdated(&compared.mounted, moment))
+            }
             Pins::Plan(Err(_)) => false,
         }
     }

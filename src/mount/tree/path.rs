@@ -4,6 +4,7 @@
 //! A name that is no name of the tree gives nothing. Two things cannot be told by form: whether a
 //! commit's id is whole (the tree makes links of the others), and whether an attribute is unique.
 
+use super::diff;
 use super::node::*;
 use crate::name::is_query_name;
 use crate::when::When;
@@ -27,6 +28,12 @@ pub fn child(parent: &Node, name: &str) -> Option<Node> {
             "results" => Node::Results(Scope::Time(time.clone())),
             store => Node::TimeStore(time.clone(), store.into()),
         }),
+        Node::Pin(PinNode::Pins) => Some(Node::Pin(PinNode::named(name))),
+        Node::Pin(PinNode::Pin(id)) => Some(match name {
+            "results" => Node::Results(Scope::Pin(id.clone())),
+            "pin.edn" => Node::Pin(PinNode::Text(id.clone())),
+            store => Node::Pin(PinNode::Store(id.clone(), store.into())),
+        }),
         Node::Store(store) => in_store(store, name),
         Node::Branches(store) => Some(Node::Snapshot(Place::branch(store, name))),
         Node::Tags(store) => Some(Node::Tag(store.clone(), name.into())),
@@ -35,8 +42,17 @@ pub fn child(parent: &Node, name: &str) -> Option<Node> {
         } else {
             Node::CommitAlias(store.clone(), name.into())
         }),
+        Node::Diffs(store) => diff::in_diffs(store, name),
+        Node::Diff(store, range) => diff::in_diff(store, range, name),
         Node::Snapshot(place) => in_snapshot(place, name),
-        Node::Part(place, part) => in_part(part, name).map(|part| Node::Part(place.clone(), part)),
+        Node::Part(place, part) => match (in_part(part, name), &place.at) {
+            // What editors keep beside what may be edited.
+            (None, At::Branch(branch)) if *part == Part::Entities => {
+                let scratch = BranchPart::Scratch(name.into());
+                Some(Node::Branch(place.store.clone(), branch.clone(), scratch))
+            }
+            (part, _) => part.map(|part| Node::Part(place.clone(), part)),
+        },
         Node::Branch(store, branch, part) => {
             in_branch_part(part, name).map(|p| Node::Branch(store.clone(), branch.clone(), p))
         }
@@ -51,6 +67,7 @@ fn in_root(name: &str) -> Node {
         "queries" => Node::Queries(Desk::Mount),
         "results" => Node::Results(Scope::Mount),
         "at" => Node::Times,
+        "pins" => Node::Pin(PinNode::Pins),
         store => Node::Store(store.into()),
     }
 }
@@ -61,6 +78,7 @@ fn in_store(store: &Name, name: &str) -> Option<Node> {
         "branches" => Node::Branches(store.clone()),
         "tags" => Node::Tags(store.clone()),
         "commits" => Node::Commits(store.clone()),
+        "diff" => Node::Diffs(store.clone()),
         name => Node::HeadLink(store.clone(), HeadLink::named(name)?),
     })
 }
@@ -93,9 +111,16 @@ fn in_snapshot(place: &Place, name: &str) -> Option<Node> {
         let own = match name {
             "transact" => Some(BranchPart::Transact),
             "transact.err" => Some(BranchPart::TransactError),
+            "transact.json" => Some(BranchPart::TransactJson),
+            "transact.json.err" => Some(BranchPart::TransactJsonError),
+            "inbox" => Some(BranchPart::Inbox),
             "at" => Some(BranchPart::At),
             "log" => Some(BranchPart::Log),
-            _ => None,
+            "merge" => Some(BranchPart::Merge),
+            "merge.err" => Some(BranchPart::MergeError),
+            ".wait" => Some(BranchPart::Wait),
+            ".events" => Some(BranchPart::Events),
+            name => conflicts(name).map(BranchPart::MergeConflicts),
         };
         if let Some(part) = own {
             return Some(Node::Branch(place.store.clone(), branch.clone(), part));
@@ -119,6 +144,11 @@ fn in_snapshot(place: &Place, name: &str) -> Option<Node> {
         },
     };
     Some(Node::Part(place.clone(), part))
+}
+
+/// `merge.conflicts.FORMAT`
+fn conflicts(name: &str) -> Option<Format> {
+    Format::from_extension(name.strip_prefix("merge.conflicts.")?)
 }
 
 fn in_part(part: &Part, name: &str) -> Option<Part> {
@@ -168,6 +198,7 @@ fn in_by(components: &[Name], name: &str) -> Option<Part> {
 fn in_branch_part(part: &BranchPart, name: &str) -> Option<BranchPart> {
     match part {
         BranchPart::At => Some(BranchPart::Moment(name.into())),
+        BranchPart::Inbox => Some(BranchPart::InboxFile(name.into())),
         BranchPart::Log => entity(name.strip_suffix(".edn")?).map(|t| BranchPart::LogEntry(t.0)),
         _ => None,
     }
@@ -253,10 +284,16 @@ mod tests {
             "/results/low-stock/10/x.csv.meta",
             "/at/2026-06/results/low-stock.json",
             "/at/7d/catalog",
+            "/pins/q3",
+            "/pins/9f3c2a71b0de55aa/pin.edn",
+            "/pins/9f3c2a71b0de55aa/catalog",
+            "/pins/9f3c2a71b0de55aa/results/low-stock/10.csv.meta",
             "/catalog/store.json",
             "/catalog/head",
             "/catalog/tags/v1",
             "/catalog/commits/42",
+            "/catalog/diff/v1.2..main.csv",
+            "/catalog/diff/7d..2026-06-30T10:00:00.5Z/changed.json.meta",
             "/catalog/commits/42-9f3c2a71b0de/entities/17.edn",
             "/catalog/branches/main/snapshot.json",
             "/catalog/branches/main/schema.json",
@@ -271,8 +308,16 @@ mod tests {
             "/catalog/branches/main/query/[:find ?n :where [_ :a/file \"x.csv",
             "/catalog/branches/main/transact",
             "/catalog/branches/main/transact.err",
+            "/catalog/branches/main/transact.json",
+            "/catalog/branches/main/transact.json.err",
+            "/catalog/branches/main/inbox/prices.csv",
+            "/catalog/branches/main/entities/17.edn~",
             "/catalog/branches/main/at/7d",
             "/catalog/branches/main/log/12.edn",
+            "/catalog/branches/main/merge",
+            "/catalog/branches/main/merge.conflicts.csv",
+            "/catalog/branches/main/.events",
+            "/catalog/branches/main/tables/user.csv.wait",
             "/catalog/branches/main/results/x.csv",
         ] {
             check(path);
@@ -286,9 +331,13 @@ mod tests {
             "/results/Upper.csv",
             "/at/yesterday",
             "/catalog/x",
+            "/catalog/diff/main.csv",
+            "/catalog/diff/v1..main/csv",
+            "/catalog/diff/v1..main/moved.csv",
             "/catalog/commits/42-9f3c2a71b0de/transact",
-            "/catalog/branches/main/entities/017.edn",
-            "/catalog/branches/main/entities/17.csv",
+            "/catalog/commits/42-9f3c2a71b0de/entities/017.edn",
+            "/catalog/commits/42-9f3c2a71b0de/entities/17.csv",
+            "/catalog/commits/42-9f3c2a71b0de/inbox",
             "/catalog/branches/main/query/x.csv",
             "/catalog/branches/main/query/[:find ?n]",
             "/catalog/branches/main/query/[:find ?n]].csv",

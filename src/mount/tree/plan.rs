@@ -6,11 +6,12 @@
 
 use super::Tree;
 use super::answer::Question;
+use super::diff::{Compared, kind_of};
 use super::node::{At, Place, Scope};
 use crate::error::{Failure, Kind, Result};
 use crate::name::{self, Unescaped};
 use crate::source::{Moment, Mounted};
-use factfs_core::db::Db;
+use factfs_core::db::ChangeKind;
 use factfs_core::edn::{self, Form};
 use factfs_core::hash::NodeHash;
 use factfs_core::query::{Input, InputKind, InputSpec, QueryFile};
@@ -19,6 +20,7 @@ use factfs_core::text::parse_cell;
 use factfs_core::value::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// A question, and where it came from.
 #[derive(Clone, Debug)]
@@ -46,6 +48,10 @@ pub struct Pinned {
     pub uuid: String,
     /// The value.
     pub moment: Moment,
+    /// Whether a branch is named, so that under a pin it is that pin's commit.
+    pub is_branch: bool,
+    /// Which changes are read, where this is the newer end of a difference.
+    pub changes: Option<&'static str>,
 }
 
 impl Plan {
@@ -60,6 +66,13 @@ impl Plan {
             let _ = write!(out, " {name} {}", edn::to_string(value));
         }
         out
+    }
+
+    /// Whether all that it reads are databases, or what changed in them.
+    pub fn reads_databases_only(&self) -> bool {
+        let specs = self.question.query.inputs();
+        let mut named = specs.iter().filter(|spec| spec.kind == InputKind::Source);
+        named.all(|spec| self.sources.iter().any(|pinned| pinned.symbol == spec.name))
     }
 
     /// The newest instant of the sources.
@@ -91,13 +104,16 @@ impl Tree {
             args: call_args.iter(),
             pinned: BTreeMap::new(),
             sources: Vec::new(),
+            differences: Vec::new(),
+            is_branch: false,
+            rows: Vec::new(),
             is_fixed: true,
         };
         // All sources before the others, whose types and `:basis` come from them.
         let mut given = vec![None; specs.len()];
-        for (spec, place) in specs.iter().zip(&mut given) {
+        for (number, (spec, place)) in specs.iter().zip(&mut given).enumerate() {
             if spec.kind == InputKind::Source {
-                *place = Some(Input::Db(binding.source(&spec.name)?));
+                *place = Some(binding.source(number, &spec.name)?);
             }
         }
         let mut inputs = Vec::new();
@@ -119,10 +135,12 @@ impl Tree {
             let message = format!("`{extra}` is an argument more than the query takes");
             return Err(Failure::not_found(message));
         }
-        let (sources, is_fixed) = (binding.sources, binding.is_fixed);
+        let Binding { sources, differences, rows, is_fixed, .. } = binding;
+        inputs.extend(rows);
         let inputs_given = given.into_iter().flatten().collect();
         let query = saved.query;
-        let question = Question { keys: query.row_keys(), query, inputs: inputs_given };
+        let (keys, inputs_given) = (query.row_keys(), inputs_given);
+        let question = Question { keys, query, inputs: inputs_given, differences };
         Ok(Plan { question, text: text.to_owned(), sources, inputs, is_fixed })
     }
 
@@ -141,7 +159,7 @@ impl Tree {
     }
 
     /// The store mounted under a name, else the one whose own name it is.
-    fn store_called(&self, name: &str) -> Option<&Mounted> {
+    pub(super) fn store_called(&self, name: &str) -> Option<&Mounted> {
         let own = |mounted: &&Mounted| mounted.source.name().as_deref() == Some(name);
         self.stores.get(name).or_else(|| self.stores.values().find(own))
     }
@@ -155,11 +173,24 @@ struct Binding<'a> {
     args: std::slice::Iter<'a, String>,
     pinned: BTreeMap<(String, String), Moment>,
     sources: Vec<Pinned>,
+    differences: Vec<(usize, Arc<Compared>)>,
+    /// Whether the source that is being bound names a branch.
+    is_branch: bool,
+    /// Sources that are rows at hand: what they are, for the identity of the plan.
+    rows: Vec<(String, Value)>,
     is_fixed: bool,
 }
 
 impl Binding<'_> {
-    fn source(&mut self, symbol: &str) -> Result<Db> {
+    fn source(&mut self, number: usize, symbol: &str) -> Result<Input> {
+        self.is_branch = false;
+        let given = self.saved.input(symbol).and_then(Form::as_str);
+        if let Some((store, range, kind)) = given.and_then(difference) {
+            return self.difference(number, symbol, store, range, kind);
+        }
+        if let Some((store, branch)) = given.and_then(conflicts) {
+            return self.conflicts(symbol, store, branch);
+        }
         let (mounted, moment) = if let Some(form) = self.saved.input(symbol) {
             let Some(path) = form.as_str() else {
                 let message = format!("{symbol} wants a path such as \"store/at/2026-06\"");
@@ -168,9 +199,10 @@ impl Binding<'_> {
             self.at_path(path)?
         } else if symbol == "$" {
             self.dollar()?
-        } else if let Some(mounted) = self.tree.store_called(&symbol[1..]) {
+        } else if let Some(mounted) = self.called(&symbol[1..])? {
             let branch = mounted.head_branch();
-            (mounted.clone(), self.moving(mounted, &branch)?)
+            let moment = self.moving(&mounted, &branch)?;
+            (mounted, moment)
         } else if let Some(arg) = self.args.next() {
             let text = argument_text(arg)?;
             self.at_argument(&text)?
@@ -181,15 +213,92 @@ impl Binding<'_> {
             return Err(Failure::not_found(message).hint(hint));
         };
         let db = moment.db.clone();
+        self.pin(symbol, &mounted, moment);
+        Ok(Input::Db(db))
+    }
+
+    fn pin(&mut self, symbol: &str, mounted: &Mounted, moment: Moment) {
         let (store, uuid) = (mounted.name.to_string(), mounted.source.uuid().to_string());
-        self.sources.push(Pinned { symbol: symbol.to_owned(), store, uuid, moment });
-        Ok(db)
+        let (symbol, is_branch) = (symbol.to_owned(), self.is_branch);
+        self.sources.push(Pinned { symbol, store, uuid, moment, is_branch, changes: None });
+    }
+
+    /// The changes from one value to another, as rows: both are pinned here, and compared when the
+    /// question is answered.
+    fn difference(
+        &mut self,
+        number: usize,
+        symbol: &str,
+        store: &str,
+        range: &str,
+        kind: Option<ChangeKind>,
+    ) -> Result<Input> {
+        let mounted = self.store_of(store, &format!("{store}/diff/{range}"))?;
+        let mut branches = Vec::new();
+        let [from, to] = self.tree.ends(range, |when| {
+            self.is_branch = false;
+            let end = self.end(&mounted, when)?;
+            branches.push(self.is_branch);
+            Ok(end)
+        })?;
+        let compared = Compared { mounted, from, to, kind };
+        // What they lead to comes first.
+        let ends = compared.pinned(symbol).into_iter().zip(branches.into_iter().rev());
+        self.sources.extend(ends.map(|(end, is_branch)| Pinned { is_branch, ..end }));
+        self.differences.push((number, Arc::new(compared)));
+        Ok(Input::Value(Value::from(Vec::new())))
+    }
+
+    /// What stopped the last merge into a branch, as rows.
+    fn conflicts(&mut self, symbol: &str, store: &str, branch: Option<&str>) -> Result<Input> {
+        let mounted = self.store_of(store, &format!("{store}/merge.conflicts"))?;
+        let branch = branch.map_or_else(|| mounted.head_branch(), str::to_owned);
+        let (hash, rows) = self.tree.conflict_rows(&mounted.name, &branch.as_str().into());
+        let what = format!("{}/branches/{branch}/merge.conflicts {hash}", mounted.name);
+        self.rows.push((symbol.to_owned(), Value::str(&what)));
+        self.is_fixed = false;
+        Ok(Input::Value(rows))
+    }
+
+    /// What a name in a difference means; in the past a branch is what it was then.
+    fn end(&mut self, mounted: &Mounted, when: &str) -> Result<Moment> {
+        let head = mounted.head_branch();
+        let is_branch = || -> Result<bool> {
+            let is_past = matches!(self.scope, Scope::Time(_) | Scope::Pin(_));
+            Ok(is_past && mounted.source.branches()?.iter().any(|branch| branch.name == when))
+        };
+        match when == head || is_branch()? {
+            true => self.moving(mounted, when),
+            false => self.fixed(mounted, &head, when),
+        }
+    }
+
+    fn store_of(&self, name: &str, path: &str) -> Result<Mounted> {
+        self.called(name)?.ok_or_else(|| {
+            let known: Vec<_> = self.tree.stores.keys().map(|name| name.to_string()).collect();
+            let message = format!("`{path}` begins with no mounted store");
+            Failure::not_found(message).hint(format!("there are: {}", known.join(" ")))
+        })
+    }
+
+    /// The store of a name: under a pin, the one that had it where the pin was made.
+    fn called(&self, name: &str) -> Result<Option<Mounted>> {
+        match self.scope {
+            Scope::Pin(id) => self.tree.pinned_called(id, name),
+            _ => Ok(self.tree.store_called(name).cloned()),
+        }
     }
 
     /// `$`: the snapshot that the result is read from.
     fn dollar(&mut self) -> Result<(Mounted, Moment)> {
         if let Scope::Snapshot(place) = self.scope {
             return self.at_place(place);
+        }
+        if let Scope::Pin(id) = self.scope
+            && let Some(mounted) = self.tree.only_pinned(id)?
+        {
+            let moment = self.moving(&mounted, "")?;
+            return Ok((mounted, moment));
         }
         let mut stores = self.tree.stores.values();
         match (stores.next(), stores.next()) {
@@ -218,13 +327,17 @@ impl Binding<'_> {
 
     /// A branch: its head, or in the past what it was then; looked at once.
     fn moving(&mut self, mounted: &Mounted, branch: &str) -> Result<Moment> {
+        self.is_branch = true;
+        if let Scope::Pin(id) = self.scope {
+            return self.tree.pinned(mounted, id);
+        }
         let key = (mounted.name.to_string(), branch.to_owned());
         if let Some(moment) = self.pinned.get(&key) {
             return Ok(moment.clone());
         }
         let moment = match self.scope {
             Scope::Time(time) => self.tree.moment_at(mounted, branch, time)?,
-            Scope::Mount | Scope::Snapshot(_) => self.tree.head(mounted, branch)?,
+            Scope::Mount | Scope::Snapshot(_) | Scope::Pin(_) => self.tree.head(mounted, branch)?,
         };
         self.is_fixed &= mounted.at.is_some();
         self.pinned.insert(key, moment.clone());
@@ -241,12 +354,7 @@ impl Binding<'_> {
             return Err(Failure::new(Kind::Unsupported, message).hint(hint));
         }
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        let Some(mounted) = parts.first().and_then(|name| self.tree.store_called(name)) else {
-            let known: Vec<_> = self.tree.stores.keys().map(|name| name.to_string()).collect();
-            let message = format!("`{path}` begins with no mounted store");
-            return Err(Failure::not_found(message).hint(format!("there are: {}", known.join(" "))));
-        };
-        let mounted = mounted.clone();
+        let mounted = self.store_of(parts.first().copied().unwrap_or_default(), path)?;
         let head = mounted.head_branch();
         let moment = match &parts[1..] {
             [] | ["head"] => self.moving(&mounted, &head)?,
@@ -257,7 +365,8 @@ impl Binding<'_> {
             ["branches", branch, "at", when] => self.fixed(&mounted, branch, when)?,
             _ => {
                 let message = format!("`{path}` is no snapshot folder");
-                let hint = "such are STORE, STORE/at/WHEN, STORE/branches/NAME, STORE/tags/NAME";
+                let hint = "such are STORE, STORE/at/WHEN, STORE/branches/NAME, STORE/tags/NAME; \
+                            rows of changes are STORE/diff/A..B";
                 return Err(Failure::not_found(message).hint(hint));
             }
         };
@@ -342,6 +451,26 @@ impl Binding<'_> {
         let Some(tag) = found.and_then(ValueType::tag) else { return Ok(untyped(&text)) };
         parse_cell(&text, tag)
             .map_err(|error| Failure::new(Kind::Invalid, format!("{symbol}: {error}")))
+    }
+}
+
+/// The store and the branch of a path that ends with `merge.conflicts`; no branch is its head.
+fn conflicts(path: &str) -> Option<(&str, Option<&str>)> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts[..] {
+        [store, "head", "merge.conflicts"] => Some((store, None)),
+        [store, "branches", branch, "merge.conflicts"] => Some((store, Some(branch))),
+        _ => None,
+    }
+}
+
+/// The store and the range of a path `STORE/diff/A..B`, or `STORE/diff/A..B/KIND`.
+fn difference(path: &str) -> Option<(&str, &str, Option<ChangeKind>)> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts[..] {
+        [store, "diff", range] => Some((store, range, None)),
+        [store, "diff", range, kind] => Some((store, range, Some(kind_of(kind)?))),
+        _ => None,
     }
 }
 

@@ -8,7 +8,6 @@ use crate::source::Mounted;
 use factfs_core::db::Db;
 use factfs_core::schema::{Attribute, ValueType};
 use factfs_core::value::Keyword;
-use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 
 /// `query/README`
@@ -44,15 +43,21 @@ const PLACES: &str = "\
 ## Where things are
 
     STORE/head/tables/NS.csv        the entities of a namespace as a table
-    STORE/head/entities/EID.edn     one entity
+    STORE/head/entities/EID.edn     one entity; edit it to change it
     STORE/head/by/NS/ATTR/VALUE.edn the entity with a unique value
     STORE/head/schema.edn           the attributes
     STORE/head/query/TEXT.csv       any query, written as the path
     STORE/head/queries/NAME.edn     the team's saved queries
     STORE/head/results/NAME.csv     their results
     STORE/head/transact             write transactions here; transact.err says what went wrong
+    STORE/head/transact.json        the same in JSON
+    STORE/head/inbox/               copy csv, json or edn here: each file is one transaction;
+                                    FILE.result or FILE.err says what came of it
     STORE/at/2026-06/               the same folder as of then; also 7d, a tag, a commit
-    STORE/branches/NAME/            the same folder of another branch
+    STORE/branches/NAME/            the same folder of another branch; mkdir makes one
+    STORE/branches/NAME/merge       write the name of a branch here, and it is merged
+    STORE/tags/NAME                 a name for a commit: ln -s ../commits/ID STORE/tags/NAME
+    STORE/head/.wait                reading it waits until something is committed
     STORE/commits/ID/               one commit, for ever; at/ and tags/ link here
     STORE/log/T.edn                 what a transaction changed
     queries/NAME.edn                queries over all stores, kept on this machine
@@ -63,7 +68,8 @@ const PLACES: &str = "\
 `query/`, `by/` and `commits/` are reached by name: their names are too many to be listed. When a
 file cannot be made, opening it fails, and the file with `.err` after its name says why;
 `.factfs/last-error` is the last of them. The file with `.meta` after its name says where an answer
-came from.
+came from, and in `again` under which path of `pins/` it stays as it is; `factfs verify-result`
+takes a copy of such a file, makes the answer again, and compares.
 ";
 
 /// What is said in place of examples that write, where nothing can be written.
@@ -150,18 +156,27 @@ fn text_attribute(db: &Db) -> Option<Keyword> {
     made(db).find(is_text).map(|a| a.ident.clone())
 }
 
-/// What reading `transact` alone says.
-pub(super) fn transact(tree: &Tree, mounted: &Mounted, branch: &str) -> String {
+/// What reading `transact`, or `transact.json`, alone says.
+pub(super) fn transact(tree: &Tree, mounted: &Mounted, branch: &str, is_edn: bool) -> String {
     let name = &mounted.name;
     let head = tree.head(mounted, branch).ok();
     let fact = head.as_ref().and_then(|head| text_attribute(&head.db));
-    let example = match fact {
-        Some(ident) => format!("'[[:db/add \"new\" {ident} \"some text\"]]'"),
-        None => "'[[:db/add \"new\" :db/doc \"some text\"]]'".to_owned(),
-    };
     let writable = match tree.check_writable(mounted) {
         Ok(()) => String::new(),
         Err(failure) => format!(";; {}\n", failure.to_string().replace('\n', "\n;; ")),
+    };
+    if !is_edn {
+        let ident = fact.as_ref().map_or("db/doc", Keyword::as_str);
+        return format!(
+            ";; Write transactions in JSON here: each is an array of forms or an object.\n\
+             ;;   echo '{{\"{ident}\": \"some text\"}}' > {name}/branches/{branch}/transact.json\n\
+             ;; A write that completes one commits it or fails; transact.json.err says why.\n\
+             {writable}"
+        );
+    }
+    let example = match fact {
+        Some(ident) => format!("'[[:db/add \"new\" {ident} \"some text\"]]'"),
+        None => "'[[:db/add \"new\" :db/doc \"some text\"]]'".to_owned(),
     };
     format!(
         ";; Write transactions here: each form is one, a vector of forms or a map.\n\
@@ -169,29 +184,4 @@ pub(super) fn transact(tree: &Tree, mounted: &Mounted, branch: &str) -> String {
          ;; A write that completes a form commits it or fails; transact.err says why.\n\
          ;; Opened for reading and writing, the reports can be read back.\n{writable}"
     )
-}
-
-/// `.factfs/status.json`
-pub(super) fn status(tree: &Tree) -> String {
-    let store = |mounted: &Mounted| -> Json {
-        match tree.head(mounted, &mounted.head_branch()) {
-            Ok(head) => json!({
-                "url": mounted.source.url(),
-                "branch": mounted.head_branch(),
-                "commit": head.commit.map(|commit| commit.to_string()),
-                "t": head.db.basis_t().0,
-            }),
-            Err(failure) => json!({ "url": mounted.source.url(), "error": failure.to_string() }),
-        }
-    };
-    let stores: Map<String, Json> =
-        tree.stores.iter().map(|(name, mounted)| (name.to_string(), store(mounted))).collect();
-    let status = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "pid": std::process::id(),
-        "read_only": tree.is_read_only,
-        "stores": stores,
-    });
-    // Printing a value that is in memory cannot fail.
-    serde_json::to_string_pretty(&status).unwrap_or_default() + "\n"
 }

@@ -45,10 +45,13 @@ impl Tree {
                 let moment = self.moment_at(mounted, &mounted.head_branch(), time)?;
                 Ok(link(node, &moment, format!("../../{store}/commits/{}", moment.id())))
             }
+            Node::Results(Scope::Pin(id)) => self.pin_node(node, &PinNode::Pin(id.clone())),
+            Node::Pin(at) => self.pin_node(node, at),
             Node::Store(store)
             | Node::Branches(store)
             | Node::Tags(store)
-            | Node::Commits(store) => {
+            | Node::Commits(store)
+            | Node::Diffs(store) => {
                 self.mounted(store)?;
                 Ok(folder(node, started, true))
             }
@@ -73,16 +76,12 @@ impl Tree {
                 let moment = self.moment_at(mounted, &mounted.head_branch(), prefix)?;
                 Ok(link(node, &moment, moment.id()))
             }
+            Node::Diff(store, range) => self.diff_folder(node, store, range),
+            Node::DiffFile(store, range, kind, leaf) => {
+                self.diff_file(node, store, range, *kind, *leaf)
+            }
             Node::Part(place, part) => self.part(node, place, part),
             Node::Branch(store, branch, part) => self.branch_part(node, store, branch, part),
-        }
-    }
-
-    fn control(&self, file: ControlFile) -> String {
-        match file {
-            ControlFile::Version => format!("factfs {}\n", env!("CARGO_PKG_VERSION")),
-            ControlFile::LastError => self.failures.last(),
-            ControlFile::Status => readme::status(self),
         }
     }
 
@@ -122,7 +121,7 @@ impl Tree {
             Part::Schema(format) => work(Leaf::answer(*format), "schema"),
             Part::Entity(e, leaf) => {
                 check_entity(db, *e)?;
-                work(*leaf, &format!("entity {e}"))
+                Ok(self.entity_file(node, mounted, &moment, *e, *leaf))
             }
             Part::Table(ns, leaf) => {
                 by::namespace(db, ns)?;
@@ -168,11 +167,7 @@ impl Tree {
     /// An entity that is known to be in a value: as resolving its path would give.
     pub fn entity(&self, node: &Node, moment: &Moment, e: EntityId) -> Result<Resolved> {
         let Node::Part(place, Part::Entity(_, leaf)) = node else { return self.resolve(node) };
-        let mounted = self.mounted(&place.store)?;
-        let identity = format!("{} {} entity {e}", mounted.source.uuid(), moment.version());
-        let pins = Pins::Moment(Box::new((mounted.clone(), moment.clone())));
-        let mtime_ms = moment.instant_ms.unwrap_or(self.started_ms);
-        Ok(self.work(node, *leaf, identity, pins, mtime_ms, place.is_fixed()))
+        Ok(self.entity_file(node, self.mounted(&place.store)?, moment, e, *leaf))
     }
 
     fn branch_part(
@@ -185,24 +180,35 @@ impl Tree {
         let mounted = self.mounted(store)?;
         match part {
             BranchPart::At | BranchPart::Log => Ok(folder(node, self.started_ms, false)),
-            BranchPart::Transact => {
+            BranchPart::Inbox => {
                 let moment = self.head(mounted, branch)?;
-                let about = readme::transact(self, mounted, branch);
+                Ok(folder(node, moment.instant_ms.unwrap_or(self.started_ms), false))
+            }
+            // Those that there are, are kept by who knows what is open.
+            BranchPart::InboxFile(name) | BranchPart::Scratch(name) => {
+                Err(Failure::not_found(format!("nothing is called `{name}` here")))
+            }
+            BranchPart::Transact | BranchPart::TransactJson => {
+                let moment = self.head(mounted, branch)?;
+                let about = readme::transact(self, mounted, branch, *part == BranchPart::Transact);
                 let entry = Entry::Transact(Content::of(about.as_bytes()));
                 let mtime_ms = moment.instant_ms.unwrap_or(self.started_ms);
                 let mode = if self.check_writable(mounted).is_ok() { 0o600 } else { 0o400 };
                 let key = Key::of(&node.path());
                 Ok(Resolved { mode, ..resolved(node, key, entry, mtime_ms, false) })
             }
-            BranchPart::TransactError => {
-                let transact = Node::Branch(store.clone(), branch.into(), BranchPart::Transact);
-                let failure = self.failures.of(&transact.path());
+            BranchPart::TransactError | BranchPart::TransactJsonError => {
+                let path = node.path();
+                let failure = self.failures.of(path.trim_end_matches(".err"));
                 let said = failure.map(|failure| failure.text()).unwrap_or_default();
                 Ok(text(node, self.now_ms(), &said))
             }
             BranchPart::Moment(when) => {
                 let moment = self.moment_at(mounted, branch, when)?;
-                Ok(link(node, &moment, format!("../../../commits/{}", moment.id())))
+                let target = format!("../../../commits/{}", moment.id());
+                // The default branch is the one that its name means while it is mounted.
+                let is_fixed = moment.is_fixed && *branch == *mounted.source.default_branch();
+                Ok(Resolved { is_fixed, ..link(node, &moment, target) })
             }
             BranchPart::LogEntry(t) => {
                 let entry = mounted.source.log(branch, Some(T(*t)), 1)?.into_iter().next();
@@ -212,6 +218,11 @@ impl Tree {
                 let db = self.head(mounted, branch)?.db;
                 Ok(text(node, entry.instant_ms, &render::log_entry(&db, &entry)))
             }
+            BranchPart::Merge
+            | BranchPart::MergeError
+            | BranchPart::MergeConflicts(_)
+            | BranchPart::Wait
+            | BranchPart::Events => self.merge_part(node, mounted, branch, part),
         }
     }
 
@@ -263,7 +274,7 @@ fn link(node: &Node, moment: &Moment, target: String) -> Resolved {
 }
 
 /// A small file whose bytes are at hand: other bytes are another file.
-fn text(node: &Node, mtime_ms: i64, text: &str) -> Resolved {
+pub(super) fn text(node: &Node, mtime_ms: i64, text: &str) -> Resolved {
     let content = Content::of(text.as_bytes());
     let key = Key::of(&format!("{} {}", node.path(), content.hash_hex()));
     resolved(node, key, Entry::Bytes(content), mtime_ms, false)

@@ -47,7 +47,7 @@ impl Tree {
     /// branch's of today.
     pub(super) fn desk_of(&self, scope: &Scope) -> Result<Desk> {
         Ok(match scope {
-            Scope::Mount | Scope::Time(_) => Desk::Mount,
+            Scope::Mount | Scope::Time(_) | Scope::Pin(_) => Desk::Mount,
             Scope::Snapshot(Place { store, at: At::Branch(branch) }) => {
                 Desk::Branch(store.clone(), branch.clone())
             }
@@ -86,6 +86,9 @@ impl Tree {
         call: &Call,
         leaf: Leaf,
     ) -> Result<Resolved> {
+        if let Some(answer) = self.pinned_answer(node, scope, call, leaf)? {
+            return Ok(answer);
+        }
         let wording = self.wording(scope, &call.query)?;
         let plan = self.plan(scope, &wording, &call.args).map(Arc::new);
         Ok(self.answer(node, leaf, &wording, plan, false))

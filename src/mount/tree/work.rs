@@ -3,9 +3,10 @@
 //! **Invariant:** the work holds the values it reads, so it gives the same bytes whenever it is
 //! done. A failure is the failure of the whole file: there is never a part of an answer.
 
+use super::diff::Compared;
 use super::node::{Aspect, At, Leaf, Node, Part};
 use super::plan::Plan;
-use super::{Key, Limits, Tree, by, meta};
+use super::{Key, Limits, Tree, by};
 use crate::error::{Failure, Result};
 use crate::render;
 use crate::source::{Moment, Mounted};
@@ -36,6 +37,8 @@ pub struct Work {
 pub enum Pins {
     /// A snapshot.
     Moment(Box<(Mounted, Moment)>),
+    /// Two snapshots.
+    Difference(Box<Compared>),
     /// A question, or why there is none.
     Plan(Result<Arc<Plan>>),
 }
@@ -51,6 +54,8 @@ pub struct Rendered {
     pub warnings: Vec<String>,
     /// How long it took.
     pub took: Duration,
+    /// How many nodes the mount fetched from the stores meanwhile.
+    pub fetched: u64,
 }
 
 impl std::fmt::Debug for Work {
@@ -82,6 +87,10 @@ impl Work {
         match &self.node {
             Node::Part(place, _) => place.is_fixed(),
             Node::Result(super::node::Scope::Snapshot(place), ..) => place.is_fixed(),
+            Node::DiffFile(..) => {
+                matches!(&self.pins, Pins::Difference(compared) if compared.is_fixed())
+            }
+            Node::Result(super::node::Scope::Pin(_), ..) => true,
             _ => false,
         }
     }
@@ -93,6 +102,7 @@ impl Work {
             Aspect::Answer => path,
             Aspect::Error => path.trim_end_matches(".err").to_owned(),
             Aspect::Meta => path.trim_end_matches(".meta").to_owned(),
+            Aspect::Wait => path.trim_end_matches(".wait").to_owned(),
         }
     }
 }
@@ -105,22 +115,41 @@ impl Tree {
 
     /// Makes it within limits of its own.
     pub fn render_within(&self, work: &Work, limits: &Limits, cancel: &Cancel) -> Result<Rendered> {
-        let started = Instant::now();
+        let (started, before) = (Instant::now(), self.fetched(work));
         let mut out = Spool::new(limits.bytes, cancel.clone());
         let (rows, warnings) = match &work.pins {
             Pins::Plan(Err(failure)) => return Err(failure.clone()),
             Pins::Plan(Ok(plan)) => ask(plan, work.leaf, limits, cancel, &mut out)?,
+            Pins::Difference(compared) => {
+                (Some(compared.write(work.leaf.format, &mut out)?), Vec::new())
+            }
             Pins::Moment(pinned) => {
                 (self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?, Vec::new())
             }
         };
         let content = out.finish()?;
-        Ok(Rendered { content, rows, warnings, took: started.elapsed() })
+        let fetched = self.fetched(work).saturating_sub(before);
+        Ok(Rendered { content, rows, warnings, took: started.elapsed(), fetched })
+    }
+
+    /// How many nodes were fetched so far of the stores that a work reads.
+    fn fetched(&self, work: &Work) -> u64 {
+        let mut names: Vec<&str> = match &work.pins {
+            Pins::Moment(pinned) => vec![&pinned.0.name],
+            Pins::Difference(compared) => vec![&compared.mounted.name],
+            Pins::Plan(Ok(plan)) => plan.sources.iter().map(|p| p.store.as_str()).collect(),
+            Pins::Plan(Err(_)) => Vec::new(),
+        };
+        names.sort_unstable();
+        names.dedup();
+        let stores = names.iter().filter_map(|name| self.stores.get(*name));
+        stores.map(|mounted| mounted.source.fetched()).sum()
     }
 
     /// Whether making it is expected to cost little: then its size is worth making it for.
     pub fn is_small(&self, work: &Work) -> bool {
         let facts = match (&work.pins, &work.node) {
+            (Pins::Difference(compared), _) => return compared.is_near(),
             (Pins::Plan(Ok(plan)), _) => plan.question.estimate(),
             (Pins::Moment(pinned), Node::Part(_, Part::Table(ns, _))) => {
                 let db = &pinned.1.db;
@@ -142,8 +171,8 @@ impl Tree {
             (Aspect::Error, Ok(rendered)) => {
                 rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
             }
-            (Aspect::Answer, _) => String::new(),
-            (Aspect::Meta, ended) => meta::meta(work, ended),
+            (Aspect::Answer | Aspect::Wait, _) => String::new(),
+            (Aspect::Meta, ended) => self.meta(work, ended),
         };
         Content::of(text.as_bytes())
     }

@@ -6,9 +6,10 @@
 use super::{Attr, Found, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::handle::Handle;
+use crate::metrics::{self, Operation};
 use crate::render;
 use crate::spool::Cancel;
-use crate::tree::node::{Leaf, Node, Part};
+use crate::tree::node::{BranchPart, Leaf, Node, Part};
 use crate::tree::{Key, Listed, Listing, Shape};
 use factfs_core::text::Format;
 
@@ -31,17 +32,19 @@ pub struct Named {
 impl Vfs {
     /// Opens a folder and takes its listing.
     pub fn open_folder(&self, ino: u64, cancel: &Cancel) -> Result<u64> {
+        metrics::called(Operation::List);
         let inode = self.inode(ino)?;
         let node = inode.resolved.node.clone();
         let mut listing = self.tree.list(&node, cancel)?;
-        if let (Node::Queries(desk), Listing::Names(names)) = (&node, &mut listing) {
+        if let (true, Listing::Names(names)) = (lists_drafts(&node), &mut listing) {
             let file = |name| Listed { name, shape: Shape::File };
-            names.extend(self.drafts.names(desk).into_iter().map(file));
+            names.extend(self.drafts.names(&node).into_iter().map(file));
             names.sort_by(|a, b| a.name.cmp(&b.name));
             names.dedup();
         }
         self.ahead.listed(&node);
-        if let Listing::Entities { place, moment, ids } = &listing {
+        if let Listing::Entities { place, moment, ids, scratch } = &mut listing {
+            *scratch = self.drafts.names(&node);
             self.measured.listed(place, moment, ids);
         }
         Ok(self.handles.open(Handle::Folder(Box::new((node, listing)))))
@@ -74,7 +77,9 @@ impl Vfs {
         };
         let (node, listing) = &**open;
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        if let Listing::Entities { .. } = listing {
+        if let Listing::Entities { ids, .. } = listing
+            && from < ids.len()
+        {
             return self.found_entities(listing, from, limit.min(BATCH));
         }
         let mut all = Vec::new();
@@ -95,7 +100,7 @@ impl Vfs {
         from: usize,
         limit: usize,
     ) -> Result<Vec<(Named, Found)>> {
-        let Listing::Entities { place, moment, ids } = listing else { return Ok(Vec::new()) };
+        let Listing::Entities { place, moment, ids, .. } = listing else { return Ok(Vec::new()) };
         let ids = ids.get(from..from.saturating_add(limit).min(ids.len())).unwrap_or_default();
         let texts = render::entities(&moment.db, ids, Format::Edn)?;
         let mut all = Vec::new();
@@ -122,6 +127,11 @@ impl Vfs {
         }
         Ok(attr)
     }
+}
+
+/// Whether a folder's files are in memory, all or some.
+fn lists_drafts(node: &Node) -> bool {
+    matches!(node, Node::Queries(_) | Node::Branch(_, _, BranchPart::Inbox))
 }
 
 /// The number of a name that was not looked up: beside those that are counted up, and kept nowhere.

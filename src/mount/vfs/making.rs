@@ -7,7 +7,9 @@
 use super::{Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::evaluation::{Job, Lane, Patience};
+use crate::metrics::{self, Outcome};
 use crate::spool::Cancel;
+use crate::tree::node::Aspect;
 use crate::tree::{Entry, Key, Limits, Pins, Rendered, Tree, Work};
 use lru::LruCache;
 use std::num::NonZeroUsize;
@@ -54,6 +56,13 @@ pub(super) enum Purpose {
     Ahead,
 }
 
+impl Making {
+    /// What it takes to open a file.
+    pub(super) fn to_open(work: Arc<Work>) -> Self {
+        Self { work, purpose: Purpose::Open }
+    }
+}
+
 /// Answers that cost too much to be made for their size.
 pub(super) struct Costly(Mutex<LruCache<Key, ()>>);
 
@@ -78,11 +87,14 @@ impl Vfs {
     pub fn before_open(&self, ino: u64, mode: Mode) -> Before {
         let Ok(inode) = self.inode(ino) else { return Before::Nothing };
         match &inode.resolved.entry {
+            Entry::Work(_) if mode.write && Tree::entity_of(&inode.resolved.node).is_some() => {
+                Before::Seeks
+            }
             Entry::Work(_) if mode.write => Before::Nothing,
             Entry::Work(work) if self.tree.is_outdated(work) => Before::Nothing,
             Entry::Work(work) if work.is_cheap() => Before::Seeks,
             Entry::Work(work) => self.unless_kept(work, Purpose::Open),
-            Entry::Query(_) | Entry::Transact(_) => Before::Seeks,
+            Entry::Query(_) | Entry::Transact(_) | Entry::Heads => Before::Seeks,
             Entry::Folder | Entry::Link(_) | Entry::Bytes(_) => Before::Nothing,
         }
     }
@@ -108,9 +120,13 @@ impl Vfs {
     }
 
     fn unless_kept(&self, work: &Arc<Work>, purpose: Purpose) -> Before {
-        match self.evaluations.kept(work.answer) {
-            Some(_) if work.is_answer() => Before::Seeks,
-            _ => Before::Answer(Making { work: work.clone(), purpose }),
+        let kept = self.evaluations.kept(work.answer).filter(|_| work.is_answer());
+        if purpose == Purpose::Open {
+            metrics::wanted(kept.is_some());
+        }
+        match kept {
+            Some(_) => Before::Seeks,
+            None => Before::Answer(Making { work: work.clone(), purpose }),
         }
     }
 
@@ -166,15 +182,25 @@ impl Vfs {
 
     /// What a file about an answer says without having it made again.
     fn known_failure(&self, work: &Work) -> Option<Failure> {
-        if work.is_answer() { None } else { self.tree.failures().of(&work.answer_path()) }
+        if !matches!(work.leaf.aspect, Aspect::Error | Aspect::Meta) {
+            return None;
+        }
+        let (path, failures) = (work.answer_path(), self.tree.failures());
+        let written = || failures.of_written(&path).filter(|_| work.leaf.aspect == Aspect::Error);
+        failures.of(&path).or_else(written)
     }
 
     fn job(&self, making: &Making) -> Job {
         let (tree, work) = (self.tree.clone(), making.work.clone());
         let is_early = making.purpose == Purpose::EarlySize;
-        let make = move |cancel: &Cancel| match is_early {
-            true => early(&tree, &work, cancel),
-            false => tree.render(&work, cancel),
+        let make = move |cancel: &Cancel| {
+            let running = metrics::begin(work.answer_path());
+            let made = match is_early {
+                true => early(&tree, &work, cancel),
+                false => tree.render(&work, cancel),
+            };
+            running.end(outcome(&made), made.as_ref().map_or(0, |made| made.content.size_bytes()));
+            made
         };
         let (key, lane) = (making.work.answer, lane(&making.work));
         Job { key, lane, is_early, make: Box::new(make) }
@@ -206,10 +232,20 @@ impl Vfs {
     }
 }
 
+fn outcome(made: &Result<Rendered>) -> Outcome {
+    match made {
+        Ok(_) => Outcome::Answered,
+        Err(failure) if matches!(failure.kind, Kind::Interrupted | Kind::Timeout) => {
+            Outcome::GivenUp
+        }
+        Err(_) => Outcome::Failed,
+    }
+}
+
 fn lane(work: &Work) -> Lane {
     match work.pins {
         Pins::Plan(_) => Lane::Queries,
-        Pins::Moment(_) => Lane::Facts,
+        Pins::Moment(_) | Pins::Difference(_) => Lane::Facts,
     }
 }
 

@@ -12,6 +12,8 @@ mod edit;
 mod folder;
 mod making;
 mod measured;
+mod usage;
+mod waiting;
 
 pub use folder::Named;
 pub use making::{Before, Making};
@@ -22,13 +24,14 @@ use measured::Measured;
 
 use crate::error::{Failure, Kind, Result};
 use crate::evaluation::Evaluations;
-use crate::handle::{Drafts, Handle, Handles, Stream};
+use crate::handle::{Drafts, Forms, Handle, Handles, Said, Stream};
 use crate::inode::{Inode, Inodes};
+use crate::metrics::{self, Operation};
 use crate::render;
 use crate::spool::{Cancel, Content};
-use crate::tree::node::{BranchPart, Leaf, Node, Part};
+use crate::tree::node::{Aspect, BranchPart, Leaf, Node, Part};
 use crate::tree::{Entry, Pins, Rendered, Resolved, Shape, Tree, path};
-use factfs_core::edn::Form;
+use crate::written;
 use factfs_core::text::Format;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -49,6 +52,7 @@ pub struct Vfs {
     evaluations: Evaluations,
     costly: Costly,
     measured: Measured,
+    waits: waiting::Waits,
     ahead: Ahead,
     exact_sizes: bool,
 }
@@ -110,6 +114,8 @@ pub enum Caching {
     Fresh,
     /// Edited: a close is told.
     Edited,
+    /// Edited, and what is written is not kept by the kernel: it may come to nothing.
+    Direct,
     /// Every call arrives as it was made.
     Stream,
 }
@@ -119,6 +125,7 @@ impl Vfs {
     pub fn new(tree: Arc<Tree>, cache_bytes: usize) -> Result<Self> {
         let root = tree.resolve(&Node::Root)?;
         let at_once = tree.limits().at_once;
+        let waits = waiting::waits(&tree);
         Ok(Self {
             tree,
             inodes: Inodes::new(root),
@@ -127,6 +134,7 @@ impl Vfs {
             evaluations: Evaluations::new(cache_bytes, at_once),
             costly: Costly::default(),
             measured: Measured::default(),
+            waits,
             ahead: Ahead::default(),
             exact_sizes: false,
         })
@@ -151,6 +159,7 @@ impl Vfs {
 
     /// A name in a folder. Costs no query.
     pub fn lookup(&self, parent: u64, name: &[u8]) -> Result<Found> {
+        metrics::called(Operation::Lookup);
         let parent = self.inode(parent)?;
         let resolved = self.resolve_child(&parent.resolved.node, name)?;
         if let (Node::Part(_, Part::Entity(e, leaf)), Entry::Work(work)) =
@@ -172,6 +181,7 @@ impl Vfs {
         let moment = self.tree.moment_at_hand(place)?;
         let size = self.measured.size(place, &moment, *e).filter(|_| is_edn(*leaf))?;
         let resolved = self.tree.entity(&node, &moment, *e).ok()?;
+        metrics::called(Operation::Lookup);
         Some(self.refer_sized(resolved, Some(size)))
     }
 
@@ -180,13 +190,14 @@ impl Vfs {
         if name.len() > 255 {
             return Err(Failure::new(Kind::NameTooLong, "a name has at most 255 bytes"));
         }
-        if let Node::Queries(desk) = parent
-            && let Some(draft) = self.drafts.get(desk, name)
-        {
-            return Ok(edit::draft_entry(&draft));
+        if let Some(held) = self.held(parent, name) {
+            return Ok(held);
         }
         let missing = || Failure::not_found(format!("nothing is called `{name}` here"));
         let node = path::child(parent, name).ok_or_else(missing)?;
+        if let Node::ControlFile(_) = node {
+            self.note_usage();
+        }
         self.tree.resolve(&node)
     }
 
@@ -214,6 +225,7 @@ impl Vfs {
             Entry::Bytes(content) | Entry::Query(content) | Entry::Transact(content) => {
                 Some(content.size_bytes())
             }
+            Entry::Heads => Some(0),
             Entry::Work(work) if work.is_answer() => {
                 self.evaluations.kept(work.answer).map(|made| made.content.size_bytes())
             }
@@ -228,7 +240,7 @@ impl Vfs {
             Entry::Folder => true,
             Entry::Link(_) | Entry::Bytes(_) => true,
             Entry::Work(work) => work.is_answer() && inode.size_bytes.is_some(),
-            Entry::Query(_) | Entry::Transact(_) => false,
+            Entry::Query(_) | Entry::Transact(_) | Entry::Heads => false,
         };
         Attr {
             ino: inode.ino,
@@ -262,11 +274,12 @@ impl Vfs {
         handle: Option<u64>,
         made: Option<Result<Rendered>>,
     ) -> Result<Attr> {
+        metrics::called(Operation::Attr);
         let mut inode = self.inode(ino)?;
         let open = handle.and_then(|handle| self.handles.get(handle).ok());
         match (&inode.resolved.entry, open.as_deref()) {
             (_, Some(Handle::Bytes(content))) => inode.size_bytes = Some(content.size_bytes()),
-            (_, Some(Handle::Draft(draft))) => return Ok(edit::draft_attr(ino, draft)),
+            (_, Some(Handle::Draft(open))) => return Ok(edit::draft_attr(ino, &open.draft)),
             (Entry::Query(_), _) => return self.query_attr(&inode),
             (Entry::Work(work), _) if inode.size_bytes.is_none() && work.is_answer() => {
                 let at_once = || {
@@ -296,6 +309,10 @@ impl Vfs {
     fn note(&self, path: &str, failure: Option<&Failure>) {
         // Nobody is left to read that they were interrupted.
         if failure.is_none_or(|failure| failure.kind != Kind::Interrupted) {
+            if let Some(failure) = failure {
+                let errno = failure.kind.errno();
+                tracing::warn!(%path, %errno, "{failure}");
+            }
             self.tree.failures().note(path, failure);
         }
     }
@@ -325,15 +342,23 @@ impl Vfs {
         mode: Mode,
         made: Option<Result<Rendered>>,
     ) -> Result<Opened> {
+        metrics::called(Operation::Open);
         let mut inode = self.inode(ino)?;
         let resolved = inode.resolved.clone();
         let (handle, caching) = match &resolved.entry {
             Entry::Folder => return Err(Failure::new(Kind::IsDirectory, "a folder")),
             Entry::Link(_) => return Err(Failure::new(Kind::Invalid, "a symbolic link")),
             Entry::Query(_) => return self.open_query(&resolved, mode),
+            Entry::Transact(about) if edit::is_merge(&resolved.node) => {
+                return self.open_merge(&resolved, about, mode);
+            }
             Entry::Transact(about) => return self.open_transact(&resolved, about, mode),
+            Entry::Work(_) if mode.write && Tree::entity_of(&resolved.node).is_some() => {
+                return self.open_entity(&resolved, mode);
+            }
             _ if mode.write => return Err(self.read_only(&resolved.node)),
             Entry::Bytes(content) => (Handle::Bytes(content.clone()), Caching::Keep),
+            Entry::Heads => return self.open_heads(&resolved),
             // The kernel looks the name up anew, and finds another file.
             Entry::Work(work) if self.tree.is_outdated(work) => {
                 return Err(Failure::new(Kind::Stale, "facts were erased since it was looked up"));
@@ -349,6 +374,9 @@ impl Vfs {
             }
             Entry::Work(work) => {
                 let ended = made.unwrap_or_else(|| self.make_at_once(work));
+                if work.leaf.aspect == Aspect::Wait {
+                    return self.open_answer_wait(work, ended);
+                }
                 let content = self.tree.about(work, &ended);
                 self.sized(&mut inode, &content);
                 (Handle::Bytes(content), Caching::Fresh)
@@ -370,8 +398,10 @@ impl Vfs {
             let handle = self.handles.open(Handle::Bytes(about.clone()));
             return Ok(Opened { handle, caching: Caching::Fresh });
         }
-        let Node::Branch(store, branch, BranchPart::Transact) = &resolved.node else {
-            return Err(self.read_only(&resolved.node));
+        let (store, branch, forms) = match &resolved.node {
+            Node::Branch(store, branch, BranchPart::Transact) => (store, branch, Forms::edn()),
+            Node::Branch(store, branch, BranchPart::TransactJson) => (store, branch, Forms::json()),
+            node => return Err(self.read_only(node)),
         };
         let mounted = self.tree.mounted(store)?.clone();
         let path = resolved.node.path();
@@ -380,12 +410,17 @@ impl Vfs {
             return Err(failure);
         }
         let branch = branch.to_string();
-        let commit = move |form: &Form| {
-            let done = mounted.source.transact(&branch, form);
+        let commit = move |said: Said| {
+            let done = match said {
+                Said::Edn(form) => mounted.source.transact(&branch, &form),
+                Said::Json(json) => {
+                    mounted.source.transact_made(&branch, None, &written::json(json))
+                }
+            };
             done.map(|report| render::report(&report)).map_err(hint_read_only)
         };
         self.note(&path, None);
-        let stream = Stream::new(Box::new(commit), mode.read, mode.process);
+        let stream = Stream::new(forms, Box::new(commit), mode.read, mode.process);
         let handle = self
             .handles
             .open(Handle::Transact(Box::new((resolved.node.clone(), Mutex::new(stream)))));
@@ -394,10 +429,13 @@ impl Vfs {
 
     /// Bytes of an open file. Nothing is made here.
     pub fn read(&self, handle: u64, offset: u64, size: usize) -> Result<Vec<u8>> {
+        metrics::called(Operation::Read);
         match &*self.handles.get(handle)? {
             Handle::Bytes(content) => content.read(offset, size),
-            Handle::Draft(draft) => Ok(draft.read(offset, size)),
+            Handle::Draft(open) => Ok(open.draft.read(offset, size)),
             Handle::Transact(stream) => Ok(edit::locked(stream).read(size)),
+            Handle::Merge(names) => Ok(edit::reports(names, size)),
+            Handle::Waiting(waiting) => Ok(waiting.read(size).unwrap_or_default()),
             Handle::Folder(_) => Err(Failure::new(Kind::IsDirectory, "a folder")),
         }
     }

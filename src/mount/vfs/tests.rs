@@ -5,15 +5,15 @@ use crate::fixture::tree;
 use crate::inode::ROOT;
 use crate::source::{MemorySource, Source};
 
-const READ: Mode = Mode { read: true, write: false, truncate: false, process: None };
-const WRITE: Mode = Mode { read: false, write: true, truncate: true, process: None };
+pub(super) const READ: Mode = Mode { read: true, write: false, truncate: false, process: None };
+pub(super) const WRITE: Mode = Mode { read: false, write: true, truncate: true, process: None };
 
-fn vfs() -> (Vfs, [Arc<MemorySource>; 2]) {
+pub(super) fn vfs() -> (Vfs, [Arc<MemorySource>; 2]) {
     let (tree, sources) = tree();
     (Vfs::new(tree, 1 << 20).unwrap(), sources)
 }
 
-fn read(vfs: &Vfs, path: &str) -> Result<String> {
+pub(super) fn read(vfs: &Vfs, path: &str) -> Result<String> {
     let ino = vfs.walk(ROOT, path)?.ino;
     let opened = vfs.open(ino, READ, &Cancel::default())?;
     let bytes = vfs.read(opened.handle, 0, 1 << 20)?;
@@ -21,7 +21,7 @@ fn read(vfs: &Vfs, path: &str) -> Result<String> {
     Ok(String::from_utf8(bytes).unwrap())
 }
 
-fn write(vfs: &Vfs, path: &str, text: &str) -> Result<()> {
+pub(super) fn write(vfs: &Vfs, path: &str, text: &str) -> Result<()> {
     let (folder, name) = path.rsplit_once('/').unwrap();
     let parent = vfs.walk(ROOT, folder)?.ino;
     let (ino, opened) = match vfs.lookup(parent, name.as_bytes()) {
@@ -45,7 +45,7 @@ fn write(vfs: &Vfs, path: &str, text: &str) -> Result<()> {
     flushed
 }
 
-fn listed(vfs: &Vfs, path: &str) -> Vec<String> {
+pub(super) fn listed(vfs: &Vfs, path: &str) -> Vec<String> {
     let ino = vfs.walk(ROOT, path).unwrap().ino;
     let handle = vfs.open_folder(ino, &Cancel::default()).unwrap();
     let names = vfs.names(handle, 0, 10_000).unwrap().into_iter().map(|named| named.name);

@@ -14,9 +14,9 @@ use crate::id::{CommitId, T};
 
 /// A line of first parents up to some commit.
 #[derive(Clone)]
-pub(super) struct Line {
-    pub(super) opened: Opened,
-    pub(super) upto: T,
+pub(in crate::conn) struct Line {
+    pub(in crate::conn) opened: Opened,
+    pub(in crate::conn) upto: T,
 }
 
 /// A part of a history.
@@ -192,12 +192,16 @@ impl<'a> Ancestry<'a> {
 }
 
 /// Whether a line has a commit.
-async fn has(place: &Place, line: &Line, id: CommitId) -> Result<bool, ConnError> {
+pub(in crate::conn) async fn has(
+    place: &Place,
+    line: &Line,
+    id: CommitId,
+) -> Result<bool, ConnError> {
     Ok(id.t <= line.upto && place.entry(&line.opened, id.t).await?.id == id)
 }
 
 /// The last `t` at which two lines are one; 0 is the empty database. A binary search.
-pub(super) async fn fork(place: &Place, one: &Line, other: &Line) -> Result<T, ConnError> {
+pub(in crate::conn) async fn fork(place: &Place, one: &Line, other: &Line) -> Result<T, ConnError> {
     // They are one at `low`, and not at `high`.
     let (mut low, mut high) = (0, one.upto.min(other.upto).0 + 1);
     while high - low > 1 {

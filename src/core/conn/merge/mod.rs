@@ -18,6 +18,9 @@ mod tests;
 
 pub use conflict::{Conflict, Side};
 
+pub(super) use ancestor::{Line, fork, has};
+pub(super) use difference::logged;
+
 use super::branch::check_living;
 use super::settle::pause_ms;
 use super::{Conn, ConnError, Place, TransactError};
@@ -25,13 +28,13 @@ use crate::commit::{Opened, Refs};
 use crate::db::{Db, DbError, Prepared, TxReport};
 use crate::id::{CommitId, EntityId, T};
 use crate::transact::{Facts, TxError, TxOptions, prepare_facts};
-use ancestor::{Ancestry, Line, Point};
+use ancestor::{Ancestry, Point};
 use difference::{Net, by_log, by_trees};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The most bytes of log from which the difference is made; above, from the trees.
-const LOG_BYTES: u64 = 4 << 20;
+pub(super) const LOG_BYTES: u64 = 4 << 20;
 
 /// What a merge would do.
 #[derive(Clone, Debug)]
@@ -167,6 +170,18 @@ impl Conn {
 }
 
 impl Conn {
+    /// Whether the newest head has all of `source` in its history. Nothing is compared.
+    pub async fn has_merged(&self, source: &Opened) -> Result<bool, ConnError> {
+        let Some(commit) = source.head.tip.commit else { return Ok(true) };
+        let (place, target) = (&self.inner.place, self.newest().await?.opened);
+        if target.head.tip.commit.is_none() {
+            return Ok(false);
+        }
+        let refs = place.refs().await?;
+        let base = Ancestry::new(place, &refs, &target, source).await?.nearest().await?;
+        Ok(base.is_some_and(|base| base.id == commit))
+    }
+
     /// What is not there was collected, where the source is older than the last collection. What
     /// else is lost is told when it is merged as it is now.
     async fn why_missing(&self, error: ConnError, source: &Opened) -> MergeError {
@@ -242,7 +257,7 @@ async fn difference(
             + place.log_bytes(&base.line.opened, first, base.id.t)?;
         if bytes > LOG_BYTES {
             match place.open_past(refs, &base.line.opened, base.id.t).await {
-                Ok(base) => return by_trees(place, &base, source),
+                Ok(base) => return by_trees(&base, source),
                 // Nothing can be written here, or something is not kept any more: the log is.
                 Err(ConnError::Store(_)) => {}
                 Err(error) => return Err(error),

@@ -424,7 +424,7 @@ fn check_difference(
     let line = Line { opened: from.clone(), upto: from.head.tip.t() };
     let by_log = block_on(by_log(place, Some(&point), &line)).unwrap();
     let then = block_on(place.open_past(&refs, &point.line.opened, point.id.t)).unwrap();
-    let by_trees = by_trees(place, &then, &from).unwrap();
+    let by_trees = by_trees(&then, &from).unwrap();
     assert_eq!(by_log, by_trees, "seed {seed}");
     let mut expected: Net = source.difference(base).map(|f| (f.clone(), true)).collect();
     expected.extend(base.difference(source).map(|f| (f.clone(), false)));

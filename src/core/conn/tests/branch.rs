@@ -32,6 +32,22 @@ fn branches_are_made_and_go_their_own_way() {
     assert!(matches!(block_on(place.delete_branch("main")), Err(ConnError::DefaultBranch(_))));
 }
 
+#[test]
+fn a_branch_that_moved_is_not_deleted() {
+    let (_, conn) = fresh(Options::default());
+    let place = conn.place().clone();
+    say(&conn, Say::new("main/0")).unwrap();
+    block_on(place.create_branch("exp", &conn.opened(), T(1))).unwrap();
+    let exp = block_on(conn.on_branch(Some("exp"))).unwrap();
+    let before = exp.db().snapshot().commit;
+    say(&exp, Say::new("exp/0")).unwrap();
+    assert!(!block_on(place.delete_branch_at("exp", before)).unwrap());
+    say(&exp, Say::new("exp/1")).unwrap();
+    let now = exp.db().snapshot().commit;
+    assert!(block_on(place.delete_branch_at("exp", now)).unwrap());
+    assert!(matches!(block_on(conn.on_branch(Some("exp"))), Err(ConnError::NoBranch(_))));
+}
+
 /// Two lines that part after `t` 2 and both go on to 6, with the same schema.
 fn parted() -> (Conn, Conn) {
     let (_, main) = fresh(Options::default());

@@ -4,12 +4,13 @@
 //! It shares the parser with the engine and nothing else but the built-in functions; what the
 //! engine answers is compared with it. It knows patterns with lookup refs, calls of pure functions
 //! and of those that read (`reads`), `not`, `not-join`, `or`, `or-join`, `optional` and rules
-//! without arguments to coerce, and aggregates (`fold`); entities carry their database, so that
-//! those of two never join.
+//! without arguments to coerce, and aggregates (`fold`); rules are asked again and again until
+//! nothing more is known of them; entities carry their database, so that those of two never join.
 
 use super::*;
 use crate::query::ast::{Clause, ClauseKind, RuleDef, RuleVars, Term};
 use crate::query::functions::{self, Kind, Scratch};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 pub(super) type Env = BTreeMap<Symbol, Value>;
@@ -18,8 +19,18 @@ pub(super) type Env = BTreeMap<Symbol, Value>;
 pub(super) type Fact = [Value; 5];
 
 pub(super) struct Naive<'a> {
-    pub sources: BTreeMap<Symbol, Vec<Fact>>,
-    pub rules: &'a [RuleDef],
+    pub(super) sources: BTreeMap<Symbol, Vec<Fact>>,
+    rules: &'a [RuleDef],
+    /// What is known of rules.
+    tables: RefCell<BTreeMap<Goal, BTreeSet<Vec<Value>>>>,
+}
+
+/// A rule of a source, with those of its arguments that are known.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Goal {
+    name: Symbol,
+    source: String,
+    args: Vec<Option<Value>>,
 }
 
 /// An entity of a database as a value that equals no other.
@@ -43,16 +54,24 @@ pub(super) fn facts(database: u128, db: &Db) -> Vec<Fact> {
     all.iter().map(|d| fact(database, db, d)).collect()
 }
 
-impl Naive<'_> {
+impl<'a> Naive<'a> {
+    pub fn new(sources: BTreeMap<Symbol, Vec<Fact>>, rules: &'a [RuleDef]) -> Self {
+        Self { sources, rules, tables: RefCell::default() }
+    }
+
     /// The rows of `:find`, entities as their numbers.
     pub fn answer(&self, query: &QueryAst) -> Vec<Vec<Value>> {
-        let envs = self.conj(&query.clauses, "$", vec![Env::new()], 0);
+        let mut envs = self.conj(&query.clauses, "$", vec![Env::new()]);
+        while self.grow() {
+            while self.grow() {}
+            envs = self.conj(&query.clauses, "$", vec![Env::new()]);
+        }
         let value = |env: usize, var: &Symbol| envs[env].get(var).cloned().unwrap_or(Value::Nil);
         super::fold::rows(query, value, envs.len())
     }
 
     /// Takes the first clause that can run; the others wait.
-    fn conj(&self, clauses: &[Clause], source: &str, envs: Vec<Env>, depth: usize) -> Vec<Env> {
+    fn conj(&self, clauses: &[Clause], source: &str, envs: Vec<Env>) -> Vec<Env> {
         let Some(first) = envs.first() else { return Vec::new() };
         let bound: BTreeSet<Symbol> = first.keys().cloned().collect();
         let mut visible = Vec::new();
@@ -70,11 +89,11 @@ impl Naive<'_> {
         };
         let mut rest = clauses.to_vec();
         let clause = rest.remove(next);
-        let envs = envs.iter().flat_map(|env| self.clause(&clause, source, env, depth));
-        self.conj(&rest, source, envs.collect(), depth)
+        let envs = envs.iter().flat_map(|env| self.clause(&clause, source, env));
+        self.conj(&rest, source, envs.collect())
     }
 
-    fn clause(&self, clause: &Clause, default: &str, env: &Env, depth: usize) -> Vec<Env> {
+    fn clause(&self, clause: &Clause, default: &str, env: &Env) -> Vec<Env> {
         let named =
             |source: &Option<Symbol>| source.as_ref().map_or(default, |s| s.as_str()).to_owned();
         match &clause.kind {
@@ -97,7 +116,7 @@ impl Naive<'_> {
                     Some(vars) => only(env, vars.iter()),
                     None => env.clone(),
                 };
-                let found = self.conj(clauses, &named(source), vec![inner], depth);
+                let found = self.conj(clauses, &named(source), vec![inner]);
                 found.is_empty().then(|| env.clone()).into_iter().collect()
             }
             ClauseKind::Or { source, join, branches } => {
@@ -108,7 +127,7 @@ impl Naive<'_> {
                 let mut out = Vec::new();
                 for branch in branches {
                     let inner = only(env, outer.iter());
-                    for found in self.conj(branch, &named(source), vec![inner], depth) {
+                    for found in self.conj(branch, &named(source), vec![inner]) {
                         let keep = |var: &Symbol| join.is_none() || outer.contains(var);
                         let more = found.into_iter().filter(|(var, _)| keep(var));
                         out.push(env.clone().into_iter().chain(more).collect());
@@ -117,12 +136,10 @@ impl Naive<'_> {
                 out
             }
             ClauseKind::Optional { source, clauses } => {
-                let found = self.conj(clauses, &named(source), vec![env.clone()], depth);
+                let found = self.conj(clauses, &named(source), vec![env.clone()]);
                 if found.is_empty() { vec![with_nil(env, clauses)] } else { found }
             }
-            ClauseKind::Rule { source, name, args } => {
-                self.rule(name, args, &named(source), env, depth)
-            }
+            ClauseKind::Rule { source, name, args } => self.rule(name, args, &named(source), env),
         }
     }
 
@@ -130,41 +147,51 @@ impl Naive<'_> {
         self.read(call, env).unwrap_or_else(|| apply(call, env))
     }
 
-    /// Unfolds a rule as deep as a chain without repetition can be; more depth finds nothing new.
-    fn rule(
-        &self,
-        name: &Symbol,
-        args: &[Term],
-        source: &str,
-        env: &Env,
-        depth: usize,
-    ) -> Vec<Env> {
-        if depth > 6 {
-            return Vec::new();
+    /// What is known by now of a rule whose arguments are these; what is not known yet is noted as
+    /// a goal.
+    fn rule(&self, name: &Symbol, args: &[Term], source: &str, env: &Env) -> Vec<Env> {
+        let value = |arg: &Term| match arg {
+            Term::Const(value) => Some(value.clone()),
+            Term::Var(name) => env.get(name).cloned(),
+            _ => None,
+        };
+        let args_now = args.iter().map(value).collect();
+        let goal = Goal { name: name.clone(), source: source.to_owned(), args: args_now };
+        let mut tables = self.tables.borrow_mut();
+        let rows = tables.entry(goal).or_default();
+        let found: BTreeSet<Env> = rows.iter().filter_map(|row| unify(env, args, row)).collect();
+        found.into_iter().collect()
+    }
+
+    /// Asks each goal once more, given what is known of the others: whether more is known now, or
+    /// wanted. When nothing is, what is known is the least fixed point.
+    fn grow(&self) -> bool {
+        let goals: Vec<Goal> = self.tables.borrow().keys().cloned().collect();
+        let mut is_more = false;
+        for goal in &goals {
+            let rows = self.unfold(goal);
+            let mut tables = self.tables.borrow_mut();
+            let known = tables.get_mut(goal).unwrap();
+            let before = known.len();
+            known.extend(rows);
+            is_more |= known.len() > before;
         }
-        let mut out = Vec::new();
-        for def in self.rules.iter().filter(|def| def.name == *name) {
+        is_more || self.tables.borrow().len() > goals.len()
+    }
+
+    fn unfold(&self, goal: &Goal) -> Vec<Vec<Value>> {
+        let mut rows = Vec::new();
+        for def in self.rules.iter().filter(|def| def.name == goal.name) {
             let head: Vec<&Symbol> = def.vars.all().collect();
-            let known = |(var, arg): (&&Symbol, &Term)| {
-                if is_only_optional(var, def) {
-                    return None;
-                }
-                let value = match arg {
-                    Term::Const(value) => value.clone(),
-                    Term::Var(name) => env.get(name)?.clone(),
-                    _ => return None,
-                };
-                Some(((*var).clone(), value))
+            let known = |(var, value): (&&Symbol, &Option<Value>)| {
+                let value = value.as_ref().filter(|_| !is_only_optional(var, def))?;
+                Some(((*var).clone(), value.clone()))
             };
-            let inner: Env = head.iter().zip(args).filter_map(known).collect();
-            for found in self.conj(&def.clauses, source, vec![inner], depth + 1) {
-                let row: Vec<Value> = head.iter().map(|var| found[*var].clone()).collect();
-                out.extend(unify(env, args, &row));
-            }
+            let inner: Env = head.iter().zip(&goal.args).filter_map(known).collect();
+            let found = self.conj(&def.clauses, &goal.source, vec![inner]);
+            rows.extend(found.iter().map(|env| head.iter().map(|var| env[*var].clone()).collect()));
         }
-        out.sort();
-        out.dedup();
-        out
+        rows
     }
 }
 

@@ -84,7 +84,7 @@ pub(super) fn agree(text: &str, [a, b]: [Source; 2], what: &dyn Fn() -> String) 
     let rules = parse_rules(&read_one(RULES).unwrap()).unwrap();
     let facts = |source: &Source| source.facts.to_vec();
     let sources = [(Symbol::new("$"), facts(&a)), (Symbol::new("$b"), facts(&b))].into();
-    let expected = Naive { sources, rules: &rules }.answer(&query.ast);
+    let expected = Naive::new(sources, &rules).answer(&query.ast);
     let plain = |row: &Vec<Value>| row.iter().map(number).collect::<Vec<_>>();
     let rows = |answer: &Answer| {
         let mut rows: Vec<Vec<Value>> = answer.rows.iter().map(plain).collect();

@@ -170,10 +170,11 @@ pub fn all_else_refuses() {
     for (script, error) in [
         ("echo x > catalog/head/schema.edn", "Read-only file system"),
         ("echo x > catalog/head/new", "Read-only file system"),
-        ("mkdir catalog/branches/exp", "Read-only file system"),
+        ("mkdir catalog/commits/exp", "Read-only file system"),
+        ("mkdir catalog/branches/main", "File exists"),
         ("rm -f catalog/head/entities/4.edn", "Operation not permitted"),
         ("rmdir catalog/head/entities", "Read-only file system"),
-        ("ln -s x catalog/tags/v1", "Read-only file system"),
+        ("ln -s x catalog/tags/v1", "Invalid argument"),
         ("cat catalog/head/entities/777.edn", "No such file or directory"),
         ("cat catalog/head/results/none.csv", "No such file or directory"),
         ("ls nothing", "No such file or directory"),

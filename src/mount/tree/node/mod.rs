@@ -4,10 +4,13 @@
 //! nothing about existence: that needs the databases.
 
 mod path;
+mod pin;
 mod snapshot;
 
+pub use pin::PinNode;
 pub use snapshot::{BranchPart, ByKey, Part};
 
+use factfs_core::db::ChangeKind;
 use factfs_core::text::Format;
 use std::sync::Arc;
 
@@ -41,6 +44,8 @@ pub enum Node {
     Time(Name),
     /// `at/TIME/STORE`, a link.
     TimeStore(Name, Name),
+    /// Something in `pins/` that is no result.
+    Pin(PinNode),
     /// `STORE/`
     Store(Name),
     /// `STORE/store.json`
@@ -57,6 +62,12 @@ pub enum Node {
     Commits(Name),
     /// `STORE/commits/PREFIX`, a link to the whole id.
     CommitAlias(Name, Name),
+    /// `STORE/diff/`
+    Diffs(Name),
+    /// `STORE/diff/A..B/`
+    Diff(Name, Name),
+    /// `STORE/diff/A..B.FORMAT`, and in the folder the changes of one kind.
+    DiffFile(Name, Name, Option<ChangeKind>, Leaf),
     /// A snapshot folder.
     Snapshot(Place),
     /// Something in a snapshot folder.
@@ -72,8 +83,12 @@ pub enum ControlFile {
     Version,
     /// `status.json`
     Status,
+    /// `metrics`
+    Metrics,
     /// `last-error`
     LastError,
+    /// `log`
+    Log,
 }
 
 /// Where saved queries are kept.
@@ -92,6 +107,8 @@ pub enum Scope {
     Mount,
     /// The mount as of a time.
     Time(Name),
+    /// The mount as a pin has it.
+    Pin(Name),
     /// A snapshot.
     Snapshot(Place),
 }
@@ -123,6 +140,8 @@ pub enum Aspect {
     Error,
     /// `X.meta`: where it came from.
     Meta,
+    /// `X.wait`: when it changes.
+    Wait,
 }
 
 /// A snapshot folder.
@@ -156,17 +175,26 @@ pub enum HeadLink {
     Queries,
     /// `transact`
     Transact,
+    /// `inbox`
+    Inbox,
     /// `transact.err`: by name only
     TransactError,
+    /// `transact.json`: by name only
+    TransactJson,
+    /// `transact.json.err`: by name only
+    TransactJsonError,
 }
 
 impl HeadLink {
     /// Those that are listed.
-    pub const LISTED: [Self; 5] = [Self::Head, Self::At, Self::Log, Self::Queries, Self::Transact];
+    pub const LISTED: [Self; 6] =
+        [Self::Head, Self::At, Self::Log, Self::Queries, Self::Transact, Self::Inbox];
+    /// Those that are found by name only.
+    const UNLISTED: [Self; 3] = [Self::TransactError, Self::TransactJson, Self::TransactJsonError];
 
     /// The link of this name.
     pub fn named(name: &str) -> Option<Self> {
-        let mut all = Self::LISTED.into_iter().chain([Self::TransactError]);
+        let mut all = Self::LISTED.into_iter().chain(Self::UNLISTED);
         all.find(|link| link.name() == name)
     }
 
@@ -178,7 +206,10 @@ impl HeadLink {
             Self::Log => "log",
             Self::Queries => "queries",
             Self::Transact => "transact",
+            Self::Inbox => "inbox",
             Self::TransactError => "transact.err",
+            Self::TransactJson => "transact.json",
+            Self::TransactJsonError => "transact.json.err",
         }
     }
 }
@@ -196,6 +227,7 @@ impl Leaf {
             Aspect::Answer => format!(".{extension}"),
             Aspect::Error => format!(".{extension}.err"),
             Aspect::Meta => format!(".{extension}.meta"),
+            Aspect::Wait => format!(".{extension}.wait"),
         }
     }
 
@@ -204,6 +236,7 @@ impl Leaf {
         let (name, aspect) = match name.rsplit_once('.')? {
             (name, "err") => (name, Aspect::Error),
             (name, "meta") => (name, Aspect::Meta),
+            (name, "wait") => (name, Aspect::Wait),
             _ => (name, Aspect::Answer),
         };
         let (stem, extension) = name.rsplit_once('.')?;

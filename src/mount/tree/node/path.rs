@@ -22,6 +22,7 @@ impl Node {
             Self::Times => "/at".into(),
             Self::Time(time) => format!("/at/{time}"),
             Self::TimeStore(time, store) => format!("/at/{time}/{store}"),
+            Self::Pin(at) => at.path(),
             Self::Store(store) => format!("/{store}"),
             Self::StoreJson(store) => format!("/{store}/store.json"),
             Self::HeadLink(store, link) => format!("/{store}/{}", link.name()),
@@ -30,6 +31,12 @@ impl Node {
             Self::Tag(store, tag) => format!("/{store}/tags/{tag}"),
             Self::Commits(store) => format!("/{store}/commits"),
             Self::CommitAlias(store, text) => format!("/{store}/commits/{text}"),
+            Self::Diffs(store) => format!("/{store}/diff"),
+            Self::Diff(store, range) => format!("/{store}/diff/{range}"),
+            Self::DiffFile(store, range, kind, leaf) => {
+                let kind = kind.map(|kind| format!("/{}", kind.name())).unwrap_or_default();
+                format!("/{store}/diff/{range}{kind}{}", leaf.suffix())
+            }
             Self::Snapshot(place) => place.path(),
             Self::Part(place, part) => format!("{}/{}", place.path(), part.path()),
             Self::Branch(store, branch, part) => {
@@ -42,7 +49,7 @@ impl Node {
     pub fn store(&self) -> Option<&Name> {
         match self {
             Self::Root | Self::Readme | Self::Control | Self::ControlFile(_) | Self::Times => None,
-            Self::Time(_) | Self::TimeStore(..) => None,
+            Self::Time(_) | Self::TimeStore(..) | Self::Pin(_) => None,
             Self::Queries(desk) | Self::QueryFile(desk, _) => match desk {
                 Desk::Mount => None,
                 Desk::Branch(store, _) => Some(store),
@@ -62,6 +69,9 @@ impl Node {
             | Self::Tag(store, _)
             | Self::Commits(store)
             | Self::CommitAlias(store, _)
+            | Self::Diffs(store)
+            | Self::Diff(store, _)
+            | Self::DiffFile(store, ..)
             | Self::Branch(store, ..) => Some(store),
             Self::Snapshot(place) | Self::Part(place, _) => Some(&place.store),
         }
@@ -70,14 +80,17 @@ impl Node {
 
 impl ControlFile {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Version, Self::Status, Self::LastError];
+    pub const ALL: [Self; 5] =
+        [Self::Version, Self::Status, Self::Metrics, Self::LastError, Self::Log];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Version => "version",
             Self::Status => "status.json",
+            Self::Metrics => "metrics",
             Self::LastError => "last-error",
+            Self::Log => "log",
         }
     }
 }
@@ -96,6 +109,7 @@ impl Scope {
         match self {
             Self::Mount => "/results".into(),
             Self::Time(time) => format!("/at/{time}/results"),
+            Self::Pin(id) => format!("/pins/{id}/results"),
             Self::Snapshot(place) => format!("{}/results", place.path()),
         }
     }

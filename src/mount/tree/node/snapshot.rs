@@ -53,6 +53,16 @@ pub enum BranchPart {
     Transact,
     /// `transact.err`
     TransactError,
+    /// `transact.json`
+    TransactJson,
+    /// `transact.json.err`
+    TransactJsonError,
+    /// `inbox/`
+    Inbox,
+    /// A file in it: a document, what came of one, or scratch.
+    InboxFile(Name),
+    /// `entities/NAME`: what editors keep beside the entities.
+    Scratch(Name),
     /// `at/`
     At,
     /// `at/WHEN`, a link.
@@ -61,6 +71,16 @@ pub enum BranchPart {
     Log,
     /// `log/T.edn`
     LogEntry(u64),
+    /// `merge`
+    Merge,
+    /// `merge.err`
+    MergeError,
+    /// `merge.conflicts.FORMAT`
+    MergeConflicts(Format),
+    /// `.wait`
+    Wait,
+    /// `.events`
+    Events,
 }
 
 impl ByKey {
@@ -72,7 +92,8 @@ impl ByKey {
 }
 
 impl Part {
-    pub(super) fn path(&self) -> String {
+    /// The path in the snapshot folder.
+    pub fn path(&self) -> String {
         match self {
             Self::SnapshotJson => "snapshot.json".into(),
             Self::Schema(format) => format!("schema.{}", format.extension()),
@@ -103,10 +124,20 @@ impl BranchPart {
         match self {
             Self::Transact => "transact".into(),
             Self::TransactError => "transact.err".into(),
+            Self::TransactJson => "transact.json".into(),
+            Self::TransactJsonError => "transact.json.err".into(),
+            Self::Inbox => "inbox".into(),
+            Self::InboxFile(name) => format!("inbox/{name}"),
+            Self::Scratch(name) => format!("entities/{name}"),
             Self::At => "at".into(),
             Self::Moment(when) => format!("at/{when}"),
             Self::Log => "log".into(),
             Self::LogEntry(t) => format!("log/{t}.edn"),
+            Self::Merge => "merge".into(),
+            Self::MergeError => "merge.err".into(),
+            Self::MergeConflicts(format) => format!("merge.conflicts.{}", format.extension()),
+            Self::Wait => ".wait".into(),
+            Self::Events => ".events".into(),
         }
     }
 }

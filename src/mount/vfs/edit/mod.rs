@@ -1,14 +1,23 @@
-//! Writing to what is open: transactions, and files of queries folders.
+//! Writing to what is open: transactions, documents, entities, and files of queries folders.
 
+mod branches;
+mod commit;
+mod held;
+mod merging;
 mod names;
+mod pins;
 mod queries;
+#[cfg(test)]
+mod tests;
+
+pub(super) use merging::{is_merge, reports};
 
 use super::{Attr, Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
 use crate::handle::{Draft, Handle, Stream};
-use crate::spool::Content;
+use crate::metrics::{self, Operation};
 use crate::tree::node::{BranchPart, Node};
-use crate::tree::{Entry, Key, Resolved, Shape};
+use crate::tree::{Entry, Key, Resolved, Shape, Tree};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,40 +27,72 @@ pub(super) fn locked(open: &(Node, Mutex<Stream>)) -> MutexGuard<'_, Stream> {
 
 /// A file that is being edited.
 pub(super) fn draft_entry(draft: &Draft) -> Resolved {
-    let node = Node::QueryFile(draft.desk.clone(), draft.name().into());
+    let node = draft.node();
     let key = Key::of(&node.path());
-    let entry = Entry::Query(Content::of(&draft.bytes()));
-    Resolved { node, key, entry, mtime_ms: draft.mtime_ms(), mode: 0o644, is_fixed: false }
+    let entry = Entry::Query(draft.content());
+    let mode = if held::is_outcome(&node) { 0o444 } else { 0o644 };
+    Resolved { node, key, entry, mtime_ms: draft.mtime_ms(), mode, is_fixed: false }
 }
 
 pub(super) fn draft_attr(ino: u64, draft: &Draft) -> Attr {
-    let size_bytes = draft.bytes().len() as u64;
-    let (mtime_ms, mode, ttl) = (draft.mtime_ms(), 0o644, Duration::ZERO);
+    let size_bytes = draft.size_bytes();
+    let mode = if held::is_outcome(&draft.node()) { 0o444 } else { 0o644 };
+    let (mtime_ms, ttl) = (draft.mtime_ms(), Duration::ZERO);
     Attr { ino, shape: Shape::File, size_bytes, mtime_ms, mode, ttl }
 }
 
-fn too_large() -> Failure {
-    Failure::new(Kind::TooLarge, "a file of queries/ may have at most 16 MiB")
+fn too_large(draft: &Draft) -> Failure {
+    let message = format!("a file here may have at most {} MiB", draft.limit_bytes() >> 20);
+    Failure::new(Kind::TooLarge, message)
+}
+
+/// Whether what is written there is committed as it comes.
+fn is_stream(part: &BranchPart) -> bool {
+    matches!(part, BranchPart::Transact | BranchPart::TransactJson | BranchPart::Merge)
+}
+
+/// Whether a path is one of what is written in memory first.
+fn is_draft(node: &Node) -> bool {
+    let is_held =
+        |part: &BranchPart| matches!(part, BranchPart::InboxFile(_) | BranchPart::Scratch(_));
+    match node {
+        Node::QueryFile(..) => true,
+        Node::Branch(_, _, part) => is_held(part),
+        node => Tree::entity_of(node).is_some(),
+    }
 }
 
 impl Vfs {
     /// Writes to what is open; a transaction that is completed by it is committed by it.
     pub fn write(&self, ino: u64, handle: u64, offset: u64, bytes: &[u8]) -> Result<usize> {
+        metrics::called(Operation::Write);
         let handle = self.handles.get(handle)?;
         let done = match &*handle {
             Handle::Transact(stream) => locked(stream).write(bytes),
-            Handle::Draft(draft) => {
-                draft.write(offset, bytes, self.tree.now_ms()).ok_or_else(too_large)
+            Handle::Draft(editing) if held::holds(&editing.draft.folder) => {
+                self.write_held(editing, offset, bytes)
             }
-            Handle::Bytes(_) | Handle::Folder(_) => {
+            Handle::Draft(editing) => {
+                let (draft, now_ms) = (&editing.draft, self.tree.now_ms());
+                draft.write(offset, bytes, now_ms).ok_or_else(|| too_large(draft))
+            }
+            Handle::Merge(names) => merging::locked(names).write(bytes),
+            Handle::Bytes(_) | Handle::Folder(_) | Handle::Waiting(_) => {
                 Err(Failure::new(Kind::BadHandle, "not open for writing"))
             }
         };
+        if done.is_ok() {
+            self.hurry();
+        }
         self.note_at(ino, done.as_ref().err());
         // What committed of a write that then failed was accepted: the failure is to be read
         // already.
         if let (Ok(_), Handle::Transact(stream)) = (&done, &*handle) {
             let failed = locked(stream).failed().cloned();
+            self.note_at(ino, failed.as_ref());
+        }
+        if let (Ok(_), Handle::Merge(names)) = (&done, &*handle) {
+            let failed = merging::locked(names).failed().cloned();
             self.note_at(ino, failed.as_ref());
         }
         done
@@ -67,13 +108,28 @@ impl Vfs {
     pub fn flush(&self, ino: u64, handle: u64, process: Option<u32>) -> Result<()> {
         let done = match &*self.handles.get(handle)? {
             Handle::Transact(stream) => locked(stream).flush(process),
-            Handle::Draft(draft) => self.save(draft, false),
-            Handle::Bytes(_) | Handle::Folder(_) => return Ok(()),
+            Handle::Draft(editing) if held::holds(&editing.draft.folder) => {
+                // It says itself, and where it can be read, how it ended.
+                let done = if process == editing.opener { self.finish(editing) } else { Ok(()) };
+                self.hurry();
+                return done;
+            }
+            Handle::Draft(editing) => self.save(&editing.draft, false),
+            Handle::Merge(names) => merging::locked(names).failed().cloned().map_or(Ok(()), Err),
+            Handle::Bytes(_) | Handle::Folder(_) | Handle::Waiting(_) => return Ok(()),
         };
         if let Err(failure) = &done {
             self.note_at(ino, Some(failure));
         }
         done
+    }
+
+    /// What was written is to be on disk. A document is not at its end by that.
+    pub fn sync(&self, ino: u64, handle: u64, process: Option<u32>) -> Result<()> {
+        match &*self.handles.get(handle)? {
+            Handle::Draft(editing) if held::holds(&editing.draft.folder) => Ok(()),
+            _ => self.flush(ino, handle, process),
+        }
     }
 
     /// The last descriptor of an open file was closed.
@@ -85,11 +141,15 @@ impl Vfs {
             // The close that this is the end of may have been another process's.
             self.note(&stream.0.path(), Some(&failure));
         }
-        let Handle::Draft(draft) = &*handle else { return };
-        if draft.closed() {
+        let Handle::Draft(editing) = &*handle else { return };
+        let draft = &editing.draft;
+        if held::holds(&draft.folder) {
+            // Nobody is left to be told; how it ended can be read.
+            let _ = self.finish(editing);
+            draft.closed();
+        } else if draft.closed() {
             if let Err(failure) = self.save(draft, true) {
-                let node = Node::QueryFile(draft.desk.clone(), draft.name().into());
-                self.note(&node.path(), Some(&failure));
+                self.note(&draft.node().path(), Some(&failure));
             }
             self.drafts.settle(draft);
         }
@@ -100,19 +160,27 @@ impl Vfs {
         let inode = self.inode(ino)?;
         let now_ms = self.tree.now_ms();
         match (&inode.resolved.node, handle) {
-            (Node::Branch(_, _, BranchPart::Transact), _) => {}
-            (Node::QueryFile(..), Some(handle)) => match &*self.handles.get(handle)? {
-                Handle::Draft(draft) => draft.resize(size, now_ms).ok_or_else(too_large)?,
+            (Node::Branch(_, _, part), _) if is_stream(part) => {}
+            (node, Some(handle)) if is_draft(node) => match &*self.handles.get(handle)? {
+                Handle::Draft(editing) => {
+                    let draft = &editing.draft;
+                    draft.resize(size, now_ms).ok_or_else(|| too_large(draft))?;
+                }
                 _ => return Err(Failure::new(Kind::BadHandle, "not open for writing")),
             },
             (Node::QueryFile(..), None) => {
                 let mode = Mode { read: false, write: true, truncate: false, process: None };
                 let opened = self.open_query(&inode.resolved, mode)?;
-                if let Handle::Draft(draft) = &*self.handles.get(opened.handle)? {
-                    draft.resize(size, now_ms).ok_or_else(too_large)?;
+                if let Handle::Draft(editing) = &*self.handles.get(opened.handle)? {
+                    let draft = &editing.draft;
+                    draft.resize(size, now_ms).ok_or_else(|| too_large(draft))?;
                     self.save(draft, true)?;
                 }
                 self.release(opened.handle);
+            }
+            (node, None) if is_draft(node) && Tree::entity_of(node).is_none() => {
+                let Some(draft) = self.draft_of(node) else { return Err(self.read_only(node)) };
+                draft.resize(size, now_ms).ok_or_else(|| too_large(&draft))?;
             }
             (node, _) => return Err(self.read_only(node)),
         }
@@ -131,7 +199,12 @@ impl Vfs {
                 let hint = "who may write is who mounted it: chmod has no place to be kept";
                 Err(Failure::new(Kind::NotPermitted, message).hint(hint))
             }
-            Entry::Query(_) | Entry::Transact(_) => self.attr(ino, None, &Default::default()),
+            Entry::Work(_) if is_other || Tree::entity_of(&resolved.node).is_none() => {
+                Err(self.read_only(&resolved.node))
+            }
+            Entry::Query(_) | Entry::Transact(_) | Entry::Work(_) => {
+                self.attr(ino, None, &Default::default())
+            }
             _ => Err(self.read_only(&resolved.node)),
         }
     }

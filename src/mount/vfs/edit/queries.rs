@@ -2,7 +2,7 @@
 
 use super::{draft_attr, too_large};
 use crate::error::{Failure, Kind, Result};
-use crate::handle::{Draft, Handle};
+use crate::handle::{Draft, Editing, Handle};
 use crate::inode::Inode;
 use crate::spool::Content;
 use crate::tree::Resolved;
@@ -14,11 +14,11 @@ use std::sync::Arc;
 impl Vfs {
     /// A query's attributes now: it may have been saved elsewhere meanwhile.
     pub(in crate::vfs) fn query_attr(&self, inode: &Inode) -> Result<Attr> {
-        let Node::QueryFile(desk, name) = &inode.resolved.node else {
-            return Ok(self.attr_of(inode));
-        };
-        if let Some(draft) = self.drafts.get(desk, name) {
+        if let Some(draft) = self.draft_of(&inode.resolved.node) {
             return Ok(draft_attr(inode.ino, &draft));
+        }
+        if !matches!(inode.resolved.node, Node::QueryFile(..)) {
+            return Ok(self.attr_of(inode));
         }
         let resolved = self.tree.resolve(&inode.resolved.node)?;
         let size_bytes = self.size_at_hand(&resolved);
@@ -27,9 +27,10 @@ impl Vfs {
 
     pub(in crate::vfs) fn open_query(&self, resolved: &Resolved, mode: Mode) -> Result<Opened> {
         let Node::QueryFile(desk, name) = &resolved.node else {
-            return Err(Failure::new(Kind::Invalid, "no query"));
+            return self.open_held(resolved, mode);
         };
-        let draft = self.drafts.get(desk, name);
+        let folder = Node::Queries(desk.clone());
+        let draft = self.drafts.get(&folder, name);
         if !mode.write {
             // Who reads sees one text, whatever is saved meanwhile.
             let bytes = match &draft {
@@ -45,18 +46,24 @@ impl Vfs {
             Some(draft) => draft,
             None => {
                 let bytes = self.saved_bytes(desk, name)?;
-                self.drafts.begin(desk, name, &bytes, now_ms)
+                self.drafts.begin(&folder, name, &bytes, now_ms)
             }
         };
         if mode.truncate && !draft.bytes().is_empty() {
-            draft.resize(0, now_ms).ok_or_else(too_large)?;
+            draft.resize(0, now_ms).ok_or_else(|| too_large(&draft))?;
         }
-        Ok(self.open_draft(draft))
+        Ok(self.open_draft(draft, mode))
     }
 
-    pub(super) fn open_draft(&self, draft: Arc<Draft>) -> Opened {
-        draft.opened();
-        Opened { handle: self.handles.open(Handle::Draft(draft)), caching: Caching::Edited }
+    pub(super) fn open_draft(&self, draft: Arc<Draft>, mode: Mode) -> Opened {
+        let editing = Editing::new(draft, mode.process);
+        Opened { handle: self.handles.open(Handle::Draft(editing)), caching: Caching::Edited }
+    }
+
+    /// Opens a draft to read it as it is now.
+    pub(super) fn open_bytes(&self, draft: &Draft) -> Opened {
+        let handle = self.handles.open(Handle::Bytes(draft.content()));
+        Opened { handle, caching: Caching::Fresh }
     }
 
     pub(super) fn saved_bytes(&self, desk: &Desk, name: &str) -> Result<Vec<u8>> {
@@ -88,7 +95,8 @@ impl Vfs {
         let name = draft.name();
         let Some(query) = query_of(&name) else { return Ok(()) };
         if draft.needs_saving(at_last_close) {
-            self.put(&draft.desk, query, Some(&draft.text()))?;
+            let Node::Queries(desk) = &draft.folder else { return Ok(()) };
+            self.put(desk, query, Some(&draft.text()))?;
             draft.saved();
         }
         Ok(())

@@ -4,7 +4,7 @@
 //! an identity, the entity's id, or nothing (skipped). A name that means none of these is an error,
 //! not a guess.
 
-use crate::cli::exit::Problem;
+use super::error::ImportProblem;
 use std::collections::BTreeMap;
 
 /// What a column stands for.
@@ -35,8 +35,13 @@ pub struct Naming {
 }
 
 impl Naming {
+    /// Names mean what they say.
+    pub const fn plain() -> Self {
+        Self { namespace: None, renamed: BTreeMap::new(), entity_id: None }
+    }
+
     /// What a column stands for.
-    pub fn target(&self, column: &str) -> Result<Target, Problem> {
+    pub fn target(&self, column: &str) -> Result<Target, ImportProblem> {
         let name = self.renamed.get(column).map_or(column, String::as_str);
         let name = name.strip_prefix(':').unwrap_or(name);
         if self.renamed.get(column).is_some_and(String::is_empty) {
@@ -46,30 +51,22 @@ impl Naming {
             return Ok(Target::EntityId);
         }
         if name.is_empty() {
-            return Err(Problem::invalid("a column has no name").hint("skip it: --map =''"));
+            return Err(ImportProblem::Unnamed);
         }
-        if let Some(c) =
-            name.chars().find(|c| c.is_whitespace() || "()[]{}\"';,@^`~\\".contains(*c))
-        {
-            let text = format!("column `{column}`: {c:?} cannot be part of an attribute's name");
-            return Err(Problem::invalid(text).hint(map_hint(column)));
+        let is_wrong = |c: &char| c.is_whitespace() || "()[]{}\"';,@^`~\\".contains(*c);
+        if let Some(character) = name.chars().find(is_wrong) {
+            return Err(ImportProblem::Character { column: column.to_owned(), character });
         }
         let (name, via) = through(name);
         let ident = match (name.contains('/'), &self.namespace) {
             (true, _) => name.to_owned(),
             (false, Some(namespace)) => format!("{namespace}/{name}"),
             (false, None) => {
-                let text = format!("column `{column}`: which attribute is it?");
-                let hint = format!("--namespace NS makes it NS/{column}; or {}", map_hint(column));
-                return Err(Problem::invalid(text).hint(hint));
+                return Err(ImportProblem::NoNamespace { column: column.to_owned() });
             }
         };
         Ok(Target::Attribute { ident, via: via.map(str::to_owned) })
     }
-}
-
-fn map_hint(column: &str) -> String {
-    format!("--map '{column}=some/attribute' names it, --map '{column}=' skips it")
 }
 
 /// Splits `product/supplier.supplier/id` into the ref and the identity it goes through.

@@ -6,11 +6,11 @@
 
 use super::columns::{Naming, Target};
 use super::rows::{Field, Row};
-use factfs_core::id::EntityId;
-use factfs_core::schema::{Schema, ValueType};
-use factfs_core::text::{from_json_as, parse_cell};
-use factfs_core::transact::{self, RowColumn};
-use factfs_core::value::{Keyword, Tag, Value};
+use crate::id::EntityId;
+use crate::schema::{Schema, ValueType};
+use crate::text::{from_json_as, parse_cell};
+use crate::transact::{self, RowColumn};
+use crate::value::{Keyword, Tag, Value};
 use serde_json::Value as Json;
 use std::sync::Arc;
 

@@ -1,0 +1,192 @@
+//! From an answer to its recipe, and from a recipe to the same answer.
+//!
+//! **Invariant:** an answer made from a recipe has the identity of the one that the recipe was
+//! taken of, so both have the same bytes, and are made once.
+
+use super::shown::not_mounted;
+use super::{Answered, Made, Read, Recipe, invalid};
+use crate::error::Result;
+use crate::source::{Moment, Mounted};
+use crate::tree::diff::{self, Compared};
+use crate::tree::node::{Leaf, Node, Part, Place, Scope};
+use crate::tree::plan::{self, Plan};
+use crate::tree::work::{Pins, Work};
+use crate::tree::{Question, Resolved, Tree, path};
+use factfs_core::edn;
+use factfs_core::query::{Input, InputKind, QueryFile};
+use factfs_core::value::Value;
+use factfs_store::canonical_url;
+use std::sync::Arc;
+
+impl Tree {
+    /// How the answer that a work is, or is about, is made; none for what is no function of
+    /// commits alone, such as what says which branch it is of.
+    pub fn recipe(&self, work: &Work) -> Option<Recipe> {
+        let format = work.leaf.format;
+        match &work.pins {
+            Pins::Plan(Err(_)) => None,
+            Pins::Plan(Ok(plan)) => {
+                // What stopped a merge is kept nowhere else.
+                if !plan.reads_databases_only() {
+                    return None;
+                }
+                let inputs = plan.inputs.iter();
+                let mut inputs: Vec<(String, String)> =
+                    inputs.map(|(name, value)| (name.clone(), edn::to_string(value))).collect();
+                inputs.sort();
+                let name = match &work.node {
+                    Node::Result(_, call, _) => call.query.to_string(),
+                    _ => "query".to_owned(),
+                };
+                let made = Made::Answer(Answered { name, text: plan.text.clone(), inputs });
+                let sources: Option<_> = plan.sources.iter().map(|p| self.read_by(p)).collect();
+                Some(Recipe { made, format, sources: sources? })
+            }
+            Pins::Difference(compared) => {
+                let sources = compared.pinned("$");
+                let sources: Option<_> = sources.iter().map(|p| self.read_by(p)).collect();
+                Some(Recipe { made: Made::Difference, format, sources: sources? })
+            }
+            Pins::Moment(pinned) => {
+                let Node::Part(place, part) = &work.node else { return None };
+                if matches!(part, Part::SnapshotJson) {
+                    return None;
+                }
+                let path = part.path();
+                let path = path.trim_end_matches(".meta").trim_end_matches(".err");
+                let read = read("$", &pinned.0, &pinned.1, !place.is_fixed());
+                Some(Recipe { made: Made::Part(path.to_owned()), format, sources: vec![read] })
+            }
+        }
+    }
+
+    fn read_by(&self, pinned: &plan::Pinned) -> Option<Read> {
+        let mounted = self.stores.get(pinned.store.as_str())?;
+        let changes = pinned.changes.map(str::to_owned);
+        let read = read(&pinned.symbol, mounted, &pinned.moment, pinned.is_branch);
+        Some(Read { changes, ..read })
+    }
+}
+
+fn read(symbol: &str, mounted: &Mounted, moment: &Moment, is_branch: bool) -> Read {
+    let url = mounted.source.url();
+    Read {
+        symbol: symbol.to_owned(),
+        store: mounted.name.to_string(),
+        url: Some(canonical_url(&url).unwrap_or(url)),
+        uuid: mounted.source.uuid(),
+        commit: moment.commit,
+        instant_ms: moment.instant_ms,
+        purges: moment.db.snapshot().purges,
+        is_branch,
+        changes: None,
+    }
+}
+
+impl Tree {
+    /// An answer as a recipe says, in the format of `leaf`.
+    pub(in crate::tree) fn made_again(&self, node: &Node, leaf: Leaf, recipe: &Recipe) -> Resolved {
+        let Made::Answer(answered) = &recipe.made else {
+            let plan = Err(invalid("a file of a snapshot is read in its commit"));
+            return self.answer(node, leaf, "", plan, true);
+        };
+        let plan = self.plan_again(recipe, answered).map(Arc::new);
+        self.answer(node, leaf, &answered.text, plan, true)
+    }
+
+    /// What a recipe makes, to be rendered: for who asks without a mount.
+    pub fn recipe_work(&self, recipe: &Recipe) -> Result<Resolved> {
+        match &recipe.made {
+            Made::Answer(_) => {
+                let scope = Scope::Pin(recipe.pin().id());
+                let query = recipe.name().unwrap_or_else(|| "query".into());
+                let call = crate::tree::node::Call { query, args: Vec::new() };
+                let leaf = Leaf::answer(recipe.format);
+                Ok(self.made_again(&Node::Result(scope, call, leaf), leaf, recipe))
+            }
+            Made::Difference => self.difference_again(recipe),
+            Made::Part(part) => {
+                let Some(read) = recipe.sources.first() else {
+                    return Err(invalid("it was read from no database"));
+                };
+                let mounted = self.read_from(read)?;
+                let id = self.commit_of(mounted, read.commit)?.id();
+                let mut node = Node::Snapshot(Place::commit(&mounted.name, &id));
+                for name in part.split('/') {
+                    let missing = || invalid(&format!("`{part}` is no file of a snapshot"));
+                    node = path::child(&node, name).ok_or_else(missing)?;
+                }
+                self.resolve(&node)
+            }
+        }
+    }
+
+    fn read_from(&self, read: &Read) -> Result<&Mounted> {
+        self.store_of(&read.uuid).ok_or_else(|| not_mounted(&read.store, &read.uuid))
+    }
+
+    fn difference_again(&self, recipe: &Recipe) -> Result<Resolved> {
+        let Some(to) = recipe.sources.first() else {
+            return Err(invalid("it was read from no database"));
+        };
+        let compared = self.compared_again(recipe, to)?;
+        let range = format!("{}..{}", compared.from.id(), compared.to.id());
+        let leaf = Leaf::answer(recipe.format);
+        let store = compared.mounted.name.clone();
+        self.resolve(&Node::DiffFile(store, range.into(), compared.kind, leaf))
+    }
+
+    /// The two values whose difference was read.
+    fn compared_again(&self, recipe: &Recipe, to: &Read) -> Result<Compared> {
+        let symbol = diff::from_symbol(&to.symbol);
+        let from = recipe.sources.iter().find(|read| read.symbol == symbol);
+        let missing = || invalid(&format!("it does not say what {} is compared with", to.symbol));
+        let (from, mounted) = (from.ok_or_else(missing)?, self.read_from(to)?.clone());
+        let kind = to.changes.as_deref().and_then(diff::kind_of);
+        let [from, to] = [from, to].map(|read| self.commit_of(&mounted, read.commit));
+        Ok(Compared { mounted, from: from?, to: to?, kind })
+    }
+
+    fn plan_again(&self, recipe: &Recipe, answered: &Answered) -> Result<Plan> {
+        let query = QueryFile::read(&answered.text)?.query;
+        let (mut sources, mut inputs, mut given) = (Vec::new(), Vec::new(), Vec::new());
+        let mut differences = Vec::new();
+        for spec in query.inputs() {
+            if spec.kind == InputKind::Source {
+                let read = recipe.sources.iter().find(|read| read.symbol == spec.name);
+                let missing =
+                    || invalid(&format!("it does not say which database {} is", spec.name));
+                let read = read.ok_or_else(missing)?;
+                if read.changes.is_some() {
+                    let compared = self.compared_again(recipe, read)?;
+                    sources.extend(compared.pinned(&spec.name));
+                    differences.push((given.len(), Arc::new(compared)));
+                    given.push(Input::Value(Value::from(Vec::new())));
+                    continue;
+                }
+                let mounted = self.read_from(read)?.clone();
+                let moment = self.commit_of(&mounted, read.commit)?;
+                given.push(Input::Db(moment.db.clone()));
+                sources.push(plan::Pinned {
+                    symbol: spec.name.clone(),
+                    store: mounted.name.to_string(),
+                    uuid: mounted.source.uuid().to_string(),
+                    moment,
+                    is_branch: read.is_branch,
+                    changes: None,
+                });
+                continue;
+            }
+            let found = answered.inputs.iter().find(|(name, _)| *name == spec.name);
+            let missing = || invalid(&format!("it does not say what {} is", spec.name));
+            let form = edn::read_one(&found.ok_or_else(missing)?.1)?;
+            inputs.push((spec.name.clone(), form.to_value()));
+            given.push(match spec.kind {
+                InputKind::Rules => Input::Form(form),
+                _ => Input::Value(form.to_value()),
+            });
+        }
+        let question = Question { keys: query.row_keys(), query, inputs: given, differences };
+        Ok(Plan { question, text: answered.text.clone(), sources, inputs, is_fixed: true })
+    }
+}
