@@ -168,8 +168,8 @@ pub fn open_tree(setup: &Setup) -> Result<Tree> {
     Ok(tree)
 }
 
-/// One database, open under a name; `poll` is how often its heads are looked at, if not as usual for
-/// where it is.
+/// One database, open under a name; `poll` is how often its heads are looked at, if not as usual
+/// for where it is.
 pub fn open_store(
     name: &str,
     locator: &Locator,
