@@ -1,5 +1,5 @@
-//! Where the databases of a report are: as the command line says, in a mount that runs here, or
-//! where they were when the report was made.
+//! Where the databases of a report are: as the command line says, where they were when the report
+//! was made, or in a mount that runs here.
 //!
 //! **Invariant:** a place is taken for a database's only if it says that it has its uuid, unless
 //! the command line names it: then what is there is told, whatever it is.
@@ -53,26 +53,37 @@ impl Located {
             self.found.insert(uuid, locator.url.clone());
             return open_store(&read.store, locator, &open::settings(), None).map(Some);
         }
-        let mounted = self.mounted.get_or_insert_with(mounted).get(&uuid).cloned();
         // What may be a secret was left out of a url, and was left out wholly.
         let written = read.url.clone().filter(|url| !url.contains("..."));
         let mut failed = None;
-        for url in mounted.into_iter().chain(written) {
-            let locator = Locator { url: url.clone(), branch: None, at: None };
-            match open_store(&read.store, &locator, &open::settings(), None) {
-                Ok(store) if store.source.uuid() == read.uuid => {
-                    self.found.insert(uuid, url);
-                    return Ok(Some(store));
-                }
-                Ok(_) => {}
-                Err(failure) if failure.kind == Kind::NotFound => {}
-                Err(failure) => {
-                    self.found.insert(uuid.clone(), url);
-                    failed = Some(failure);
-                }
-            }
+        if let Some(url) = written
+            && let Some(store) = self.try_open(read, url, &mut failed)
+        {
+            return Ok(Some(store));
         }
-        failed.map_or(Ok(None), Err)
+        let mounted = self.mounted.get_or_insert_with(mounted).get(&uuid).cloned();
+        let found = mounted.and_then(|url| self.try_open(read, url, &mut failed));
+        match (found, failed) {
+            (None, Some(failure)) => Err(failure),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// Opens the place if it is of the database that is meant.
+    fn try_open(
+        &mut self,
+        read: &Read,
+        url: String,
+        failed: &mut Option<Failure>,
+    ) -> Option<Mounted> {
+        let locator = Locator { url: url.clone(), branch: None, at: None };
+        let opened = open_store(&read.store, &locator, &open::settings(), None);
+        match opened {
+            Err(failure) if failure.kind == Kind::NotFound => return None,
+            Ok(store) if store.source.uuid() != read.uuid => return None,
+            _ => self.found.insert(read.uuid.to_string(), url),
+        };
+        opened.map_err(|failure| *failed = Some(failure)).ok()
     }
 
     /// Where it was found.

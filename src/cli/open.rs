@@ -5,7 +5,7 @@
 use super::exit::Problem;
 use anyhow::Context;
 use factfs_core::conn::Moment;
-use factfs_mount::tree::pins::{Pin, whole_commit};
+use factfs_mount::tree::pins::{Pin, Pinned, whole_commit};
 use factfs_store::{Database, Kind, Locator, Settings, shown};
 use std::fs;
 use std::path::Path;
@@ -55,8 +55,9 @@ pub fn pinned(locator: &Locator, pin: &Pin) -> anyhow::Result<(Database, Moment)
     let database = open(locator)?;
     let uuid = database.uuid();
     let Some(pinned) = pin.of(&uuid) else {
-        let known: Vec<String> =
-            pin.stores().map(|(uuid, p)| format!("{} {uuid}", p.store)).collect();
+        let store = |(uuid, pinned): (&_, &Pinned)| format!("{} {uuid}", pinned.store);
+        let mut known: Vec<String> = pin.stores().map(store).collect();
+        known.sort();
         let text = format!("{locator}: pin {} has no commit of it ({uuid})", pin.id());
         let hint = format!(
             "it has: {}; a database that is not pinned is named with @WHEN",

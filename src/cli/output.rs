@@ -35,7 +35,8 @@ impl Output {
         self.format.unwrap_or(usual)
     }
 
-    /// Writes rows as they are made, and says how many. Where making them fails the text has no end.
+    /// Writes rows as they are made, and says how many. Where making them fails the text has no
+    /// end.
     pub fn made_rows<R>(
         self,
         layout: Layout,

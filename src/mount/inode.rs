@@ -99,6 +99,16 @@ impl Inodes {
         }
     }
 
+    /// A folder was removed: what is made under its name is another one, with other numbers. Who is
+    /// in it goes on with the old ones, which the kernel takes for dead.
+    pub fn retire(&self, is_inside: impl Fn(&Node) -> bool) {
+        let mut table = self.lock();
+        let Table { numbers, records, .. } = &mut *table;
+        for record in records.values().filter(|record| is_inside(&record.resolved.node)) {
+            numbers.remove(&record.resolved.key);
+        }
+    }
+
     /// The kernel let go of some references.
     pub fn forget(&self, ino: u64, lookups: u64) {
         let mut table = self.lock();
@@ -108,8 +118,11 @@ impl Inodes {
             return;
         }
         let Some(record) = table.records.remove(&ino) else { return };
-        if !matches!(record.resolved.entry, Entry::Folder) {
-            table.numbers.remove(&record.resolved.key);
+        let key = record.resolved.key;
+        // Another thing may have the key by now.
+        if !matches!(record.resolved.entry, Entry::Folder) && table.numbers.get(&key) == Some(&ino)
+        {
+            table.numbers.remove(&key);
         }
     }
 
@@ -179,5 +192,7 @@ mod tests {
         assert_eq!(inodes.get(a).unwrap().resolved.node, store("b").node);
         assert_eq!(inodes.refer(store("b"), None).ino, a);
         assert_ne!(inodes.refer(store("a"), None).ino, a);
+        inodes.retire(|node| *node == store("b").node);
+        assert_ne!(inodes.refer(store("b"), None).ino, a);
     }
 }

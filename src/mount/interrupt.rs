@@ -196,4 +196,17 @@ mod tests {
         check(0, bit(15), bit(15), false);
         check(0, 0, 0, false);
     }
+
+    #[test]
+    fn who_has_waited_for_long_is_looked_at_less_often() {
+        let mut state = State::default();
+        for number in 0..10 {
+            let interrupted = Box::new(|| {});
+            state.watched.insert(number, Caller { pid: 1, looks: 0, interrupted });
+        }
+        let looks = |state: &mut State| (0..LATER).map(|_| state.due().len()).sum::<usize>();
+        assert_eq!(looks(&mut state), 10 * LATER as usize);
+        (0..LONG).for_each(|_| drop(state.due()));
+        assert_eq!(looks(&mut state), 10);
+    }
 }

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How much memory the rows of one query may take before they go to the file.
-const HELD: u64 = 16 << 20;
+const HELD: u64 = 8 << 20;
 /// A row takes at most so many times the bytes outside that it takes as text.
 const LARGER: u64 = 16;
 

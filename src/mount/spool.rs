@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// More than this goes to a temporary file.
 const IN_MEMORY: usize = 4 << 20;
+/// Of text that goes there, how much is passed on at once.
+const PASSED_ON: usize = 256 << 10;
 
 /// A flag that the one who waits can set; cheap to clone.
 #[derive(Clone, Default)]
@@ -144,7 +146,8 @@ impl Spool {
             let hint = "narrow it with a condition or :limit";
             return Err(Failure::new(Kind::TooLarge, message).hint(hint));
         }
-        if self.pending.len() > IN_MEMORY { self.pass_on() } else { Ok(()) }
+        let held = if self.file.is_some() { PASSED_ON } else { IN_MEMORY };
+        if self.pending.len() > held { self.pass_on() } else { Ok(()) }
     }
 
     fn pass_on(&mut self) -> Result<()> {
@@ -156,6 +159,8 @@ impl Spool {
         self.hasher.update(self.pending.as_bytes());
         self.written += self.pending.len() as u64;
         self.pending.clear();
+        // It grew while nobody knew how large the text would be.
+        self.pending.shrink_to(2 * PASSED_ON);
         Ok(())
     }
 

@@ -15,31 +15,32 @@ fn of_the_program() {
     Usage: factfs <COMMAND>
 
     Commands:
-      demo         Make the databases of two teams, with history, to try things on
-      init         Make an empty database
-      mount        Mount databases as folders
-      umount       Unmount what is mounted at folders
-      transact     Commit transactions, form by form as they arrive
-      query        Run a query over any number of databases
-      pull         Show what is known of entities, as nested maps in the shape of a pattern
-      import       Import rows of csv, tsv, JSON or EDN
-      log          Show the transactions of a branch: when, which commit, how much changed
-      diff         Show what changed from one moment of a database to another
-      branch       List, make and delete branches
-      merge        Merge what another branch came to into a branch
-      tag          List, make and delete tags
-      gc           Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile
-      purge        Erase facts for good: from branches, tags, history, log and every object
-      status       Show what is mounted here, how a mount is, or what a database is: where, which, how
-                   large
-      doctor       Find out what is wrong with this machine, its mounts and its stores, and what to do
-      verify       Look through a whole database: every object, every hash, the log against all else
-      clone        Copy a database to another place: a backup, or a replica to read from
-      check-store  Find out whether a place keeps what a database needs of it, also under a race of
-                   writers
-      completions  Print completions for a shell
-      man          Write the manual pages to a folder, or show the page of a command
-      help         Print this message or the help of the given subcommand(s)
+      demo           Make the databases of two teams, with history, to try things on
+      init           Make an empty database
+      mount          Mount databases as folders
+      umount         Unmount what is mounted at folders
+      transact       Commit transactions, form by form as they arrive
+      query          Run a query over any number of databases
+      pull           Show what is known of entities, as nested maps in the shape of a pattern
+      import         Import rows of csv, tsv, JSON or EDN
+      log            Show the transactions of a branch: when, which commit, how much changed
+      diff           Show what changed from one moment of a database to another
+      branch         List, make and delete branches
+      merge          Merge what another branch came to into a branch
+      tag            List, make and delete tags
+      gc             Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile
+      purge          Erase facts for good: from branches, tags, history, log and every object
+      status         Show what is mounted here, how a mount is, or what a database is: where, which, how
+                     large
+      doctor         Find out what is wrong with this machine, its mounts and its stores, and what to do
+      verify         Look through a whole database: every object, every hash, the log against all else
+      verify-result  Make an answer again from its .meta, and compare it byte for byte
+      clone          Copy a database to another place: a backup, or a replica to read from
+      check-store    Find out whether a place keeps what a database needs of it, also under a race of
+                     writers
+      completions    Print completions for a shell
+      man            Write the manual pages to a folder, or show the page of a command
+      help           Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
@@ -154,13 +155,18 @@ fn of_query() {
               The moment, as after `@`: t, age, time, tag, branch or commit
 
           --in <NAME=DB>
-              The database that the query calls $NAME. May be repeated
+              The database that the query calls $NAME; DB/diff/A..B is what changed there, as rows [e a
+              v change old t instant]. May be repeated
 
           --arg <?X=EDN>
               The value of an input, as EDN. May be repeated
 
           --rules <FILE>
               The rules, for `%`: a file of EDN, or EDN itself
+
+          --pin <FILE>
+              Read every database that is named without @WHEN as of its commit in a pin: a pin.edn, or
+              the .meta of an answer
 
           --explain
               Show how the query was run, with the rows of each step, in the place of its answer
@@ -195,6 +201,8 @@ fn of_query() {
           --in inventory=/srv/inventory@2026-06-30 --format csv
       factfs query '[:find ?i :in $ ?max :where [?i :item/count ?c] [(< ?c ?max)]]' \
           ~/data/inventory/head --arg '?max=10'
+      factfs query '[:find ?e ?old ?new :in $d :where [$d ?e :product/price ?new :changed ?old]]' \
+          --in d=/srv/catalog/diff/7d..main
 
     A database is named by
       URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, sqlite:///FILE.db/PREFIX,
@@ -427,6 +435,54 @@ fn of_verify() {
 }
 
 #[test]
+fn of_verify_result() {
+    assert_snapshot!(help(&["verify-result"]), @"
+    Make an answer again from its .meta, and compare it byte for byte
+
+    A .meta names the query, its inputs, and the commit of each database that was read. The databases
+    are looked for where they were, then in the mounts of this machine; --store says it. When the bytes
+    are the same the exit code is 0. When they are not it says which source differs, and how.
+
+    Usage: factfs verify-result [OPTIONS] <FILE.meta>
+
+    Arguments:
+      <FILE.meta>
+              The .meta of an answer, such as results/low-stock.csv.meta of a mount, or a copy of it
+
+    Options:
+          --store <NAME=DB>
+              Where the store is that was mounted as NAME. May be repeated
+
+          --result <FILE>
+              Compare this file as well: the answer as it was sent
+
+          --timeout <SECONDS>
+              Give up after so many seconds
+              
+              [default: 3600]
+
+      -f, --format <FORMAT>
+              The format of what is printed [default: txt on a terminal, else csv; reports and single
+              values: edn]
+              
+              [possible values: csv, tsv, json, jsonl, edn, txt, md]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      cat ~/data/results/low-stock.csv > low-stock.csv
+      cat ~/data/results/low-stock.csv.meta > low-stock.csv.meta
+      factfs verify-result low-stock.csv.meta
+      factfs verify-result low-stock.csv.meta --result low-stock.csv
+      factfs verify-result low-stock.csv.meta --store catalog=s3://team-a/catalog --format json
+
+    Databases are looked through as a whole only when the bytes differ: every object, every hash, the
+    log against all else. Exit code 14: the answer is another one, or the file is.
+    ");
+}
+
+#[test]
 fn of_clone() {
     assert_snapshot!(help(&["clone"]), @"
     Copy a database to another place: a backup, or a replica to read from
@@ -473,4 +529,67 @@ fn of_clone() {
     With --fork it is a database of its own instead, with an id of its own and the same commits: to go
     on from a backup, or to try things. Objects that SRC no longer has stay in DST.
     ");
+}
+
+#[test]
+fn of_diff() {
+    assert_snapshot!(help(&["diff"]), @r#"
+    Show what changed from one moment of a database to another
+
+    A row for each fact that was added, or retracted, and for each one-valued attribute that has another
+    value: entity, attribute, value, what happened, the value before, and the transaction that made it
+    so, if TO knows it. The moments may be of different branches, in any order. What both have in common
+    is not read.
+
+    Usage: factfs diff [OPTIONS] <DB> <FROM> [TO]
+
+    Arguments:
+      <DB>
+              The database: URL, or URL#BRANCH for times and numbers of that branch
+
+      <FROM>
+              From when: t, age, time, tag, branch or commit; or both moments, A..B
+
+      [TO]
+              To when [default: the head, or the moment that DB names]
+
+    Options:
+          --entity <ENTITY>
+              What changed of one entity: an id, an :ident or a lookup ref
+
+          --attribute <:ATTRIBUTE>
+              What changed of an attribute. May be repeated
+
+          --no-tx
+              Leave out what transactions say about themselves, such as when they were made
+
+          --exit-code
+              Say by the exit code whether something changed: 1, or 0 where nothing did
+
+      -f, --format <FORMAT>
+              The format of what is printed [default: txt on a terminal, else csv; reports and single
+              values: edn]
+              
+              [possible values: csv, tsv, json, jsonl, edn, txt, md]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      factfs diff /srv/catalog v1
+      factfs diff /srv/catalog v1 main --format json
+      factfs diff /srv/catalog 7d..main --attribute :product/price
+      factfs diff /srv/catalog 2026-05 2026-06 --entity '[:product/sku "A1"]'
+      factfs diff --exit-code --no-tx /srv/inventory main what-if > what-if.csv
+
+    With --exit-code the exit code is 1 where something changed, and 0 where nothing did.
+
+    A database is named by
+      URL             a directory, s3://BUCKET/PREFIX, gs://…, az://…, sqlite:///FILE.db/PREFIX,
+                      postgres://USER@HOST/DATABASE/PREFIX, https://… (to read)
+      URL#BRANCH      a branch of it
+      URL@WHEN        its state then: a basis t, an age (7d, 36h), a time (2026-06-30), a tag, a branch,
+                      or the beginning of a commit id
+      FOLDER          a snapshot folder of a mount, such as ~/data/catalog/head
+    "#);
 }

@@ -31,6 +31,7 @@ mod status;
 mod tag;
 mod transact;
 mod verify;
+mod verify_result;
 
 use regex::Regex;
 use std::io::Write;

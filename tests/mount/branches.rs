@@ -98,6 +98,35 @@ fn a_shell_goes_on_in_a_folder_that_is_renamed() {
 }
 
 #[test]
+fn a_folder_that_is_made_again_is_another_one() {
+    let Some((_place, mount)) = mounted() else { return };
+    let script = "mkdir stock/branches/a; cd stock/branches/a/tables; ls; rmdir ../../a; \
+                  mkdir $OLDPWD/stock/branches/a; ls $OLDPWD/stock/branches/a/tables; \
+                  cat $OLDPWD/stock/branches/a/tables/w.csv | tail -1";
+    let said = mount.says(script);
+    assert!(
+        said.starts_with("w.csv\nw.json\nw.csv\nw.json\n") && said.ends_with(",b,2\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn two_mounts_agree_on_names() {
+    let Some((place, one)) = mounted() else { return };
+    let two = Mount::new(&place, "n", &["stock=db"]);
+    one.says("mkdir stock/branches/a");
+    two.says("echo '{:w/key \"first\"}' > stock/branches/a/transact");
+    one.says("mv stock/branches/a stock/branches/b; mkdir stock/branches/a");
+    // Not what it had open under that name.
+    two.says("echo '{:w/key \"second\"}' > stock/branches/a/transact");
+    let tables =
+        one.says("cd stock/branches; tail -n +4 a/tables/w.csv; tail -n +4 b/tables/w.csv");
+    assert!(tables.find("second") < tables.find("first"), "{tables}");
+    two.says("echo b > stock/head/merge; rmdir stock/branches/b");
+    one.says("sleep 0.1; ! ls stock/branches/b/tables 2>/dev/null; ls stock/branches/a/tables");
+}
+
+#[test]
 fn a_merge_that_is_stopped_says_by_what() {
     let Some((_place, mount)) = mounted() else { return };
     mount.says(

@@ -5,12 +5,14 @@
 mod again;
 mod branches;
 mod dead;
+mod diff;
 mod documents;
 mod erased;
 mod errors;
 mod figures;
 mod hostile;
 mod mounting;
+mod pins;
 mod posix;
 mod read_only;
 mod soak;

@@ -21,10 +21,10 @@ use std::time::Duration;
 
 /// Make an answer again from its .meta, and compare it byte for byte
 ///
-/// A .meta names the query, its inputs, and the commit of each database that was read. Where those
-/// are now is looked for in the mounts of this machine, then where they were; --store says it. When
-/// the bytes are the same the exit code is 0. When they are not it says which source differs, and
-/// how.
+/// A .meta names the query, its inputs, and the commit of each database that was read. The
+/// databases are looked for where they were, then in the mounts of this machine; --store says it.
+/// When the bytes are the same the exit code is 0. When they are not it says which source differs,
+/// and how.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -133,16 +133,21 @@ fn told(named: &str, expected: &Expected, verdict: &Verdict) -> anyhow::Result<(
     };
     let problem = Problem::new(kind, format!("{named}: {text}{lines}"));
     let hint = match (&verdict.made, differ.is_empty()) {
-        (Ok(_), true) => format!(
-            "every source is whole and has its commit: it was made by factfs {}, this is {}, or \
-             the .meta was changed",
-            expected.version,
-            env!("CARGO_PKG_VERSION")
-        ),
+        (Ok(_), true) => whole(&expected.version),
         _ if kind == Kind::NotFound => "--store NAME=DB says where a store is".to_owned(),
         _ => return Err(problem.into()),
     };
     Err(problem.hint(hint).into())
+}
+
+/// What is left when no source differs.
+fn whole(version: &str) -> String {
+    let mut hint = "every source is whole and has its commit".to_owned();
+    if version != env!("CARGO_PKG_VERSION") {
+        hint += &format!("; it was made by factfs {version}, this is ");
+        hint += env!("CARGO_PKG_VERSION");
+    }
+    hint + ": the bytes that the .meta names are not of this answer"
 }
 
 /// What is said of a source that differs.

@@ -22,7 +22,7 @@ impl Conn {
     /// What changed from one value of this database to another, whichever their branches are.
     pub async fn difference(&self, from: &Db, to: &Db) -> Result<Difference, ConnError> {
         if from.database() == to.database() && !from.shares_trees(to) {
-            match self.from_log(from, to).await {
+            match self.log_says(from, to).await {
                 Ok(Some(known)) => return Ok(from.difference_known(to, known)?),
                 // The log cannot be had, or not where it is looked for: the values can.
                 Ok(None) | Err(ConnError::Store(_) | ConnError::NoCommit(_)) => {}
@@ -33,7 +33,7 @@ impl Conn {
     }
 
     /// What the log says, if it says all and that is not much.
-    async fn from_log(&self, from: &Db, to: &Db) -> Result<Option<Vec<Known>>, ConnError> {
+    async fn log_says(&self, from: &Db, to: &Db) -> Result<Option<Vec<Known>>, ConnError> {
         let forgets = |db: &Db| !db.schema().forgetful().is_empty();
         let is_part = |db: &Db| db.view().since.is_some();
         if [from, to].into_iter().any(|db| forgets(db) || is_part(db)) {

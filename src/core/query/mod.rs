@@ -253,7 +253,7 @@ pub fn run_large(
     let watch = Watch::new(limits.clone(), cancel.clone(), 0);
     let (answer, merged) = run_aside(query, inputs, watch, Some(overflow))?;
     let Answer { shape, columns, rows, stats, .. } = answer;
-    let rows = Rows(merged.map_or(overflow::Kind::Held(rows), |m| overflow::Kind::Merged(m)));
+    let rows = Rows(merged.map_or(overflow::Kind::Held(rows), overflow::Kind::Merged));
     Ok(Large { shape, columns, rows, stats })
 }
 

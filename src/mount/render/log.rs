@@ -77,3 +77,22 @@ pub fn result(report: &TxReport) -> String {
 pub fn report(report: &TxReport) -> String {
     edn::to_string(&report.to_value()) + "\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{CATALOG, database};
+    use crate::source::Source;
+
+    #[test]
+    fn what_a_transaction_says_about_itself_stands_by_itself() {
+        let form = r#"[{:product/sku "c1" :product/price 50} {:db/id "datomic.tx" :db/doc "why"}]"#;
+        let source = database("catalog", &[&CATALOG[..], &[form]].concat());
+        let entry = source.log("main", None, 1).unwrap().remove(0);
+        let text = log_entry(&source.head("main").unwrap().db, &entry);
+        let tx = entry.tx.entity();
+        assert!(text.contains(&format!("\n :tx {{:db/doc \"why\", :db/id {tx}}}\n")), "{text}");
+        assert!(text.contains(":product/price 50]]\n :retracted ["), "{text}");
+        assert!(text.ends_with(":product/price 45]]}\n"), "{text}");
+    }
+}

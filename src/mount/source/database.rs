@@ -32,6 +32,8 @@ pub struct DatabaseSource {
     interval: Duration,
     read_only: Option<String>,
     branches: Mutex<BTreeMap<String, Arc<Open>>>,
+    /// When it was last seen which branch each name means.
+    checked: Mutex<Instant>,
     entries: Entries,
 }
 
@@ -47,8 +49,15 @@ impl DatabaseSource {
         let default_branch = database.refs()?.default_branch;
         let is_local = !database.url().contains("://") || database.url().starts_with("file://");
         let interval = if is_local { LOCAL } else { REMOTE };
-        let (branches, entries) = (Mutex::default(), Entries::default());
-        Ok(Self { database, default_branch, interval, read_only, branches, entries })
+        Ok(Self {
+            database,
+            default_branch,
+            interval,
+            read_only,
+            branches: Mutex::default(),
+            checked: Mutex::new(Instant::now()),
+            entries: Entries::default(),
+        })
     }
 
     /// The same, with its head read at most once in so long.
@@ -63,6 +72,9 @@ impl DatabaseSource {
     }
 
     fn branch(&self, name: &str) -> Result<Arc<Open>> {
+        if name != self.default_branch {
+            self.let_go(self.interval)?;
+        }
         if let Some(open) = self.lock().get(name) {
             return Ok(open.clone());
         }
@@ -77,9 +89,15 @@ impl DatabaseSource {
 }
 
 impl DatabaseSource {
-    /// Lets go of branches whose names were taken away, or mean another one.
-    fn let_go(&self) -> Result<()> {
+    /// Lets go of branches whose names were taken away, or mean another one; not again within this
+    /// time.
+    fn let_go(&self, interval: Duration) -> Result<()> {
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if checked.elapsed() < interval {
+            return Ok(());
+        }
         let refs = self.database.refs()?;
+        *checked = Instant::now();
         let mut branches = self.lock();
         let known = branches.len();
         branches.retain(|name, open| open.database.is_called(name, &refs));
@@ -91,8 +109,24 @@ impl DatabaseSource {
 
     /// A branch that its name means now, whatever happened elsewhere: to be written to.
     fn named(&self, branch: &str) -> Result<Arc<Open>> {
-        self.let_go()?;
+        self.let_go(Duration::ZERO)?;
         self.branch(branch)
+    }
+
+    /// Nothing is written to a branch that has another name by now; the default one keeps its own.
+    fn to_write(&self, branch: &str) -> Result<Arc<Open>> {
+        if branch == self.default_branch { self.branch(branch) } else { self.named(branch) }
+    }
+
+    /// Counts and logs what was committed.
+    fn note(&self, branch: &str, report: &TxReport) {
+        if report.already {
+            return;
+        }
+        metrics::committed(report.datoms.len());
+        let (url, commit) = (self.database.url(), report.commit.map(|id| id.to_string()));
+        let (commit, datoms) = (commit.unwrap_or_default(), report.datoms.len());
+        tracing::info!(%url, %branch, %commit, datoms, "committed");
     }
 }
 
@@ -190,20 +224,19 @@ impl Source for DatabaseSource {
     }
 
     fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport> {
-        let report = self.branch(branch)?.database.transact(tx, &TransactOptions::default())?;
-        if !report.already {
-            metrics::committed(report.datoms.len());
-            let (url, commit) = (self.database.url(), report.commit.map(|id| id.to_string()));
-            let (commit, datoms) = (commit.unwrap_or_default(), report.datoms.len());
-            tracing::info!(%url, %branch, %commit, datoms, "committed");
-        }
+        let database = &self.to_write(branch)?.database;
+        let report = database.transact(tx, &TransactOptions::default())?;
+        self.note(branch, &report);
         Ok(report)
     }
 
     fn transact_made(&self, branch: &str, tx_id: Option<&str>, make: &Make) -> Result<TxReport> {
         let options = TransactOptions { tx_id: tx_id.map(str::to_owned) };
         let make = make.clone();
-        self.branch(branch)?.database.transact_made(move |db| make(db), &options)
+        let database = &self.to_write(branch)?.database;
+        let report = database.transact_made(move |db| make(db), &options)?;
+        self.note(branch, &report);
+        Ok(report)
     }
 
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>> {
@@ -232,7 +265,7 @@ impl Source for DatabaseSource {
     }
 
     fn branches(&self) -> Result<Vec<Branch>> {
-        self.let_go()?;
+        self.let_go(Duration::ZERO)?;
         let branches = self.database.branches()?.into_iter();
         Ok(branches.map(|info| Branch { name: info.name, commit: info.commit }).collect())
     }
@@ -249,12 +282,12 @@ impl Source for DatabaseSource {
 
     fn retire_branch(&self, name: &str) -> Result<()> {
         self.database.retire_branch(name)?;
-        self.let_go()
+        self.let_go(Duration::ZERO)
     }
 
     fn rename_branch(&self, from: &str, to: &str) -> Result<()> {
         self.database.rename_branch(from, to)?;
-        self.let_go()
+        self.let_go(Duration::ZERO)
     }
 
     fn create_tag(&self, branch: &str, name: &str, at: Option<&str>) -> Result<()> {

@@ -159,7 +159,7 @@ impl Tree {
     }
 
     /// The store mounted under a name, else the one whose own name it is.
-    fn store_called(&self, name: &str) -> Option<&Mounted> {
+    pub(super) fn store_called(&self, name: &str) -> Option<&Mounted> {
         let own = |mounted: &&Mounted| mounted.source.name().as_deref() == Some(name);
         self.stores.get(name).or_else(|| self.stores.values().find(own))
     }
@@ -199,9 +199,10 @@ impl Binding<'_> {
             self.at_path(path)?
         } else if symbol == "$" {
             self.dollar()?
-        } else if let Some(mounted) = self.tree.store_called(&symbol[1..]) {
+        } else if let Some(mounted) = self.called(&symbol[1..])? {
             let branch = mounted.head_branch();
-            (mounted.clone(), self.moving(mounted, &branch)?)
+            let moment = self.moving(&mounted, &branch)?;
+            (mounted, moment)
         } else if let Some(arg) = self.args.next() {
             let text = argument_text(arg)?;
             self.at_argument(&text)?
@@ -233,9 +234,17 @@ impl Binding<'_> {
         kind: Option<ChangeKind>,
     ) -> Result<Input> {
         let mounted = self.store_of(store, &format!("{store}/diff/{range}"))?;
-        let [from, to] = self.tree.ends(range, |when| self.end(&mounted, when))?;
+        let mut branches = Vec::new();
+        let [from, to] = self.tree.ends(range, |when| {
+            self.is_branch = false;
+            let end = self.end(&mounted, when)?;
+            branches.push(self.is_branch);
+            Ok(end)
+        })?;
         let compared = Compared { mounted, from, to, kind };
-        self.sources.extend(compared.pinned(symbol));
+        // What they lead to comes first.
+        let ends = compared.pinned(symbol).into_iter().zip(branches.into_iter().rev());
+        self.sources.extend(ends.map(|(end, is_branch)| Pinned { is_branch, ..end }));
         self.differences.push((number, Arc::new(compared)));
         Ok(Input::Value(Value::from(Vec::new())))
     }
@@ -265,11 +274,19 @@ impl Binding<'_> {
     }
 
     fn store_of(&self, name: &str, path: &str) -> Result<Mounted> {
-        self.tree.store_called(name).cloned().ok_or_else(|| {
+        self.called(name)?.ok_or_else(|| {
             let known: Vec<_> = self.tree.stores.keys().map(|name| name.to_string()).collect();
             let message = format!("`{path}` begins with no mounted store");
             Failure::not_found(message).hint(format!("there are: {}", known.join(" ")))
         })
+    }
+
+    /// The store of a name: under a pin, the one that had it where the pin was made.
+    fn called(&self, name: &str) -> Result<Option<Mounted>> {
+        match self.scope {
+            Scope::Pin(id) => self.tree.pinned_called(id, name),
+            _ => Ok(self.tree.store_called(name).cloned()),
+        }
     }
 
     /// `$`: the snapshot that the result is read from.

@@ -54,7 +54,7 @@ const PLACES: &str = "\
     STORE/head/inbox/               copy csv, json or edn here: each file is one transaction;
                                     FILE.result or FILE.err says what came of it
     STORE/at/2026-06/               the same folder as of then; also 7d, a tag, a commit
-    STORE/branches/NAME/            the same folder of another branch; mkdir makes one, rmdir removes it
+    STORE/branches/NAME/            the same folder of another branch; mkdir makes one
     STORE/branches/NAME/merge       write the name of a branch here, and it is merged
     STORE/tags/NAME                 a name for a commit: ln -s ../commits/ID STORE/tags/NAME
     STORE/head/.wait                reading it waits until something is committed
@@ -68,7 +68,8 @@ const PLACES: &str = "\
 `query/`, `by/` and `commits/` are reached by name: their names are too many to be listed. When a
 file cannot be made, opening it fails, and the file with `.err` after its name says why;
 `.factfs/last-error` is the last of them. The file with `.meta` after its name says where an answer
-came from.
+came from, and in `again` under which path of `pins/` it stays as it is; `factfs verify-result`
+takes a copy of such a file, makes the answer again, and compares.
 ";
 
 /// What is said in place of examples that write, where nothing can be written.

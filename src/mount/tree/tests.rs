@@ -347,3 +347,19 @@ fn names_of_attributes_are_escaped() {
     }
     assert!(content(&tree, "/README.md").unwrap().contains("tables/a%2Eedn.csv"));
 }
+
+#[test]
+fn a_moment_is_final_once_the_branch_has_a_later_instant() {
+    let (tree, sources) = tree();
+    let is_final =
+        |when: &str| tree.walk(&format!("/catalog/branches/main/at/{when}")).unwrap().is_fixed;
+    let (last, before) = ("2026-01-01T00:03:00Z", "2026-01-01T00:02:00Z");
+    for (when, expected) in
+        [("2", true), ("2025-12", true), (before, true), (last, false), ("7d", false)]
+    {
+        assert_eq!(is_final(when), expected, "{when}");
+    }
+    let later = edn::read_one("[[:db/add \"x\" :db/doc \"x\"]]").unwrap();
+    sources[0].transact("main", &later).unwrap();
+    assert!(is_final(last) && !is_final("2026-01-01"));
+}

@@ -6,7 +6,7 @@
 //! **Invariant:** both ways give the same. A fact that was said and taken back is in none.
 
 use super::ancestor::{Line, Point, fork};
-use crate::commit::Opened;
+use crate::commit::{Frame, Opened};
 use crate::conn::branch::db_of;
 use crate::conn::{ConnError, Place};
 use crate::db::ChangeKind;
@@ -19,7 +19,7 @@ pub(super) type Net = BTreeMap<Fact, bool>;
 
 /// What was said of a fact on a line.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::conn) struct Said {
+struct Said {
     /// Whether it held before.
     was: bool,
     /// Whether it holds after.
@@ -91,20 +91,41 @@ fn later(changes: Changes) -> Logged {
     Logged { facts, purged: changes.purged }
 }
 
-/// Facts that a line touched after `floor`.
+/// Facts that a line touched after `floor`. Many segments of the log are one round.
 async fn changes(place: &Place, line: &Line, floor: T) -> Result<Changes, ConnError> {
-    let mut changes = Changes::default();
-    let mut log = place.log(&line.opened, T(floor.0 + 1)..=line.upto, false);
-    while let Some((_, frame)) = log.next().await? {
-        changes.purged |= frame.purged.is_some();
+    let (mut changes, mut next) = (Changes::default(), T(floor.0 + 1));
+    let spilled = line.opened.head.base.commit.map_or(T(0), |commit| commit.t).min(line.upto);
+    let mut parent = None;
+    if floor > T(0) && next <= spilled {
+        parent = Some(place.entry(&line.opened, floor).await?.id);
+    }
+    while next <= spilled {
+        let stretch = place.stretch(&line.opened, next, spilled).await?;
+        next = T(stretch.last().0 + 1);
+        for logged in &stretch.frames {
+            let follows = logged.frame.follows(logged.id, parent);
+            follows.map_err(|e| place.damaged("log", e))?;
+            parent = Some(logged.id);
+            changes.take(&logged.frame);
+        }
+    }
+    let mut tail = place.log(&line.opened, next..=line.upto, false);
+    while let Some((_, frame)) = tail.next().await? {
+        changes.take(&frame);
+    }
+    Ok(changes)
+}
+
+impl Changes {
+    fn take(&mut self, frame: &Frame) {
+        self.purged |= frame.purged.is_some();
         for datom in frame.datoms() {
             let (added, tx) = (datom.added, datom.tx);
             let first = Said { was: !added, now: added, tx };
-            let said = changes.facts.entry((datom.e, datom.a, datom.v)).or_insert(first);
+            let said = self.facts.entry((datom.e, datom.a, datom.v)).or_insert(first);
             (said.now, said.tx) = (added, tx);
         }
     }
-    Ok(changes)
 }
 
 /// The net difference between two opened commits, from their trees and what is in none yet.

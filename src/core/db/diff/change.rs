@@ -56,7 +56,7 @@ pub struct Change {
     pub tx: Option<Tx>,
 }
 
-fn described<'d>(sides: [&'d Db; 2], a: AttrId) -> Option<&'d Arc<Attribute>> {
+fn described(sides: [&Db; 2], a: AttrId) -> Option<&Arc<Attribute>> {
     let [from, to] = sides;
     to.schema().get(a).or_else(|| from.schema().get(a))
 }

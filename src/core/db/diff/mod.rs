@@ -61,6 +61,8 @@ pub struct Difference {
     to: Db,
     walk: Walk,
     found: Found,
+    /// Facts of entities that are complete, of which changes are to be made.
+    ready: Option<[Slice; 2]>,
     /// All up to this entity was given.
     given: Option<EntityId>,
     is_over: bool,
@@ -172,8 +174,8 @@ impl Difference {
         if from.database() != to.database() {
             return Err(Foreign);
         }
-        let (found, given, is_over) = (Found::default(), None, false);
-        Ok(Self { from, to, walk, found, given, is_over, finds_transactions: true })
+        let (found, ready, given, is_over) = (Found::default(), None, None, false);
+        Ok(Self { from, to, walk, found, ready, given, is_over, finds_transactions: true })
     }
 
     /// The same changes without the transactions that are not at hand.
@@ -226,19 +228,17 @@ impl Difference {
 
     /// Makes changes of the entities that are complete.
     fn give(&mut self) -> Result<Vec<Change>, DbError> {
-        let facts = self.found.take(self.is_over);
-        let ends = facts.iter().filter_map(|facts| facts.entities().last());
-        self.given = ends.max().map(|e| EntityId(*e)).or(self.given);
-        let slices = facts.map(|facts| Slice::all(Arc::new(facts)));
-        let long: u64 = slices.iter().map(index::long_bytes).sum();
-        if long <= index::PIECE_BYTES {
-            return self.changes(slices);
-        }
-        let [gone, come] = &slices;
+        let Some([gone, come]) = &self.ready else { return Ok(Vec::new()) };
         let mut changes = Vec::new();
+        if index::long_bytes(gone) + index::long_bytes(come) <= index::PIECE_BYTES {
+            changes = self.changes([gone.clone(), come.clone()])?;
+            self.ready = None;
+            return Ok(changes);
+        }
         for (gone, come) in by_entity(gone, come) {
             changes.extend(self.changes([gone, come])?);
         }
+        self.ready = None;
         Ok(changes)
     }
 
@@ -274,17 +274,23 @@ fn by_entity<'s>(gone: &'s Slice, come: &'s Slice) -> impl Iterator<Item = (Slic
 
 impl Iterator for Difference {
     /// The changes of some entities, all of each; none, where a lot was looked at and nothing was
-    /// found: so whoever waits can give up in between.
+    /// found: so whoever waits can give up in between. After an error the same comes again.
     type Item = Result<Vec<Change>, DbError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over && self.found.len() == 0 {
-            return None;
-        }
-        if !self.is_over
-            && let Err(error) = self.step()
-        {
-            return Some(Err(error));
+        if self.ready.is_none() {
+            if self.is_over && self.found.len() == 0 {
+                return None;
+            }
+            if !self.is_over
+                && let Err(error) = self.step()
+            {
+                return Some(Err(error));
+            }
+            let facts = self.found.take(self.is_over);
+            let ends = facts.iter().filter_map(|facts| facts.entities().last());
+            self.given = ends.max().map(|e| EntityId(*e)).or(self.given);
+            self.ready = Some(facts.map(|facts| Slice::all(Arc::new(facts))));
         }
         Some(self.give())
     }

@@ -8,9 +8,9 @@ use crate::conn::testing::*;
 use crate::conn::{AsOf, Conn, Erase, Flush, MergeOptions, Options, Place, Purge};
 use crate::datom::{Datom, Order};
 use crate::index::{Node, NodeRef, Nodes, NodesError};
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, StoreError, StoreErrorKind};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 const SCHEMA: &str = "[
     {:db/ident :one :db/valueType :db.type/long}
@@ -258,4 +258,57 @@ fn the_cost_follows_the_change() {
     let past = conn.db().as_of(before.basis_t());
     let of_view = block_on(conn.difference(&past, &flushed)).unwrap();
     assert!(read(&nodes, of_view, 2) <= 2 * path);
+}
+
+/// A place from which everything goes, after so many nodes were read.
+#[derive(Debug)]
+struct Vanishing(Arc<dyn Nodes>, AtomicI64);
+
+impl Nodes for Vanishing {
+    fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError> {
+        if self.1.fetch_sub(nodes.len() as i64, Ordering::Relaxed) < nodes.len() as i64 {
+            let gone = StoreError::new(StoreErrorKind::NotFound, "memory:", "pack", "collected");
+            return Err(NodesError::Store(gone));
+        }
+        self.0.get(nodes)
+    }
+
+    fn is_resident(&self, _: &NodeRef) -> bool {
+        false
+    }
+}
+
+/// Who knows the head that came after.
+#[derive(Debug)]
+struct Newest(crate::db::Snapshot);
+
+impl crate::db::Renew for Newest {
+    fn newest(&self, _: crate::id::CommitId) -> Option<crate::db::Snapshot> {
+        Some(self.0.clone())
+    }
+}
+
+#[test]
+fn a_difference_goes_on_where_trees_are_collected() {
+    let (conn, _) = large();
+    let before = conn.db();
+    for part in 0..40 {
+        let key = part * 200;
+        transact(&conn, &format!("[[:db/add [:key {key}] :text \"new {part}\"]]")).unwrap();
+    }
+    block_on(conn.flush()).unwrap();
+    let after = conn.db();
+    let expected = all(before.difference(&after).unwrap());
+    transact(&conn, "[[:db/add [:key 1] :text \"later\"]]").unwrap();
+    let newest = Arc::new(Newest(conn.db().snapshot().clone()));
+    for left in [0, 3, 20, 60, 90] {
+        let nodes = Arc::new(Vanishing(before.snapshot().nodes.clone(), AtomicI64::new(left)));
+        let [from, to] = [&before, &after].map(|db| {
+            let snapshot = db.snapshot().clone();
+            let snapshot = crate::db::Snapshot { nodes: nodes.clone(), ..snapshot };
+            Db::new(snapshot).renewed_by(newest.clone())
+        });
+        assert!(matches!(from.difference(&to).unwrap().walk, Walk::Trees(_)));
+        assert_eq!(all(from.difference(&to).unwrap()), expected, "after {left} nodes");
+    }
 }

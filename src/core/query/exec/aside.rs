@@ -14,6 +14,8 @@ use crate::value::Value;
 use std::cmp::Ordering;
 use std::ops::Range;
 
+/// New values of a batch that are enough to hand it on.
+const BATCH_BYTES: usize = 4 << 20;
 /// How much is appended at once.
 const WRITTEN: usize = 64 << 10;
 
@@ -40,8 +42,10 @@ impl Aside {
     }
 
     /// Whether rows take enough memory to be put aside. `row_bytes` is what one takes.
-    pub fn is_due(&self, run: &Run<'_>, table: &RowTable, row_bytes: usize) -> bool {
-        let pooled = run.pool.size_bytes().saturating_sub(self.pooled_bytes);
+    pub fn is_due(&mut self, run: &Run<'_>, table: &RowTable, row_bytes: usize) -> bool {
+        // What was let go of since then counts anew.
+        self.pooled_bytes = self.pooled_bytes.min(run.pool.size_bytes());
+        let pooled = run.pool.size_bytes() - self.pooled_bytes;
         table.len() > 0 && table.len() * row_bytes + pooled > self.overflow.after_bytes()
     }
 
@@ -116,6 +120,8 @@ pub fn held_bytes(width: usize, rows: usize) -> usize {
 pub struct Base {
     interned: Interned,
     kept: usize,
+    /// How much the values took after the last batch.
+    pooled_bytes: usize,
 }
 
 impl Base {
@@ -124,8 +130,16 @@ impl Base {
         let steps = &run.physical.root.steps;
         let is_first = steps.first().is_some_and(|first| std::ptr::eq(first, step));
         let passes = steps.len() <= SEGMENT && run.tables.is_empty();
-        (is_first && passes && batch.rows == 1)
-            .then(|| Self { interned: run.pool.interned(), kept: run.kept() })
+        (is_first && passes && batch.rows == 1).then(|| Self {
+            interned: run.pool.interned(),
+            kept: run.kept(),
+            pooled_bytes: run.pool.size_bytes(),
+        })
+    }
+
+    /// Whether the values of a batch take much memory, however few its rows are.
+    pub fn is_due(&self, run: &Run<'_>) -> bool {
+        run.pool.size_bytes().saturating_sub(self.pooled_bytes) > BATCH_BYTES
     }
 
     /// A batch has gone through all steps: lets go of its values, if its rows are outside.
@@ -133,10 +147,9 @@ impl Base {
         if self.kept != run.kept() {
             // A step keeps cells from here on.
             (self.interned, self.kept) = (run.pool.interned(), run.kept());
-            return;
-        }
-        if std::mem::take(&mut run.went_by) {
+        } else if std::mem::take(&mut run.went_by) {
             run.pool.truncate(&self.interned);
         }
+        self.pooled_bytes = run.pool.size_bytes();
     }
 }

@@ -61,9 +61,10 @@ pub fn find(
             let operator = ":find".to_owned();
             return Err(QueryError::Limit { what: "row", limit, operator });
         }
-        match &mut aside {
-            Some(aside) if aside.is_due(run, &table, row_bytes) => aside.put(run, &mut table)?,
-            _ => {}
+        if let Some(aside) = &mut aside
+            && aside.is_due(run, &table, row_bytes)
+        {
+            aside.put(run, &mut table)?;
         }
         Ok(true)
     })?;

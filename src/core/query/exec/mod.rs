@@ -281,7 +281,8 @@ impl<'a> Output<'a> {
         next: Sink<'_, 'q>,
     ) -> Result<bool, QueryError> {
         run.tick(1, &"a join")?;
-        if self.picks.len() < self.target { Ok(true) } else { self.flush(run, next) }
+        let is_due = self.base.as_ref().is_some_and(|base| base.is_due(run));
+        if self.picks.len() < self.target && !is_due { Ok(true) } else { self.flush(run, next) }
     }
 
     fn flush<'q>(&mut self, run: &mut Run<'q>, next: Sink<'_, 'q>) -> Result<bool, QueryError> {

@@ -16,10 +16,10 @@ use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many pins, and recipes, are remembered that are not kept.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 
 /// The pins of a mount.
 pub struct KnownPins {
@@ -29,17 +29,16 @@ pub struct KnownPins {
 
 struct State {
     pins: LruCache<Name, Pin>,
-    recipes: LruCache<InPin, Noted>,
+    /// The `.meta` that says how the answer is made.
+    metas: LruCache<InPin, Arc<str>>,
     /// What is kept in memory: where there is no folder, or it cannot be written.
     kept: BTreeMap<Name, Pin>,
-    kept_recipes: BTreeMap<InPin, Noted>,
+    kept_metas: BTreeMap<InPin, Arc<str>>,
     names: BTreeMap<String, Name>,
 }
 
 /// A pin, and a name under its `results/`.
 type InPin = (Name, Name);
-/// A recipe, and the `.meta` that it stands in.
-type Noted = (Recipe, String);
 
 impl KnownPins {
     /// Those kept beside these queries.
@@ -48,9 +47,9 @@ impl KnownPins {
             LocalDesk::Folder(folder) => Some(folder.join(".pins")),
             LocalDesk::Memory(_) => None,
         };
-        let (pins, recipes) = (LruCache::new(REMEMBERED), LruCache::new(REMEMBERED));
-        let (kept, kept_recipes, names) = Default::default();
-        let state = State { pins, recipes, kept, kept_recipes, names };
+        let (pins, metas) = (LruCache::new(REMEMBERED), LruCache::new(REMEMBERED));
+        let (kept, kept_metas, names) = Default::default();
+        let state = State { pins, metas, kept, kept_metas, names };
         Self { folder, state: Mutex::new(state) }
     }
 
@@ -64,7 +63,7 @@ impl KnownPins {
         let id = pin.id();
         let mut state = self.lock();
         if let Some(name) = recipe.name() {
-            state.recipes.put((id.clone(), name), (recipe.clone(), meta.to_owned()));
+            state.metas.put((id.clone(), name), meta.into());
         }
         state.pins.put(id, pin);
     }
@@ -91,11 +90,14 @@ impl KnownPins {
     pub fn recipe(&self, id: &str, name: &str) -> Result<Option<Recipe>> {
         let key = (Name::from(id), Name::from(name));
         let remembered = |state: &mut State| {
-            let found = state.recipes.get(&key).map(|(recipe, _)| recipe.clone());
-            found.or_else(|| state.kept_recipes.get(&key).map(|(recipe, _)| recipe.clone()))
+            let found = state.metas.get(&key).cloned();
+            found.or_else(|| state.kept_metas.get(&key).cloned())
         };
         let found = remembered(&mut self.lock());
-        let (None, Some(folder)) = (&found, &self.folder) else { return Ok(found) };
+        if let Some(meta) = found {
+            return Recipe::read(&meta).map(Some);
+        }
+        let Some(folder) = &self.folder else { return Ok(None) };
         let path = folder.join(id).join(format!("{name}.meta"));
         let Some(text) = read_text(&path)? else { return Ok(None) };
         let recipe = Recipe::read(&text).map_err(|failure| at(&path, failure))?;
@@ -106,9 +108,10 @@ impl KnownPins {
     /// The answers that were kept with a pin.
     pub fn recipes(&self, id: &str) -> Result<Vec<Recipe>> {
         let state = self.lock();
-        let of_pin = state.kept_recipes.iter().filter(|((of, _), _)| **of == *id);
-        let mut found: Vec<Recipe> = of_pin.map(|(_, (recipe, _))| recipe.clone()).collect();
+        let of_pin = state.kept_metas.iter().filter(|((of, _), _)| **of == *id);
+        let metas: Vec<Arc<str>> = of_pin.map(|(_, meta)| meta.clone()).collect();
         drop(state);
+        let mut found = metas.iter().map(|m| Recipe::read(m)).collect::<Result<Vec<_>>>()?;
         let Some(folder) = &self.folder else { return Ok(found) };
         for file in entries(&folder.join(id))? {
             if let Some(name) = file.strip_suffix(".meta") {
@@ -134,24 +137,24 @@ impl KnownPins {
         let noted = self.noted(id);
         let mut state = self.lock();
         state.kept.insert(id.into(), pin);
-        state.kept_recipes.extend(noted);
+        state.kept_metas.extend(noted);
     }
 
     fn keep_in(&self, own: &Path, id: &str, pin: &Pin) -> Result<()> {
         if !own.join("pin.edn").exists() {
             put(own, "pin.edn", &pin.text())?;
         }
-        for ((_, name), (_, meta)) in self.noted(id) {
+        for ((_, name), meta) in self.noted(id) {
             put(own, &format!("{name}.meta"), &meta)?;
         }
         Ok(())
     }
 
     /// The answers of a pin that are remembered.
-    fn noted(&self, id: &str) -> Vec<(InPin, Noted)> {
+    fn noted(&self, id: &str) -> Vec<(InPin, Arc<str>)> {
         let state = self.lock();
-        let of_pin = state.recipes.iter().filter(|((of, _), _)| **of == *id);
-        of_pin.map(|(key, noted)| (key.clone(), noted.clone())).collect()
+        let of_pin = state.metas.iter().filter(|((of, _), _)| **of == *id);
+        of_pin.map(|(key, meta)| (key.clone(), meta.clone())).collect()
     }
 
     /// Keeps what a text pins, a pin's own or a `.meta`: the pin's path from the mount point, or

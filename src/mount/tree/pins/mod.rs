@@ -134,8 +134,8 @@ impl Pin {
     }
 }
 
-/// The path of what a text pins from the mount point: of the answer that a `.meta` is about, else of
-/// the pin.
+/// The path of what a text pins from the mount point: of the answer that a `.meta` is about, else
+/// of the pin.
 pub fn path_of(text: &str) -> Result<String> {
     let pin = Pin::read(text)?;
     let again = if is_json(text) { Recipe::read(text)?.again() } else { None };

@@ -16,6 +16,8 @@ use factfs_core::value::Uuid;
 use serde_json::{Map, Value as Json, json};
 use std::fmt::Write;
 
+/// What is said to who gives something else.
+const WHICH: &str = "an answer's .meta has its name with .meta after it";
 /// How long the part of a saved query's name is that a recipe's name keeps.
 const NAME_BYTES: usize = 180;
 /// How many digits of its hash follow.
@@ -174,10 +176,10 @@ impl Recipe {
     /// Reads a `.meta`.
     pub fn read(text: &str) -> Result<Self> {
         let json: Json = serde_json::from_str(text)
-            .map_err(|error| invalid(&format!("this is no `.meta`: {error}")))?;
+            .map_err(|error| invalid(&format!("this is no `.meta`: {error}")).hint(WHICH))?;
         if let Some(error) = json["error"].as_str() {
             let message = format!("there was no answer: {error}");
-            return Err(invalid(&message).hint("a .meta beside an answer says how it was made"));
+            return Err(invalid(&message));
         }
         let recipe = Self::of(&json).ok_or_else(|| {
             let hint = "a .meta of this version has format, sources, and query or part";

@@ -97,6 +97,14 @@ impl Tree {
         Ok(moment)
     }
 
+    /// The mounted store that a query's name means under a pin.
+    pub(in crate::tree) fn pinned_called(&self, id: &str, name: &str) -> Result<Option<Mounted>> {
+        let pin = self.pin(id)?;
+        let Some(uuid) = pin.called(name) else { return Ok(self.store_called(name).cloned()) };
+        let mounted = self.store_of(uuid).cloned();
+        mounted.map(Some).ok_or_else(|| not_mounted(name, uuid))
+    }
+
     /// The only store of a pin, for `$`.
     pub(in crate::tree) fn only_pinned(&self, id: &str) -> Result<Option<Mounted>> {
         let pin = self.pin(id)?;

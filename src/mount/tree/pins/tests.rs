@@ -133,7 +133,7 @@ fn a_pin_is_a_folder_of_links_and_its_text() {
     let (about, _) = meta(&tree, "/results/stock.csv");
     let folder = format!("/pins/{}", about["pin"].as_str().unwrap());
     assert_eq!(names(&tree, &folder), {
-        let mut stores = vec![("catalog", &sources[0]), ("inventory", &sources[1])];
+        let mut stores = [("catalog", &sources[0]), ("inventory", &sources[1])];
         stores.sort_by_key(|(_, source)| source.uuid());
         [&["pin.edn", "results"][..], &[stores[0].0, stores[1].0]].concat()
     });
@@ -183,7 +183,7 @@ fn what_is_kept_outlives_the_mount() {
     change(&sources);
     let tree = elsewhere(&sources, desk());
     assert_eq!(content(&tree, &path).unwrap(), bytes);
-    assert_eq!(names(&tree, "/pins"), [id.clone()]);
+    assert_eq!(names(&tree, "/pins"), [id.as_str()]);
     let own = Path::new(&path).file_name().unwrap().to_str().unwrap();
     assert_eq!(names(&tree, &format!("/pins/{id}/results")), [own]);
     tree.pins().name("q3", Some(&id)).unwrap();
@@ -228,6 +228,64 @@ fn what_is_not_here_is_told_by_its_uuid() {
     let path = other.pins().add(&text).unwrap();
     let failure = content(&other, &path).unwrap_err();
     assert!(failure.message.contains("products has no commit 3-"), "{failure}");
+}
+
+/// Values as they are in a path, in a file, and as of a moment; rules; a source in the path.
+#[test]
+fn inputs_of_all_kinds_come_back() {
+    let (tree, sources) = tree();
+    let desk = tree.desk();
+    for (name, text, path) in [
+        (
+            "named",
+            "[:find ?n :in $catalog ?p ?s :where [$catalog ?e :product/price ?p]
+              [$catalog ?e :product/sku ?s] [$catalog ?e :product/name ?n]]",
+            "named/90/t%2F1",
+        ),
+        (
+            "rules",
+            "{:query [:find ?n ?x ?now :in $catalog % [?x ...] [[?a ?b]] ?now ?f
+                      :where (of ?n ?x)]
+              :rules [[(of ?n ?x) [$catalog ?e :product/sku ?s] [$catalog ?e :product/name ?n]
+                       [(= ?x ?s)]]]
+              :inputs {[?x ...] [\"c1\" \"q\\\"\"] [[?a ?b]] [[1 2.5] [:k nil]] ?now :basis
+                       ?f ##NaN}}",
+            "rules",
+        ),
+        (
+            "then",
+            "[:find ?new ?old :in $catalog $then :where [$catalog ?e :product/price ?new]
+              [$then ?e :product/price ?old] [(not= ?new ?old)]]",
+            "then/catalog@2",
+        ),
+    ] {
+        let text = text.replace(
+            "(of ?n ?x)]\n              :rules",
+            "($catalog of ?n ?x)]\n              :rules",
+        );
+        desk.put(name, Some(&text), 0).unwrap();
+        let path = format!("/results/{path}.json");
+        let bytes = content(&tree, &path).unwrap_or_else(|failure| panic!("{path}: {failure}"));
+        let again = again(&tree, &path);
+        assert!(again.contains(&format!("/results/{name}-")), "{again}");
+        desk.put(name, None, 0).unwrap();
+        assert_eq!(content(&tree, &again).unwrap(), bytes, "{path}");
+        change(&sources);
+        assert_eq!(content(&tree, &again).unwrap(), bytes, "{path}");
+    }
+}
+
+#[test]
+fn a_result_under_a_pin_finds_stores_by_the_names_they_had() {
+    let (tree, sources) = tree();
+    let (about, text) = meta(&tree, "/results/stock.csv");
+    let bytes = content(&tree, "/results/stock.csv").unwrap();
+    change(&sources);
+    let other = elsewhere(&sources, LocalDesk::default());
+    other.desk().put("stock", Some(crate::fixture::STOCK), 0).unwrap();
+    other.pins().add(&text).unwrap();
+    let path = format!("/pins/{}/results/stock.csv", about["pin"].as_str().unwrap());
+    assert_eq!(content(&other, &path).unwrap(), bytes);
 }
 
 #[test]

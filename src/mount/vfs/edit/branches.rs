@@ -74,6 +74,8 @@ impl Vfs {
                 if is_needed { failure.hint(hint) } else { failure }
             })?;
             self.tree.forget_merges(store, &name.into());
+            let gone = Node::Snapshot(Place::branch(store, name));
+            self.inodes.retire(|node| moved(node, &gone, &gone).is_some());
             Ok(())
         })
     }

@@ -222,6 +222,8 @@ impl Reader {
                 }
                 self.tell(version, &changed(&work, &made), then);
             }
+            // Others are evaluated: it is looked at again.
+            (Err(failure), _) if failure.kind == Kind::Busy => self.read(then),
             (Err(failure), _) => self.fail(failure, then),
             (Ok(_), _) => self.read(then),
         });

@@ -86,6 +86,10 @@ fn a_renamed_folder_keeps_its_number_and_what_is_in_it() {
         assert_eq!((folder(vfs, "branches/b"), folder(vfs, "branches/b/tables")), (ino, tables));
         assert_ne!(mkdir(vfs, "a").unwrap(), ino);
         assert_eq!(mv(vfs, "branches", "a", "b").unwrap_err().kind, Kind::Exists);
+        // Removed and made again it is another folder.
+        rmdir(vfs, "b").unwrap();
+        assert_ne!(mkdir(vfs, "b").unwrap(), ino);
+        assert_ne!(folder(vfs, "branches/b/tables"), tables);
     });
 }
 
