@@ -4,6 +4,7 @@ use super::{Mount, can_mount, place};
 use crate::support::audit::audit;
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_mount_point_that_cannot_be_used() {
@@ -27,13 +28,20 @@ fn a_mount_point_that_cannot_be_used() {
     assert!(said.contains("nothing of factfs is mounted"), "{said}");
 }
 
-/// The processes that a process started.
-fn children(pid: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    text.split_whitespace().map(|child| child.parse().unwrap()).collect()
+/// The processes that a process started. The first comes soon after the mount answers.
+pub(super) fn children(pid: u32) -> Vec<u32> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        if !text.trim().is_empty() {
+            return text.split_whitespace().map(|child| child.parse().unwrap()).collect();
+        }
+        assert!(Instant::now() < deadline, "{pid} has no watchdog");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
-fn kill_9(pid: u32) {
+pub(super) fn kill_9(pid: u32) {
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
 }
 
@@ -72,7 +80,7 @@ fn a_mount_that_is_killed_while_it_writes() {
                 mount.write("stock/head/transact", &format!("[{{:w/key \"{round}-{n}\"}}]")).is_ok()
             };
             let writer = scope.spawn(move || (0..1000).take_while(|n| write(*n)).count());
-            std::thread::sleep(std::time::Duration::from_millis(30 * (round + 1)));
+            std::thread::sleep(Duration::from_millis(30 * (round + 1)));
             kill_9(pid);
             writer.join().unwrap()
         });

@@ -1,6 +1,7 @@
 //! Mounting as people set it up: by the config file, by `mount -t factfs`, by a supervisor, as a
 //! user other than root; and what a mount says about itself.
 
+use super::dead::{children, kill_9};
 use super::{Mount, can_mount, place};
 use crate::support::{Place, Ran, is_root, run};
 use serde_json::Value as Json;
@@ -259,10 +260,7 @@ fn a_dead_mount_is_named() {
     }
     let place = place();
     let mut mount = Mount::new(&place, "m", &["stock=db"]);
-    let pid = mount.process.id();
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    let children: Vec<&str> = children.split_whitespace().collect();
-    assert!(Command::new("kill").arg("-9").args(children).status().unwrap().success());
+    children(mount.process.id()).into_iter().for_each(kill_9);
     mount.process.kill().unwrap();
     mount.process.wait().unwrap();
     assert_eq!(listed(&place), [("m".to_owned(), "dead".to_owned())]);
@@ -281,6 +279,7 @@ fn a_killed_mount_is_taken_away() {
     }
     let place = place();
     let mut mount = Mount::new(&place, "m", &["stock=db"]);
+    assert_eq!(children(mount.process.id()).len(), 1);
     mount.process.kill().unwrap();
     mount.process.wait().unwrap();
     eventually("it is unmounted", || listed(&place).is_empty());
