@@ -233,3 +233,21 @@ fn transactions_in_json() {
     }
     assert_eq!(mount.t(), before + 3);
 }
+
+/// Files that are closed by running another program: the kernel tells it while it changes the
+/// program, and lets nobody read how that process is until it has.
+#[test]
+fn a_writer_that_runs_another_program_has_written() {
+    let Some((_place, mount)) = mounted() else { return };
+    let before = mount.t();
+    let write = |to: &str| {
+        format!(
+            "timeout 60 python3 -c 'import os; f = open(\"{to}\", \"w\", buffering=1); \
+             f.write(\"[{{:p/sku \\\"{}\\\"}}]\\n\"); os.execvp(\"true\", [\"true\"])'",
+            before + mount.t()
+        )
+    };
+    mount.sh(&write("shop/head/transact"));
+    mount.sh(&write("shop/inbox/c.edn"));
+    assert_eq!(mount.t(), before + 2);
+}
