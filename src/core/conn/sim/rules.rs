@@ -33,6 +33,12 @@ fn a_moved_head_is_marked_again() {
     check_plan("a moved head is not marked again", plan);
 }
 
+#[test]
+fn readers_have_time() {
+    let rules = Rules { grace: false, ..Rules::ALL };
+    check_plan("no time of grace", Plan { rules, flushers: 6, stills: 12, ..Plan::ALL });
+}
+
 /// A rule of erasures, where several flush.
 fn check_erasure(what: &str, rules: Rules) {
     check_plan(what, Plan { rules, purges: true, flushers: 4, ..Plan::ALL });
@@ -76,5 +82,4 @@ needed! {
     a_collection_moves_the_heads: renew_heads, "the generation is not swapped into heads";
     late_names_are_marked: late_names, "names that came meanwhile are not marked";
     one_collection_at_a_time: supersede, "an older collection goes on";
-    readers_have_time: grace, "no time of grace";
 }
