@@ -1,6 +1,6 @@
 //! The manual pages: examples are run as they are written there, and tables are those of the code.
 
-use super::readme::Mounted;
+use super::readme::run_mounted;
 use super::{Sandbox, session};
 use factfs_core::catalogue::TABLE;
 use regex::Regex;
@@ -16,13 +16,7 @@ fn the_examples_of_the_dialect_are_true() {
 fn the_examples_of_the_tree_are_true() {
     let steps = session::of_manual(include_str!("../../man/factfs-tree.7"));
     assert!(steps.len() > 10, "{} steps", steps.len());
-    let sandbox = Sandbox::demo();
-    if !super::can_mount() {
-        return;
-    }
-    let mount = sandbox.directory.path().join("mnt");
-    let _mounted = Mounted(&mount);
-    session::run(&steps, &sandbox);
+    run_mounted(&steps);
 }
 
 /// Names and texts of the rows of the table in a section of a manual page.

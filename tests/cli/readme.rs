@@ -2,12 +2,13 @@
 //!
 //! Needs a mount; where there can be none, only that the session is there is tested.
 
+use super::session::Step;
 use super::{Sandbox, session};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Takes the mount away, however the test ends.
-pub struct Mounted<'a>(pub &'a Path);
+struct Mounted<'a>(&'a Path);
 
 impl Drop for Mounted<'_> {
     fn drop(&mut self) {
@@ -21,13 +22,18 @@ impl Drop for Mounted<'_> {
 fn the_session_is_true() {
     let steps = session::of_markdown(include_str!("../../README.md"));
     assert!(steps.len() > 8, "{} steps", steps.len());
+    run_mounted(&steps);
+}
+
+/// Runs steps that mount at `mnt`.
+pub fn run_mounted(steps: &[Step]) {
     let sandbox = Sandbox::demo();
     if !super::can_mount() {
         return;
     }
     let mount = sandbox.directory.path().join("mnt");
     let _mounted = Mounted(&mount);
-    session::run(&steps, &sandbox);
+    session::run(steps, &sandbox);
 }
 
 /// The commands of a mount's `README.md`: what is set in, below what is said of each database.

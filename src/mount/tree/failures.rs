@@ -34,30 +34,27 @@ impl Default for Failures {
 impl Failures {
     /// Remembers how using `path` ended.
     pub fn note(&self, path: &str, failure: Option<&Failure>) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match failure {
-            None => {
-                state.by_path.pop(path);
-            }
-            Some(failure) => {
-                state.by_path.put(path.to_owned(), failure.clone());
-                state.last = Some((path.to_owned(), failure.clone()));
-            }
-        }
+        self.keep(path, failure, |state| &mut state.by_path);
     }
 
     /// Remembers how writing `path` ended, which is read as well.
     pub fn note_written(&self, path: &str, failure: Option<&Failure>) {
+        self.keep(path, failure, |state| &mut state.written);
+    }
+
+    fn keep(
+        &self,
+        path: &str,
+        failure: Option<&Failure>,
+        place: fn(&mut State) -> &mut LruCache<String, Failure>,
+    ) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match failure {
-            None => {
-                state.written.pop(path);
-            }
-            Some(failure) => {
-                state.written.put(path.to_owned(), failure.clone());
-                state.last = Some((path.to_owned(), failure.clone()));
-            }
-        }
+        let Some(failure) = failure else {
+            place(&mut state).pop(path);
+            return;
+        };
+        place(&mut state).put(path.to_owned(), failure.clone());
+        state.last = Some((path.to_owned(), failure.clone()));
     }
 
     /// What failed of writing `path`, if the last attempt did.

@@ -8,6 +8,7 @@ use super::Tree;
 use super::answer::Question;
 use super::diff::{Compared, kind_of};
 use super::node::{At, Place, Scope};
+use super::pins::whole_commit;
 use crate::error::{Failure, Kind, Result};
 use crate::name::{self, Unescaped};
 use crate::source::{Moment, Mounted};
@@ -84,11 +85,10 @@ impl Plan {
 /// The whole hash: twelve digits are for people. And how often facts were erased: then a commit is
 /// less than it was.
 fn full_id(moment: &Moment) -> String {
-    let hex = |hash: [u8; 32]| hash.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    let commit = moment.commit.map_or_else(|| "0".to_owned(), |commit| hex(commit.hash));
+    let commit = whole_commit(moment.commit);
     match moment.db.snapshot().purges {
-        0 => format!("{}:{commit}", moment.db.basis_t()),
-        purges => format!("{}:{commit}/{purges}", moment.db.basis_t()),
+        0 => commit,
+        purges => format!("{commit}/{purges}"),
     }
 }
 

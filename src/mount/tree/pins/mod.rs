@@ -18,7 +18,7 @@ pub use recipe::{Answered, Expected, Made, Read, Recipe};
 use super::node::Name;
 use crate::error::{Failure, Kind, Result};
 use factfs_core::edn::{self, Form};
-use factfs_core::hash::Hasher;
+use factfs_core::hash::{Hasher, NodeHash};
 use factfs_core::id::{CommitId, T};
 use factfs_core::instant;
 use factfs_core::value::{Uuid, Value};
@@ -69,8 +69,7 @@ impl Pin {
             let (t, hash) = pinned.commit.map_or((0, [0; 32]), |commit| (commit.t.0, commit.hash));
             hasher.update(uuid.as_bytes()).update(&t.to_le_bytes()).update(&hash);
         }
-        let hex: String = hasher.finish().iter().map(|b| format!("{b:02x}")).collect();
-        hex[..DIGITS].into()
+        NodeHash(hasher.finish()).to_string()[..DIGITS].into()
     }
 
     /// The stores, in the order of their uuids.
@@ -172,8 +171,8 @@ fn read_store(form: &Form) -> Result<(Uuid, Pinned)> {
 
 /// A commit with its whole hash; `0` is the empty database.
 pub fn whole_commit(commit: Option<CommitId>) -> String {
-    let hex = |hash: [u8; 32]| hash.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    commit.map_or_else(|| "0".to_owned(), |commit| format!("{}-{}", commit.t, hex(commit.hash)))
+    let whole = |commit: CommitId| format!("{}-{}", commit.t, NodeHash(commit.hash));
+    commit.map_or_else(|| "0".to_owned(), whole)
 }
 
 /// The commit that [`whole_commit`] wrote.

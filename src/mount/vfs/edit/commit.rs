@@ -41,7 +41,7 @@ impl Vfs {
         bytes: &[u8],
     ) -> Result<()> {
         let hash = NodeHash::of(bytes).to_string();
-        let tx_id = format!("inbox/{name}/{}", &hash[..DIGITS.min(hash.len())]);
+        let tx_id = format!("inbox/{name}/{}", &hash[..DIGITS]);
         let committed = document(format, bytes).and_then(|make| {
             let (mounted, branch) = self.place_of(folder)?;
             mounted.source.transact_made(&branch, Some(&tx_id), &once(&tx_id, make))
