@@ -18,6 +18,7 @@ pub mod point;
 pub mod source;
 pub mod spool;
 // floor 2
+pub mod local;
 pub mod overflow;
 pub mod render;
 pub mod written;

@@ -3,6 +3,7 @@
 //! **Invariant:** an answer follows from the question alone. Rows come in the one printed order.
 
 use super::diff::Compared;
+use super::files::FileSource;
 use crate::error::Result;
 use crate::overflow::{Failed, RowFile};
 use crate::spool::Cancel;
@@ -48,6 +49,8 @@ pub struct Question {
     pub inputs: Vec<Input>,
     /// Inputs that are differences, by their place: their rows are made when it is answered.
     pub differences: Vec<(usize, Arc<Compared>)>,
+    /// Inputs that are files, by their place: their rows are read when it is answered.
+    pub files: Vec<(usize, FileSource)>,
     /// What the keys of rows are in EDN, where the query asks for maps.
     pub keys: Option<RowKeys>,
 }
@@ -102,7 +105,8 @@ impl Question {
 impl Question {
     /// About how many rows all its steps give; nothing is run.
     pub fn estimate(&self) -> Option<u64> {
-        if !self.differences.iter().all(|(_, compared)| compared.is_near()) {
+        let is_near = self.differences.iter().all(|(_, compared)| compared.is_near());
+        if !(is_near && self.has_small_files()) {
             return None;
         }
         let plan = query::explain(&self.query, &self.inputs).ok()?;

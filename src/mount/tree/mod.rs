@@ -11,6 +11,7 @@ pub mod desk;
 mod diff;
 mod editable;
 mod failures;
+mod files;
 mod list;
 mod merges;
 mod meta;
@@ -31,12 +32,14 @@ pub use answer::{Answer, Limits, Question};
 pub use desk::LocalDesk;
 pub use diff::Compared;
 pub use failures::Failures;
+pub use files::FileSource;
 pub use list::{Listed, Listing, Shape};
 use merges::Merges;
 pub use plan::{Pinned, Plan};
 pub use work::{Pins, Rendered, Work};
 
 use crate::error::{Failure, Result};
+use crate::local::Contents;
 use crate::source::{Moment, Mounted};
 use crate::spool::Content;
 use factfs_core::hash::NodeHash;
@@ -62,6 +65,7 @@ pub struct Tree {
     is_read_only: bool,
     failures: Failures,
     merges: Merges,
+    contents: Contents,
     moments: Mutex<LruCache<(Name, Name), Moment>>,
 }
 
@@ -149,6 +153,7 @@ impl Tree {
             is_read_only: parts.is_read_only,
             failures: Failures::default(),
             merges: Merges::default(),
+            contents: Contents::default(),
             moments: Mutex::new(LruCache::new(KEPT_MOMENTS)),
         }
     }
