@@ -41,6 +41,8 @@ pub struct LocalFile {
     pub blake3: String,
     /// When it was written, milliseconds since 1970.
     pub mtime_ms: i64,
+    /// Whether it has to be outside of mounts of factfs.
+    pub is_outside: bool,
 }
 
 /// The path that `file:PATH` names.
@@ -99,29 +101,37 @@ impl Stamp {
         }
     }
 
-    /// Whether another content would have other times.
+    /// Whether another content would have another time of change, which nobody can set.
     fn is_settled(&self, now_ms: i64) -> bool {
-        let newest = self.modified.max(self.changed);
-        newest.0.saturating_mul(1000).saturating_add(newest.1 / 1_000_000) < now_ms - GRAIN_MS
+        let (seconds, nanos) = self.changed;
+        seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000) < now_ms - GRAIN_MS
     }
 }
 
 /// The contents of files that were looked at.
-pub struct Contents(Mutex<LruCache<Stamp, (u64, String)>>);
+pub struct Contents {
+    known: Mutex<LruCache<Stamp, (u64, String)>>,
+    is_outside: bool,
+}
 
 impl Default for Contents {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(KNOWN)))
+        Self { known: Mutex::new(LruCache::new(KNOWN)), is_outside: false }
     }
 }
 
 impl Contents {
+    /// For a mount, which must not wait for itself: files in mounts of factfs are refused.
+    pub fn outside() -> Self {
+        Self { is_outside: true, ..Self::default() }
+    }
+
     fn get(&self, stamp: &Stamp) -> Option<(u64, String)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(stamp).cloned()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(stamp).cloned()
     }
 
     fn put(&self, stamp: Stamp, content: (u64, String)) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(stamp, content);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).put(stamp, content);
     }
 
     /// A file as it is now, of at most so many bytes.
@@ -133,7 +143,7 @@ impl Contents {
             let hint = format!("a file of rows ends in one of .{}", formats.join(" ."));
             return Err(Failure::new(Kind::Invalid, message).hint(hint));
         };
-        let mut file = open::open_regular(path)?;
+        let mut file = open::open_regular(path, self.is_outside)?;
         let metadata = file.metadata().map_err(|error| unread(path, &error))?;
         let stamp = Stamp::of(&metadata);
         let (bytes, blake3) = match self.get(&stamp) {
@@ -154,7 +164,8 @@ impl Contents {
         }
         let (seconds, nanos) = stamp.modified;
         let mtime_ms = seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000);
-        Ok(LocalFile { path: path.to_owned(), format, bytes, blake3, mtime_ms })
+        let (path, is_outside) = (path.to_owned(), self.is_outside);
+        Ok(LocalFile { path, format, bytes, blake3, mtime_ms, is_outside })
     }
 }
 
@@ -203,7 +214,7 @@ impl LocalFile {
     }
 
     fn read(&self) -> Result<Vec<u8>> {
-        let file = open::open_regular(&self.path)?;
+        let file = open::open_regular(&self.path, self.is_outside)?;
         let mut bytes = Vec::new();
         let read = file.take(self.bytes.saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(|error| unread(&self.path, &error))?;

@@ -1,7 +1,8 @@
 //! Opens a file of this machine for a mount, which must not wait for itself.
 //!
-//! **Invariant:** on the way to the file no mount of factfs is asked anything: its own answer may
-//! be what the way leads through, and another mount may wait for this one. Opening never waits for
+//! **Invariant:** where it is a mount that opens the file, no mount of factfs is asked anything on
+//! the way: its own answer may be what the way leads through, and another mount may wait for this
+//! one. Opening never waits for
 //! a writer, and nothing but a regular file is opened.
 
 use crate::error::{Failure, Kind, Result};
@@ -35,9 +36,11 @@ impl From<Errno> for Closed {
     }
 }
 
-/// Opens a regular file outside of all mounts of factfs.
-pub(super) fn open_regular(path: &Path) -> Result<File> {
-    opened(path).map_err(|closed| {
+/// Opens a regular file; outside of all mounts of factfs, if it has to be.
+pub(super) fn open_regular(path: &Path, is_outside: bool) -> Result<File> {
+    let mounts = if is_outside { point::mounts() } else { Vec::new() };
+    let devices: Vec<String> = mounts.into_iter().map(|mount| mount.device).collect();
+    opened(path, &devices).map_err(|closed| {
         let at = path.display();
         let (kind, what) = match closed {
             Closed::Errno(errno) => {
@@ -73,8 +76,8 @@ fn name_of(file_type: FileType) -> &'static str {
     }
 }
 
-fn opened(path: &Path) -> std::result::Result<File, Closed> {
-    let (folder, name, found) = walk(path)?;
+fn opened(path: &Path, mounts: &[String]) -> std::result::Result<File, Closed> {
+    let (folder, name, found) = walk(path, mounts)?;
     let file_type = FileType::from_raw_mode(found.stx_mode.into());
     if file_type != FileType::RegularFile {
         return Err(Closed::NoFile(file_type));
@@ -96,9 +99,8 @@ fn errno(error: &std::io::Error) -> Errno {
 
 /// The folder that a path leads to, the name there, and what it is: every folder and link on the
 /// way is looked at before anything in it is asked for.
-fn walk(path: &Path) -> std::result::Result<(OwnedFd, OsString, Statx), Closed> {
+fn walk(path: &Path, mounts: &[String]) -> std::result::Result<(OwnedFd, OsString, Statx), Closed> {
     let root = || open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    let mounts: Vec<String> = point::mounts().into_iter().map(|mount| mount.device).collect();
     let (mut folder, mut links) = (root()?, 0);
     let mut left = names(path);
     while let Some(name) = left.pop() {

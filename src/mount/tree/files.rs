@@ -61,6 +61,7 @@ impl Tree {
             bytes: read.bytes,
             blake3: read.blake3.clone(),
             mtime_ms: 0,
+            is_outside: false,
         };
         FileSource { symbol: read.symbol.clone(), file, types: Vec::new() }
     }

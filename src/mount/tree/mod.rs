@@ -153,7 +153,7 @@ impl Tree {
             is_read_only: parts.is_read_only,
             failures: Failures::default(),
             merges: Merges::default(),
-            contents: Contents::default(),
+            contents: Contents::outside(),
             moments: Mutex::new(LruCache::new(KEPT_MOMENTS)),
         }
     }

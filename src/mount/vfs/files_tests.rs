@@ -153,6 +153,23 @@ fn rows_stand_in_a_query_file() {
 }
 
 #[test]
+fn an_answer_of_rows_alone_is_checked_and_kept_nowhere() {
+    let (vfs, _folder, _) = priced("sku,price\nc1,1\n");
+    for (input, rows) in [("[[1 2]]", "1"), ("\"file:prices.csv\"", "c1")] {
+        let query = "{:query [:find ?a :in $r :where [$r ?a]] :inputs {$r ROWS}}";
+        write(&vfs, "/queries/alone.edn", &query.replace("ROWS", input)).unwrap();
+        assert_eq!(read(&vfs, "/results/alone.csv").unwrap(), format!("a\n{rows}\n"));
+        let text = read(&vfs, "/results/alone.csv.meta").unwrap();
+        let meta: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(meta["again"].is_null() && meta["again_not"].is_string(), "{text}");
+        let recipe = crate::tree::pins::Recipe::read(&text).unwrap();
+        let Entry::Work(work) = vfs.tree.recipe_work(&recipe).unwrap().entry else { panic!() };
+        let made = vfs.tree.render(&work, &Cancel::default()).unwrap();
+        assert_eq!(made.content.hash_hex(), meta["blake3"], "{text}");
+    }
+}
+
+#[test]
 fn who_waits_for_a_result_is_told_when_its_file_changes() {
     let (vfs, _folder, file) = priced("sku,price\nc1,1\n");
     let opened = vfs.open(ino(&vfs, "/results/priced.csv.wait"), READ, &Cancel::default());

@@ -120,15 +120,22 @@ impl Recipe {
 
     /// What its answer is called under `pins/ID/results/`: the query's name and a hash of all that
     /// the answer depends on. Parts of snapshots have no such name, nor has what is made of files,
-    /// which no pin keeps.
+    /// which no pin keeps, or of no database.
     pub fn name(&self) -> Option<Name> {
-        if !self.files.is_empty() {
+        if self.again_not().is_some() {
             return None;
         }
         let Made::Answer(answered) = &self.made else { return None };
         let kept: String = answered.name.chars().take(NAME_BYTES).collect();
         let hash = NodeHash::of(self.identity(answered).as_bytes()).to_string();
         Some(format!("{kept}-{}", &hash[..HASH_DIGITS]).into())
+    }
+
+    /// Why no path of a mount gives the answer from now on.
+    fn again_not(&self) -> Option<String> {
+        let file = self.files.first();
+        file.map(|file| format!("it reads a file, {}, and a pin keeps none", file.path))
+            .or_else(|| self.sources.is_empty().then(|| "it reads no database".to_owned()))
     }
 
     /// The query's text, its databases and its inputs, a line each.
@@ -171,8 +178,7 @@ impl Recipe {
     pub fn fields(&self) -> Map<String, Json> {
         let mut about = Map::new();
         about.extend(self.again().map(|again| ("again".into(), json!(again))));
-        if let Some(file) = self.files.first() {
-            let why = format!("it reads a file, {}, and a pin keeps none", file.path);
+        if let Some(why) = self.again_not() {
             about.insert("again".into(), Json::Null);
             about.insert("again_not".into(), json!(why));
         }
@@ -246,8 +252,7 @@ impl Recipe {
         inputs.extend(json["rules"].as_str().map(|rules| ("%".to_owned(), rules.to_owned())));
         inputs.sort();
         let made = Made::Answer(Answered { name, text, inputs });
-        let reads = !(sources.is_empty() && files.is_empty());
-        reads.then_some(Self { made, format, sources, files })
+        Some(Self { made, format, sources, files })
     }
 }
 
