@@ -26,6 +26,16 @@ impl Overflow for Outside {
     }
 }
 
+fn run_large(
+    query: &Query,
+    inputs: &[Input],
+    limits: &Limits,
+    cancel: &CancelToken,
+    outside: Box<Outside>,
+) -> Result<Large, QueryError> {
+    Prepared::new(query, inputs, limits, cancel)?.run_large(outside)
+}
+
 /// Says that a query has this answer, each batch of it put aside.
 #[track_caller]
 pub(super) fn same_aside(query: &Query, inputs: &[Input], expected: &[Vec<Value>]) -> bool {
