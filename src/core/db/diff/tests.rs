@@ -180,6 +180,43 @@ fn a_value_of_another_database_is_refused() {
     assert_eq!(one.difference(&other).err(), Some(Foreign));
 }
 
+/// The difference by each way: of trees, side by side, of facts that are known.
+fn ways(from: &Db, to: &Db) -> [Difference; 3] {
+    let trees = from.difference(to).unwrap();
+    assert!(matches!(trees.walk, Walk::Trees(_)));
+    let scan = Walk::Scan(Box::new(Scan::new(from, to, KeyRange::all())));
+    let scan = Difference::new(from.clone(), to.clone(), scan).unwrap();
+    let known = naive(from, to).into_iter().map(|(e, a, v, added, tx)| {
+        let tx = tx.unwrap_or(Tx(0));
+        Known { e, a, v, added, tx }
+    });
+    [trees, scan, from.difference_known(to, known.collect()).unwrap()]
+}
+
+/// One entity with more facts than are enough for one answer, and some beside it.
+#[test]
+fn an_entity_may_differ_in_many_facts() {
+    let options = Options { flush: Flush::Asked, novelty_rows: u64::MAX, ..Options::default() };
+    let (_, conn) = fresh(options);
+    transact(&conn, SCHEMA).unwrap();
+    transact(&conn, "[{:key 1 :one 1} {:key 2 :one 1} {:key 3 :one 1}]").unwrap();
+    let before = conn.db();
+    let values: Vec<String> = (0..30).map(|n| n.to_string()).collect();
+    let each = [1, 2, 3].map(|key| format!("{{:key {key} :many [{}]}}", values.join(" ")));
+    transact(&conn, &format!("[{}]", each.join(" "))).unwrap();
+    let in_tail = conn.db();
+    block_on(conn.flush()).unwrap();
+    let in_trees = conn.db();
+    for (from, to) in [(&before, &in_tail), (&before, &in_trees), (&in_trees, &before)] {
+        let expected = naive(from, to).len();
+        assert!(expected > 3 * 30);
+        for difference in ways(from, to) {
+            let given: Vec<Vec<Change>> = difference.take(100).map(Result::unwrap).collect();
+            assert_eq!(given.iter().flatten().count(), expected);
+        }
+    }
+}
+
 /// Counts what is read.
 #[derive(Debug)]
 struct Counting(StoreNodes, AtomicU64);

@@ -67,8 +67,10 @@ impl Trees {
 
     /// Looks at some more rows; whether there may be more.
     pub fn step(&mut self, found: &mut Found) -> Result<bool, DbError> {
+        // The facts of one entity may be more than enough already: beyond those.
+        let enough = found.len() + ENOUGH;
         for steps in (1..=STEPS).rev() {
-            if found.len() >= ENOUGH || !self.look_ahead(steps)? {
+            if found.len() >= enough || !self.look_ahead(steps)? {
                 return Ok(true);
             }
             if !self.take_group(found) {
