@@ -198,3 +198,18 @@ fn values_go_where_a_batch_gives_several() {
     let large = run_large(&query, &inputs, &limits, &cancel, outside).unwrap();
     assert_eq!(large.rows.each(&mut |_| Ok::<_, QueryError>(())).unwrap(), 12_000);
 }
+
+/// A bigint that would fit in a long has all rows held while they are sorted: with their texts.
+#[test]
+fn rows_that_are_sorted_again_are_counted_with_their_texts() {
+    let text = |n: u64| format!("[{} :text \"{n} {}\"]", n + 1, "long ".repeat(20_000));
+    let facts: String = (0..80).map(text).collect();
+    let schema = "{:text {:db/valueType :db.type/string}}";
+    let inputs = [Input::Db(db_of(1, schema, &[&format!("[{facts}]")])), edn("5N")];
+    let query = Query::parse("[:find ?x ?t :in $ ?x :where [_ :text ?t]]").unwrap();
+    let limits = Limits { memory_bytes: 6_000_000, ..Limits::default() };
+    let cancel = CancelToken::default();
+    let large = run_large(&query, &inputs, &limits, &cancel, Box::<Outside>::default()).unwrap();
+    let error = large.rows.each(&mut |_| Ok::<_, QueryError>(())).unwrap_err();
+    assert_eq!(error.kind(), QueryErrorKind::Limit);
+}
