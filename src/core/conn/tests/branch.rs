@@ -41,10 +41,11 @@ fn a_branch_that_moved_is_not_deleted() {
     let exp = block_on(conn.on_branch(Some("exp"))).unwrap();
     let before = exp.db().snapshot().commit;
     say(&exp, Say::new("exp/0")).unwrap();
-    assert!(!block_on(place.delete_branch_at("exp", before)).unwrap());
+    let keeper = Keeper::Branch(conn.head_name().to_owned());
+    assert!(!block_on(place.delete_branch_at("exp", before, &keeper)).unwrap());
     say(&exp, Say::new("exp/1")).unwrap();
     let now = exp.db().snapshot().commit;
-    assert!(block_on(place.delete_branch_at("exp", now)).unwrap());
+    assert!(block_on(place.delete_branch_at("exp", now, &keeper)).unwrap());
     assert!(matches!(block_on(conn.on_branch(Some("exp"))), Err(ConnError::NoBranch(_))));
 }
 
