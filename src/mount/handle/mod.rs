@@ -45,6 +45,8 @@ pub struct Editing {
     pub draft: Arc<Draft>,
     /// The process that opened it.
     pub opener: Option<u32>,
+    /// Whether something was written by this handle: only then it commits.
+    has_written: AtomicBool,
     /// Whether this handle had it committed, or tried to.
     is_done: AtomicBool,
 }
@@ -53,7 +55,18 @@ impl Editing {
     /// A draft that is open now.
     pub fn new(draft: Arc<Draft>, opener: Option<u32>) -> Box<Self> {
         draft.opened();
-        Box::new(Self { draft, opener, is_done: AtomicBool::new(false) })
+        let (has_written, is_done) = (AtomicBool::new(false), AtomicBool::new(false));
+        Box::new(Self { draft, opener, has_written, is_done })
+    }
+
+    /// Whether something was written by this handle.
+    pub fn has_written(&self) -> bool {
+        self.has_written.load(Ordering::Relaxed)
+    }
+
+    /// Something was written by this handle.
+    pub fn wrote(&self) {
+        self.has_written.store(true, Ordering::Relaxed);
     }
 
     /// Whether nothing is written any more by this handle.

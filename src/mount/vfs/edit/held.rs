@@ -2,8 +2,9 @@
 //! `entities/` of a branch, where editors keep scratch beside what they edit.
 //!
 //! **Invariant:** a document is committed by the first flush of who opened it after something was
-//! written, by being renamed to its name, or by its last close, whichever is first, and then never
-//! again under this handle. What came of it is a file beside it. An entity is changed by the same
+//! written by this handle, by being renamed to its name, or by the close of that handle, whichever
+//! is first, and then never again under this handle; a handle that wrote nothing commits nothing.
+//! What came of it is a file beside it. An entity is changed by the same
 //! calls; nobody but the writer sees its text before.
 
 use super::{draft_entry, too_large};
@@ -276,11 +277,13 @@ impl Vfs {
         }
         // What failed before may be put right.
         draft.set_outcome(None);
-        draft.write(offset, bytes, self.tree.now_ms()).ok_or_else(|| {
+        let written = draft.write(offset, bytes, self.tree.now_ms()).ok_or_else(|| {
             let failure = too_large(draft);
             self.abandon(editing, &failure);
             failure
-        })
+        })?;
+        editing.wrote();
+        Ok(written)
     }
 
     /// The process that wrote was ended by a signal: what it wrote may be the beginning of what it
@@ -300,7 +303,7 @@ impl Vfs {
     fn abandon(&self, editing: &Editing, failure: &Failure) {
         let draft = &editing.draft;
         let (folder, name) = (&draft.folder, draft.name());
-        if draft.take_written().is_none() {
+        if !editing.has_written() || draft.take_written().is_none() {
             return;
         }
         editing.done();
@@ -320,6 +323,8 @@ impl Vfs {
         let draft = &editing.draft;
         let (folder, name) = (&draft.folder, draft.name());
         let (bytes, purpose) = match purpose(folder, &name) {
+            // What another handle wrote is committed when that one is closed.
+            _ if !editing.has_written() => return Ok(()),
             Purpose::Scratch => return Ok(()),
             purpose => (draft.take_written(), purpose),
         };

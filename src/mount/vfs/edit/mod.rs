@@ -2,6 +2,8 @@
 
 mod branches;
 mod commit;
+#[cfg(test)]
+mod concurrent_tests;
 mod held;
 mod merging;
 mod names;
