@@ -9,7 +9,7 @@ mod names;
 mod stream;
 mod waiting;
 
-pub use draft::{Draft, Drafts, Outcome};
+pub use draft::{Draft, Drafts, Outcome, Refused};
 pub use forms::{Forms, Said};
 pub use names::Names;
 pub use stream::Stream;

@@ -7,9 +7,9 @@
 //! What came of it is a file beside it. An entity is changed by the same
 //! calls; nobody but the writer sees its text before.
 
-use super::{draft_entry, too_large};
+use super::{draft_entry, refusal};
 use crate::error::{Failure, Kind, Result};
-use crate::handle::{Draft, Drafts, Editing, Handle, Outcome};
+use crate::handle::{Draft, Drafts, Editing, Handle, Outcome, Refused};
 use crate::tree::node::{BranchPart, Leaf, Node, Part, Place};
 use crate::tree::{Resolved, Tree, path};
 use crate::vfs::{Caching, Found, Mode, Opened, Vfs};
@@ -167,8 +167,8 @@ impl Vfs {
     /// A document that is opened with its old text thrown away is another one.
     fn begin_anew(&self, draft: &Draft, mode: Mode) -> Result<()> {
         if mode.truncate && (draft.size_bytes() > 0 || draft.outcome().is_some()) {
-            draft.resize(0, self.tree.now_ms()).ok_or_else(|| too_large(draft))?;
-            draft.set_outcome(None);
+            let begun = draft.begin_anew(self.tree.now_ms());
+            begun.map_err(|refused| refusal(draft, refused))?;
         }
         Ok(())
     }
@@ -224,18 +224,19 @@ impl Vfs {
             return self.set_aside(folder, from, to);
         }
         let draft = self.drafts.get(folder, from).ok_or_else(|| not_there(from))?;
+        let is_committed = draft.outcome() == Some(Outcome::Committed);
         match purpose(folder, to) {
             Purpose::Entity(e) => {
-                self.change_entity(folder, to, e, &draft.bytes())?;
-                // Who has it open still finds that it is done with.
-                draft.set_outcome(Some(Outcome::Committed));
+                self.commit_whole(&draft, |bytes| self.change_entity(folder, to, e, bytes))?;
                 self.drafts.unlink(folder, from);
             }
-            Purpose::Document(format) if draft.outcome() != Some(Outcome::Committed) => {
-                self.commit_document(folder, to, format, &draft.bytes())?;
-                draft.take_written();
-                draft.set_outcome(Some(Outcome::Committed));
+            Purpose::Document(format) if !is_committed => {
+                let commit = |bytes: &[u8]| self.commit_document(folder, to, format, bytes);
+                self.commit_whole(&draft, commit)?;
                 self.drafts.rename(&draft, to);
+            }
+            _ if draft.outcome() == Some(Outcome::Committing) => {
+                return Err(refusal(&draft, Refused::Committing));
             }
             _ => {
                 for suffix in ["result", "err"] {
@@ -248,6 +249,18 @@ impl Vfs {
             }
         }
         Ok(())
+    }
+
+    /// Commits a draft as it is. Who has it open finds that it is done with; if it fails, it is
+    /// to be gone on with.
+    fn commit_whole(&self, draft: &Draft, commit: impl FnOnce(&[u8]) -> Result<()>) -> Result<()> {
+        let bytes = draft.take().ok_or_else(|| refusal(draft, Refused::Committing))?;
+        let done = commit(&bytes);
+        if done.is_ok() {
+            draft.saved();
+        }
+        draft.set_outcome(done.is_ok().then_some(Outcome::Committed));
+        done
     }
 
     /// An editor puts the old text aside before it writes the new one. The entity stays.
@@ -270,16 +283,14 @@ impl Vfs {
     /// Writes to a draft of one of these folders.
     pub(super) fn write_held(&self, editing: &Editing, offset: u64, bytes: &[u8]) -> Result<usize> {
         let draft = &editing.draft;
-        if editing.is_done() || draft.outcome() == Some(Outcome::Committed) {
-            let message = format!("{} is done with", draft.node().path());
-            let hint = "write it anew from its beginning, or another one";
-            return Err(Failure::new(Kind::Busy, message).hint(hint));
+        if editing.is_done() {
+            return Err(refusal(draft, Refused::Committed));
         }
-        // What failed before may be put right.
-        draft.set_outcome(None);
-        let written = draft.write(offset, bytes, self.tree.now_ms()).ok_or_else(|| {
-            let failure = too_large(draft);
-            self.abandon(editing, &failure);
+        let written = draft.write(offset, bytes, self.tree.now_ms()).map_err(|refused| {
+            let failure = refusal(draft, refused);
+            if refused == Refused::TooLarge {
+                self.abandon(editing, &failure);
+            }
             failure
         })?;
         editing.wrote();

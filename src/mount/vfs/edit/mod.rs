@@ -16,7 +16,7 @@ pub(super) use merging::{is_merge, reports};
 
 use super::{Attr, Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
-use crate::handle::{Draft, Handle, Stream};
+use crate::handle::{Draft, Handle, Refused, Stream};
 use crate::metrics::{self, Operation};
 use crate::tree::node::{BranchPart, Node};
 use crate::tree::{Entry, Key, Resolved, Shape, Tree};
@@ -43,9 +43,19 @@ pub(super) fn draft_attr(ino: u64, draft: &Draft) -> Attr {
     Attr { ino, shape: Shape::File, size_bytes, mtime_ms, mode, ttl }
 }
 
-fn too_large(draft: &Draft) -> Failure {
-    let message = format!("a file here may have at most {} MiB", draft.limit_bytes() >> 20);
-    Failure::new(Kind::TooLarge, message)
+fn refusal(draft: &Draft, refused: Refused) -> Failure {
+    let busy = |what, hint| {
+        let message = format!("{} is {what}", draft.node().path());
+        Failure::new(Kind::Busy, message).hint(hint)
+    };
+    match refused {
+        Refused::TooLarge => {
+            let message = format!("a file here may have at most {} MiB", draft.limit_bytes() >> 20);
+            Failure::new(Kind::TooLarge, message)
+        }
+        Refused::Committing => busy("being committed", "change it when that has ended"),
+        Refused::Committed => busy("done with", "write it anew from its beginning, or another one"),
+    }
 }
 
 /// Whether what is written there is committed as it comes.
@@ -76,7 +86,7 @@ impl Vfs {
             }
             Handle::Draft(editing) => {
                 let (draft, now_ms) = (&editing.draft, self.tree.now_ms());
-                draft.write(offset, bytes, now_ms).ok_or_else(|| too_large(draft))
+                draft.write(offset, bytes, now_ms).map_err(|refused| refusal(draft, refused))
             }
             Handle::Merge(names) => merging::locked(names).write(bytes),
             Handle::Bytes(_) | Handle::Folder(_) | Handle::Waiting(_) => {
@@ -166,27 +176,34 @@ impl Vfs {
             (node, Some(handle)) if is_draft(node) => match &*self.handles.get(handle)? {
                 Handle::Draft(editing) => {
                     let draft = &editing.draft;
-                    draft.resize(size, now_ms).ok_or_else(|| too_large(draft))?;
+                    draft.resize(size, now_ms).map_err(|refused| refusal(draft, refused))?;
                 }
                 _ => return Err(Failure::new(Kind::BadHandle, "not open for writing")),
             },
             (Node::QueryFile(..), None) => {
                 let mode = Mode { read: false, write: true, truncate: false, process: None };
                 let opened = self.open_query(&inode.resolved, mode)?;
-                if let Handle::Draft(editing) = &*self.handles.get(opened.handle)? {
-                    let draft = &editing.draft;
-                    draft.resize(size, now_ms).ok_or_else(|| too_large(draft))?;
-                    self.save(draft, true)?;
-                }
+                let resized = self.resize_open(opened.handle, size);
                 self.release(opened.handle);
+                resized?;
             }
             (node, None) if is_draft(node) && Tree::entity_of(node).is_none() => {
                 let Some(draft) = self.draft_of(node) else { return Err(self.read_only(node)) };
-                draft.resize(size, now_ms).ok_or_else(|| too_large(&draft))?;
+                draft.resize(size, now_ms).map_err(|refused| refusal(&draft, refused))?;
             }
             (node, _) => return Err(self.read_only(node)),
         }
         self.attr(ino, handle, &Default::default())
+    }
+
+    fn resize_open(&self, handle: u64, size: u64) -> Result<()> {
+        if let Handle::Draft(editing) = &*self.handles.get(handle)? {
+            let draft = &editing.draft;
+            let resized = draft.resize(size, self.tree.now_ms());
+            resized.map_err(|refused| refusal(draft, refused))?;
+            self.save(draft, true)?;
+        }
+        Ok(())
     }
 
     /// Times and permission bits are not kept. Who sets them on a file of queries/ is not refused,
