@@ -123,6 +123,20 @@ fn a_rename_that_fails_leaves_a_document_to_be_gone_on_with() {
 }
 
 #[test]
+fn what_came_of_a_document_is_not_cut() {
+    let (vfs, _) = catalog();
+    write(&vfs, &format!("{INBOX}/a.csv"), PRICES).unwrap();
+    write(&vfs, &format!("{INBOX}/b.csv"), BAD).unwrap_err();
+    for name in ["a.csv.result", "b.csv.err"] {
+        let path = format!("{INBOX}/{name}");
+        let said = read(&vfs, &path).unwrap();
+        let ino = vfs.walk(ROOT, &path).unwrap().ino;
+        assert_eq!(vfs.resize(ino, None, 0).unwrap_err().kind, Kind::ReadOnly, "{name}");
+        assert_eq!(read(&vfs, &path).unwrap(), said);
+    }
+}
+
+#[test]
 fn a_size_that_is_refused_leaves_nothing_open() {
     let (vfs, _) = catalog();
     write(&vfs, "/queries/a.edn", "[:find ?e :where [?e _ _]]").unwrap();

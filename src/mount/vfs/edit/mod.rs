@@ -173,6 +173,7 @@ impl Vfs {
         let now_ms = self.tree.now_ms();
         match (&inode.resolved.node, handle) {
             (Node::Branch(_, _, part), _) if is_stream(part) => {}
+            (node, _) if held::is_outcome(node) => return Err(self.read_only(node)),
             (node, Some(handle)) if is_draft(node) => match &*self.handles.get(handle)? {
                 Handle::Draft(editing) => {
                     let draft = &editing.draft;
