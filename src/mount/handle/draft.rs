@@ -340,6 +340,34 @@ impl Drafts {
         over
     }
 
+    /// A file of which something holds.
+    pub fn find(&self, holds: impl Fn(&Draft) -> bool) -> Option<Arc<Draft>> {
+        self.lock().values().find(|draft| holds(draft)).cloned()
+    }
+
+    /// Takes all files of some folders away; what handles have of them is never committed.
+    pub fn forget(&self, is_gone: impl Fn(&Node) -> bool) -> Vec<Arc<Draft>> {
+        let mut drafts = self.lock();
+        let mut gone = Vec::new();
+        drafts.retain(|_, draft| {
+            let stays = !is_gone(&draft.folder);
+            if !stays {
+                draft.lock().is_unlinked = true;
+                gone.push(draft.clone());
+            }
+            stays
+        });
+        gone
+    }
+
+    /// Keeps what a file was that was taken away, in another folder.
+    pub fn adopt(&self, draft: &Draft, folder: Node) {
+        let state = State { is_unlinked: false, opened: 0, ..draft.lock().clone() };
+        let (key, limit_bytes) = (key(&folder, &state.name), draft.limit_bytes);
+        let state = Mutex::new(state);
+        self.lock().insert(key, Arc::new(Draft { folder, limit_bytes, state }));
+    }
+
     /// Gives a file another name in the same folder; what had that name is gone.
     pub fn rename(&self, draft: &Arc<Draft>, to: &str) {
         let mut drafts = self.lock();

@@ -33,10 +33,12 @@ pub enum Handle {
     Draft(Box<Editing>),
     /// Where transactions are written to, and those that are.
     Transact(Box<(Node, Mutex<Stream>)>),
-    /// Where names of branches are written to that are merged.
-    Merge(Box<Mutex<Names>>),
+    /// Where names of branches are written to that are merged, and those that are.
+    Merge(Box<(Node, Mutex<Names>)>),
     /// What waits for a change.
     Waiting(Waiting),
+    /// What was open to be written when its branch was taken away.
+    Gone(Node),
 }
 
 /// A draft that is open.
@@ -109,6 +111,22 @@ impl Handles {
     /// Takes it away.
     pub fn close(&self, number: u64) -> Option<Arc<Handle>> {
         self.lock().open.remove(&number)
+    }
+
+    /// What one of those that are open has to say.
+    pub fn find<T>(&self, of: impl FnMut(&Handle) -> Option<T>) -> Option<T> {
+        let mut of = of;
+        self.lock().open.values().find_map(|open| of(open))
+    }
+
+    /// Puts other handles in the place of those that have another; who uses one of them just now
+    /// goes on with the old one for that.
+    pub fn replace(&self, other: impl Fn(&Handle) -> Option<Handle>) {
+        for open in self.lock().open.values_mut() {
+            if let Some(other) = other(open) {
+                *open = Arc::new(other);
+            }
+        }
     }
 
     /// How many are open.

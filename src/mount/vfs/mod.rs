@@ -437,6 +437,7 @@ impl Vfs {
             Handle::Merge(names) => Ok(edit::reports(names, size)),
             Handle::Waiting(waiting) => Ok(waiting.read(size).unwrap_or_default()),
             Handle::Folder(_) => Err(Failure::new(Kind::IsDirectory, "a folder")),
+            Handle::Gone(node) => Err(edit::gone(node)),
         }
     }
 

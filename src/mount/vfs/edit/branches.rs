@@ -1,13 +1,13 @@
 //! Branches and tags as folders and links that one makes, renames and removes.
 //!
 //! **Invariant:** nothing is lost by it: a branch goes only if its commits are kept under another
-//! name, and a rename is one swap, so that a crash leaves one of the two names. A folder that is
+//! name and nothing is being written in it, and a rename is one swap, so that a crash leaves one of the two names. A folder that is
 //! renamed keeps its number, as does what is in it.
 
 use super::pins::is_pins;
 use crate::error::{Failure, Kind, Result};
 use crate::source::Mounted;
-use crate::tree::node::{Desk, Name, Node, Part, Place};
+use crate::tree::node::{Name, Node, Place};
 use crate::tree::{Entry, Key, Resolved, path};
 use crate::vfs::{Found, Vfs};
 
@@ -65,6 +65,8 @@ impl Vfs {
         };
         self.changed(&inode.resolved.node, name, |mounted, name| {
             check_shown(mounted, name, "removed")?;
+            let gone = Node::Snapshot(Place::branch(store, name));
+            self.check_finished(&gone, "removed")?;
             mounted.source.retire_branch(name).map_err(|failure| {
                 let is_needed = failure.kind == Kind::Busy && failure.hint.is_none();
                 let hint = format!(
@@ -74,7 +76,7 @@ impl Vfs {
                 if is_needed { failure.hint(hint) } else { failure }
             })?;
             self.tree.forget_merges(store, &name.into());
-            let gone = Node::Snapshot(Place::branch(store, name));
+            self.leave(&gone, None);
             self.inodes.retire(|node| moved(node, &gone, &gone).is_some());
             Ok(())
         })
@@ -104,19 +106,12 @@ impl Vfs {
                 return Ok(());
             }
             check_shown(mounted, old, "renamed")?;
-            let queries = Node::Queries(Desk::Branch(store.clone(), old.into()));
-            let entities = Node::Part(Place::branch(store, old), Part::Entities);
-            let open = |folder: &Node| {
-                Some(format!("{}/{}", folder.path(), self.drafts.names(folder).first()?))
-            };
-            if let Some(open) = open(&queries).or_else(|| open(&entities)) {
-                let message = format!("{old} cannot be renamed: {open} is being edited");
-                return Err(Failure::new(Kind::Busy, message).hint("close it, or remove it"));
-            }
-            mounted.source.rename_branch(old, new)?;
-            self.tree.forget_merges(store, &old.into());
             let branch = |name: &str| Node::Snapshot(Place::branch(store, name));
             let (before, after) = (branch(old), branch(new));
+            self.check_finished(&before, "renamed")?;
+            mounted.source.rename_branch(old, new)?;
+            self.tree.forget_merges(store, &old.into());
+            self.leave(&before, Some(&after));
             self.inodes.rename(|node| moved(node, &before, &after));
             Ok(())
         })
@@ -181,7 +176,7 @@ fn check_shown(mounted: &Mounted, branch: &str, done: &str) -> Result<()> {
 }
 
 /// Where something is, now that the folder it is in, or that it is, is at another place.
-fn moved(node: &Node, before: &Node, after: &Node) -> Option<Node> {
+pub(super) fn moved(node: &Node, before: &Node, after: &Node) -> Option<Node> {
     let path = node.path();
     let rest = path.strip_prefix(&before.path())?;
     if !rest.is_empty() && !rest.starts_with('/') {

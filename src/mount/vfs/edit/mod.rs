@@ -4,6 +4,7 @@ mod branches;
 mod commit;
 #[cfg(test)]
 mod concurrent_tests;
+mod going;
 mod held;
 mod merging;
 mod names;
@@ -12,6 +13,7 @@ mod queries;
 #[cfg(test)]
 mod tests;
 
+pub(super) use going::gone;
 pub(super) use merging::{is_merge, reports};
 
 use super::{Attr, Mode, Vfs};
@@ -89,6 +91,7 @@ impl Vfs {
                 draft.write(offset, bytes, now_ms).map_err(|refused| refusal(draft, refused))
             }
             Handle::Merge(names) => merging::locked(names).write(bytes),
+            Handle::Gone(node) => Err(gone(node)),
             Handle::Bytes(_) | Handle::Folder(_) | Handle::Waiting(_) => {
                 Err(Failure::new(Kind::BadHandle, "not open for writing"))
             }
@@ -128,7 +131,9 @@ impl Vfs {
             }
             Handle::Draft(editing) => self.save(&editing.draft, false),
             Handle::Merge(names) => merging::locked(names).failed().cloned().map_or(Ok(()), Err),
-            Handle::Bytes(_) | Handle::Folder(_) | Handle::Waiting(_) => return Ok(()),
+            Handle::Bytes(_) | Handle::Folder(_) | Handle::Waiting(_) | Handle::Gone(_) => {
+                return Ok(());
+            }
         };
         if let Err(failure) = &done {
             self.note_at(ino, Some(failure));
