@@ -222,9 +222,8 @@ impl Vfs {
         match &resolved.entry {
             Entry::Folder => Some(0),
             Entry::Link(target) => Some(target.len() as u64),
-            Entry::Bytes(content) | Entry::Query(content) | Entry::Transact(content) => {
-                Some(content.size_bytes())
-            }
+            Entry::Bytes(content) | Entry::Transact(content) => Some(content.size_bytes()),
+            Entry::Query(size_bytes) => Some(*size_bytes),
             Entry::Heads => Some(0),
             Entry::Work(work) if work.is_answer() => {
                 self.evaluations.kept(work.answer).map(|made| made.content.size_bytes())
@@ -309,12 +308,15 @@ impl Vfs {
     fn note(&self, path: &str, failure: Option<&Failure>) {
         // Nobody is left to read that they were interrupted.
         if failure.is_none_or(|failure| failure.kind != Kind::Interrupted) {
-            if let Some(failure) = failure {
-                let errno = failure.kind.errno();
-                tracing::warn!(%path, %errno, "{failure}");
-            }
+            log(path, failure);
             self.tree.failures().note(path, failure);
         }
+    }
+
+    /// The same of writing what is read as well.
+    fn note_written(&self, path: &str, failure: Option<&Failure>) {
+        log(path, failure);
+        self.tree.failures().note_written(path, failure);
     }
 
     /// Where a link leads.
@@ -450,6 +452,13 @@ impl Vfs {
 /// Whether a file is an entity as it is listed.
 fn is_edn(leaf: Leaf) -> bool {
     leaf == Leaf::answer(Format::Edn)
+}
+
+fn log(path: &str, failure: Option<&Failure>) {
+    if let Some(failure) = failure {
+        let errno = failure.kind.errno();
+        tracing::warn!(%path, %errno, "{failure}");
+    }
 }
 
 fn hint_read_only(failure: Failure) -> Failure {

@@ -4,6 +4,7 @@
 //! name and nothing is being written in it, and a rename is one swap, so that a crash leaves one of the two names. A folder that is
 //! renamed keeps its number, as does what is in it.
 
+use super::names::plain;
 use super::pins::is_pins;
 use crate::error::{Failure, Kind, Result};
 use crate::source::Mounted;
@@ -99,7 +100,7 @@ impl Vfs {
             let message = "a branch or a tag is renamed in its folder, not moved out of it";
             return Err(Failure::new(Kind::NotPermitted, message));
         }
-        let old = utf8(old)?;
+        let old = plain(old)?;
         let Node::Branches(store) = from else { return self.rename_tag(from, old, new) };
         self.changed(from, new, |mounted, new| {
             if old == new {
@@ -140,7 +141,7 @@ impl Vfs {
         change: impl FnOnce(&Mounted, &str) -> Result<T>,
     ) -> Result<T> {
         let attempt = || {
-            let name = utf8(name)?;
+            let name = plain(name)?;
             let missing = || Failure::not_found(folder.path());
             let mounted = self.tree.mounted(folder.store().ok_or_else(missing)?)?;
             self.tree.check_writable(mounted)?;
@@ -152,13 +153,6 @@ impl Vfs {
         self.hurry();
         done
     }
-}
-
-fn utf8(name: &[u8]) -> Result<&str> {
-    if name.len() > 255 {
-        return Err(Failure::new(Kind::NameTooLong, "a name has at most 255 bytes"));
-    }
-    std::str::from_utf8(name).map_err(|_| Failure::new(Kind::Invalid, "a name that is not UTF-8"))
 }
 
 /// A failure if a branch is one that the mount shows as `head`, or a plain URL means.

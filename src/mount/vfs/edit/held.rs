@@ -7,11 +7,12 @@
 //! What came of it is a file beside it. An entity is changed by the same
 //! calls; nobody but the writer sees its text before.
 
+use super::names::plain;
 use super::{draft_entry, refusal};
 use crate::error::{Failure, Kind, Result};
 use crate::handle::{Draft, Drafts, Editing, Handle, Outcome, Refused};
 use crate::tree::node::{BranchPart, Leaf, Node, Part, Place};
-use crate::tree::{Resolved, Tree, path};
+use crate::tree::{Entry, Resolved, Tree, Work, path};
 use crate::vfs::{Caching, Found, Mode, Opened, Vfs};
 use crate::written::format_of;
 use factfs_core::id::EntityId;
@@ -69,11 +70,7 @@ impl Vfs {
     }
 
     fn name_of<'a>(&self, folder: &Node, name: &'a [u8]) -> Result<&'a str> {
-        let utf8 = std::str::from_utf8(name);
-        let name = utf8.map_err(|_| Failure::new(Kind::Invalid, "a name that is not UTF-8"))?;
-        if name.len() > 255 {
-            return Err(Failure::new(Kind::NameTooLong, "a name has at most 255 bytes"));
-        }
+        let name = plain(name)?;
         let node = path::child(folder, name).ok_or_else(|| not_there(name))?;
         match &node {
             node if is_outcome(node) => {
@@ -176,25 +173,23 @@ impl Vfs {
     /// Opens an entity to change it.
     pub(in crate::vfs) fn open_entity(&self, resolved: &Resolved, mode: Mode) -> Result<Opened> {
         let node = &resolved.node;
-        let (Some((place, _)), crate::tree::Entry::Work(work)) =
-            (Tree::entity_of(node), &resolved.entry)
-        else {
+        let (Some((place, _)), Entry::Work(work)) = (Tree::entity_of(node), &resolved.entry) else {
             return Err(self.read_only(node));
         };
         let folder = Node::Part(place.clone(), Part::Entities);
         self.check_held(&folder)?;
-        let bytes = match mode.truncate {
-            true => Vec::new(),
-            false => {
-                let content = self.make_at_once(work)?.content;
-                content.read(0, usize::try_from(content.size_bytes()).unwrap_or(usize::MAX))?
-            }
-        };
+        let bytes = if mode.truncate { Vec::new() } else { self.whole(work)? };
         let path = node.path();
         let name = path.rsplit('/').next().unwrap_or_default();
         let draft = Drafts::unlisted(&folder, name, &bytes, self.tree.now_ms());
         let handle = self.handles.open(Handle::Draft(Editing::new(draft, mode.process)));
         Ok(Opened { handle, caching: Caching::Direct })
+    }
+
+    /// The text of an entity.
+    fn whole(&self, work: &Work) -> Result<Vec<u8>> {
+        let content = self.make_at_once(work)?.content;
+        content.read(0, usize::try_from(content.size_bytes()).unwrap_or(usize::MAX))
     }
 
     /// Removes a draft.
@@ -270,13 +265,10 @@ impl Vfs {
             let message = "an entity has no other name";
             return Err(Failure::new(Kind::NotPermitted, message));
         };
-        let resolved = self.tree.resolve(&node)?;
-        let mode = Mode { read: true, write: true, truncate: false, process: None };
-        let opened = self.open_entity(&resolved, mode)?;
-        if let Handle::Draft(editing) = &*self.handles.get(opened.handle)? {
-            self.drafts.put(folder, to, &editing.draft.bytes(), self.tree.now_ms());
-        }
-        self.release(opened.handle);
+        let Entry::Work(work) = self.tree.resolve(&node)?.entry else {
+            return Err(not_there(from));
+        };
+        self.drafts.put(folder, to, &self.whole(&work)?, self.tree.now_ms());
         Ok(())
     }
 
@@ -323,8 +315,7 @@ impl Vfs {
             Purpose::Scratch => {}
             Purpose::Document(_) => self.keep_word(folder, &name, Err(failure)),
             Purpose::Entity(_) => {
-                let path = draft.node().path();
-                self.tree.failures().note_written(&path, Some(failure));
+                self.note_written(&draft.node().path(), Some(failure));
             }
         }
     }

@@ -33,7 +33,7 @@ pub(super) fn locked(open: &(Node, Mutex<Stream>)) -> MutexGuard<'_, Stream> {
 pub(super) fn draft_entry(draft: &Draft) -> Resolved {
     let node = draft.node();
     let key = Key::of(&node.path());
-    let entry = Entry::Query(draft.content());
+    let entry = Entry::Query(draft.size_bytes());
     let mode = if held::is_outcome(&node) { 0o444 } else { 0o644 };
     Resolved { node, key, entry, mtime_ms: draft.mtime_ms(), mode, is_fixed: false }
 }
@@ -96,20 +96,18 @@ impl Vfs {
                 Err(Failure::new(Kind::BadHandle, "not open for writing"))
             }
         };
-        if done.is_ok() {
-            self.hurry();
-        }
-        self.note_at(ino, done.as_ref().err());
         // What committed of a write that then failed was accepted: the failure is to be read
         // already.
-        if let (Ok(_), Handle::Transact(stream)) = (&done, &*handle) {
-            let failed = locked(stream).failed().cloned();
-            self.note_at(ino, failed.as_ref());
+        let failed = match (&done, &*handle) {
+            (Err(failure), _) => Some(failure.clone()),
+            (Ok(_), Handle::Transact(stream)) => locked(stream).failed().cloned(),
+            (Ok(_), Handle::Merge(names)) => merging::locked(names).failed().cloned(),
+            (Ok(_), _) => None,
+        };
+        if done.is_ok() && matches!(&*handle, Handle::Transact(_) | Handle::Merge(_)) {
+            self.hurry();
         }
-        if let (Ok(_), Handle::Merge(names)) = (&done, &*handle) {
-            let failed = merging::locked(names).failed().cloned();
-            self.note_at(ino, failed.as_ref());
-        }
+        self.note_at(ino, failed.as_ref());
         done
     }
 
@@ -125,9 +123,7 @@ impl Vfs {
             Handle::Transact(stream) => locked(stream).flush(process),
             Handle::Draft(editing) if held::holds(&editing.draft.folder) => {
                 // It says itself, and where it can be read, how it ended.
-                let done = if process == editing.opener { self.finish(editing) } else { Ok(()) };
-                self.hurry();
-                return done;
+                return if process == editing.opener { self.finish(editing) } else { Ok(()) };
             }
             Handle::Draft(editing) => self.save(&editing.draft, false),
             Handle::Merge(names) => merging::locked(names).failed().cloned().map_or(Ok(()), Err),

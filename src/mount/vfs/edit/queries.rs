@@ -109,10 +109,12 @@ impl Vfs {
             return Ok(());
         }
         match desk {
-            Desk::Mount => self.tree.desk().put(query, text, self.tree.now_ms()),
+            Desk::Mount => self.tree.desk().put(query, text, self.tree.now_ms())?,
             Desk::Branch(store, branch) => {
-                desk::store(self.tree.mounted(store)?, branch, query, text)
+                desk::store(self.tree.mounted(store)?, branch, query, text)?;
             }
         }
+        self.hurry();
+        Ok(())
     }
 }
