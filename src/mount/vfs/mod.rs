@@ -12,11 +12,14 @@ mod edit;
 mod folder;
 mod making;
 mod measured;
+mod polling;
 mod usage;
 mod waiting;
 
 pub use folder::Named;
 pub use making::{Before, Making};
+pub use polling::Tell;
+pub use waiting::BeforeRead;
 
 use ahead::Ahead;
 use making::{Costly, Purpose};
@@ -53,6 +56,7 @@ pub struct Vfs {
     costly: Costly,
     measured: Measured,
     waits: waiting::Waits,
+    polls: polling::Polls,
     ahead: Ahead,
     exact_sizes: bool,
 }
@@ -135,6 +139,7 @@ impl Vfs {
             costly: Costly::default(),
             measured: Measured::default(),
             waits,
+            polls: polling::Polls::default(),
             ahead: Ahead::default(),
             exact_sizes: false,
         })

@@ -1,8 +1,8 @@
 //! Branches and tags as folders and links that one makes, renames and removes.
 //!
 //! **Invariant:** nothing is lost by it: a branch goes only if its commits are kept under another
-//! name and nothing is being written in it, and a rename is one swap, so that a crash leaves one of the two names. A folder that is
-//! renamed keeps its number, as does what is in it.
+//! name and nothing is being written in it, and a rename is one swap, so that a crash leaves one of
+//! the two names. A folder that is renamed keeps its number, as does what is in it.
 
 use super::names::plain;
 use super::pins::is_pins;

@@ -60,13 +60,23 @@ fn written(open: &Handle) -> Option<Node> {
 fn unfinished(open: &Handle) -> Option<Node> {
     let is_begun = match open {
         Handle::Draft(editing) => is_begun(editing),
-        Handle::Transact(stream) => {
-            stream.1.try_lock().map_or_else(is_used, |stream| stream.end().is_err())
-        }
-        Handle::Merge(names) => try_used(&names.1),
+        Handle::Transact(stream) => match stream.1.try_lock() {
+            Ok(stream) => stream.end().is_err(),
+            Err(error) => matches!(error, TryLockError::WouldBlock),
+        },
+        Handle::Merge(_) => is_busy(open),
         Handle::Folder(_) | Handle::Bytes(_) | Handle::Waiting(_) | Handle::Gone(_) => false,
     };
     written(open).filter(|_| is_begun)
+}
+
+/// Whether something is being committed by what is open, so that a read of it would wait.
+pub(in crate::vfs) fn is_busy(open: &Handle) -> bool {
+    match open {
+        Handle::Transact(stream) => is_locked(&stream.1),
+        Handle::Merge(names) => is_locked(&names.1),
+        _ => false,
+    }
 }
 
 fn is_begun(editing: &Editing) -> bool {
@@ -78,10 +88,6 @@ fn is_begun(editing: &Editing) -> bool {
     editing.has_written() && !editing.is_done() && !is_scratch && draft.outcome().is_none()
 }
 
-fn try_used<T>(lock: &Mutex<T>) -> bool {
-    lock.try_lock().map_or_else(is_used, |_| false)
-}
-
-fn is_used<T>(error: TryLockError<T>) -> bool {
-    matches!(error, TryLockError::WouldBlock)
+fn is_locked<T>(lock: &Mutex<T>) -> bool {
+    matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
 }

@@ -13,7 +13,7 @@ mod queries;
 #[cfg(test)]
 mod tests;
 
-pub(super) use going::gone;
+pub(super) use going::{gone, is_busy};
 pub(super) use merging::{is_merge, reports};
 
 use super::{Attr, Mode, Vfs};
@@ -80,7 +80,7 @@ impl Vfs {
     /// Writes to what is open; a transaction that is completed by it is committed by it.
     pub fn write(&self, ino: u64, handle: u64, offset: u64, bytes: &[u8]) -> Result<usize> {
         metrics::called(Operation::Write);
-        let handle = self.handles.get(handle)?;
+        let (number, handle) = (handle, self.handles.get(handle)?);
         let done = match &*handle {
             Handle::Transact(stream) => locked(stream).write(bytes),
             Handle::Draft(editing) if held::holds(&editing.draft.folder) => {
@@ -104,8 +104,11 @@ impl Vfs {
             (Ok(_), Handle::Merge(names)) => merging::locked(names).failed().cloned(),
             (Ok(_), _) => None,
         };
-        if done.is_ok() && matches!(&*handle, Handle::Transact(_) | Handle::Merge(_)) {
-            self.hurry();
+        if let Handle::Transact(_) | Handle::Merge(_) = &*handle {
+            self.polls.tell(number);
+            if done.is_ok() {
+                self.hurry();
+            }
         }
         self.note_at(ino, failed.as_ref());
         done
@@ -147,6 +150,7 @@ impl Vfs {
 
     /// The last descriptor of an open file was closed.
     pub fn release(&self, handle: u64) {
+        self.polls.close(handle);
         let Some(handle) = self.handles.close(handle) else { return };
         if let Handle::Transact(stream) = &*handle
             && let Err(failure) = locked(stream).end()
