@@ -5,7 +5,7 @@
 //! what keeps them is still there.
 
 use crate::opening::wait;
-use crate::{Database, Error, Kind};
+use crate::{BranchInfo, Database, Error, Kind};
 use factfs_core::commit::Refs;
 use factfs_core::conn::{ConnError, Keeper};
 
@@ -13,6 +13,21 @@ use factfs_core::conn::{ConnError, Keeper};
 const LOOKS: u32 = 10;
 
 impl Database {
+    /// All branches of refs that were read already, by name.
+    pub fn branches_in(&self, refs: &Refs) -> Result<Vec<BranchInfo>, Error> {
+        let mut branches = Vec::new();
+        for (name, branch) in refs.branches.iter().filter(|(_, branch)| !branch.closed) {
+            let commit = match wait(self.opening.place.tip(&branch.head))? {
+                // Deleted since its name was read.
+                Err(ConnError::NoBranch(_)) => continue,
+                tip => tip?.commit,
+            };
+            let is_default = *name == refs.default_branch;
+            branches.push(BranchInfo { name: name.clone(), commit, is_default });
+        }
+        Ok(branches)
+    }
+
     /// Deletes a branch of which nothing is lost by that: merged into another, or tagged.
     pub fn retire_branch(&self, name: &str) -> Result<(), Error> {
         self.opening.require_writable(Some(self.uuid()))?;

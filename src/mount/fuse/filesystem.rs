@@ -4,12 +4,12 @@ use super::answer::{Refuse, errno};
 use super::{Adapter, file_attr, file_type, open_flags, open_mode};
 use crate::interrupt::{is_killed, process_of};
 use crate::tree::Shape;
-use crate::vfs::{Attr, Before, FOREVER, Found, Mode, Named, Opened, Vfs};
+use crate::vfs::{Attr, Before, BeforeRead, FOREVER, Found, Mode, Named, Opened, Tell, Vfs};
 use fuser::{
     BsdFileFlags, Errno, FileHandle, FileType, Filesystem, Generation, INodeNo, InitFlags,
-    KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite,
-    ReplyXattr, Request, TimeOrNow, WriteFlags,
+    KernelConfig, LockOwner, OpenFlags, PollEvents, PollFlags, PollNotifier, RenameFlags,
+    ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry,
+    ReplyOpen, ReplyPoll, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 use std::ffi::OsStr;
 use std::io;
@@ -267,11 +267,38 @@ impl Filesystem for Adapter {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        if self.vfs.may_wait(fh.0) {
-            return self.read_waiting(request, fh.0, size as usize, reply);
+        let size = size as usize;
+        match self.vfs.before_read(fh.0) {
+            BeforeRead::Change => self.read_waiting(request, fh.0, size, reply),
+            BeforeRead::Commit => {
+                let work = move |vfs: &Vfs, _: &_| vfs.read(fh.0, offset, size);
+                let give = |reply: ReplyData, bytes: Vec<u8>| reply.data(&bytes);
+                self.later(&self.commits, request, reply, work, give);
+            }
+            BeforeRead::Nothing => match self.vfs.read(fh.0, offset, size) {
+                Ok(bytes) => reply.data(&bytes),
+                Err(failure) => reply.error(errno(&failure)),
+            },
         }
-        match self.vfs.read(fh.0, offset, size as usize) {
-            Ok(bytes) => reply.data(&bytes),
+    }
+
+    fn poll(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        notifier: PollNotifier,
+        _: PollEvents,
+        flags: PollFlags,
+        reply: ReplyPoll,
+    ) {
+        let is_told = flags.contains(PollFlags::FUSE_POLL_SCHEDULE_NOTIFY);
+        // Nobody is told any more when the kernel has forgotten who asked.
+        let tell = is_told.then(|| Box::new(move || drop(notifier.notify())) as Tell);
+        let writable = PollEvents::POLLOUT | PollEvents::POLLWRNORM;
+        match self.vfs.poll(fh.0, tell) {
+            Ok(true) => reply.poll(writable | PollEvents::POLLIN | PollEvents::POLLRDNORM),
+            Ok(false) => reply.poll(writable),
             Err(failure) => reply.error(errno(&failure)),
         }
     }

@@ -130,8 +130,8 @@ pub enum Entry {
     Bytes(Content),
     /// A file whose bytes are made when it is opened.
     Work(Arc<Work>),
-    /// A saved query, which one edits: its text now.
-    Query(Content),
+    /// A saved query, which one edits: the size of its text now.
+    Query(u64),
     /// The place to write transactions to, or what to merge; reading it gives these bytes.
     Transact(Content),
     /// A file whose read waits for the head of a branch to move.

@@ -12,11 +12,14 @@ mod edit;
 mod folder;
 mod making;
 mod measured;
+mod polling;
 mod usage;
 mod waiting;
 
 pub use folder::Named;
 pub use making::{Before, Making};
+pub use polling::Tell;
+pub use waiting::BeforeRead;
 
 use ahead::Ahead;
 use making::{Costly, Purpose};
@@ -53,6 +56,7 @@ pub struct Vfs {
     costly: Costly,
     measured: Measured,
     waits: waiting::Waits,
+    polls: polling::Polls,
     ahead: Ahead,
     exact_sizes: bool,
 }
@@ -135,6 +139,7 @@ impl Vfs {
             costly: Costly::default(),
             measured: Measured::default(),
             waits,
+            polls: polling::Polls::default(),
             ahead: Ahead::default(),
             exact_sizes: false,
         })
@@ -222,9 +227,8 @@ impl Vfs {
         match &resolved.entry {
             Entry::Folder => Some(0),
             Entry::Link(target) => Some(target.len() as u64),
-            Entry::Bytes(content) | Entry::Query(content) | Entry::Transact(content) => {
-                Some(content.size_bytes())
-            }
+            Entry::Bytes(content) | Entry::Transact(content) => Some(content.size_bytes()),
+            Entry::Query(size_bytes) => Some(*size_bytes),
             Entry::Heads => Some(0),
             Entry::Work(work) if work.is_answer() => {
                 self.evaluations.kept(work.answer).map(|made| made.content.size_bytes())
@@ -310,12 +314,15 @@ impl Vfs {
     fn note(&self, path: &str, failure: Option<&Failure>) {
         // Nobody is left to read that they were interrupted.
         if failure.is_none_or(|failure| failure.kind != Kind::Interrupted) {
-            if let Some(failure) = failure {
-                let errno = failure.kind.errno();
-                tracing::warn!(%path, %errno, "{failure}");
-            }
+            log(path, failure);
             self.tree.failures().note(path, failure);
         }
+    }
+
+    /// The same of writing what is read as well.
+    fn note_written(&self, path: &str, failure: Option<&Failure>) {
+        log(path, failure);
+        self.tree.failures().note_written(path, failure);
     }
 
     /// Where a link leads.
@@ -439,6 +446,7 @@ impl Vfs {
             Handle::Merge(names) => Ok(edit::reports(names, size)),
             Handle::Waiting(waiting) => Ok(waiting.read(size).unwrap_or_default()),
             Handle::Folder(_) => Err(Failure::new(Kind::IsDirectory, "a folder")),
+            Handle::Gone(node) => Err(edit::gone(node)),
         }
     }
 
@@ -458,6 +466,13 @@ impl Vfs {
 /// Whether a file is an entity as it is listed.
 fn is_edn(leaf: Leaf) -> bool {
     leaf == Leaf::answer(Format::Edn)
+}
+
+fn log(path: &str, failure: Option<&Failure>) {
+    if let Some(failure) = failure {
+        let errno = failure.kind.errno();
+        tracing::warn!(%path, %errno, "{failure}");
+    }
 }
 
 fn hint_read_only(failure: Failure) -> Failure {
