@@ -6,6 +6,7 @@
 
 use super::{Pin, Pinned, invalid, read_commit, whole_commit};
 use crate::error::Result;
+use crate::name::is_query_name;
 use crate::tree::diff::ALL;
 use crate::tree::node::{Leaf, Name};
 use factfs_core::hash::NodeHash;
@@ -185,6 +186,7 @@ impl Recipe {
             let hint = "a .meta of this version has format, sources, and query or part";
             invalid("this is no `.meta` that an answer can be made from again").hint(hint)
         })?;
+        recipe.check_name()?;
         let said = |name: &str| json[name].as_str();
         let hash = said("query").map(|text| NodeHash::of(text.as_bytes()).to_string());
         if said("pin") != Some(&recipe.pin().id()) || said("query_blake3") != hash.as_deref() {
@@ -193,6 +195,18 @@ impl Recipe {
             return Err(invalid(message));
         }
         Ok(recipe)
+    }
+
+    /// The name becomes a file beside the pin, so it is only believed to be a saved query's.
+    fn check_name(&self) -> Result<()> {
+        match &self.made {
+            Made::Answer(Answered { name, .. }) if !is_query_name(name) => {
+                let message = format!("the `.meta` calls its query {name:?}, which is no name");
+                let hint = "a query's name has a-z, 0-9, _ and -, and begins with a-z or 0-9";
+                Err(invalid(&message).hint(hint))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn of(json: &Json) -> Option<Self> {

@@ -200,6 +200,23 @@ fn what_is_kept_outlives_the_mount() {
     assert!(tree.walk(&format!("/pins/{id}")).unwrap_err().message.contains("what it pins makes"));
 }
 
+/// A `.meta` comes by mail: what it calls its query once was a path out of the folder.
+#[test]
+fn a_meta_writes_nothing_outside_the_folder_of_pins() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tree, sources) = tree();
+    let (_, text) = meta(&tree, "/results/stock.csv");
+    let tree = elsewhere(&sources, LocalDesk::Folder(folder.path().join("mine/queries")));
+    for name in ["../../../../stolen", "/stolen", "a/b", "..", ".x", "", "A", "x\\u001b[2J"] {
+        let text = text.replacen("\"stock\"", &format!("\"{name}\""), 1);
+        let failure = tree.pins().add(&text).unwrap_err();
+        assert_eq!(failure.kind, Kind::Invalid, "{name}");
+        assert!(failure.message.contains("which is no name"), "{name}: {failure}");
+        assert!(!failure.to_string().contains('\u{1b}'), "{failure:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was written");
+}
+
 #[test]
 fn what_is_not_here_is_told_by_its_uuid() {
     let (tree, sources) = tree();
