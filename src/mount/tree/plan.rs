@@ -62,6 +62,7 @@ impl Plan {
         for pinned in &self.sources {
             // Writing to a string cannot fail.
             let _ = write!(out, " {} {} {}", pinned.symbol, pinned.uuid, full_id(&pinned.moment));
+            out.extend(pinned.changes.iter().flat_map(|changes| [" ", changes]));
         }
         for (name, value) in &self.inputs {
             let _ = write!(out, " {name} {}", edn::to_string(value));

@@ -7,7 +7,7 @@
 use super::{Pin, Pinned, invalid, read_commit, whole_commit};
 use crate::error::Result;
 use crate::name::is_query_name;
-use crate::tree::diff::ALL;
+use crate::tree::diff::{ALL, kind_of};
 use crate::tree::node::{Leaf, Name};
 use factfs_core::hash::NodeHash;
 use factfs_core::id::CommitId;
@@ -117,7 +117,9 @@ impl Recipe {
         for read in &self.sources {
             // Writing to a string cannot fail.
             let commit = whole_commit(read.commit);
-            let _ = writeln!(out, "{} {} {commit}", read.symbol, read.uuid);
+            let _ = write!(out, "{} {} {commit}", read.symbol, read.uuid);
+            out.extend(read.changes.iter().flat_map(|changes| [" ", changes]));
+            out.push('\n');
         }
         for (name, value) in &answered.inputs {
             let _ = writeln!(out, "{name} {value}");
@@ -187,6 +189,7 @@ impl Recipe {
             invalid("this is no `.meta` that an answer can be made from again").hint(hint)
         })?;
         recipe.check_name()?;
+        recipe.check_changes()?;
         let said = |name: &str| json[name].as_str();
         let hash = said("query").map(|text| NodeHash::of(text.as_bytes()).to_string());
         if said("pin") != Some(&recipe.pin().id()) || said("query_blake3") != hash.as_deref() {
@@ -206,6 +209,17 @@ impl Recipe {
                 Err(invalid(&message).hint(hint))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn check_changes(&self) -> Result<()> {
+        let mut named = self.sources.iter().filter_map(|read| read.changes.as_deref());
+        match named.find(|name| *name != ALL && kind_of(name).is_none()) {
+            Some(name) => {
+                let message = format!("the `.meta` is about changes that are `{name}`");
+                Err(invalid(&message).hint("there are all, added, retracted and changed"))
+            }
+            None => Ok(()),
         }
     }
 

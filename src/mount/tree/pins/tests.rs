@@ -217,6 +217,27 @@ fn a_meta_writes_nothing_outside_the_folder_of_pins() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was written");
 }
 
+const CHANGES: &str = "/catalog/branches/main/query/{:query [:find ?e ?a :in $d \
+    :where [$d ?e ?a]] :inputs {$d \"catalog/diff/main..2/changed\"}}.csv";
+
+/// Other changes between the same commits once had the name and the bytes of these.
+#[test]
+fn which_changes_are_read_is_part_of_what_an_answer_is() {
+    let (tree, _) = tree();
+    let (_, text) = meta(&tree, CHANGES);
+    let key = |text: &str| {
+        let path = tree.pins().add(text).unwrap();
+        (tree.walk(&path).unwrap().key, path)
+    };
+    let (one, other) = (key(&text), key(&text.replace("\"changed\"", "\"retracted\"")));
+    assert_ne!(one.0, other.0);
+    assert_ne!(one.1, other.1);
+    assert_eq!(content(&tree, &one.1).unwrap(), "e,a\n5,:product/price\n");
+    assert_eq!(content(&tree, &other.1).unwrap(), "e,a\n536870915,:db/txInstant\n");
+    let failure = Recipe::read(&text.replace("\"changed\"", "\"moved\"")).unwrap_err();
+    assert!(failure.message.contains("`moved`"), "{failure}");
+}
+
 #[test]
 fn what_is_not_here_is_told_by_its_uuid() {
     let (tree, sources) = tree();
