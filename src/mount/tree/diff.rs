@@ -150,21 +150,22 @@ impl Compared {
         format!("{uuid} {}..{} {kind}", self.from.version(), self.to.version())
     }
 
-    /// Both values as sources of a query that reads their difference by this name.
-    pub(super) fn pinned(&self, symbol: &str) -> [Pinned; 2] {
+    /// Both values as sources of a query that reads their difference by this name, what they lead
+    /// to first, and whether a branch was named for each.
+    pub(super) fn pinned(&self, symbol: &str, is_branch: [bool; 2]) -> [Pinned; 2] {
         let (store, uuid) = (self.mounted.name.to_string(), self.mounted.source.uuid());
-        let pinned = |symbol: String, moment: &Moment, changes| Pinned {
+        let pinned = |symbol: String, moment: &Moment, is_branch, changes| Pinned {
             symbol,
             store: store.clone(),
             uuid: uuid.to_string(),
             moment: moment.clone(),
-            is_branch: false,
+            is_branch,
             changes,
         };
         let changes = self.kind.map_or(ALL, ChangeKind::name);
         [
-            pinned(symbol.to_owned(), &self.to, Some(changes)),
-            pinned(from_symbol(symbol), &self.from, None),
+            pinned(symbol.to_owned(), &self.to, is_branch[0], Some(changes)),
+            pinned(from_symbol(symbol), &self.from, is_branch[1], None),
         ]
     }
 

@@ -235,17 +235,16 @@ impl Binding<'_> {
         kind: Option<ChangeKind>,
     ) -> Result<Input> {
         let mounted = self.store_of(store, &format!("{store}/diff/{range}"))?;
-        let mut branches = Vec::new();
+        let mut branches = [false; 2];
         let [from, to] = self.tree.ends(range, |when| {
             self.is_branch = false;
             let end = self.end(&mounted, when)?;
-            branches.push(self.is_branch);
+            // The older end comes first here, and what they lead to among the sources.
+            branches = [self.is_branch, branches[0]];
             Ok(end)
         })?;
         let compared = Compared { mounted, from, to, kind };
-        // What they lead to comes first.
-        let ends = compared.pinned(symbol).into_iter().zip(branches.into_iter().rev());
-        self.sources.extend(ends.map(|(end, is_branch)| Pinned { is_branch, ..end }));
+        self.sources.extend(compared.pinned(symbol, branches));
         self.differences.push((number, Arc::new(compared)));
         Ok(Input::Value(Value::from(Vec::new())))
     }

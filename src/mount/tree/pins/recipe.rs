@@ -107,8 +107,25 @@ impl Recipe {
     pub fn name(&self) -> Option<Name> {
         let Made::Answer(answered) = &self.made else { return None };
         let kept: String = answered.name.chars().take(NAME_BYTES).collect();
+        Some(format!("{kept}-{}", self.digits(answered)).into())
+    }
+
+    fn digits(&self, answered: &Answered) -> String {
         let hash = NodeHash::of(self.identity(answered).as_bytes()).to_string();
-        Some(format!("{kept}-{}", &hash[..HASH_DIGITS]).into())
+        hash[..HASH_DIGITS].to_owned()
+    }
+
+    /// The same, where the query is called what its answer is called under a pin: there it was made
+    /// again, and the name it was saved as stands before the hash.
+    pub fn under_its_name(mut self) -> Self {
+        if let Made::Answer(answered) = &self.made
+            && let Some(name) = answered.name.strip_suffix(&self.digits(answered))
+            && let Some(name) = name.strip_suffix('-').map(str::to_owned)
+            && let Made::Answer(answered) = &mut self.made
+        {
+            answered.name = name;
+        }
+        self
     }
 
     /// The query's text, its databases and its inputs, a line each.

@@ -239,6 +239,16 @@ fn which_changes_are_read_is_part_of_what_an_answer_is() {
 }
 
 #[test]
+fn a_difference_made_again_has_the_pin_of_its_branch() {
+    let (tree, _) = tree();
+    let (first, _) = meta(&tree, CHANGES);
+    let (second, _) = meta(&tree, first["again"].as_str().unwrap());
+    for field in ["pin", "again", "sources"] {
+        assert_eq!(second[field], first[field], "{field}");
+    }
+}
+
+#[test]
 fn what_is_not_here_is_told_by_its_uuid() {
     let (tree, sources) = tree();
     let (about, text) = meta(&tree, "/results/stock.csv");
