@@ -121,7 +121,7 @@ impl Tree {
             Pins::Plan(Err(failure)) => return Err(failure.clone()),
             Pins::Plan(Ok(plan)) => ask(plan, work.leaf, limits, cancel, &mut out)?,
             Pins::Difference(compared) => {
-                (Some(compared.write(work.leaf.format, &mut out)?), Vec::new())
+                (Some(compared.write(work.leaf.format, cancel, &mut out)?), Vec::new())
             }
             Pins::Moment(pinned) => {
                 (self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?, Vec::new())
