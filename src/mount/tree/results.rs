@@ -72,7 +72,7 @@ impl Tree {
 
     pub(super) fn arguments(&self, node: &Node, scope: &Scope, call: &Call) -> Result<Resolved> {
         let wording = self.wording(scope, &call.query)?;
-        let wanted = QueryFile::read(&wording).map_or(0, |saved| self.open_inputs(&saved));
+        let wanted = QueryFile::read(&wording).map_or(0, |saved| self.open_inputs(scope, &saved));
         if wanted <= call.args.len() {
             return Err(Failure::not_found(format!("{} takes {wanted} arguments", call.query)));
         }

@@ -248,6 +248,75 @@ fn a_difference_made_again_has_the_pin_of_its_branch() {
     }
 }
 
+/// The databases under each other's names.
+fn swapped(sources: &[Arc<MemorySource>; 2]) -> Tree {
+    let stores = [("inventory", sources[0].clone()), ("catalog", sources[1].clone())];
+    Tree::new(Parts {
+        stores: stores.into_iter().map(|(name, source)| Mounted::new(name, source)).collect(),
+        desk: LocalDesk::default(),
+        clock: Arc::new(|| crate::fixture::NOW_MS),
+        limits: Limits::default(),
+        formats: vec![Format::Csv],
+        is_read_only: false,
+    })
+}
+
+const NAMES: &str = "[:find ?n :in $db :where [$db _ :product/name ?n]]";
+
+#[test]
+fn under_a_pin_names_are_those_of_the_pin_everywhere() {
+    let (tree, sources) = tree();
+    let (about, text) = meta(&tree, "/results/stock.csv");
+    let other = swapped(&sources);
+    other.pins().add(&text).unwrap();
+    let pin = format!("/pins/{}", about["pin"].as_str().unwrap());
+    let table = content(&tree, "/catalog/branches/main/tables/product.csv").unwrap();
+    let follow = |name: &str| follow(&other, &format!("{pin}/{name}/tables/product.csv"));
+    assert_eq!(follow("catalog").unwrap(), table);
+    let listed = names(&other, &pin);
+    assert!(listed.contains(&"catalog".to_owned()) && listed.contains(&"inventory".to_owned()));
+    other.desk().put("names", Some(NAMES), 0).unwrap();
+    let path = format!("{pin}/results/names/catalog.csv");
+    assert_eq!(content(&other, &path).unwrap(), "n\nChair\nTable\n");
+}
+
+/// A store that only the pin knows by the name that a query has for it.
+#[test]
+fn what_the_pin_calls_a_store_is_no_argument() {
+    let (tree, sources) = tree();
+    let shop = Tree::new(Parts {
+        stores: vec![Mounted::new("shop", sources[0].clone())],
+        desk: LocalDesk::default(),
+        clock: Arc::new(|| crate::fixture::NOW_MS),
+        limits: Limits::default(),
+        formats: vec![Format::Csv],
+        is_read_only: false,
+    });
+    let query = NAMES.replace("$db", "$shop");
+    shop.desk().put("names", Some(&query), 0).unwrap();
+    let (about, text) = meta(&shop, "/results/names.csv");
+    tree.pins().add(&text).unwrap();
+    tree.desk().put("names", Some(&query), 0).unwrap();
+    let results = format!("/pins/{}/results", about["pin"].as_str().unwrap());
+    assert!(names(&tree, &results).contains(&"names.csv".to_owned()));
+    assert_eq!(content(&tree, &format!("{results}/names.csv")).unwrap(), "n\nChair\nTable\n");
+    assert!(tree.walk(&format!("{results}/names")).is_err(), "it takes no argument");
+}
+
+/// A store is called otherwise here, and another one has the name it had.
+#[test]
+fn a_name_that_was_taken_since_means_what_the_pin_says() {
+    let (tree, sources) = tree();
+    let (about, text) = meta(&tree, "/catalog/branches/main/tables/product.csv");
+    let other = swapped(&sources);
+    other.pins().add(&text).unwrap();
+    let bytes = content(&tree, "/catalog/branches/main/tables/product.csv").unwrap();
+    assert_eq!(follow(&other, about["again"].as_str().unwrap()).unwrap(), bytes);
+    let pin = format!("/pins/{}", about["pin"].as_str().unwrap());
+    assert_eq!(names(&other, &pin), ["pin.edn", "results", "inventory"]);
+    assert_eq!(follow(&other, &format!("{pin}/inventory/tables/product.csv")).unwrap(), bytes);
+}
+
 #[test]
 fn what_is_not_here_is_told_by_its_uuid() {
     let (tree, sources) = tree();
