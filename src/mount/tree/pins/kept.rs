@@ -83,6 +83,7 @@ impl KnownPins {
             let message = format!("{} is of pin {}", path.display(), pin.id());
             return Err(Failure::new(Kind::Invalid, message));
         }
+        self.lock().pins.put(id.into(), pin.clone());
         Ok(Some(pin))
     }
 
@@ -102,7 +103,11 @@ impl KnownPins {
         let Some(text) = read_text(&path)? else { return Ok(None) };
         let recipe = Recipe::read(&text).map_err(|failure| at(&path, failure))?;
         // What was changed is another answer, and has another name.
-        Ok(Some(recipe).filter(|recipe| recipe.name().as_deref() == Some(name)))
+        if recipe.name().as_deref() != Some(name) {
+            return Ok(None);
+        }
+        self.lock().metas.put(key, text.into());
+        Ok(Some(recipe))
     }
 
     /// The answers that were kept with a pin.

@@ -318,6 +318,20 @@ fn a_name_that_was_taken_since_means_what_the_pin_says() {
 }
 
 #[test]
+fn what_was_read_from_its_file_is_known_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = || LocalDesk::Folder(folder.path().join("queries"));
+    let (first, sources) = tree();
+    let bytes = content(&first, "/results/stock.csv").unwrap();
+    let path = elsewhere(&sources, desk()).pins().add(&meta(&first, "/results/stock.csv").1);
+    let path = path.unwrap();
+    let tree = elsewhere(&sources, desk());
+    assert_eq!(content(&tree, &path).unwrap(), bytes);
+    std::fs::remove_dir_all(folder.path().join("queries/.pins")).unwrap();
+    assert_eq!(content(&tree, &path).unwrap(), bytes);
+}
+
+#[test]
 fn what_is_not_here_is_told_by_its_uuid() {
     let (tree, sources) = tree();
     let (about, text) = meta(&tree, "/results/stock.csv");
