@@ -4,7 +4,7 @@
 //! it is of this mount alone.
 
 use super::node::{BranchPart, Name, Node};
-use super::resolve::{resolved, text};
+use super::resolve::resolved;
 use super::{Entry, Key, Resolved, Tree};
 use crate::error::{Failure, Result};
 use crate::source::{Merging, Mounted};
@@ -151,12 +151,6 @@ impl Tree {
                 let key = Key::of(&format!("{} {}", node.path(), content.hash_hex()));
                 Ok(resolved(node, key, Entry::Bytes(content), self.now_ms(), false))
             }
-            BranchPart::MergeError => {
-                let merge = Node::Branch(mounted.name.clone(), branch.into(), BranchPart::Merge);
-                let failure = self.failures.of(&merge.path());
-                let said = failure.map(|failure| failure.text()).unwrap_or_default();
-                Ok(text(node, self.now_ms(), &said))
-            }
             BranchPart::Merge => {
                 let about = self.about_merging(mounted, branch);
                 let entry = Entry::Transact(Content::of(about.as_bytes()));
@@ -174,6 +168,19 @@ mod tests {
     use crate::fixture::tree;
     use crate::source::Source;
     use factfs_core::edn;
+
+    #[test]
+    fn why_a_merge_failed_is_told_without_the_store() {
+        let (tree, [catalog, _]) = tree();
+        let failure = tree.merge(&"catalog".into(), &"main".into(), "none").unwrap_err();
+        tree.failures.note("/catalog/branches/main/merge", Some(&failure));
+        catalog.take_away();
+        assert!(tree.walk("/catalog/branches/main/merge").is_err());
+        match tree.walk("/catalog/branches/main/merge.err").unwrap().entry {
+            Entry::Bytes(content) => assert_eq!(content.size_bytes(), failure.text().len() as u64),
+            other => panic!("{other:?}"),
+        }
+    }
 
     /// Rows were once kept under the hash of a merge that came meanwhile.
     #[test]

@@ -197,7 +197,8 @@ impl Tree {
                 let key = Key::of(&node.path());
                 Ok(Resolved { mode, ..resolved(node, key, entry, mtime_ms, false) })
             }
-            BranchPart::TransactError | BranchPart::TransactJsonError => {
+            // Why writing failed is told while the store is out of reach.
+            BranchPart::TransactError | BranchPart::TransactJsonError | BranchPart::MergeError => {
                 let path = node.path();
                 let failure = self.failures.of(path.trim_end_matches(".err"));
                 let said = failure.map(|failure| failure.text()).unwrap_or_default();
@@ -219,7 +220,6 @@ impl Tree {
                 Ok(text(node, entry.instant_ms, &render::log_entry(&db, &entry)))
             }
             BranchPart::Merge
-            | BranchPart::MergeError
             | BranchPart::MergeConflicts(_)
             | BranchPart::Wait
             | BranchPart::Events => self.merge_part(node, mounted, branch, part),
