@@ -138,10 +138,8 @@ impl Tree {
         }
         let Binding { sources, differences, rows, is_fixed, .. } = binding;
         inputs.extend(rows);
-        let inputs_given = given.into_iter().flatten().collect();
-        let query = saved.query;
-        let (keys, inputs_given) = (query.row_keys(), inputs_given);
-        let question = Question { keys, query, inputs: inputs_given, differences };
+        let (query, given) = (saved.query, given.into_iter().flatten().collect());
+        let question = Question { keys: query.row_keys(), query, inputs: given, differences };
         Ok(Plan { question, text: text.to_owned(), sources, inputs, is_fixed })
     }
 

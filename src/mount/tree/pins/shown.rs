@@ -8,10 +8,9 @@ use super::{Pin, Recipe, whole_commit};
 use crate::error::{Failure, Kind, Result};
 use crate::name::is_store_name;
 use crate::source::{Moment, Mounted};
-use crate::spool::Content;
 use crate::tree::node::{Call, Leaf, Node, PinNode, Place, Scope};
-use crate::tree::resolve::{folder, resolved};
-use crate::tree::{Entry, Key, Listed, Resolved, Shape, Tree};
+use crate::tree::resolve::{folder, plain_link, text};
+use crate::tree::{Listed, Resolved, Shape, Tree};
 use factfs_core::value::Uuid;
 
 impl Tree {
@@ -32,20 +31,19 @@ impl Tree {
             PinNode::Named(name) => {
                 let missing = || Failure::not_found(format!("no pin is called `{name}`"));
                 let id = self.pins.named(name)?.ok_or_else(missing)?;
-                Ok(link(node, started_ms, &id, false))
+                Ok(plain_link(node, started_ms, id.to_string()))
             }
             PinNode::Text(id) => {
                 let pin = self.pin(id)?;
-                let content = Content::of(pin.text().as_bytes());
-                let key = Key::of(&format!("{} {}", node.path(), content.hash_hex()));
                 let mtime_ms = newest_ms(&pin).unwrap_or(started_ms);
-                Ok(resolved(node, key, Entry::Bytes(content), mtime_ms, true))
+                Ok(Resolved { is_fixed: true, ..text(node, mtime_ms, &pin.text()) })
             }
             PinNode::Store(id, store) => {
                 let (mounted, pinned) = self.pinned_store(&self.pin(id)?, id, store)?;
                 let commit = pinned.commit.map_or_else(|| "0".to_owned(), |c| c.to_string());
                 let target = format!("../../{}/commits/{commit}", mounted.name);
-                Ok(link(node, pinned.instant_ms.unwrap_or(started_ms), &target, true))
+                let mtime_ms = pinned.instant_ms.unwrap_or(started_ms);
+                Ok(Resolved { is_fixed: true, ..plain_link(node, mtime_ms, target) })
             }
         }
     }
@@ -179,11 +177,6 @@ impl Tree {
 
 fn newest_ms(pin: &Pin) -> Option<i64> {
     pin.stores().filter_map(|(_, pinned)| pinned.instant_ms).max()
-}
-
-fn link(node: &Node, mtime_ms: i64, target: &str, is_fixed: bool) -> Resolved {
-    let key = Key::of(&format!("{} -> {target}", node.path()));
-    resolved(node, key, Entry::Link(target.to_owned()), mtime_ms, is_fixed)
 }
 
 fn not_pinned(id: &str, mounted: &Mounted) -> Failure {
