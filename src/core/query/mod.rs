@@ -252,9 +252,9 @@ pub fn run_large(
 ) -> Result<Large, QueryError> {
     let watch = Watch::new(limits.clone(), cancel.clone(), 0);
     let (answer, merged) = run_aside(query, inputs, watch, Some(overflow))?;
-    let Answer { shape, columns, rows, stats, .. } = answer;
+    let Answer { shape, columns, rows, stats, explain, .. } = answer;
     let rows = Rows(merged.map_or(overflow::Kind::Held(rows), overflow::Kind::Merged));
-    Ok(Large { shape, columns, rows, stats })
+    Ok(Large { shape, columns, rows, stats, explain })
 }
 
 /// Runs a query, perhaps one inside another.

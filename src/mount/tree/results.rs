@@ -126,8 +126,7 @@ impl Tree {
     ) -> Resolved {
         let is_answer = leaf.aspect == Aspect::Answer;
         let path = if is_answer { String::new() } else { node.path() };
-        let format = leaf.format.extension();
-        let answer = Key::of(&format!("{identity} {format}"));
+        let answer = Key::of(&format!("{identity} {}", leaf.extension()));
         let key = Key::of(&format!("{identity} {} {path}", leaf.suffix()));
         let work = Work { node: node.clone(), leaf, answer, pins };
         resolved(node, key, Entry::Work(Arc::new(work)), mtime_ms, is_fixed && is_answer)
