@@ -269,9 +269,9 @@ impl<'a> Prepared<'a> {
     /// are put aside when they take much of it, and sorted there.
     pub fn run_large(self, overflow: Box<dyn Overflow>) -> Result<Large, QueryError> {
         let (answer, merged) = self.run_aside(Some(overflow))?;
-        let Answer { shape, columns, rows, stats, .. } = answer;
+        let Answer { shape, columns, rows, stats, explain, .. } = answer;
         let rows = Rows(merged.map_or(overflow::Kind::Held(rows), overflow::Kind::Merged));
-        Ok(Large { shape, columns, rows, stats })
+        Ok(Large { shape, columns, rows, stats, explain })
     }
 
     /// Runs it; the rows of its answer may lie aside.

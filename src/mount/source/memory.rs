@@ -40,6 +40,7 @@ struct State {
     branches: BTreeMap<String, Vec<(Moment, LogEntry)>>,
     tags: BTreeMap<String, CommitId>,
     read_only: Option<String>,
+    is_away: bool,
 }
 
 impl MemorySource {
@@ -69,6 +70,11 @@ impl MemorySource {
         self.lock().read_only = Some(why.to_owned());
     }
 
+    /// Answers no more, as storage that is out of reach.
+    pub fn take_away(&self) {
+        self.lock().is_away = true;
+    }
+
     /// Names the newest commit of a branch.
     pub fn tag(&self, name: &str, branch: &str) {
         let mut state = self.lock();
@@ -95,6 +101,9 @@ impl MemorySource {
     }
 
     fn commits(&self, state: &State, branch: &str) -> Result<Vec<(Moment, LogEntry)>> {
+        if state.is_away {
+            return Err(Failure::new(Kind::Unavailable, "the storage is out of reach"));
+        }
         let missing = || Failure::not_found(format!("{} has no branch `{branch}`", self.name));
         state.branches.get(branch).cloned().ok_or_else(missing)
     }

@@ -62,6 +62,8 @@ pub struct Answer {
     pub layout: Layout,
     rows: Rows,
     failed: Failed,
+    /// The steps that led to it, with the rows of each.
+    pub explain: Explain,
     /// What may not be meant: an attribute that nobody knows.
     pub warnings: Vec<String>,
 }
@@ -107,7 +109,8 @@ impl Question {
             query::Shape::Scalar => Shape::Scalar,
         };
         let layout = Layout { shape, columns: answer.columns, keys: self.keys };
-        Ok(Answer { layout, rows: answer.rows, failed, warnings: answer.stats.warnings })
+        let (explain, warnings) = (answer.explain, answer.stats.warnings);
+        Ok(Answer { layout, rows: answer.rows, failed, explain, warnings })
     }
 }
 

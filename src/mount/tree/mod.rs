@@ -5,6 +5,7 @@
 //! inodes, handles or FUSE.
 
 mod answer;
+mod arguments;
 mod by;
 mod control;
 pub mod desk;

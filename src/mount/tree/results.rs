@@ -87,7 +87,7 @@ impl Tree {
 
     pub(super) fn arguments(&self, node: &Node, scope: &Scope, call: &Call) -> Result<Resolved> {
         let wording = self.wording(scope, &call.query)?;
-        let wanted = self.read_query(&wording).map_or(0, |saved| self.open_inputs(&saved));
+        let wanted = self.read_query(&wording).map_or(0, |saved| self.open_inputs(scope, &saved));
         if wanted <= call.args.len() {
             return Err(Failure::not_found(format!("{} takes {wanted} arguments", call.query)));
         }
@@ -141,8 +141,7 @@ impl Tree {
     ) -> Resolved {
         let is_answer = leaf.aspect == Aspect::Answer;
         let path = if is_answer { String::new() } else { node.path() };
-        let format = leaf.format.extension();
-        let answer = Key::of(&format!("{identity} {format}"));
+        let answer = Key::of(&format!("{identity} {}", leaf.extension()));
         let key = Key::of(&format!("{identity} {} {path}", leaf.suffix()));
         let work = Work { node: node.clone(), leaf, answer, pins };
         resolved(node, key, Entry::Work(Arc::new(work)), mtime_ms, is_fixed && is_answer)

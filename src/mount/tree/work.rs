@@ -97,8 +97,8 @@ impl Work {
     pub fn answer_path(&self) -> String {
         let path = self.node.path();
         match self.leaf.aspect {
-            Aspect::Answer => path,
-            Aspect::Error => path.trim_end_matches(".err").to_owned(),
+            Aspect::Answer | Aspect::Explain => path,
+            Aspect::Error | Aspect::ExplainError => path.trim_end_matches(".err").to_owned(),
             Aspect::Meta => path.trim_end_matches(".meta").to_owned(),
             Aspect::Wait => path.trim_end_matches(".wait").to_owned(),
         }
@@ -122,7 +122,7 @@ impl Tree {
             Pins::Plan(Err(failure)) => return Err(failure.clone()),
             Pins::Plan(Ok(plan)) => ask(plan, work.leaf, limits, cancel, &mut out)?,
             Pins::Difference(compared) => {
-                (Some(compared.write(work.leaf.format, &mut out)?), Vec::new())
+                (Some(compared.write(work.leaf.format, cancel, &mut out)?), Vec::new())
             }
             Pins::Moment(pinned) => {
                 (self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?, Vec::new())
@@ -168,11 +168,12 @@ impl Tree {
     /// What a file *about* an answer says, given how making the answer ended.
     pub fn about(&self, work: &Work, ended: &Result<Rendered>) -> Content {
         let text = match (work.leaf.aspect, ended) {
-            (Aspect::Error, Err(failure)) => failure.text(),
-            (Aspect::Error, Ok(rendered)) => {
+            (Aspect::Explain, Ok(rendered)) => return rendered.content.clone(),
+            (Aspect::Error | Aspect::ExplainError, Err(failure)) => failure.text(),
+            (Aspect::Error | Aspect::ExplainError, Ok(rendered)) => {
                 rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
             }
-            (Aspect::Answer | Aspect::Wait, _) => String::new(),
+            (Aspect::Answer | Aspect::Wait | Aspect::Explain, _) => String::new(),
             (Aspect::Meta, ended) => self.meta(work, ended),
         };
         Content::of(text.as_bytes())
@@ -226,6 +227,10 @@ fn ask(
     out: &mut Spool,
 ) -> Result<(Option<u64>, Vec<String>)> {
     let answer = plan.question.answer(limits, cancel)?;
+    if matches!(leaf.aspect, Aspect::Explain | Aspect::ExplainError) {
+        out.text().push_str(&answer.explain.to_string());
+        return Ok((None, answer.warnings));
+    }
     let rows = &mut |row: &mut dyn FnMut(&[Value]) -> Result<()>| answer.each(row);
     let count = render::write_rows(leaf.format, answer.layout.clone(), out, rows)?;
     Ok((Some(count), answer.warnings))

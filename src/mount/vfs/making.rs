@@ -189,11 +189,12 @@ impl Vfs {
 
     /// What a file about an answer says without having it made again.
     fn known_failure(&self, work: &Work) -> Option<Failure> {
-        if !matches!(work.leaf.aspect, Aspect::Error | Aspect::Meta) {
+        let is_error = matches!(work.leaf.aspect, Aspect::Error | Aspect::ExplainError);
+        if !is_error && work.leaf.aspect != Aspect::Meta {
             return None;
         }
         let (path, failures) = (work.answer_path(), self.tree.failures());
-        let written = || failures.of_written(&path).filter(|_| work.leaf.aspect == Aspect::Error);
+        let written = || failures.of_written(&path).filter(|_| is_error);
         failures.of(&path).or_else(written)
     }
 

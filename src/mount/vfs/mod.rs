@@ -383,10 +383,12 @@ impl Vfs {
             }
             Entry::Work(work) => {
                 let ended = made.unwrap_or_else(|| self.make_at_once(work));
-                if work.leaf.aspect == Aspect::Wait {
-                    return self.open_answer_wait(work, ended);
-                }
-                let content = self.tree.about(work, &ended);
+                let content = match work.leaf.aspect {
+                    Aspect::Wait => return self.open_answer_wait(work, ended),
+                    // Costs are expected anew each time, so it is no function of its name.
+                    Aspect::Explain => ended?.content,
+                    _ => self.tree.about(work, &ended),
+                };
                 self.sized(&mut inode, &content);
                 (Handle::Bytes(content), Caching::Fresh)
             }
