@@ -25,7 +25,7 @@ fn of_the_program() {
       import         Import rows of csv, tsv, JSON or EDN
       log            Show the transactions of a branch: when, which commit, how much changed
       diff           Show what changed from one moment of a database to another
-      branch         List, make and delete branches
+      branch         List, make, rename and delete branches
       merge          Merge what another branch came to into a branch
       tag            List, make and delete tags
       gc             Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile

@@ -15,6 +15,7 @@ mod hostile;
 mod mounting;
 mod paths;
 mod pins;
+mod polling;
 mod posix;
 mod read_only;
 mod soak;

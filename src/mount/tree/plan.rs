@@ -8,6 +8,7 @@ mod text;
 
 use super::Tree;
 use super::answer::Question;
+use super::arguments::{argument_text, untyped};
 use super::diff::Compared;
 use super::files::FileSource;
 use super::node::{At, Place, Scope};
@@ -25,7 +26,7 @@ use factfs_core::value::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
-use text::{argument_text, conflicts, difference, untyped};
+use text::{conflicts, difference};
 
 /// A question, and where it came from.
 #[derive(Clone, Debug)]
@@ -66,6 +67,7 @@ impl Plan {
         for pinned in &self.sources {
             // Writing to a string cannot fail.
             let _ = write!(out, " {} {} {}", pinned.symbol, pinned.uuid, full_id(&pinned.moment));
+            out.extend(pinned.changes.iter().flat_map(|changes| [" ", changes]));
         }
         for (_, source) in &self.question.files {
             let _ = write!(out, " {}", source.identity());
@@ -111,7 +113,7 @@ fn full_id(moment: &Moment) -> String {
 impl Tree {
     /// Binds a query's inputs where it is read.
     pub(super) fn plan(&self, scope: &Scope, text: &str, call_args: &[String]) -> Result<Plan> {
-        let saved = QueryFile::read(text)?;
+        let saved = self.read_query(text)?;
         let specs = saved.query.inputs();
         let mut binding = Binding {
             tree: self,
@@ -154,33 +156,27 @@ impl Tree {
         }
         let Binding { sources, differences, files, rows, is_fixed, .. } = binding;
         inputs.extend(rows);
-        let inputs_given = given.into_iter().flatten().collect();
-        let query = saved.query;
+        let (query, given) = (saved.query.clone(), given.into_iter().flatten().collect());
         let typed = |(number, file): (usize, FileSource)| (number, file.typed(&query, &sources));
         let files = files.into_iter().map(typed).collect();
-        let (keys, inputs_given) = (query.row_keys(), inputs_given);
-        let question = Question { keys, query, inputs: inputs_given, differences, files };
+        let keys = query.row_keys();
+        let question = Question { keys, query, inputs: given, differences, files };
         Ok(Plan { question, text: text.to_owned(), sources, inputs, is_fixed })
-    }
-
-    /// How many arguments a query takes from the path.
-    pub(super) fn open_inputs(&self, saved: &QueryFile) -> usize {
-        let open = |spec: &&InputSpec| match spec.kind {
-            InputKind::Source => saved.input(&spec.name).is_none() && !self.finds(&spec.name),
-            InputKind::Scalar => saved.input(&spec.name).is_none(),
-            _ => false,
-        };
-        saved.query.inputs().iter().filter(open).count()
-    }
-
-    fn finds(&self, symbol: &str) -> bool {
-        symbol == "$" || self.store_called(&symbol[1..]).is_some()
     }
 
     /// The store mounted under a name, else the one whose own name it is.
     pub(super) fn store_called(&self, name: &str) -> Option<&Mounted> {
         let own = |mounted: &&Mounted| mounted.source.name().as_deref() == Some(name);
         self.stores.get(name).or_else(|| self.stores.values().find(own))
+    }
+
+    /// The store that a name means in a scope: under a pin, the one that had it where the pin was
+    /// made.
+    pub(super) fn called(&self, scope: &Scope, name: &str) -> Result<Option<Mounted>> {
+        match scope {
+            Scope::Pin(id) => self.pinned_called(id, name),
+            _ => Ok(self.store_called(name).cloned()),
+        }
     }
 }
 
@@ -266,17 +262,16 @@ impl Binding<'_> {
         kind: Option<ChangeKind>,
     ) -> Result<Input> {
         let mounted = self.store_of(store, &format!("{store}/diff/{range}"))?;
-        let mut branches = Vec::new();
+        let mut branches = [false; 2];
         let [from, to] = self.tree.ends(range, |when| {
             self.is_branch = false;
             let end = self.end(&mounted, when)?;
-            branches.push(self.is_branch);
+            // The older end comes first here, and what they lead to among the sources.
+            branches = [self.is_branch, branches[0]];
             Ok(end)
         })?;
         let compared = Compared { mounted, from, to, kind };
-        // What they lead to comes first.
-        let ends = compared.pinned(symbol).into_iter().zip(branches.into_iter().rev());
-        self.sources.extend(ends.map(|(end, is_branch)| Pinned { is_branch, ..end }));
+        self.sources.extend(compared.pinned(symbol, branches));
         self.differences.push((number, Arc::new(compared)));
         Ok(Input::Value(Value::from(Vec::new())))
     }
@@ -313,12 +308,8 @@ impl Binding<'_> {
         })
     }
 
-    /// The store of a name: under a pin, the one that had it where the pin was made.
     fn called(&self, name: &str) -> Result<Option<Mounted>> {
-        match self.scope {
-            Scope::Pin(id) => self.tree.pinned_called(id, name),
-            _ => Ok(self.tree.store_called(name).cloned()),
-        }
+        self.tree.called(self.scope, name)
     }
 
     /// `$`: the snapshot that the result is read from.
@@ -416,7 +407,7 @@ impl Binding<'_> {
     fn at_argument(&mut self, text: &str) -> Result<(Mounted, Moment)> {
         let (rest, when) = text.split_once('@').map_or((text, None), |(a, b)| (a, Some(b)));
         let (name, branch) = rest.split_once('#').map_or((rest, None), |(a, b)| (a, Some(b)));
-        if let Some(mounted) = self.tree.store_called(name).cloned() {
+        if let Some(mounted) = self.called(name)? {
             let branch = branch.map_or_else(|| mounted.head_branch(), str::to_owned);
             let moment = match when {
                 Some(when) => self.fixed(&mounted, &branch, when)?,
