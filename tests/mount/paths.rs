@@ -43,8 +43,8 @@ fn is_waiting(path: &str) -> bool {
     name.ends_with(".wait") || name == ".events"
 }
 
-/// A mount of the demo, with a tag, a branch, queries of the team, an attribute that is indexed, and
-/// a document of each outcome.
+/// A mount of the demo, with a tag, a branch, queries of the team, an attribute that is indexed,
+/// and a document of each outcome.
 fn demo() -> (Place, Mount) {
     let place = Place::new();
     place.ok(&["demo", ".", "--today", "2026-11-20"], "");
@@ -87,6 +87,7 @@ fn at_the_top(pin: &str) -> Vec<(String, Is)> {
         named("queries/low-stock.edn", Is::File),
         named("results", Is::Folder),
         named("results/low-stock.csv", Is::File),
+        named("results/low-stock.explain", Is::File),
         named("at", Is::Folder),
         named("at/2026-09", Is::Folder),
         named("at/2026-09/results", Is::Folder),
@@ -189,12 +190,15 @@ fn of_a_snapshot(folder: &str) -> Vec<(String, Is)> {
         named("results", Is::Folder),
         named("results/named", Is::Folder),
         named("results/named/B-10.csv", Is::File),
+        named("results/names.explain", Is::File),
+        named("results/named/B-10.explain", Is::File),
         named("query", Is::Folder),
+        named("query/[:find ?n :where [_ :product/name ?n]].explain", Is::File),
         named("query/README", Is::File),
     ];
     for format in ["csv", "tsv", "json", "jsonl", "edn", "txt", "md"] {
-        let query = "query/[:find ?n :where [_ :product%2Fname ?n]]".replace("%2F", "/");
-        for stem in ["tables/product", "results/names", "datoms", &query] {
+        let query = "query/[:find ?n :where [_ :product/name ?n]]";
+        for stem in ["tables/product", "results/names", "datoms", query] {
             all.push(named(&format!("{stem}.{format}"), Is::File));
         }
     }
@@ -273,7 +277,12 @@ fn listings_show_what_ends() {
     let tables = ["product.csv", "product.json"];
     lists(&mount, "catalog/head/tables", &tables, &["product.txt", "product.csv.err"]);
     let results = ["names.csv", "names.json", "named"];
-    lists(&mount, "catalog/head/results", &results, &["names.edn", "names.csv.meta"]);
+    lists(
+        &mount,
+        "catalog/head/results",
+        &results,
+        &["names.edn", "names.csv.meta", "names.explain"],
+    );
     lists(&mount, "catalog/head/entities", &["10.edn"], &["10.json"]);
     lists(&mount, "catalog/head/log", &["1.edn", "3.edn"], &[]);
 }
