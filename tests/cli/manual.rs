@@ -3,6 +3,7 @@
 use super::readme::run_mounted;
 use super::{Sandbox, session};
 use factfs_core::catalogue::TABLE;
+use insta::assert_snapshot;
 use regex::Regex;
 
 #[test]
@@ -38,4 +39,17 @@ fn the_table_of_errors_is_that_of_the_code() {
         .map(|row| (row.name.to_owned(), format!("{}: {}", row.meaning, row.advice)))
         .collect();
     assert_eq!(rows(include_str!("../../man/factfs-query.7"), "ERRORS"), expected);
+}
+
+#[test]
+fn the_name_of_a_command_is_no_folder_for_pages() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.fails(&["man", "mount"]), @"
+    factfs: `mount` is a command, and no folder
+    hint: --page shows its page; ./ before it is a folder
+    exit code 3
+    ");
+    assert!(!sandbox.directory.path().join("mount").exists());
+    sandbox.ok(&["man", "./mount"]);
+    assert!(sandbox.directory.path().join("mount/man1/factfs-mount.1").exists());
 }
