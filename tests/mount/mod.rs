@@ -13,6 +13,7 @@ mod figures;
 mod hostile;
 mod mounting;
 mod pins;
+mod polling;
 mod posix;
 mod read_only;
 mod soak;

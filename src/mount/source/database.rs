@@ -9,6 +9,7 @@ use super::{Activity, Branch, LogEntry, Make, Merging, Moment, Source, Tag};
 use crate::error::Result;
 use crate::metrics;
 use entries::Entries;
+use factfs_core::commit::Refs;
 use factfs_core::conn::{MergeError, MergeOptions};
 use factfs_core::db::{Db, Difference, TxReport};
 use factfs_core::edn::Form;
@@ -96,6 +97,11 @@ impl DatabaseSource {
         if checked.elapsed() < interval {
             return Ok(());
         }
+        self.look(&mut checked).map(drop)
+    }
+
+    /// Which branch each name means now, having let go of those that are called otherwise.
+    fn look(&self, checked: &mut Instant) -> Result<Refs> {
         let refs = self.database.refs()?;
         *checked = Instant::now();
         let mut branches = self.lock();
@@ -104,7 +110,7 @@ impl DatabaseSource {
         if branches.len() < known {
             self.entries.clear();
         }
-        Ok(())
+        Ok(refs)
     }
 
     /// A branch that its name means now, whatever happened elsewhere: to be written to.
@@ -265,8 +271,8 @@ impl Source for DatabaseSource {
     }
 
     fn branches(&self) -> Result<Vec<Branch>> {
-        self.let_go(Duration::ZERO)?;
-        let branches = self.database.branches()?.into_iter();
+        let refs = self.look(&mut self.checked.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let branches = self.database.branches_in(&refs)?.into_iter();
         Ok(branches.map(|info| Branch { name: info.name, commit: info.commit }).collect())
     }
 
@@ -309,5 +315,21 @@ impl Source for DatabaseSource {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::stored;
+
+    #[test]
+    fn names_of_branches_are_read_once_for_a_list_of_them() {
+        let source = stored("names-read-once");
+        let reads = || source.database.counts().refs;
+        let before = reads();
+        assert_eq!(source.branches().unwrap().len(), 1);
+        // The names, and the head of the one branch.
+        assert_eq!(reads() - before, 2);
     }
 }

@@ -5,6 +5,7 @@
 //! inodes, handles or FUSE.
 
 mod answer;
+mod arguments;
 mod by;
 mod control;
 pub mod desk;
@@ -40,6 +41,7 @@ use crate::error::{Failure, Result};
 use crate::source::{Moment, Mounted};
 use crate::spool::Content;
 use factfs_core::hash::NodeHash;
+use factfs_core::query::QueryFile;
 use factfs_core::text::Format;
 use lru::LruCache;
 use node::{At, Name, Node, Place};
@@ -49,6 +51,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many past values are kept at hand.
 const KEPT_MOMENTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
+/// How many saved queries are kept read.
+const KEPT_QUERIES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
 /// What a mount shows.
 pub struct Tree {
@@ -63,6 +67,8 @@ pub struct Tree {
     failures: Failures,
     merges: Merges,
     moments: Mutex<LruCache<(Name, Name), Moment>>,
+    /// Saved queries that were read, by their text.
+    queries: Mutex<LruCache<String, Arc<QueryFile>>>,
 }
 
 /// The time now, milliseconds since 1970.
@@ -125,8 +131,8 @@ pub enum Entry {
     Bytes(Content),
     /// A file whose bytes are made when it is opened.
     Work(Arc<Work>),
-    /// A saved query, which one edits: its text now.
-    Query(Content),
+    /// A saved query, which one edits: the size of its text now.
+    Query(u64),
     /// The place to write transactions to, or what to merge; reading it gives these bytes.
     Transact(Content),
     /// A file whose read waits for the head of a branch to move.
@@ -150,6 +156,7 @@ impl Tree {
             failures: Failures::default(),
             merges: Merges::default(),
             moments: Mutex::new(LruCache::new(KEPT_MOMENTS)),
+            queries: Mutex::new(LruCache::new(KEPT_QUERIES)),
         }
     }
 

@@ -6,11 +6,11 @@
 
 use super::Tree;
 use super::answer::Question;
+use super::arguments::{argument_text, untyped};
 use super::diff::{Compared, kind_of};
 use super::node::{At, Place, Scope};
 use super::pins::whole_commit;
 use crate::error::{Failure, Kind, Result};
-use crate::name::{self, Unescaped};
 use crate::source::{Moment, Mounted};
 use factfs_core::db::ChangeKind;
 use factfs_core::edn::{self, Form};
@@ -62,6 +62,7 @@ impl Plan {
         for pinned in &self.sources {
             // Writing to a string cannot fail.
             let _ = write!(out, " {} {} {}", pinned.symbol, pinned.uuid, full_id(&pinned.moment));
+            out.extend(pinned.changes.iter().flat_map(|changes| [" ", changes]));
         }
         for (name, value) in &self.inputs {
             let _ = write!(out, " {name} {}", edn::to_string(value));
@@ -95,7 +96,7 @@ fn full_id(moment: &Moment) -> String {
 impl Tree {
     /// Binds a query's inputs where it is read.
     pub(super) fn plan(&self, scope: &Scope, text: &str, call_args: &[String]) -> Result<Plan> {
-        let saved = QueryFile::read(text)?;
+        let saved = self.read_query(text)?;
         let specs = saved.query.inputs();
         let mut binding = Binding {
             tree: self,
@@ -137,31 +138,24 @@ impl Tree {
         }
         let Binding { sources, differences, rows, is_fixed, .. } = binding;
         inputs.extend(rows);
-        let inputs_given = given.into_iter().flatten().collect();
-        let query = saved.query;
-        let (keys, inputs_given) = (query.row_keys(), inputs_given);
-        let question = Question { keys, query, inputs: inputs_given, differences };
+        let (query, given) = (saved.query.clone(), given.into_iter().flatten().collect());
+        let question = Question { keys: query.row_keys(), query, inputs: given, differences };
         Ok(Plan { question, text: text.to_owned(), sources, inputs, is_fixed })
-    }
-
-    /// How many arguments a query takes from the path.
-    pub(super) fn open_inputs(&self, saved: &QueryFile) -> usize {
-        let open = |spec: &&InputSpec| match spec.kind {
-            InputKind::Source => saved.input(&spec.name).is_none() && !self.finds(&spec.name),
-            InputKind::Scalar => saved.input(&spec.name).is_none(),
-            _ => false,
-        };
-        saved.query.inputs().iter().filter(open).count()
-    }
-
-    fn finds(&self, symbol: &str) -> bool {
-        symbol == "$" || self.store_called(&symbol[1..]).is_some()
     }
 
     /// The store mounted under a name, else the one whose own name it is.
     pub(super) fn store_called(&self, name: &str) -> Option<&Mounted> {
         let own = |mounted: &&Mounted| mounted.source.name().as_deref() == Some(name);
         self.stores.get(name).or_else(|| self.stores.values().find(own))
+    }
+
+    /// The store that a name means in a scope: under a pin, the one that had it where the pin was
+    /// made.
+    pub(super) fn called(&self, scope: &Scope, name: &str) -> Result<Option<Mounted>> {
+        match scope {
+            Scope::Pin(id) => self.pinned_called(id, name),
+            _ => Ok(self.store_called(name).cloned()),
+        }
     }
 }
 
@@ -234,17 +228,16 @@ impl Binding<'_> {
         kind: Option<ChangeKind>,
     ) -> Result<Input> {
         let mounted = self.store_of(store, &format!("{store}/diff/{range}"))?;
-        let mut branches = Vec::new();
+        let mut branches = [false; 2];
         let [from, to] = self.tree.ends(range, |when| {
             self.is_branch = false;
             let end = self.end(&mounted, when)?;
-            branches.push(self.is_branch);
+            // The older end comes first here, and what they lead to among the sources.
+            branches = [self.is_branch, branches[0]];
             Ok(end)
         })?;
         let compared = Compared { mounted, from, to, kind };
-        // What they lead to comes first.
-        let ends = compared.pinned(symbol).into_iter().zip(branches.into_iter().rev());
-        self.sources.extend(ends.map(|(end, is_branch)| Pinned { is_branch, ..end }));
+        self.sources.extend(compared.pinned(symbol, branches));
         self.differences.push((number, Arc::new(compared)));
         Ok(Input::Value(Value::from(Vec::new())))
     }
@@ -281,12 +274,8 @@ impl Binding<'_> {
         })
     }
 
-    /// The store of a name: under a pin, the one that had it where the pin was made.
     fn called(&self, name: &str) -> Result<Option<Mounted>> {
-        match self.scope {
-            Scope::Pin(id) => self.tree.pinned_called(id, name),
-            _ => Ok(self.tree.store_called(name).cloned()),
-        }
+        self.tree.called(self.scope, name)
     }
 
     /// `$`: the snapshot that the result is read from.
@@ -384,7 +373,7 @@ impl Binding<'_> {
     fn at_argument(&mut self, text: &str) -> Result<(Mounted, Moment)> {
         let (rest, when) = text.split_once('@').map_or((text, None), |(a, b)| (a, Some(b)));
         let (name, branch) = rest.split_once('#').map_or((rest, None), |(a, b)| (a, Some(b)));
-        if let Some(mounted) = self.tree.store_called(name).cloned() {
+        if let Some(mounted) = self.called(name)? {
             let branch = branch.map_or_else(|| mounted.head_branch(), str::to_owned);
             let moment = match when {
                 Some(when) => self.fixed(&mounted, &branch, when)?,
@@ -471,27 +460,5 @@ fn difference(path: &str) -> Option<(&str, &str, Option<ChangeKind>)> {
         [store, "diff", range] => Some((store, range, None)),
         [store, "diff", range, kind] => Some((store, range, Some(kind_of(kind)?))),
         _ => None,
-    }
-}
-
-/// A path component as text: escapes are decoded, and what needs none may be typed as it is.
-fn argument_text(arg: &str) -> Result<String> {
-    let bytes = match name::unescape(arg) {
-        Some(Unescaped::Whole(bytes)) => bytes,
-        Some(Unescaped::Shortened { .. }) => {
-            return Err(Failure::new(Kind::NameTooLong, "an argument may be at most 240 bytes"));
-        }
-        None if !arg.contains('%') => arg.as_bytes().to_vec(),
-        None => return Err(Failure::not_found(format!("`{arg}` is no escaped value"))),
-    };
-    String::from_utf8(bytes).map_err(|_| Failure::not_found("an argument that is not UTF-8"))
-}
-
-/// A value whose type nothing tells: what it is in EDN, if it is a number, keyword or the like,
-/// else text.
-fn untyped(text: &str) -> Value {
-    match edn::read_one(text).ok().as_ref().and_then(Form::as_value) {
-        Some(Value::Symbol(_)) | None => Value::str(text),
-        Some(value) => value.clone(),
     }
 }

@@ -40,10 +40,10 @@ impl Tree {
                 };
                 let made = Made::Answer(Answered { name, text: plan.text.clone(), inputs });
                 let sources: Option<_> = plan.sources.iter().map(|p| self.read_by(p)).collect();
-                Some(Recipe { made, format, sources: sources? })
+                Some(Recipe { made, format, sources: sources? }.under_its_name())
             }
             Pins::Difference(compared) => {
-                let sources = compared.pinned("$");
+                let sources = compared.pinned("$", [false; 2]);
                 let sources: Option<_> = sources.iter().map(|p| self.read_by(p)).collect();
                 Some(Recipe { made: Made::Difference, format, sources: sources? })
             }
@@ -129,22 +129,24 @@ impl Tree {
         let Some(to) = recipe.sources.first() else {
             return Err(invalid("it was read from no database"));
         };
-        let compared = self.compared_again(recipe, to)?;
+        let (compared, _) = self.compared_again(recipe, to)?;
         let range = format!("{}..{}", compared.from.id(), compared.to.id());
         let leaf = Leaf::answer(recipe.format);
         let store = compared.mounted.name.clone();
         self.resolve(&Node::DiffFile(store, range.into(), compared.kind, leaf))
     }
 
-    /// The two values whose difference was read.
-    fn compared_again(&self, recipe: &Recipe, to: &Read) -> Result<Compared> {
+    /// The two values whose difference was read, and whether a branch was named for what they lead
+    /// to, and for the older one.
+    fn compared_again(&self, recipe: &Recipe, to: &Read) -> Result<(Compared, [bool; 2])> {
         let symbol = diff::from_symbol(&to.symbol);
         let from = recipe.sources.iter().find(|read| read.symbol == symbol);
         let missing = || invalid(&format!("it does not say what {} is compared with", to.symbol));
         let (from, mounted) = (from.ok_or_else(missing)?, self.read_from(to)?.clone());
         let kind = to.changes.as_deref().and_then(diff::kind_of);
+        let branches = [to.is_branch, from.is_branch];
         let [from, to] = [from, to].map(|read| self.commit_of(&mounted, read.commit));
-        Ok(Compared { mounted, from: from?, to: to?, kind })
+        Ok((Compared { mounted, from: from?, to: to?, kind }, branches))
     }
 
     fn plan_again(&self, recipe: &Recipe, answered: &Answered) -> Result<Plan> {
@@ -158,8 +160,8 @@ impl Tree {
                     || invalid(&format!("it does not say which database {} is", spec.name));
                 let read = read.ok_or_else(missing)?;
                 if read.changes.is_some() {
-                    let compared = self.compared_again(recipe, read)?;
-                    sources.extend(compared.pinned(&spec.name));
+                    let (compared, branches) = self.compared_again(recipe, read)?;
+                    sources.extend(compared.pinned(&spec.name, branches));
                     differences.push((given.len(), Arc::new(compared)));
                     given.push(Input::Value(Value::from(Vec::new())));
                     continue;

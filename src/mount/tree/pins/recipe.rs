@@ -6,7 +6,8 @@
 
 use super::{Pin, Pinned, invalid, read_commit, whole_commit};
 use crate::error::Result;
-use crate::tree::diff::ALL;
+use crate::name::is_query_name;
+use crate::tree::diff::{ALL, kind_of};
 use crate::tree::node::{Leaf, Name};
 use factfs_core::hash::NodeHash;
 use factfs_core::id::CommitId;
@@ -106,8 +107,25 @@ impl Recipe {
     pub fn name(&self) -> Option<Name> {
         let Made::Answer(answered) = &self.made else { return None };
         let kept: String = answered.name.chars().take(NAME_BYTES).collect();
+        Some(format!("{kept}-{}", self.digits(answered)).into())
+    }
+
+    fn digits(&self, answered: &Answered) -> String {
         let hash = NodeHash::of(self.identity(answered).as_bytes()).to_string();
-        Some(format!("{kept}-{}", &hash[..HASH_DIGITS]).into())
+        hash[..HASH_DIGITS].to_owned()
+    }
+
+    /// The same, where the query is called what its answer is called under a pin: there it was made
+    /// again, and the name it was saved as stands before the hash.
+    pub fn under_its_name(mut self) -> Self {
+        if let Made::Answer(answered) = &self.made
+            && let Some(name) = answered.name.strip_suffix(&self.digits(answered))
+            && let Some(name) = name.strip_suffix('-').map(str::to_owned)
+            && let Made::Answer(answered) = &mut self.made
+        {
+            answered.name = name;
+        }
+        self
     }
 
     /// The query's text, its databases and its inputs, a line each.
@@ -116,7 +134,9 @@ impl Recipe {
         for read in &self.sources {
             // Writing to a string cannot fail.
             let commit = whole_commit(read.commit);
-            let _ = writeln!(out, "{} {} {commit}", read.symbol, read.uuid);
+            let _ = write!(out, "{} {} {commit}", read.symbol, read.uuid);
+            out.extend(read.changes.iter().flat_map(|changes| [" ", changes]));
+            out.push('\n');
         }
         for (name, value) in &answered.inputs {
             let _ = writeln!(out, "{name} {value}");
@@ -185,6 +205,8 @@ impl Recipe {
             let hint = "a .meta of this version has format, sources, and query or part";
             invalid("this is no `.meta` that an answer can be made from again").hint(hint)
         })?;
+        recipe.check_name()?;
+        recipe.check_changes()?;
         let said = |name: &str| json[name].as_str();
         let hash = said("query").map(|text| NodeHash::of(text.as_bytes()).to_string());
         if said("pin") != Some(&recipe.pin().id()) || said("query_blake3") != hash.as_deref() {
@@ -193,6 +215,29 @@ impl Recipe {
             return Err(invalid(message));
         }
         Ok(recipe)
+    }
+
+    /// The name becomes a file beside the pin, so it is only believed to be a saved query's.
+    fn check_name(&self) -> Result<()> {
+        match &self.made {
+            Made::Answer(Answered { name, .. }) if !is_query_name(name) => {
+                let message = format!("the `.meta` calls its query {name:?}, which is no name");
+                let hint = "a query's name has a-z, 0-9, _ and -, and begins with a-z or 0-9";
+                Err(invalid(&message).hint(hint))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_changes(&self) -> Result<()> {
+        let mut named = self.sources.iter().filter_map(|read| read.changes.as_deref());
+        match named.find(|name| *name != ALL && kind_of(name).is_none()) {
+            Some(name) => {
+                let message = format!("the `.meta` is about changes that are `{name}`");
+                Err(invalid(&message).hint("there are all, added, retracted and changed"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn of(json: &Json) -> Option<Self> {
