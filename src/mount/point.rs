@@ -18,6 +18,11 @@ use std::time::{Duration, Instant};
 /// The type that the kernel lists.
 pub const FILE_SYSTEM: &str = "fuse.factfs";
 
+/// Where fusermount3 looks for what is mounted.
+pub const MTAB: &str = "/etc/mtab";
+/// What to do where there is none, as in a bare container.
+pub const NO_MTAB: &str = "as root: ln -s /proc/self/mounts /etc/mtab";
+
 const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 
 /// A line of the kernel's list of mounts.
@@ -256,12 +261,20 @@ fn by_fusermount(path: &Path) -> Result<()> {
     command.args(["-u", "-z", "--"]).arg(path).stdin(Stdio::null());
     match command.output() {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(Failure::new(Kind::Denied, format!("fusermount3: {said}")))
-        }
+        Ok(output) => Err(refused(&String::from_utf8_lossy(&output.stderr))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_fusermount()),
         Err(error) => Err(Failure::new(Kind::Unavailable, format!("fusermount3: {error}"))),
+    }
+}
+
+/// What fusermount3 said when it did not unmount.
+fn refused(said: &str) -> Failure {
+    let said = said.trim();
+    let said = said.strip_prefix("fusermount3: ").unwrap_or(said);
+    let failure = Failure::new(Kind::Denied, format!("fusermount3: {said}"));
+    match said.contains(MTAB) {
+        true => failure.hint(NO_MTAB),
+        false => failure,
     }
 }
 
@@ -274,7 +287,7 @@ fn no_fusermount() -> Failure {
 pub fn check_device() -> Result<()> {
     open_device()?;
     let is_root = rustix::process::geteuid().is_root();
-    if !is_root && !is_on_path("fusermount3") {
+    if !is_root && fusermount().is_none() {
         return Err(no_fusermount());
     }
     Ok(())
@@ -299,9 +312,11 @@ pub fn open_device() -> Result<()> {
     }
 }
 
-fn is_on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+/// The program that mounts and unmounts for users other than root, where it is installed.
+pub fn fusermount() -> Option<PathBuf> {
+    // mount(8) runs its helpers without a path when an ordinary user calls it.
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    std::env::split_paths(&path).map(|folder| folder.join("fusermount3")).find(|it| it.is_file())
 }
 
 #[cfg(test)]
@@ -335,6 +350,15 @@ mod tests {
         fs::create_dir_all(store.join("in")).unwrap();
         assert_eq!(kind(&store.join("in"), &[store]), Kind::Invalid);
         assert!(prepare(&folder.path().join("new"), &[]).is_ok());
+    }
+
+    #[test]
+    fn without_a_list_of_mounts_one_is_told_to_make_it() {
+        let said = "fusermount3: failed to open /etc/mtab: No such file or directory\n";
+        let failure = refused(said);
+        assert_eq!(failure.message, said.trim());
+        assert_eq!(failure.hint.as_deref(), Some(NO_MTAB));
+        assert_eq!(refused("fusermount3: entry for /m not found\n").hint, None);
     }
 
     #[test]
