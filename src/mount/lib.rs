@@ -15,6 +15,7 @@ pub mod when;
 // floor 1
 pub mod journal;
 pub mod point;
+pub mod pool;
 pub mod source;
 pub mod spool;
 // floor 2
@@ -29,7 +30,6 @@ pub mod evaluation;
 pub mod handle;
 pub mod inode;
 pub mod interrupt;
-pub mod pool;
 // floor 5
 pub mod child;
 pub mod vfs;

@@ -62,11 +62,13 @@ impl Filesystem for Adapter {
         let (owner, handle) = (self.owner, fh.map(|fh| fh.0));
         let give =
             move |reply: ReplyAttr, attr: Attr| reply.attr(&attr.ttl, &file_attr(&attr, owner));
+        let at_once = |reply: ReplyAttr, made| match self.vfs.attr_made(ino.0, handle, made) {
+            Ok(attr) => give(reply, attr),
+            Err(failure) => reply.error(errno(&failure)),
+        };
         match self.vfs.before_attr(ino.0) {
-            Before::Nothing => match self.vfs.attr_made(ino.0, handle, None) {
-                Ok(attr) => give(reply, attr),
-                Err(failure) => reply.error(errno(&failure)),
-            },
+            Before::Nothing => at_once(reply, None),
+            Before::Made(made) => at_once(reply, Some(Ok(made))),
             Before::Seeks => {
                 let work = move |vfs: &Vfs, _: &_| vfs.attr_made(ino.0, handle, None);
                 self.later(&self.quick, request, reply, work, give);
@@ -203,11 +205,13 @@ impl Filesystem for Adapter {
         let give = |reply: ReplyOpen, opened: Opened| {
             reply.opened(FileHandle(opened.handle), open_flags(opened.caching));
         };
+        let at_once = |reply: ReplyOpen, made| match self.vfs.open_made(ino.0, mode, made) {
+            Ok(opened) => give(reply, opened),
+            Err(failure) => reply.error(errno(&failure)),
+        };
         match self.vfs.before_open(ino.0, mode) {
-            Before::Nothing => match self.vfs.open_made(ino.0, mode, None) {
-                Ok(opened) => give(reply, opened),
-                Err(failure) => reply.error(errno(&failure)),
-            },
+            Before::Nothing => at_once(reply, None),
+            Before::Made(made) => at_once(reply, Some(Ok(made))),
             Before::Seeks => {
                 let caller = request.pid();
                 let work = move |vfs: &Vfs, _: &_| {
@@ -352,6 +356,10 @@ impl Filesystem for Adapter {
         _: bool,
         reply: ReplyEmpty,
     ) {
+        if self.vfs.is_let_go_at_once(fh.0) {
+            self.vfs.release(fh.0);
+            return reply.ok();
+        }
         // A last save may be left to do; nobody waits for it, and it is not to be interrupted.
         let vfs = self.vfs.clone();
         self.commits.run(move || {

@@ -40,6 +40,7 @@ use crate::error::{Failure, Result};
 use crate::source::{Moment, Mounted};
 use crate::spool::Content;
 use factfs_core::hash::NodeHash;
+use factfs_core::query::QueryFile;
 use factfs_core::text::Format;
 use lru::LruCache;
 use node::{At, Name, Node, Place};
@@ -49,6 +50,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many past values are kept at hand.
 const KEPT_MOMENTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
+/// How many saved queries are kept read.
+const KEPT_QUERIES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
 /// What a mount shows.
 pub struct Tree {
@@ -63,6 +66,8 @@ pub struct Tree {
     failures: Failures,
     merges: Merges,
     moments: Mutex<LruCache<(Name, Name), Moment>>,
+    /// Saved queries that were read, by their text.
+    queries: Mutex<LruCache<String, Arc<QueryFile>>>,
 }
 
 /// The time now, milliseconds since 1970.
@@ -150,6 +155,7 @@ impl Tree {
             failures: Failures::default(),
             merges: Merges::default(),
             moments: Mutex::new(LruCache::new(KEPT_MOMENTS)),
+            queries: Mutex::new(LruCache::new(KEPT_QUERIES)),
         }
     }
 

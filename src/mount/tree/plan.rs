@@ -95,7 +95,7 @@ fn full_id(moment: &Moment) -> String {
 impl Tree {
     /// Binds a query's inputs where it is read.
     pub(super) fn plan(&self, scope: &Scope, text: &str, call_args: &[String]) -> Result<Plan> {
-        let saved = QueryFile::read(text)?;
+        let saved = self.read_query(text)?;
         let specs = saved.query.inputs();
         let mut binding = Binding {
             tree: self,
@@ -138,7 +138,7 @@ impl Tree {
         let Binding { sources, differences, rows, is_fixed, .. } = binding;
         inputs.extend(rows);
         let inputs_given = given.into_iter().flatten().collect();
-        let query = saved.query;
+        let query = saved.query.clone();
         let (keys, inputs_given) = (query.row_keys(), inputs_given);
         let question = Question { keys, query, inputs: inputs_given, differences };
         Ok(Plan { question, text: text.to_owned(), sources, inputs, is_fixed })

@@ -10,7 +10,10 @@ use super::work::{Pins, Work};
 use super::{Entry, Key, Resolved, Tree};
 use crate::error::{Failure, Result};
 use factfs_core::query::QueryFile;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+
+/// Longer texts are read each time.
+const KEPT_BYTES: usize = 64 << 10;
 
 impl Tree {
     pub(super) fn query_file(&self, node: &Node, desk: &Desk, file: &str) -> Result<Resolved> {
@@ -69,9 +72,22 @@ impl Tree {
         }
     }
 
+    /// What the text of a saved query says; remembered, since every name among its results asks.
+    pub(super) fn read_query(&self, text: &str) -> Result<Arc<QueryFile>> {
+        let queries = || self.queries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = queries().get(text) {
+            return Ok(known.clone());
+        }
+        let read = Arc::new(QueryFile::read(text)?);
+        if text.len() <= KEPT_BYTES {
+            queries().put(text.to_owned(), read.clone());
+        }
+        Ok(read)
+    }
+
     pub(super) fn arguments(&self, node: &Node, scope: &Scope, call: &Call) -> Result<Resolved> {
         let wording = self.wording(scope, &call.query)?;
-        let wanted = QueryFile::read(&wording).map_or(0, |saved| self.open_inputs(&saved));
+        let wanted = self.read_query(&wording).map_or(0, |saved| self.open_inputs(&saved));
         if wanted <= call.args.len() {
             return Err(Failure::not_found(format!("{} takes {wanted} arguments", call.query)));
         }

@@ -266,6 +266,7 @@ impl Vfs {
     pub fn attr(&self, ino: u64, handle: Option<u64>, cancel: &Cancel) -> Result<Attr> {
         let made = match self.before_attr(ino) {
             Before::Answer(making) => Some(self.make_here(&making, cancel)),
+            Before::Made(made) => Some(Ok(made)),
             Before::Nothing | Before::Seeks => None,
         };
         self.attr_made(ino, handle, made)
@@ -336,6 +337,7 @@ impl Vfs {
     pub fn open(&self, ino: u64, mode: Mode, cancel: &Cancel) -> Result<Opened> {
         let made = match self.before_open(ino, mode) {
             Before::Answer(making) => Some(self.make_here(&making, cancel)),
+            Before::Made(made) => Some(Ok(made)),
             Before::Nothing | Before::Seeks => None,
         };
         cancel.check()?;
@@ -446,6 +448,13 @@ impl Vfs {
             Handle::Folder(_) => Err(Failure::new(Kind::IsDirectory, "a folder")),
             Handle::Gone(node) => Err(edit::gone(node)),
         }
+    }
+
+    /// Whether letting go of an open file is no work: it was only read, and lies in memory.
+    pub fn is_let_go_at_once(&self, handle: u64) -> bool {
+        let lies = |content: &Content| content.resident_bytes() as u64 == content.size_bytes();
+        let open = self.handles.get(handle);
+        open.is_ok_and(|open| matches!(&*open, Handle::Bytes(content) if lies(content)))
     }
 
     /// The kernel let go of a number.
