@@ -188,8 +188,7 @@ impl Recipe {
                 about.insert("inputs".into(), Json::Object(inputs));
             }
         }
-        let sources: Vec<Json> = self.sources.iter().map(source).collect();
-        about.insert("sources".into(), json!(sources));
+        about.insert("sources".into(), sources(&self.sources));
         about
     }
 
@@ -200,6 +199,11 @@ impl Recipe {
         if let Some(error) = json["error"].as_str() {
             let message = format!("there was no answer: {error}");
             return Err(invalid(&message));
+        }
+        if json["pin"].is_null() && json["sources"][0].is_object() {
+            let message = "this `.meta` is about what follows from more than commits: it cannot be \
+                           made again";
+            return Err(invalid(message).hint("its sources say which values were read"));
         }
         let recipe = Self::of(&json).ok_or_else(|| {
             let hint = "a .meta of this version has format, sources, and query or part";
@@ -276,6 +280,11 @@ impl Expected {
             version: json["factfs"].as_str().unwrap_or_default().to_owned(),
         })
     }
+}
+
+/// Databases as a `.meta` has them.
+pub fn sources(reads: &[Read]) -> Json {
+    reads.iter().map(source).collect()
 }
 
 fn source(read: &Read) -> Json {
