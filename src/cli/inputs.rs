@@ -175,7 +175,7 @@ impl<'a> Inputs<'a> {
         let types = self.saved.query.column_types(&spec.name, &schema);
         let mut rows = Vec::new();
         let file = Contents::default().look(path, u64::MAX, 0)?;
-        file.rows(&types, &mut |row| {
+        file.rows(&types, &|| Ok(()), &mut |row| {
             rows.push(Value::from(row));
             Ok(())
         })?;
