@@ -5,7 +5,7 @@
 //! nothing is cut.
 
 use crate::error::{Failure, Kind, Result};
-use factfs_core::hash::Hasher;
+use factfs_core::hash::{Hasher, NodeHash};
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -96,7 +96,7 @@ impl Content {
 
     /// The blake3 of the bytes, in hexadecimal.
     pub fn hash_hex(&self) -> String {
-        self.hash.iter().map(|b| format!("{b:02x}")).collect()
+        NodeHash(self.hash).to_string()
     }
 
     /// Up to `size` bytes from `offset`.

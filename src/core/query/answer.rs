@@ -49,6 +49,8 @@ pub struct Large {
     pub rows: Rows,
     /// What the run counted.
     pub stats: Stats,
+    /// The steps of the run, with their rows.
+    pub explain: Explain,
 }
 
 impl Answer {

@@ -208,8 +208,8 @@ impl Source for DatabaseSource {
     }
 
     fn branches(&self) -> Result<Vec<Branch>> {
-        self.heads.see_names()?;
-        let branches = self.heads.database.branches()?.into_iter();
+        let refs = self.heads.see_names()?;
+        let branches = self.heads.database.branches_in(&refs)?.into_iter();
         Ok(branches.map(|info| Branch { name: info.name, commit: info.commit }).collect())
     }
 
@@ -225,12 +225,12 @@ impl Source for DatabaseSource {
 
     fn retire_branch(&self, name: &str) -> Result<()> {
         self.heads.database.retire_branch(name)?;
-        self.heads.see_names()
+        self.heads.see_names().map(drop)
     }
 
     fn rename_branch(&self, from: &str, to: &str) -> Result<()> {
         self.heads.database.rename_branch(from, to)?;
-        self.heads.see_names()
+        self.heads.see_names().map(drop)
     }
 
     fn create_tag(&self, branch: &str, name: &str, at: Option<&str>) -> Result<()> {

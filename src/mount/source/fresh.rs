@@ -114,12 +114,12 @@ impl Fresh {
     }
 
     /// Looks now, however new it is.
-    pub(super) fn look(&self, pace: &Pace, look: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub(super) fn look<T>(&self, pace: &Pace, look: impl FnOnce() -> Result<T>) -> Result<T> {
         self.lock().begun = (pace.clock)();
         let looked = look();
         let now = (pace.clock)();
         match &looked {
-            Ok(()) => self.seen(now),
+            Ok(_) => self.seen(now),
             Err(failure) => self.lock().failed = Some((now, failure.clone())),
         }
         looked

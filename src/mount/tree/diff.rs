@@ -12,12 +12,13 @@ use super::resolve::folder;
 use super::work::Pins;
 use super::{Resolved, Tree};
 use crate::error::{Failure, Kind, Result};
+use crate::render;
 use crate::source::{Moment, Mounted};
 use crate::spool::{Cancel, Spool};
 use crate::when;
 use factfs_core::db::{ChangeKind, ChangeRows};
 use factfs_core::query::Input;
-use factfs_core::text::{Format, Layout, Writer};
+use factfs_core::text::{Format, Layout};
 use factfs_core::value::Value;
 use std::borrow::Cow;
 use std::time::Instant;
@@ -150,21 +151,22 @@ impl Compared {
         format!("{uuid} {}..{} {kind}", self.from.version(), self.to.version())
     }
 
-    /// Both values as sources of a query that reads their difference by this name.
-    pub(super) fn pinned(&self, symbol: &str) -> [Pinned; 2] {
+    /// Both values as sources of a query that reads their difference by this name, what they lead
+    /// to first, and whether a branch was named for each.
+    pub(super) fn pinned(&self, symbol: &str, is_branch: [bool; 2]) -> [Pinned; 2] {
         let (store, uuid) = (self.mounted.name.to_string(), self.mounted.source.uuid());
-        let pinned = |symbol: String, moment: &Moment, changes| Pinned {
+        let pinned = |symbol: String, moment: &Moment, is_branch, changes| Pinned {
             symbol,
             store: store.clone(),
             uuid: uuid.to_string(),
             moment: moment.clone(),
-            is_branch: false,
+            is_branch,
             changes,
         };
         let changes = self.kind.map_or(ALL, ChangeKind::name);
         [
-            pinned(symbol.to_owned(), &self.to, Some(changes)),
-            pinned(from_symbol(symbol), &self.from, None),
+            pinned(symbol.to_owned(), &self.to, is_branch[0], Some(changes)),
+            pinned(from_symbol(symbol), &self.from, is_branch[1], None),
         ]
     }
 
@@ -184,21 +186,19 @@ impl Compared {
     }
 
     /// Writes all changes, and says how many there are.
-    pub(super) fn write(&self, format: Format, out: &mut Spool) -> Result<u64> {
+    pub(super) fn write(&self, format: Format, cancel: &Cancel, out: &mut Spool) -> Result<u64> {
         let layout = Layout::relation(ChangeRows::columns_of(self.kind));
-        let mut writer = Writer::new(format, layout);
-        let mut count = 0;
-        writer.start(out.text());
-        self.each(|rows| {
-            for row in &rows {
-                writer.row(row, out.text());
-                out.check()?;
-            }
-            count += rows.len() as u64;
-            out.check()
-        })?;
-        writer.finish(out.text());
-        Ok(count)
+        let rows = &mut |row: &mut dyn FnMut(&[Value]) -> Result<()>| {
+            let mut count = 0;
+            self.each(|rows| {
+                // Of many changes none may be of the kind that is wanted.
+                cancel.check()?;
+                count += rows.len() as u64;
+                rows.iter().try_for_each(|values| row(values))
+            })?;
+            Ok(count)
+        };
+        render::write_rows(format, layout, out, rows)
     }
 
     /// All changes as rows that a query reads, as far as its limits go.
@@ -224,7 +224,7 @@ impl Compared {
 }
 
 /// About what a row takes in memory.
-fn row_bytes(row: &[Value]) -> u64 {
+pub(super) fn row_bytes(row: &[Value]) -> u64 {
     let heap = |value: &Value| match value {
         Value::Str(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
@@ -234,7 +234,7 @@ fn row_bytes(row: &[Value]) -> u64 {
 }
 
 impl Question {
-    /// The inputs, with the rows of the differences among them.
+    /// The inputs, with the rows of the differences and files among them.
     pub(super) fn with_rows(
         &self,
         limits: &Limits,
@@ -244,6 +244,12 @@ impl Question {
         let mut inputs = Cow::Borrowed(&self.inputs[..]);
         for (place, compared) in &self.differences {
             let rows = compared.relation(limits, started, cancel)?;
+            if let Some(input) = inputs.to_mut().get_mut(*place) {
+                *input = Input::Value(rows);
+            }
+        }
+        for (place, source) in &self.files {
+            let rows = source.relation(limits, started, cancel)?;
             if let Some(input) = inputs.to_mut().get_mut(*place) {
                 *input = Input::Value(rows);
             }

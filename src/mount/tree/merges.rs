@@ -4,7 +4,7 @@
 //! it is of this mount alone.
 
 use super::node::{BranchPart, Name, Node};
-use super::resolve::{resolved, text};
+use super::resolve::resolved;
 use super::{Entry, Key, Resolved, Tree};
 use crate::error::{Failure, Result};
 use crate::source::{Merging, Mounted};
@@ -56,20 +56,22 @@ impl Merges {
         self.lock().pop(&(store.clone(), branch.clone()));
     }
 
-    /// The conflicts in a format; made once.
-    fn text(&self, store: &Name, branch: &Name, format: Format) -> Content {
-        let key = (store.clone(), branch.clone());
-        let merging = match self.lock().get(&key) {
-            None => Arc::default(),
-            Some(kept) => match kept.texts.get(&format) {
-                Some(content) => return content.clone(),
-                None => kept.merging.clone(),
-            },
-        };
+    /// What stopped the last merge into a branch, if something did.
+    fn stopped(&self, key: &(Name, Name)) -> Arc<Merging> {
+        self.lock().get(key).map(|kept| kept.merging.clone()).unwrap_or_default()
+    }
+
+    /// Its conflicts in a format; made once, while it is the last one.
+    fn text(&self, key: &(Name, Name), merging: &Arc<Merging>, format: Format) -> Content {
+        let is_last = |kept: &&mut Stopped| Arc::ptr_eq(&kept.merging, merging);
+        let made = |kept: &mut Stopped| kept.texts.get(&format).cloned();
+        if let Some(content) = self.lock().get_mut(key).filter(is_last).and_then(made) {
+            return content;
+        }
         let content = Content::of(merging.conflicts_as(format).as_bytes());
-        let mut branches = self.lock();
-        let kept = branches.get_mut(&key).filter(|kept| Arc::ptr_eq(&kept.merging, &merging));
-        kept.map(|kept| kept.texts.insert(format, content.clone()));
+        if let Some(kept) = self.lock().get_mut(key).filter(is_last) {
+            kept.texts.insert(format, content.clone());
+        }
         content
     }
 }
@@ -79,13 +81,13 @@ impl Tree {
     /// five places: entity, attribute, what the branch has, what the other has, what both had.
     pub(super) fn conflict_rows(&self, store: &Name, branch: &Name) -> (String, Value) {
         let key = (store.clone(), branch.clone());
-        let merging = self.merges.lock().get(&key).map(|kept| kept.merging.clone());
+        let merging = self.merges.stopped(&key);
         let row = |conflict: &Conflict| {
             let [_, entity, attribute, base, target, source] = conflict.row();
             Value::from(vec![entity, attribute, target, source, base])
         };
-        let rows: Vec<Value> = merging.unwrap_or_default().conflicts.iter().map(row).collect();
-        (self.merges.text(store, branch, Format::Edn).hash_hex(), Value::from(rows))
+        let rows: Vec<Value> = merging.conflicts.iter().map(row).collect();
+        (self.merges.text(&key, &merging, Format::Edn).hash_hex(), Value::from(rows))
     }
 
     /// Merges what a name means into a branch: its report on a line. With conflicts nothing is
@@ -144,15 +146,10 @@ impl Tree {
         let key = Key::of(&node.path());
         match part {
             BranchPart::MergeConflicts(format) => {
-                let content = self.merges.text(&mounted.name, &branch.into(), *format);
+                let of = (mounted.name.clone(), branch.into());
+                let content = self.merges.text(&of, &self.merges.stopped(&of), *format);
                 let key = Key::of(&format!("{} {}", node.path(), content.hash_hex()));
                 Ok(resolved(node, key, Entry::Bytes(content), self.now_ms(), false))
-            }
-            BranchPart::MergeError => {
-                let merge = Node::Branch(mounted.name.clone(), branch.into(), BranchPart::Merge);
-                let failure = self.failures.of(&merge.path());
-                let said = failure.map(|failure| failure.text()).unwrap_or_default();
-                Ok(text(node, self.now_ms(), &said))
             }
             BranchPart::Merge => {
                 let about = self.about_merging(mounted, branch);
@@ -162,5 +159,54 @@ impl Tree {
             }
             _ => Ok(resolved(node, key, Entry::Heads, mtime_ms, false)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::tree;
+    use crate::source::Source;
+    use factfs_core::edn;
+
+    #[test]
+    fn why_a_merge_failed_is_told_without_the_store() {
+        let (tree, [catalog, _]) = tree();
+        let failure = tree.merge(&"catalog".into(), &"main".into(), "none").unwrap_err();
+        tree.failures.note("/catalog/branches/main/merge", Some(&failure));
+        catalog.take_away();
+        assert!(tree.walk("/catalog/branches/main/merge").is_err());
+        match tree.walk("/catalog/branches/main/merge.err").unwrap().entry {
+            Entry::Bytes(content) => assert_eq!(content.size_bytes(), failure.text().len() as u64),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Rows were once kept under the hash of a merge that came meanwhile.
+    #[test]
+    fn the_hash_is_of_the_rows_beside_it() {
+        let (tree, [catalog, _]) = tree();
+        let say = |branch: &str, price: u8| {
+            let tx = format!("[{{:product/sku \"c1\" :product/price {price}}}]");
+            catalog.transact(branch, &edn::read_one(&tx).unwrap()).unwrap();
+        };
+        catalog.fork("main", "exp");
+        say("exp", 1);
+        let merges = [2, 3].map(|price| {
+            say("main", price);
+            catalog.merge("main", "exp").unwrap()
+        });
+        let key: (Name, Name) = ("catalog".into(), "main".into());
+        let [before, meanwhile] = merges;
+        let expected = before.conflicts_as(Format::Edn);
+        tree.merges.note(&key.0, &key.1, before);
+        let held = tree.merges.stopped(&key);
+        tree.merges.note(&key.0, &key.1, meanwhile);
+        for _ in 0..2 {
+            let made = tree.merges.text(&key, &held, Format::Edn);
+            assert_eq!(made.hash_hex(), Content::of(expected.as_bytes()).hash_hex());
+        }
+        let (hash, _) = tree.conflict_rows(&key.0, &key.1);
+        assert_ne!(hash, Content::of(expected.as_bytes()).hash_hex(), "those of the last merge");
     }
 }

@@ -7,6 +7,7 @@ use super::Tree;
 use super::pins::Recipe;
 use super::work::{Rendered, Work};
 use crate::error::Result;
+use crate::render;
 use serde_json::{Map, Value as Json, json};
 
 impl Tree {
@@ -25,8 +26,7 @@ impl Tree {
                 about.extend(failure.code.map(|code| ("code".to_owned(), json!(code.name()))));
             }
         }
-        // Printing a value that is in memory cannot fail.
-        let text = serde_json::to_string_pretty(&Json::Object(about)).unwrap_or_default() + "\n";
+        let text = render::pretty(&Json::Object(about));
         if let (Some(recipe), Ok(_)) = (recipe, ended) {
             self.pins().note(&recipe, &text);
         }

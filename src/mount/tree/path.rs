@@ -85,7 +85,7 @@ fn in_store(store: &Name, name: &str) -> Option<Node> {
 
 fn in_results(scope: &Scope, name: &str) -> Option<Node> {
     let call = |query: &str| Call { query: query.into(), args: Vec::new() };
-    match Leaf::split(name) {
+    match Leaf::split_asked(name) {
         Some((stem, leaf)) if is_query_name(stem) => {
             Some(Node::Result(scope.clone(), call(stem), leaf))
         }
@@ -100,7 +100,7 @@ fn argument(scope: &Scope, call: &Call, name: &str) -> Node {
         call.args.push(arg.to_owned());
         call
     };
-    match Leaf::split(name) {
+    match Leaf::split_asked(name) {
         Some((stem, leaf)) => Node::Result(scope.clone(), with(stem), leaf),
         None => Node::Arguments(scope.clone(), with(name)),
     }
@@ -223,7 +223,7 @@ fn in_query(components: &[Name], name: &str) -> Option<Part> {
         longer.push(last.into());
         longer
     };
-    if let Some((stem, leaf)) = Leaf::split(name) {
+    if let Some((stem, leaf)) = Leaf::split_asked(name) {
         let whole = with(stem);
         // Where no string is open, nothing that could follow makes a query of `….csv/`: it is a
         // file, and opening it says which bracket is missing.
@@ -282,6 +282,10 @@ mod tests {
             "/results/low-stock.csv",
             "/results/low-stock.csv.err",
             "/results/low-stock/10/x.csv.meta",
+            "/results/low-stock.explain",
+            "/results/low-stock.explain.err",
+            "/results/low-stock/10.explain",
+            "/catalog/branches/main/query/[:find ?n :where [_ :a/name ?n]].explain",
             "/at/2026-06/results/low-stock.json",
             "/at/7d/catalog",
             "/pins/q3",
@@ -329,6 +333,9 @@ mod tests {
         for path in [
             "/.factfs/x",
             "/results/Upper.csv",
+            "/results/low-stock.csv.explain",
+            "/catalog/branches/main/tables/user.explain",
+            "/catalog/branches/main/datoms.explain",
             "/at/yesterday",
             "/catalog/x",
             "/catalog/diff/main.csv",

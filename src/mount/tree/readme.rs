@@ -21,7 +21,8 @@ The shell and the kernel change some texts before they arrive here: `//` becomes
 other % is itself. Quote the path for the shell.
 
 Formats: csv tsv json jsonl edn txt md. TEXT.FORMAT.err says why there is no answer,
-TEXT.FORMAT.meta where the answer came from. Longer queries are better saved as files in queries/.
+TEXT.FORMAT.meta where the answer came from, TEXT.explain by which steps it was found. Longer
+queries are better saved as files in queries/.
 ";
 
 /// `README.md` of the mount.
@@ -63,6 +64,7 @@ const PLACES: &str = "\
     queries/NAME.edn                queries over all stores, kept on this machine
     results/NAME.csv                their results; json, edn, txt, md and others by the extension
     results/NAME/VALUE.csv          the same, with a value for an input that has none
+    results/NAME.explain            the steps of the query, with the rows of each
     at/2026-06/results/NAME.csv     the same results as of then
 
 `query/`, `by/` and `commits/` are reached by name: their names are too many to be listed. When a

@@ -28,8 +28,7 @@ impl Tree {
             Node::Time(_) | Node::Results(Scope::Time(_)) => Ok(folder(node, started, false)),
             Node::Readme => Ok(text(node, started, &readme::mount(self))),
             Node::ControlFile(file) => Ok(text(node, self.now_ms(), &self.control(*file))),
-            Node::Queries(Desk::Branch(store, branch))
-            | Node::Branch(store, branch, BranchPart::At | BranchPart::Log) => {
+            Node::Queries(Desk::Branch(store, branch)) => {
                 let moment = self.head(self.mounted(store)?, branch)?;
                 Ok(folder(node, moment.instant_ms.unwrap_or(started), false))
             }
@@ -179,8 +178,7 @@ impl Tree {
     ) -> Result<Resolved> {
         let mounted = self.mounted(store)?;
         match part {
-            BranchPart::At | BranchPart::Log => Ok(folder(node, self.started_ms, false)),
-            BranchPart::Inbox => {
+            BranchPart::At | BranchPart::Log | BranchPart::Inbox => {
                 let moment = self.head(mounted, branch)?;
                 Ok(folder(node, moment.instant_ms.unwrap_or(self.started_ms), false))
             }
@@ -197,7 +195,8 @@ impl Tree {
                 let key = Key::of(&node.path());
                 Ok(Resolved { mode, ..resolved(node, key, entry, mtime_ms, false) })
             }
-            BranchPart::TransactError | BranchPart::TransactJsonError => {
+            // Why writing failed is told while the store is out of reach.
+            BranchPart::TransactError | BranchPart::TransactJsonError | BranchPart::MergeError => {
                 let path = node.path();
                 let failure = self.failures.of(path.trim_end_matches(".err"));
                 let said = failure.map(|failure| failure.text()).unwrap_or_default();
@@ -219,7 +218,6 @@ impl Tree {
                 Ok(text(node, entry.instant_ms, &render::log_entry(&db, &entry)))
             }
             BranchPart::Merge
-            | BranchPart::MergeError
             | BranchPart::MergeConflicts(_)
             | BranchPart::Wait
             | BranchPart::Events => self.merge_part(node, mounted, branch, part),
@@ -264,7 +262,7 @@ pub(super) fn folder(node: &Node, mtime_ms: i64, is_fixed: bool) -> Resolved {
     resolved(node, Key::of(&node.path()), Entry::Folder, mtime_ms, is_fixed)
 }
 
-fn plain_link(node: &Node, mtime_ms: i64, target: String) -> Resolved {
+pub(super) fn plain_link(node: &Node, mtime_ms: i64, target: String) -> Resolved {
     let key = Key::of(&format!("{} -> {target}", node.path()));
     resolved(node, key, Entry::Link(target), mtime_ms, false)
 }

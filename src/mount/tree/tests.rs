@@ -6,15 +6,26 @@ use crate::fixture::{database, tree};
 use crate::source::{MemorySource, Source};
 use crate::spool::Cancel;
 use factfs_core::edn;
+use factfs_core::query;
 use node::Desk;
 
 fn content(tree: &Tree, path: &str) -> Result<String> {
     let resolved = tree.walk(path)?;
     let bytes = match &resolved.entry {
-        Entry::Bytes(content) | Entry::Query(content) | Entry::Transact(content) => content.clone(),
+        Entry::Bytes(content) | Entry::Transact(content) => content.clone(),
+        Entry::Query(size_bytes) => {
+            let Node::QueryFile(desk, file) = &resolved.node else { panic!("{path}") };
+            let name = desk::query_of(file).unwrap();
+            let text = tree.saved_text(desk, name)?.unwrap().0;
+            assert_eq!(text.len() as u64, *size_bytes);
+            return Ok(text);
+        }
         Entry::Work(work) => {
             let made = tree.render(work, &Cancel::default());
-            if work.is_answer() { made?.content } else { tree.about(work, &made) }
+            match work.leaf.aspect {
+                node::Aspect::Answer | node::Aspect::Explain => made?.content,
+                _ => tree.about(work, &made),
+            }
         }
         other => panic!("{path} is {other:?}"),
     };
@@ -362,4 +373,45 @@ fn a_moment_is_final_once_the_branch_has_a_later_instant() {
     let later = edn::read_one("[[:db/add \"x\" :db/doc \"x\"]]").unwrap();
     sources[0].transact("main", &later).unwrap();
     assert!(is_final(last) && !is_final("2026-01-01"));
+}
+
+/// What `factfs query --explain` prints, of every kind of result and nothing else.
+#[test]
+fn a_result_says_how_it_was_come_to() {
+    let (tree, sources) = tree();
+    let query = "[:find ?n :in $ ?p :where [?e :product/price ?p] [?e :product/name ?n]]";
+    save(&sources[0], "named", query);
+    let db = sources[0].head("main").unwrap().db;
+    let inputs = [query::Input::Db(db), query::Input::Value(90.into())];
+    let answer = query::run(
+        &query::QueryFile::read(query).unwrap().query,
+        &inputs,
+        &query::Limits::default(),
+        &query::CancelToken::default(),
+    );
+    let expected = answer.unwrap().explain.to_string();
+    assert!(expected.contains(":product/price"), "{expected}");
+    check(&tree, "/catalog/branches/main/results/named/90.explain", &expected);
+    check(&tree, "/catalog/branches/main/results/named/90.explain.err", "");
+    for path in [
+        "/results/stock.explain".to_owned(),
+        "/at/2026-01/results/stock.explain".to_owned(),
+        "/catalog/branches/main/query/[:find ?n :where [_ :product/name ?n]].explain".to_owned(),
+        again(&tree, "/results/stock.csv").replace(".csv", ".explain"),
+    ] {
+        let text = content(&tree, &path).unwrap();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("        rows     expected  step"), "{path}");
+        assert!(lines.next().unwrap().starts_with("           2"), "{path}: {text}");
+    }
+    assert_eq!(names(&tree, "/results"), ["stock.csv", "stock.json"]);
+    for path in ["/results/stock.csv.explain", "/results/stock.explain.meta"] {
+        assert!(tree.walk(path).is_err(), "{path}");
+    }
+}
+
+fn again(tree: &Tree, path: &str) -> String {
+    let meta = content(tree, &format!("{path}.meta")).unwrap();
+    let meta: serde_json::Value = serde_json::from_str(&meta).unwrap();
+    meta["again"].as_str().unwrap().to_owned()
 }

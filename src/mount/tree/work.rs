@@ -3,6 +3,7 @@
 //! **Invariant:** the work holds the values it reads, so it gives the same bytes whenever it is
 //! done. A failure is the failure of the whole file: there is never a part of an answer.
 
+use super::answer::costly;
 use super::diff::Compared;
 use super::node::{Aspect, At, Leaf, Node, Part};
 use super::plan::Plan;
@@ -15,9 +16,6 @@ use factfs_core::datom::{KeyRange, Order};
 use factfs_core::value::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Facts and rows that are read in a few milliseconds.
-const SMALL: u64 = 20_000;
 
 /// A file to be made.
 #[derive(Clone)]
@@ -99,8 +97,8 @@ impl Work {
     pub fn answer_path(&self) -> String {
         let path = self.node.path();
         match self.leaf.aspect {
-            Aspect::Answer => path,
-            Aspect::Error => path.trim_end_matches(".err").to_owned(),
+            Aspect::Answer | Aspect::Explain => path,
+            Aspect::Error | Aspect::ExplainError => path.trim_end_matches(".err").to_owned(),
             Aspect::Meta => path.trim_end_matches(".meta").to_owned(),
             Aspect::Wait => path.trim_end_matches(".wait").to_owned(),
         }
@@ -115,13 +113,16 @@ impl Tree {
 
     /// Makes it within limits of its own.
     pub fn render_within(&self, work: &Work, limits: &Limits, cancel: &Cancel) -> Result<Rendered> {
+        if limits.expected_rows < u64::MAX && !self.is_near(work, limits.expected_rows) {
+            return Err(costly());
+        }
         let (started, before) = (Instant::now(), self.fetched(work));
         let mut out = Spool::new(limits.bytes, cancel.clone());
         let (rows, warnings) = match &work.pins {
             Pins::Plan(Err(failure)) => return Err(failure.clone()),
             Pins::Plan(Ok(plan)) => ask(plan, work.leaf, limits, cancel, &mut out)?,
             Pins::Difference(compared) => {
-                (Some(compared.write(work.leaf.format, &mut out)?), Vec::new())
+                (Some(compared.write(work.leaf.format, cancel, &mut out)?), Vec::new())
             }
             Pins::Moment(pinned) => {
                 (self.write_part(&pinned.0, &pinned.1, work, cancel, &mut out)?, Vec::new())
@@ -146,11 +147,12 @@ impl Tree {
         stores.map(|mounted| mounted.source.fetched()).sum()
     }
 
-    /// Whether making it is expected to cost little: then its size is worth making it for.
-    pub fn is_small(&self, work: &Work) -> bool {
+    /// Whether no more facts than so many are to be read, as far as can be told without planning a
+    /// query: that is looked at when it was planned.
+    fn is_near(&self, work: &Work, most: u64) -> bool {
         let facts = match (&work.pins, &work.node) {
+            (Pins::Plan(_), _) => return true,
             (Pins::Difference(compared), _) => return compared.is_near(),
-            (Pins::Plan(Ok(plan)), _) => plan.question.estimate(),
             (Pins::Moment(pinned), Node::Part(_, Part::Table(ns, _))) => {
                 let db = &pinned.1.db;
                 by::namespace(db, ns).and_then(|ns| render::table_facts(db, &ns)).ok()
@@ -159,19 +161,19 @@ impl Tree {
                 let everything = KeyRange::prefix(None, None, None);
                 pinned.1.db.estimate(Order::Eavt, &everything).ok()
             }
-            (Pins::Plan(Err(_)), _) => None,
         };
-        facts.is_some_and(|facts| facts <= SMALL)
+        facts.is_some_and(|facts| facts <= most)
     }
 
     /// What a file *about* an answer says, given how making the answer ended.
     pub fn about(&self, work: &Work, ended: &Result<Rendered>) -> Content {
         let text = match (work.leaf.aspect, ended) {
-            (Aspect::Error, Err(failure)) => failure.text(),
-            (Aspect::Error, Ok(rendered)) => {
+            (Aspect::Explain, Ok(rendered)) => return rendered.content.clone(),
+            (Aspect::Error | Aspect::ExplainError, Err(failure)) => failure.text(),
+            (Aspect::Error | Aspect::ExplainError, Ok(rendered)) => {
                 rendered.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect()
             }
-            (Aspect::Answer | Aspect::Wait, _) => String::new(),
+            (Aspect::Answer | Aspect::Wait | Aspect::Explain, _) => String::new(),
             (Aspect::Meta, ended) => self.meta(work, ended),
         };
         Content::of(text.as_bytes())
@@ -225,6 +227,10 @@ fn ask(
     out: &mut Spool,
 ) -> Result<(Option<u64>, Vec<String>)> {
     let answer = plan.question.answer(limits, cancel)?;
+    if matches!(leaf.aspect, Aspect::Explain | Aspect::ExplainError) {
+        out.text().push_str(&answer.explain.to_string());
+        return Ok((None, answer.warnings));
+    }
     let rows = &mut |row: &mut dyn FnMut(&[Value]) -> Result<()>| answer.each(row);
     let count = render::write_rows(leaf.format, answer.layout.clone(), out, rows)?;
     Ok((Some(count), answer.warnings))

@@ -266,3 +266,22 @@ fn permission_bits_of_transact_are_fixed() {
     assert_eq!(vfs.touch(ino, Some(0o100777)).unwrap_err().kind, Kind::NotPermitted);
     assert!(vfs.touch(ino, Some(0o100600)).is_ok() && vfs.touch(ino, None).is_ok());
 }
+
+#[test]
+fn a_result_that_cannot_be_made_cannot_be_explained() {
+    let (vfs, _) = vfs();
+    let path = "/results/stock.explain";
+    let ino = vfs.walk(ROOT, path).unwrap().ino;
+    let opened = vfs.open(ino, READ, &Cancel::default()).unwrap();
+    assert_eq!(opened.caching, Caching::Fresh);
+    let text = String::from_utf8(vfs.read(opened.handle, 0, 1 << 20).unwrap()).unwrap();
+    assert!(text.contains(":item/count"), "{text}");
+    assert_eq!(vfs.attr(ino, None, &Cancel::default()).unwrap().size_bytes, text.len() as u64);
+    assert_eq!(read(&vfs, "/results/stock.explain.err").unwrap(), "");
+    write(&vfs, "/queries/stock.edn", "[:find ?x :in $catalog :where [(/ 1 0) ?x]]").unwrap();
+    let failure = read(&vfs, path).unwrap_err();
+    assert_eq!(failure.kind, Kind::Invalid, "{failure}");
+    assert_eq!(read(&vfs, "/results/stock.explain.err").unwrap(), failure.text());
+    write(&vfs, "/queries/stock.edn", "[:find ?x").unwrap();
+    assert_eq!(read(&vfs, path).unwrap_err().kind, Kind::Invalid);
+}

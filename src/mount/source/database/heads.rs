@@ -8,6 +8,7 @@
 use super::entries::Entries;
 use crate::error::Result;
 use crate::source::fresh::{Fresh, Looker, Pace};
+use factfs_core::commit::Refs;
 use factfs_core::db::Db;
 use factfs_store::Database;
 use std::collections::BTreeMap;
@@ -71,7 +72,7 @@ impl Heads {
     /// The branch of a name.
     pub(super) fn branch(self: &Arc<Self>, name: &str) -> Result<Arc<Open>> {
         if name != self.default_branch {
-            let seen = self.names.used(&self.pace, || self.look_at_names());
+            let seen = self.names.used(&self.pace, || self.look_at_names().map(drop));
             self.start();
             seen?;
         }
@@ -101,12 +102,12 @@ impl Heads {
     }
 
     /// Sees which branch each name means now, whatever happened elsewhere.
-    pub(super) fn see_names(&self) -> Result<()> {
+    pub(super) fn see_names(&self) -> Result<Refs> {
         self.names.look(&self.pace, || self.look_at_names())
     }
 
     /// Lets go of branches whose names were taken away, or mean another one.
-    fn look_at_names(&self) -> Result<()> {
+    fn look_at_names(&self) -> Result<Refs> {
         let refs = self.database.refs()?;
         let mut branches = self.lock();
         let known = branches.len();
@@ -114,7 +115,7 @@ impl Heads {
         if branches.len() < known {
             self.entries.clear();
         }
-        Ok(())
+        Ok(refs)
     }
 
     /// Looks at what is in use and due: how long until something is again; none if nothing is in
@@ -131,7 +132,7 @@ impl Heads {
         });
         let names = self.names.poll(&self.pace, || {
             counted();
-            self.look_at_names()
+            self.look_at_names().map(drop)
         });
         heads.chain([names]).flatten().min()
     }

@@ -182,3 +182,13 @@ fn a_thread_looks_while_a_head_is_in_use() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn names_of_branches_are_read_once_for_a_list_of_them() {
+    let source = crate::fixture::stored("names-read-once");
+    let reads = || source.heads.database.counts().refs;
+    let before = reads();
+    assert_eq!(source.branches().unwrap().len(), 1);
+    // The names, and the head of the one branch.
+    assert_eq!(reads() - before, 2);
+}

@@ -61,6 +61,27 @@ fn what_changed_is_a_table() {
 }
 
 #[test]
+fn columns_are_aligned_and_limits_are_the_same_in_every_format() {
+    let (tree, _) = tree();
+    check(
+        &tree,
+        "/catalog/diff/2..main/changed.txt",
+        &format!(
+            "e  a                v  old  t  instant\n\
+             -  --------------  --  ---  -  --------------------\n\
+             5  :product/price  45   40  3  {T3}\n"
+        ),
+    );
+    for format in ["csv", "txt", "json"] {
+        let path = format!("/catalog/diff/0..main.{format}");
+        let Entry::Work(work) = tree.walk(&path).unwrap().entry else { panic!() };
+        let limits = Limits { bytes: 300, ..Limits::default() };
+        let failure = tree.render_within(&work, &limits, &Cancel::default()).unwrap_err();
+        assert_eq!(failure.kind, Kind::TooLarge, "{path}: {failure}");
+    }
+}
+
+#[test]
 fn each_kind_is_a_file_of_its_own() {
     let (tree, _) = tree();
     let folder = "/catalog/diff/2..main";

@@ -14,6 +14,9 @@ use factfs_core::db::ChangeKind;
 use factfs_core::text::Format;
 use std::sync::Arc;
 
+/// What the text of how a query came to its answer has after the last dot.
+const EXPLAIN: &str = "explain";
+
 /// The name of a folder: shared, as many nodes carry it.
 pub type Name = Arc<str>;
 
@@ -142,6 +145,10 @@ pub enum Aspect {
     Meta,
     /// `X.wait`: when it changes.
     Wait,
+    /// `X.explain`, with no format: how the query came to it.
+    Explain,
+    /// `X.explain.err`: why there is no such text.
+    ExplainError,
 }
 
 /// A snapshot folder.
@@ -220,14 +227,36 @@ impl Leaf {
         Self { format, aspect: Aspect::Answer }
     }
 
+    /// What its answer has after the last dot.
+    pub fn extension(self) -> &'static str {
+        match self.aspect {
+            Aspect::Explain | Aspect::ExplainError => EXPLAIN,
+            _ => self.format.extension(),
+        }
+    }
+
     /// What a file name ends with.
     pub fn suffix(self) -> String {
-        let extension = self.format.extension();
+        let extension = self.extension();
         match self.aspect {
-            Aspect::Answer => format!(".{extension}"),
-            Aspect::Error => format!(".{extension}.err"),
+            Aspect::Answer | Aspect::Explain => format!(".{extension}"),
+            Aspect::Error | Aspect::ExplainError => format!(".{extension}.err"),
             Aspect::Meta => format!(".{extension}.meta"),
             Aspect::Wait => format!(".{extension}.wait"),
+        }
+    }
+
+    /// As [`split`](Self::split), of what a query answers: that can be explained, too.
+    pub fn split_asked(name: &str) -> Option<(&str, Self)> {
+        let (whole, aspect) = match name.strip_suffix(".err") {
+            Some(whole) => (whole, Aspect::ExplainError),
+            None => (name, Aspect::Explain),
+        };
+        match whole.rsplit_once('.') {
+            Some((stem, EXPLAIN)) if !stem.is_empty() => {
+                Some((stem, Self { format: Format::Txt, aspect }))
+            }
+            _ => Self::split(name),
         }
     }
 

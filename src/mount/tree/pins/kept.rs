@@ -6,7 +6,7 @@
 //! **Invariant:** what was read lately is known without a file; what is kept is known as long as
 //! its files are there. A pin is believed only under the id that its commits make.
 
-use super::{Pin, Recipe, is_json, is_pin_id, path_of};
+use super::{Pin, Recipe, is_pin_id, path_to, read_either};
 use crate::error::{Failure, Kind, Result};
 use crate::tree::desk::{LocalDesk, disk};
 use crate::tree::node::Name;
@@ -83,6 +83,7 @@ impl KnownPins {
             let message = format!("{} is of pin {}", path.display(), pin.id());
             return Err(Failure::new(Kind::Invalid, message));
         }
+        self.lock().pins.put(id.into(), pin.clone());
         Ok(Some(pin))
     }
 
@@ -102,7 +103,11 @@ impl KnownPins {
         let Some(text) = read_text(&path)? else { return Ok(None) };
         let recipe = Recipe::read(&text).map_err(|failure| at(&path, failure))?;
         // What was changed is another answer, and has another name.
-        Ok(Some(recipe).filter(|recipe| recipe.name().as_deref() == Some(name)))
+        if recipe.name().as_deref() != Some(name) {
+            return Ok(None);
+        }
+        self.lock().metas.put(key, text.into());
+        Ok(Some(recipe))
     }
 
     /// The answers that were kept with a pin.
@@ -160,13 +165,11 @@ impl KnownPins {
     /// Keeps what a text pins, a pin's own or a `.meta`: the pin's path from the mount point, or
     /// that of the answer. Where the folder cannot be written, as long as the mount lasts.
     pub fn add(&self, text: &str) -> Result<String> {
-        let pin = Pin::read(text)?;
-        let id = pin.id();
-        let path = path_of(text)?;
-        if is_json(text) {
-            self.note(&Recipe::read(text)?, text);
-        } else {
-            self.lock().pins.put(id.clone(), pin.clone());
+        let (pin, recipe) = read_either(text)?;
+        let (id, path) = (pin.id(), path_to(&pin, recipe.as_ref()));
+        match &recipe {
+            Some(recipe) => self.note(recipe, text),
+            None => drop(self.lock().pins.put(id.clone(), pin.clone())),
         }
         match self.keep(&id) {
             Err(failure) if matches!(failure.kind, Kind::Denied | Kind::ReadOnly) => {

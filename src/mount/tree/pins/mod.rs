@@ -13,7 +13,7 @@ mod shown;
 mod tests;
 
 pub use kept::KnownPins;
-pub use recipe::{Answered, Expected, Made, Read, Recipe};
+pub use recipe::{Answered, Expected, FileRead, Made, Read, Recipe};
 
 use super::node::Name;
 use crate::error::{Failure, Kind, Result};
@@ -136,13 +136,25 @@ impl Pin {
 /// The path of what a text pins from the mount point: of the answer that a `.meta` is about, else
 /// of the pin.
 pub fn path_of(text: &str) -> Result<String> {
-    let pin = Pin::read(text)?;
-    let again = if is_json(text) { Recipe::read(text)?.again() } else { None };
-    Ok(again.unwrap_or_else(|| format!("pins/{}", pin.id())))
+    let (pin, recipe) = read_either(text)?;
+    Ok(path_to(&pin, recipe.as_ref()))
+}
+
+fn path_to(pin: &Pin, recipe: Option<&Recipe>) -> String {
+    recipe.and_then(Recipe::again).unwrap_or_else(|| format!("pins/{}", pin.id()))
+}
+
+/// The pin that a text is, or the one of a `.meta`, and how the answer of that is made.
+fn read_either(text: &str) -> Result<(Pin, Option<Recipe>)> {
+    if !is_json(text) {
+        return Ok((Pin::read(text)?, None));
+    }
+    let recipe = Recipe::read(text)?;
+    Ok((recipe.pin(), Some(recipe)))
 }
 
 /// Whether a text is a `.meta`, not a pin: JSON has commas and colons where EDN has none.
-pub(super) fn is_json(text: &str) -> bool {
+fn is_json(text: &str) -> bool {
     text.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'))
 }
 

@@ -6,11 +6,11 @@
 use super::kept::unknown;
 use super::{Pin, Recipe, whole_commit};
 use crate::error::{Failure, Kind, Result};
+use crate::name::is_store_name;
 use crate::source::{Moment, Mounted};
-use crate::spool::Content;
 use crate::tree::node::{Call, Leaf, Node, PinNode, Place, Scope};
-use crate::tree::resolve::{folder, resolved};
-use crate::tree::{Entry, Key, Listed, Resolved, Shape, Tree};
+use crate::tree::resolve::{folder, plain_link, text};
+use crate::tree::{Listed, Resolved, Shape, Tree};
 use factfs_core::value::Uuid;
 
 impl Tree {
@@ -31,38 +31,46 @@ impl Tree {
             PinNode::Named(name) => {
                 let missing = || Failure::not_found(format!("no pin is called `{name}`"));
                 let id = self.pins.named(name)?.ok_or_else(missing)?;
-                Ok(link(node, started_ms, &id, false))
+                Ok(plain_link(node, started_ms, id.to_string()))
             }
             PinNode::Text(id) => {
                 let pin = self.pin(id)?;
-                let content = Content::of(pin.text().as_bytes());
-                let key = Key::of(&format!("{} {}", node.path(), content.hash_hex()));
                 let mtime_ms = newest_ms(&pin).unwrap_or(started_ms);
-                Ok(resolved(node, key, Entry::Bytes(content), mtime_ms, true))
+                Ok(Resolved { is_fixed: true, ..text(node, mtime_ms, &pin.text()) })
             }
             PinNode::Store(id, store) => {
                 let (mounted, pinned) = self.pinned_store(&self.pin(id)?, id, store)?;
                 let commit = pinned.commit.map_or_else(|| "0".to_owned(), |c| c.to_string());
                 let target = format!("../../{}/commits/{commit}", mounted.name);
-                Ok(link(node, pinned.instant_ms.unwrap_or(started_ms), &target, true))
+                let mtime_ms = pinned.instant_ms.unwrap_or(started_ms);
+                Ok(Resolved { is_fixed: true, ..plain_link(node, mtime_ms, target) })
             }
         }
     }
 
-    /// The mounted store that a name in a pin's folder means, and its commit.
+    /// The mounted store that a name in a pin's folder means, and its commit: the one that had the
+    /// name where the pin was made, else the one that has it here.
     fn pinned_store(&self, pin: &Pin, id: &str, name: &str) -> Result<(Mounted, super::Pinned)> {
-        if let Some(mounted) = self.stores.get(name) {
-            return match pin.of(&mounted.source.uuid()) {
-                Some(pinned) => Ok((mounted.clone(), pinned.clone())),
-                None => Err(not_pinned(id, mounted)),
-            };
+        let mounted = match pin.called(name) {
+            Some(uuid) => self.store_of(uuid).ok_or_else(|| not_mounted(name, uuid))?,
+            None => self
+                .stores
+                .get(name)
+                .ok_or_else(|| Failure::not_found(format!("pin {id} has no store `{name}`")))?,
+        };
+        match pin.of(&mounted.source.uuid()) {
+            Some(pinned) => Ok((mounted.clone(), pinned.clone())),
+            None => Err(not_pinned(id, mounted)),
         }
-        match pin.called(name) {
-            Some(uuid) => match self.store_of(uuid) {
-                Some(mounted) => Ok((mounted.clone(), pin.of(uuid).cloned().unwrap_or_else(none))),
-                None => Err(not_mounted(name, uuid)),
-            },
-            None => Err(Failure::not_found(format!("pin {id} has no store `{name}`"))),
+    }
+
+    /// What a store of a pin is listed as: its name here, unless the pin has that for another.
+    fn name_in_pin(&self, pin: &Pin, uuid: &Uuid, pinned: &super::Pinned) -> Option<String> {
+        let here = &self.store_of(uuid)?.name;
+        let is_another = pin.called(here).is_some_and(|called| called != uuid);
+        match is_another {
+            true => Some(pinned.store.clone()).filter(|name| is_store_name(name)),
+            false => Some(here.to_string()),
         }
     }
 
@@ -146,9 +154,9 @@ impl Tree {
                 let pin = self.pin(id)?;
                 let own = [("pin.edn", Shape::File), ("results", Shape::Folder)];
                 let own = own.map(|(name, shape)| Listed { name: name.to_owned(), shape });
-                let stores = pin.stores().filter_map(|(uuid, _)| self.store_of(uuid));
-                let link =
-                    |store: &Mounted| Listed { name: store.name.to_string(), shape: Shape::Link };
+                let stores = pin.stores();
+                let stores = stores.filter_map(|(uuid, of)| self.name_in_pin(&pin, uuid, of));
+                let link = |name| Listed { name, shape: Shape::Link };
                 Ok(own.into_iter().chain(stores.map(link)).collect())
             }
             _ => Err(Failure::new(Kind::NotDirectory, format!("{} is no folder", node.path()))),
@@ -167,17 +175,8 @@ impl Tree {
     }
 }
 
-fn none() -> super::Pinned {
-    super::Pinned { store: String::new(), commit: None, instant_ms: None }
-}
-
 fn newest_ms(pin: &Pin) -> Option<i64> {
     pin.stores().filter_map(|(_, pinned)| pinned.instant_ms).max()
-}
-
-fn link(node: &Node, mtime_ms: i64, target: &str, is_fixed: bool) -> Resolved {
-    let key = Key::of(&format!("{} -> {target}", node.path()));
-    resolved(node, key, Entry::Link(target.to_owned()), mtime_ms, is_fixed)
 }
 
 fn not_pinned(id: &str, mounted: &Mounted) -> Failure {

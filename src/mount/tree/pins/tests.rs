@@ -200,6 +200,137 @@ fn what_is_kept_outlives_the_mount() {
     assert!(tree.walk(&format!("/pins/{id}")).unwrap_err().message.contains("what it pins makes"));
 }
 
+/// A `.meta` comes by mail: what it calls its query once was a path out of the folder.
+#[test]
+fn a_meta_writes_nothing_outside_the_folder_of_pins() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tree, sources) = tree();
+    let (_, text) = meta(&tree, "/results/stock.csv");
+    let tree = elsewhere(&sources, LocalDesk::Folder(folder.path().join("mine/queries")));
+    for name in ["../../../../stolen", "/stolen", "a/b", "..", ".x", "", "A", "x\\u001b[2J"] {
+        let text = text.replacen("\"stock\"", &format!("\"{name}\""), 1);
+        let failure = tree.pins().add(&text).unwrap_err();
+        assert_eq!(failure.kind, Kind::Invalid, "{name}");
+        assert!(failure.message.contains("which is no name"), "{name}: {failure}");
+        assert!(!failure.to_string().contains('\u{1b}'), "{failure:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was written");
+}
+
+const CHANGES: &str = "/catalog/branches/main/query/{:query [:find ?e ?a :in $d \
+    :where [$d ?e ?a]] :inputs {$d \"catalog/diff/main..2/changed\"}}.csv";
+
+/// Other changes between the same commits once had the name and the bytes of these.
+#[test]
+fn which_changes_are_read_is_part_of_what_an_answer_is() {
+    let (tree, _) = tree();
+    let (_, text) = meta(&tree, CHANGES);
+    let key = |text: &str| {
+        let path = tree.pins().add(text).unwrap();
+        (tree.walk(&path).unwrap().key, path)
+    };
+    let (one, other) = (key(&text), key(&text.replace("\"changed\"", "\"retracted\"")));
+    assert_ne!(one.0, other.0);
+    assert_ne!(one.1, other.1);
+    assert_eq!(content(&tree, &one.1).unwrap(), "e,a\n5,:product/price\n");
+    assert_eq!(content(&tree, &other.1).unwrap(), "e,a\n536870915,:db/txInstant\n");
+    let failure = Recipe::read(&text.replace("\"changed\"", "\"moved\"")).unwrap_err();
+    assert!(failure.message.contains("`moved`"), "{failure}");
+}
+
+#[test]
+fn a_difference_made_again_has_the_pin_of_its_branch() {
+    let (tree, _) = tree();
+    let (first, _) = meta(&tree, CHANGES);
+    let (second, _) = meta(&tree, first["again"].as_str().unwrap());
+    for field in ["pin", "again", "sources"] {
+        assert_eq!(second[field], first[field], "{field}");
+    }
+}
+
+/// The databases under each other's names.
+fn swapped(sources: &[Arc<MemorySource>; 2]) -> Tree {
+    let stores = [("inventory", sources[0].clone()), ("catalog", sources[1].clone())];
+    Tree::new(Parts {
+        stores: stores.into_iter().map(|(name, source)| Mounted::new(name, source)).collect(),
+        desk: LocalDesk::default(),
+        clock: Arc::new(|| crate::fixture::NOW_MS),
+        limits: Limits::default(),
+        formats: vec![Format::Csv],
+        is_read_only: false,
+    })
+}
+
+const NAMES: &str = "[:find ?n :in $db :where [$db _ :product/name ?n]]";
+
+#[test]
+fn under_a_pin_names_are_those_of_the_pin_everywhere() {
+    let (tree, sources) = tree();
+    let (about, text) = meta(&tree, "/results/stock.csv");
+    let other = swapped(&sources);
+    other.pins().add(&text).unwrap();
+    let pin = format!("/pins/{}", about["pin"].as_str().unwrap());
+    let table = content(&tree, "/catalog/branches/main/tables/product.csv").unwrap();
+    let follow = |name: &str| follow(&other, &format!("{pin}/{name}/tables/product.csv"));
+    assert_eq!(follow("catalog").unwrap(), table);
+    let listed = names(&other, &pin);
+    assert!(listed.contains(&"catalog".to_owned()) && listed.contains(&"inventory".to_owned()));
+    other.desk().put("names", Some(NAMES), 0).unwrap();
+    let path = format!("{pin}/results/names/catalog.csv");
+    assert_eq!(content(&other, &path).unwrap(), "n\nChair\nTable\n");
+}
+
+/// A store that only the pin knows by the name that a query has for it.
+#[test]
+fn what_the_pin_calls_a_store_is_no_argument() {
+    let (tree, sources) = tree();
+    let shop = Tree::new(Parts {
+        stores: vec![Mounted::new("shop", sources[0].clone())],
+        desk: LocalDesk::default(),
+        clock: Arc::new(|| crate::fixture::NOW_MS),
+        limits: Limits::default(),
+        formats: vec![Format::Csv],
+        is_read_only: false,
+    });
+    let query = NAMES.replace("$db", "$shop");
+    shop.desk().put("names", Some(&query), 0).unwrap();
+    let (about, text) = meta(&shop, "/results/names.csv");
+    tree.pins().add(&text).unwrap();
+    tree.desk().put("names", Some(&query), 0).unwrap();
+    let results = format!("/pins/{}/results", about["pin"].as_str().unwrap());
+    assert!(names(&tree, &results).contains(&"names.csv".to_owned()));
+    assert_eq!(content(&tree, &format!("{results}/names.csv")).unwrap(), "n\nChair\nTable\n");
+    assert!(tree.walk(&format!("{results}/names")).is_err(), "it takes no argument");
+}
+
+/// A store is called otherwise here, and another one has the name it had.
+#[test]
+fn a_name_that_was_taken_since_means_what_the_pin_says() {
+    let (tree, sources) = tree();
+    let (about, text) = meta(&tree, "/catalog/branches/main/tables/product.csv");
+    let other = swapped(&sources);
+    other.pins().add(&text).unwrap();
+    let bytes = content(&tree, "/catalog/branches/main/tables/product.csv").unwrap();
+    assert_eq!(follow(&other, about["again"].as_str().unwrap()).unwrap(), bytes);
+    let pin = format!("/pins/{}", about["pin"].as_str().unwrap());
+    assert_eq!(names(&other, &pin), ["pin.edn", "results", "inventory"]);
+    assert_eq!(follow(&other, &format!("{pin}/inventory/tables/product.csv")).unwrap(), bytes);
+}
+
+#[test]
+fn what_was_read_from_its_file_is_known_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = || LocalDesk::Folder(folder.path().join("queries"));
+    let (first, sources) = tree();
+    let bytes = content(&first, "/results/stock.csv").unwrap();
+    let path = elsewhere(&sources, desk()).pins().add(&meta(&first, "/results/stock.csv").1);
+    let path = path.unwrap();
+    let tree = elsewhere(&sources, desk());
+    assert_eq!(content(&tree, &path).unwrap(), bytes);
+    std::fs::remove_dir_all(folder.path().join("queries/.pins")).unwrap();
+    assert_eq!(content(&tree, &path).unwrap(), bytes);
+}
+
 #[test]
 fn what_is_not_here_is_told_by_its_uuid() {
     let (tree, sources) = tree();

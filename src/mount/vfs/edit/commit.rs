@@ -47,6 +47,7 @@ impl Vfs {
             mounted.source.transact_made(&branch, Some(&tx_id), &once(&tx_id, make))
         });
         self.keep_word(folder, name, committed.as_ref());
+        self.hurry();
         committed.map(drop)
     }
 
@@ -81,8 +82,8 @@ impl Vfs {
         bytes: &[u8],
     ) -> Result<()> {
         let done = self.transact_entity(folder, of, bytes);
-        let path = format!("{}/{name}", folder.path());
-        self.tree.failures().note_written(&path, done.as_ref().err());
+        self.note_written(&format!("{}/{name}", folder.path()), done.as_ref().err());
+        self.hurry();
         done
     }
 

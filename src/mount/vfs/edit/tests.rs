@@ -3,6 +3,7 @@
 use crate::error::{Kind, Result};
 use crate::fixture::tree;
 use crate::inode::ROOT;
+use crate::journal;
 use crate::source::{MemorySource, Source};
 use crate::spool::Cancel;
 use crate::vfs::{Mode, Opened, Vfs};
@@ -286,6 +287,15 @@ fn an_entity_that_changed_meanwhile_is_a_conflict() {
     let text = read(&vfs, CHAIR).unwrap();
     write(&vfs, CHAIR, &text.replace("60", "50")).unwrap();
     assert_eq!(read(&vfs, &format!("{CHAIR}.err")).unwrap(), "");
+}
+
+#[test]
+fn a_change_of_an_entity_that_fails_is_in_the_log() {
+    journal::collect(&journal::Target::Memory).unwrap();
+    let (vfs, _) = vfs();
+    write(&vfs, CHAIR, "{:db/id 5 :product/price 1} ; for the log").unwrap_err();
+    let said = format!("path={CHAIR} errno=EINVAL");
+    assert!(journal::text().contains(&said), "{}", journal::text());
 }
 
 #[test]
