@@ -75,8 +75,8 @@ fn a_store_that_is_cut() {
     let mount = Mount::new(&place, "m", &["stock=s3://team-a/stock"]);
     assert_eq!(mount.read("results/keys.json").unwrap().trim(), "[]");
     drop(moto);
-    // The head is believed for a second.
-    thread::sleep(Duration::from_millis(1100));
+    // The head is believed for two seconds.
+    thread::sleep(Duration::from_millis(2100));
     let started = Instant::now();
     let found = [
         Mount::errno(fs::read(mount.path("results/keys.csv"))),
