@@ -10,6 +10,7 @@ mod documents;
 mod erased;
 mod errors;
 mod figures;
+mod files;
 mod hostile;
 mod mounting;
 mod pins;

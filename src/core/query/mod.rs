@@ -10,6 +10,7 @@ mod align;
 mod answer;
 mod ast;
 mod bind;
+mod columns;
 mod error;
 mod exec;
 mod file;

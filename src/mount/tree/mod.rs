@@ -12,6 +12,7 @@ pub mod desk;
 mod diff;
 mod editable;
 mod failures;
+mod files;
 mod list;
 mod merges;
 mod meta;
@@ -32,12 +33,14 @@ pub use answer::{Answer, Limits, Question};
 pub use desk::LocalDesk;
 pub use diff::Compared;
 pub use failures::Failures;
+pub use files::FileSource;
 pub use list::{Listed, Listing, Shape};
 use merges::Merges;
 pub use plan::{Pinned, Plan};
 pub use work::{Pins, Rendered, Work};
 
 use crate::error::{Failure, Result};
+use crate::local::Contents;
 use crate::source::{Moment, Mounted};
 use crate::spool::Content;
 use factfs_core::hash::NodeHash;
@@ -66,6 +69,7 @@ pub struct Tree {
     is_read_only: bool,
     failures: Failures,
     merges: Merges,
+    contents: Contents,
     moments: Mutex<LruCache<(Name, Name), Moment>>,
     /// Saved queries that were read, by their text.
     queries: Mutex<LruCache<String, Arc<QueryFile>>>,
@@ -155,6 +159,7 @@ impl Tree {
             is_read_only: parts.is_read_only,
             failures: Failures::default(),
             merges: Merges::default(),
+            contents: Contents::outside(),
             moments: Mutex::new(LruCache::new(KEPT_MOMENTS)),
             queries: Mutex::new(LruCache::new(KEPT_QUERIES)),
         }

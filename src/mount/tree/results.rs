@@ -122,7 +122,7 @@ impl Tree {
             Ok(plan) => plan.identity(),
             Err(failure) => format!("{wording}\n{failure}"),
         };
-        let mtime_ms = plan.as_ref().ok().and_then(|plan| plan.basis_ms());
+        let mtime_ms = plan.as_ref().ok().and_then(|plan| plan.changed_ms());
         let is_fixed = is_text_fixed && plan.as_ref().is_ok_and(|plan| plan.is_fixed);
         let pins = Pins::Plan(plan);
         self.work(node, leaf, identity, pins, mtime_ms.unwrap_or(self.started_ms), is_fixed)

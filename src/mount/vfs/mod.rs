@@ -484,6 +484,8 @@ fn hint_read_only(failure: Failure) -> Failure {
 }
 
 #[cfg(test)]
+mod files_tests;
+#[cfg(test)]
 mod sizes_tests;
 #[cfg(test)]
 mod tests;

@@ -4,14 +4,15 @@
 //! taken of, so both have the same bytes, and are made once.
 
 use super::shown::not_mounted;
-use super::{Answered, Made, Read, Recipe, invalid};
+use super::{Answered, FileRead, Made, Read, Recipe, invalid};
 use crate::error::Result;
+use crate::local::LocalFile;
 use crate::source::{Moment, Mounted};
 use crate::tree::diff::{self, Compared};
 use crate::tree::node::{Leaf, Node, Part, Place, Scope};
 use crate::tree::plan::{self, Plan};
 use crate::tree::work::{Pins, Work};
-use crate::tree::{Question, Resolved, Tree, path};
+use crate::tree::{FileSource, Question, Resolved, Tree, path};
 use factfs_core::edn;
 use factfs_core::query::{Input, InputKind, QueryFile};
 use factfs_core::value::Value;
@@ -27,7 +28,7 @@ impl Tree {
             Pins::Plan(Err(_)) => None,
             Pins::Plan(Ok(plan)) => {
                 // What stopped a merge is kept nowhere else.
-                if !plan.reads_databases_only() {
+                if !plan.is_repeatable() {
                     return None;
                 }
                 let inputs = plan.inputs.iter();
@@ -40,12 +41,15 @@ impl Tree {
                 };
                 let made = Made::Answer(Answered { name, text: plan.text.clone(), inputs });
                 let sources: Option<_> = plan.sources.iter().map(|p| self.read_by(p)).collect();
-                Some(Recipe { made, format, sources: sources? }.under_its_name())
+                let files = plan.question.files.iter().map(|(_, source)| read_file(source));
+                let files = files.collect();
+                Some(Recipe { made, format, sources: sources?, files }.under_its_name())
             }
             Pins::Difference(compared) => {
                 let sources = compared.pinned("$", [false; 2]);
                 let sources: Option<_> = sources.iter().map(|p| self.read_by(p)).collect();
-                Some(Recipe { made: Made::Difference, format, sources: sources? })
+                let made = Made::Difference;
+                Some(Recipe { made, format, sources: sources?, files: Vec::new() })
             }
             Pins::Moment(pinned) => {
                 let Node::Part(place, part) = &work.node else { return None };
@@ -55,7 +59,8 @@ impl Tree {
                 let path = part.path();
                 let path = path.trim_end_matches(".meta").trim_end_matches(".err");
                 let read = read("$", &pinned.0, &pinned.1, !place.is_fixed());
-                Some(Recipe { made: Made::Part(path.to_owned()), format, sources: vec![read] })
+                let made = Made::Part(path.to_owned());
+                Some(Recipe { made, format, sources: vec![read], files: Vec::new() })
             }
         }
     }
@@ -65,6 +70,17 @@ impl Tree {
         let changes = pinned.changes.map(str::to_owned);
         let read = read(&pinned.symbol, mounted, &pinned.moment, pinned.is_branch);
         Some(Read { changes, ..read })
+    }
+}
+
+fn read_file(source: &FileSource) -> FileRead {
+    let LocalFile { path, format, bytes, blake3, .. } = &source.file;
+    FileRead {
+        symbol: source.symbol.clone(),
+        path: path.display().to_string(),
+        format: *format,
+        bytes: *bytes,
+        blake3: blake3.clone(),
     }
 }
 
@@ -152,10 +168,22 @@ impl Tree {
     fn plan_again(&self, recipe: &Recipe, answered: &Answered) -> Result<Plan> {
         let query = QueryFile::read(&answered.text)?.query;
         let (mut sources, mut inputs, mut given) = (Vec::new(), Vec::new(), Vec::new());
-        let mut differences = Vec::new();
+        let (mut differences, mut files, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for spec in query.inputs() {
+            let given_as = answered.inputs.iter().find(|(name, _)| *name == spec.name);
             if spec.kind == InputKind::Source {
+                if let Some(file) = recipe.files.iter().find(|file| file.symbol == spec.name) {
+                    files.push((given.len(), Self::file_again(file)));
+                    given.push(Input::Value(Value::from(Vec::new())));
+                    continue;
+                }
                 let read = recipe.sources.iter().find(|read| read.symbol == spec.name);
+                if let (None, Some((_, text))) = (read, given_as) {
+                    let value = edn::read_one(text)?.to_value();
+                    rows.push((spec.name.clone(), value.clone()));
+                    given.push(Input::Value(value));
+                    continue;
+                }
                 let missing =
                     || invalid(&format!("it does not say which database {} is", spec.name));
                 let read = read.ok_or_else(missing)?;
@@ -179,16 +207,19 @@ impl Tree {
                 });
                 continue;
             }
-            let found = answered.inputs.iter().find(|(name, _)| *name == spec.name);
             let missing = || invalid(&format!("it does not say what {} is", spec.name));
-            let form = edn::read_one(&found.ok_or_else(missing)?.1)?;
+            let form = edn::read_one(&given_as.ok_or_else(missing)?.1)?;
             inputs.push((spec.name.clone(), form.to_value()));
             given.push(match spec.kind {
                 InputKind::Rules => Input::Form(form),
                 _ => Input::Value(form.to_value()),
             });
         }
-        let question = Question { keys: query.row_keys(), query, inputs: given, differences };
+        inputs.extend(rows);
+        let typed = |(number, file): (usize, FileSource)| (number, file.typed(&query, &sources));
+        let files = files.into_iter().map(typed).collect();
+        let keys = query.row_keys();
+        let question = Question { keys, query, inputs: given, differences, files };
         Ok(Plan { question, text: answered.text.clone(), sources, inputs, is_fixed: true })
     }
 }

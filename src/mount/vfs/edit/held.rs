@@ -11,7 +11,7 @@ use super::names::plain;
 use super::{draft_entry, refusal};
 use crate::error::{Failure, Kind, Result};
 use crate::handle::{Draft, Drafts, Editing, Handle, Outcome, Refused};
-use crate::tree::node::{BranchPart, Leaf, Node, Part, Place};
+use crate::tree::node::{Aspect, BranchPart, Node, Part, Place};
 use crate::tree::{Entry, Resolved, Tree, Work, path};
 use crate::vfs::{Caching, Found, Mode, Opened, Vfs};
 use crate::written::format_of;
@@ -26,14 +26,14 @@ pub(super) enum Purpose {
     /// A transaction.
     Document(Format),
     /// What an entity is to be.
-    Entity(EntityId),
+    Entity(EntityId, Format),
 }
 
 /// What a file of this name in one of these folders is for.
 pub(super) fn purpose(folder: &Node, name: &str) -> Purpose {
     let document = || is_inbox(folder).then(|| format_of(name)).flatten();
     match path::child(folder, name).as_ref().and_then(Tree::entity_of) {
-        Some((_, e)) => Purpose::Entity(e),
+        Some((_, e, format)) => Purpose::Entity(e, format),
         None => document().map_or(Purpose::Scratch, Purpose::Document),
     }
 }
@@ -77,7 +77,7 @@ impl Vfs {
                 let message = format!("{} says what came of a document", node.path());
                 Err(Failure::new(Kind::NotPermitted, message))
             }
-            Node::Part(_, Part::Entity(_, leaf)) if *leaf != Leaf::answer(Format::Edn) => {
+            Node::Part(_, Part::Entity(_, leaf)) if leaf.aspect != Aspect::Answer => {
                 Err(self.read_only(&node))
             }
             _ => Ok(name),
@@ -104,7 +104,7 @@ impl Vfs {
         self.check_held(folder)?;
         let now_ms = self.tree.now_ms();
         let draft = match purpose(folder, name) {
-            Purpose::Entity(e) => {
+            Purpose::Entity(e, _) => {
                 let there = path::child(folder, name).map(|node| self.tree.resolve(&node));
                 let Some(Ok(there)) = there else {
                     let message = format!("there is no entity {e}");
@@ -173,7 +173,7 @@ impl Vfs {
     /// Opens an entity to change it.
     pub(in crate::vfs) fn open_entity(&self, resolved: &Resolved, mode: Mode) -> Result<Opened> {
         let node = &resolved.node;
-        let (Some((place, _)), Entry::Work(work)) = (Tree::entity_of(node), &resolved.entry) else {
+        let (Some((place, ..)), Entry::Work(work)) = (Tree::entity_of(node), &resolved.entry) else {
             return Err(self.read_only(node));
         };
         let folder = Node::Part(place.clone(), Part::Entities);
@@ -215,14 +215,15 @@ impl Vfs {
         if !may_replace && self.resolve_child(folder, to.as_bytes()).is_ok() {
             return Err(Failure::new(Kind::Exists, format!("`{to}` is there already")));
         }
-        if let Purpose::Entity(_) = purpose(folder, from) {
+        if let Purpose::Entity(..) = purpose(folder, from) {
             return self.set_aside(folder, from, to);
         }
         let draft = self.drafts.get(folder, from).ok_or_else(|| not_there(from))?;
         let is_committed = draft.outcome() == Some(Outcome::Committed);
         match purpose(folder, to) {
-            Purpose::Entity(e) => {
-                self.commit_whole(&draft, |bytes| self.change_entity(folder, to, e, bytes))?;
+            Purpose::Entity(e, format) => {
+                let change = |bytes: &[u8]| self.change_entity(folder, to, (e, format), bytes);
+                self.commit_whole(&draft, change)?;
                 self.drafts.unlink(folder, from);
             }
             Purpose::Document(format) if !is_committed => {
@@ -314,7 +315,7 @@ impl Vfs {
         match purpose(folder, &name) {
             Purpose::Scratch => {}
             Purpose::Document(_) => self.keep_word(folder, &name, Err(failure)),
-            Purpose::Entity(_) => {
+            Purpose::Entity(..) => {
                 self.note_written(&draft.node().path(), Some(failure));
             }
         }
@@ -334,7 +335,7 @@ impl Vfs {
         editing.done();
         let done = match purpose {
             Purpose::Document(format) => self.commit_document(folder, &name, format, &bytes),
-            Purpose::Entity(e) => self.change_entity(folder, &name, e, &bytes),
+            Purpose::Entity(e, format) => self.change_entity(folder, &name, (e, format), &bytes),
             Purpose::Scratch => Ok(()),
         };
         let outcome = if done.is_ok() { Outcome::Committed } else { Outcome::Failed };
