@@ -4,7 +4,7 @@
 //! meant: what is mounted is told apart by its number in the kernel's list.
 
 use crate::error::{Failure, Kind, Result};
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, statx};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount as detach};
 use std::fs;
@@ -12,6 +12,7 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,9 @@ pub const FILE_SYSTEM: &str = "fuse.factfs";
 pub const MTAB: &str = "/etc/mtab";
 /// What to do where there is none, as in a bare container.
 pub const NO_MTAB: &str = "as root: ln -s /proc/self/mounts /etc/mtab";
+
+/// How long what is mounted at a point may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 
@@ -134,9 +138,11 @@ pub fn absolute(point: &Path) -> Result<PathBuf> {
 /// Makes a mount point ready, or says why nothing can be mounted there. `stores` are local folders
 /// that hold data: a mount over one, or within, would wait for itself.
 pub fn prepare(point: &Path, stores: &[PathBuf]) -> Result<PathBuf> {
-    if let Err(error) = fs::symlink_metadata(point)
-        && error.kind() == io::ErrorKind::NotFound
-    {
+    if point.as_os_str().is_empty() {
+        let failure = Failure::new(Kind::Invalid, "the mount point is empty");
+        return Err(failure.hint("factfs mount DIR NAME=DB"));
+    }
+    if !is_there(point) {
         let failed = |error: io::Error| {
             let message = format!("{} cannot be made: {error}", point.display());
             Failure::new(Kind::NotFound, message).hint("a mount point is a folder: mkdir -p")
@@ -147,9 +153,11 @@ pub fn prepare(point: &Path, stores: &[PathBuf]) -> Result<PathBuf> {
     clear_dead(&path)?;
     let shown = path.display();
     if let Some(mount) = mounted_at(&path).last() {
-        let what = if mount.file_system == FILE_SYSTEM { "factfs" } else { &mount.file_system };
+        let (what, hint) = match mount.file_system == FILE_SYSTEM {
+            true => ("factfs", format!("factfs umount {shown}, or take another folder")),
+            false => (mount.file_system.as_str(), "take another folder".to_owned()),
+        };
         let message = format!("{shown} is in use: {what} is mounted there");
-        let hint = format!("factfs umount {shown}, or take another folder");
         return Err(Failure::new(Kind::Busy, message).hint(hint));
     }
     if !path.is_dir() {
@@ -175,23 +183,50 @@ pub fn prepare(point: &Path, stores: &[PathBuf]) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Unmounts a mount of factfs whose process is gone.
+/// Whether there is something of that name. Asks nothing of what is mounted there.
+pub(crate) fn is_there(point: &Path) -> bool {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(CWD, point, flags, Mode::empty()).err() != Some(Errno::NOENT)
+}
+
+/// Unmounts a mount of factfs whose process is gone. One that is there and does not answer, as it
+/// is stopped, is left alone.
 fn clear_dead(path: &Path) -> Result<()> {
-    // Attributes may come from the kernel's memory long after the process died.
-    let is_dead = || {
-        let error = fs::read_dir(path).err();
-        error.and_then(|error| Errno::from_io_error(&error)) == Some(Errno::NOTCONN)
-    };
-    while is_dead() {
-        let ours = mounted_at(path).last().is_some_and(|mount| mount.file_system == FILE_SYSTEM);
-        if !ours {
-            let message = format!("{}: what is mounted there does not answer", path.display());
-            return Err(Failure::new(Kind::Busy, message).hint("unmount it first: fusermount3 -uz"));
+    while let Some(mount) = mounted_at(path).pop() {
+        let read = {
+            let path = path.to_owned();
+            // Attributes may come from the kernel's memory long after the process died.
+            move || fs::read_dir(path).err().and_then(|error| Errno::from_io_error(&error))
+        };
+        let is_ours = mount.file_system == FILE_SYSTEM;
+        match within(PATIENCE, read) {
+            Some(Some(Errno::NOTCONN)) if is_ours => {}
+            Some(Some(Errno::NOTCONN)) | None => {
+                let shown = path.display();
+                let message = format!("{shown}: what is mounted there does not answer");
+                let hint = match is_ours {
+                    true => format!("factfs umount {shown} takes it away"),
+                    false => format!("unmount it first: fusermount3 -uz {shown}"),
+                };
+                return Err(Failure::new(Kind::Busy, message).hint(hint));
+            }
+            Some(_) => return Ok(()),
         }
         tracing::info!("{}: clearing a mount whose process is gone", path.display());
         lazily(path)?;
     }
     Ok(())
+}
+
+/// What a call answers that may wait for somebody who never comes; then its thread waits on.
+fn within<T: Send + 'static>(
+    patience: Duration,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (send, receive) = mpsc::channel();
+    // Who asked may have gone.
+    thread::Builder::new().spawn(move || drop(send.send(call()))).ok()?;
+    receive.recv_timeout(patience).ok()
 }
 
 /// Unmounts what factfs mounted there, and waits for its process for a while. Asks nothing of the
