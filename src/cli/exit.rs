@@ -166,18 +166,22 @@ fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<Code> {
 fn io_kind(error: &io::Error) -> Kind {
     use io::ErrorKind as E;
     match error.kind() {
-        E::NotFound | E::NotADirectory => Kind::NotFound,
+        E::NotFound => Kind::NotFound,
+        E::NotADirectory => Kind::NotDirectory,
+        E::IsADirectory => Kind::IsDirectory,
         E::AlreadyExists => Kind::Exists,
         E::PermissionDenied => Kind::Denied,
         E::ReadOnlyFilesystem => Kind::ReadOnly,
         E::StorageFull | E::QuotaExceeded => Kind::Full,
-        E::InvalidData | E::InvalidInput | E::IsADirectory => Kind::Invalid,
+        E::InvalidData | E::InvalidInput => Kind::Invalid,
         E::TimedOut => Kind::Timeout,
         E::Interrupted => Kind::Interrupted,
         E::ResourceBusy => Kind::Busy,
         E::OutOfMemory => Kind::Memory,
         E::StaleNetworkFileHandle => Kind::Stale,
         E::FileTooLarge => Kind::TooLarge,
+        E::CrossesDevices => Kind::CrossDevice,
+        E::InvalidFilename => Kind::NameTooLong,
         E::Unsupported => Kind::Unsupported,
         _ => Kind::Unavailable,
     }
@@ -207,7 +211,10 @@ mod tests {
 
     #[test]
     fn files_have_kinds() {
-        let error = std::fs::read("/nonexistent").context("reading").unwrap_err();
-        assert_eq!(kind(&error), Kind::NotFound);
+        let read = |path: &str| kind(&std::fs::read(path).context("reading").unwrap_err());
+        assert_eq!(read("/nonexistent"), Kind::NotFound);
+        assert_eq!(read("/"), Kind::IsDirectory);
+        assert_eq!(read("/dev/null/x"), Kind::NotDirectory);
+        assert_eq!(read(&format!("/{}", "x".repeat(256))), Kind::NameTooLong);
     }
 }

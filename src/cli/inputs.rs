@@ -184,7 +184,7 @@ impl<'a> Inputs<'a> {
 
     /// What changed, as rows.
     fn rows(&mut self, changes: &Changes) -> anyhow::Result<Input> {
-        let (database, [from, to]) = changes.open()?;
+        let (database, [from, to]) = changes.open(self.given.pin.as_ref())?;
         let mut rows = Vec::new();
         for some in changes.rows(&database, [&from, &to])? {
             rows.extend(some?.into_iter().map(Value::from));

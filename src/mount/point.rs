@@ -4,7 +4,7 @@
 //! meant: what is mounted is told apart by its number in the kernel's list.
 
 use crate::error::{Failure, Kind, Result};
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, statx};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount as detach};
 use std::fs;
@@ -12,11 +12,20 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// The type that the kernel lists.
 pub const FILE_SYSTEM: &str = "fuse.factfs";
+
+/// Where fusermount3 looks for what is mounted.
+pub const MTAB: &str = "/etc/mtab";
+/// What to do where there is none, as in a bare container.
+pub const NO_MTAB: &str = "as root: ln -s /proc/self/mounts /etc/mtab";
+
+/// How long what is mounted at a point may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 
@@ -129,9 +138,11 @@ pub fn absolute(point: &Path) -> Result<PathBuf> {
 /// Makes a mount point ready, or says why nothing can be mounted there. `stores` are local folders
 /// that hold data: a mount over one, or within, would wait for itself.
 pub fn prepare(point: &Path, stores: &[PathBuf]) -> Result<PathBuf> {
-    if let Err(error) = fs::symlink_metadata(point)
-        && error.kind() == io::ErrorKind::NotFound
-    {
+    if point.as_os_str().is_empty() {
+        let failure = Failure::new(Kind::Invalid, "the mount point is empty");
+        return Err(failure.hint("factfs mount DIR NAME=DB"));
+    }
+    if !is_there(point) {
         let failed = |error: io::Error| {
             let message = format!("{} cannot be made: {error}", point.display());
             Failure::new(Kind::NotFound, message).hint("a mount point is a folder: mkdir -p")
@@ -142,9 +153,11 @@ pub fn prepare(point: &Path, stores: &[PathBuf]) -> Result<PathBuf> {
     clear_dead(&path)?;
     let shown = path.display();
     if let Some(mount) = mounted_at(&path).last() {
-        let what = if mount.file_system == FILE_SYSTEM { "factfs" } else { &mount.file_system };
+        let (what, hint) = match mount.file_system == FILE_SYSTEM {
+            true => ("factfs", format!("factfs umount {shown}, or take another folder")),
+            false => (mount.file_system.as_str(), "take another folder".to_owned()),
+        };
         let message = format!("{shown} is in use: {what} is mounted there");
-        let hint = format!("factfs umount {shown}, or take another folder");
         return Err(Failure::new(Kind::Busy, message).hint(hint));
     }
     if !path.is_dir() {
@@ -170,23 +183,50 @@ pub fn prepare(point: &Path, stores: &[PathBuf]) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Unmounts a mount of factfs whose process is gone.
+/// Whether there is something of that name. Asks nothing of what is mounted there.
+pub(crate) fn is_there(point: &Path) -> bool {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(CWD, point, flags, Mode::empty()).err() != Some(Errno::NOENT)
+}
+
+/// Unmounts a mount of factfs whose process is gone. One that is there and does not answer, as it
+/// is stopped, is left alone.
 fn clear_dead(path: &Path) -> Result<()> {
-    // Attributes may come from the kernel's memory long after the process died.
-    let is_dead = || {
-        let error = fs::read_dir(path).err();
-        error.and_then(|error| Errno::from_io_error(&error)) == Some(Errno::NOTCONN)
-    };
-    while is_dead() {
-        let ours = mounted_at(path).last().is_some_and(|mount| mount.file_system == FILE_SYSTEM);
-        if !ours {
-            let message = format!("{}: what is mounted there does not answer", path.display());
-            return Err(Failure::new(Kind::Busy, message).hint("unmount it first: fusermount3 -uz"));
+    while let Some(mount) = mounted_at(path).pop() {
+        let read = {
+            let path = path.to_owned();
+            // Attributes may come from the kernel's memory long after the process died.
+            move || fs::read_dir(path).err().and_then(|error| Errno::from_io_error(&error))
+        };
+        let is_ours = mount.file_system == FILE_SYSTEM;
+        match within(PATIENCE, read) {
+            Some(Some(Errno::NOTCONN)) if is_ours => {}
+            Some(Some(Errno::NOTCONN)) | None => {
+                let shown = path.display();
+                let message = format!("{shown}: what is mounted there does not answer");
+                let hint = match is_ours {
+                    true => format!("factfs umount {shown} takes it away"),
+                    false => format!("unmount it first: fusermount3 -uz {shown}"),
+                };
+                return Err(Failure::new(Kind::Busy, message).hint(hint));
+            }
+            Some(_) => return Ok(()),
         }
         tracing::info!("{}: clearing a mount whose process is gone", path.display());
         lazily(path)?;
     }
     Ok(())
+}
+
+/// What a call answers that may wait for somebody who never comes; then its thread waits on.
+fn within<T: Send + 'static>(
+    patience: Duration,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (send, receive) = mpsc::channel();
+    // Who asked may have gone.
+    thread::Builder::new().spawn(move || drop(send.send(call()))).ok()?;
+    receive.recv_timeout(patience).ok()
 }
 
 /// Unmounts what factfs mounted there, and waits for its process for a while. Asks nothing of the
@@ -256,12 +296,20 @@ fn by_fusermount(path: &Path) -> Result<()> {
     command.args(["-u", "-z", "--"]).arg(path).stdin(Stdio::null());
     match command.output() {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            Err(Failure::new(Kind::Denied, format!("fusermount3: {said}")))
-        }
+        Ok(output) => Err(refused(&String::from_utf8_lossy(&output.stderr))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_fusermount()),
         Err(error) => Err(Failure::new(Kind::Unavailable, format!("fusermount3: {error}"))),
+    }
+}
+
+/// What fusermount3 said when it did not unmount.
+fn refused(said: &str) -> Failure {
+    let said = said.trim();
+    let said = said.strip_prefix("fusermount3: ").unwrap_or(said);
+    let failure = Failure::new(Kind::Denied, format!("fusermount3: {said}"));
+    match said.contains(MTAB) {
+        true => failure.hint(NO_MTAB),
+        false => failure,
     }
 }
 
@@ -274,7 +322,7 @@ fn no_fusermount() -> Failure {
 pub fn check_device() -> Result<()> {
     open_device()?;
     let is_root = rustix::process::geteuid().is_root();
-    if !is_root && !is_on_path("fusermount3") {
+    if !is_root && fusermount().is_none() {
         return Err(no_fusermount());
     }
     Ok(())
@@ -299,9 +347,11 @@ pub fn open_device() -> Result<()> {
     }
 }
 
-fn is_on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+/// The program that mounts and unmounts for users other than root, where it is installed.
+pub fn fusermount() -> Option<PathBuf> {
+    // mount(8) runs its helpers without a path when an ordinary user calls it.
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    std::env::split_paths(&path).map(|folder| folder.join("fusermount3")).find(|it| it.is_file())
 }
 
 #[cfg(test)]
@@ -335,6 +385,15 @@ mod tests {
         fs::create_dir_all(store.join("in")).unwrap();
         assert_eq!(kind(&store.join("in"), &[store]), Kind::Invalid);
         assert!(prepare(&folder.path().join("new"), &[]).is_ok());
+    }
+
+    #[test]
+    fn without_a_list_of_mounts_one_is_told_to_make_it() {
+        let said = "fusermount3: failed to open /etc/mtab: No such file or directory\n";
+        let failure = refused(said);
+        assert_eq!(failure.message, said.trim());
+        assert_eq!(failure.hint.as_deref(), Some(NO_MTAB));
+        assert_eq!(refused("fusermount3: entry for /m not found\n").hint, None);
     }
 
     #[test]

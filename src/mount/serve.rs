@@ -90,7 +90,7 @@ pub fn serve(setup: &Setup, signals: &Signals, ready: impl FnOnce(&Mount)) -> Re
     // What is wrong with the mount point is said before anything is opened.
     let stores: Vec<PathBuf> = folders(setup);
     point::check_device()?;
-    let was_there = setup.point.symlink_metadata().is_ok();
+    let was_there = point::is_there(&setup.point);
     point::prepare(&setup.point, &stores)?;
     let tree = open_tree(setup).inspect_err(|_| {
         if !was_there {

@@ -1,6 +1,6 @@
 //! Branches, tags, merges and waiting, by the commands of a shell in a real mount.
 
-use super::{Mount, can_mount, place};
+use super::{Mount, can_mount, not_writable, place};
 use crate::support::audit::audit;
 use crate::support::{Place, Ran};
 use std::process::{Child, Command, Stdio};
@@ -225,16 +225,19 @@ fn nothing_is_made_where_nothing_may_be_written() {
     let place = place();
     place.ok(&["transact", "db", "[{:w/key \"a\"}]"], "");
     place.ok(&["branch", "create", "db", "exp"], "");
-    for args in [vec!["stock=db", "--read-only"], vec!["stock=db@2"]] {
-        let mount = Mount::new(&place, "m", &args);
+    let read_only = "Read-only file system";
+    for (args, file) in
+        [(["stock=db", "--read-only"].as_slice(), read_only), (&["stock=db@2"], not_writable())]
+    {
+        let mount = Mount::new(&place, "m", args);
         for script in [
             "mkdir stock/branches/new",
             "rmdir stock/branches/exp",
             "mv stock/branches/exp stock/branches/new",
             "ln -s ../commits/1 stock/tags/v1",
-            "echo exp > stock/branches/main/merge",
         ] {
-            mount.refuses(script, "Read-only file system");
+            mount.refuses(script, read_only);
         }
+        mount.refuses("echo exp > stock/branches/main/merge", file);
     }
 }

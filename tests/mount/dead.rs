@@ -118,3 +118,22 @@ fn a_new_mount_is_not_taken_for_the_dead_one() {
         drop(new);
     }
 }
+
+/// A process that is stopped answers nothing, and whoever mounts there is not to wait for it.
+#[test]
+fn a_mount_that_does_not_answer_is_named() {
+    if !can_mount() {
+        return;
+    }
+    let place = place();
+    let mount = Mount::new(&place, "m", &["stock=db"]);
+    let pid = mount.process.id().to_string();
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    signal("-STOP");
+    let said = place.fails(7, &["mount", "m", "stock=db"], "");
+    signal("-CONT");
+    assert!(said.contains("does not answer\nhint: factfs umount "), "{said}");
+    assert_eq!(mount.read("results/keys.json").unwrap().trim(), "[]");
+}

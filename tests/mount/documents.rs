@@ -1,6 +1,6 @@
 //! Documents and entities, written by the tools that people have: shells, copies, editors.
 
-use super::{Mount, can_mount};
+use super::{Mount, can_mount, not_writable};
 use crate::support::Place;
 use crate::support::audit::audit;
 use std::fs;
@@ -243,7 +243,7 @@ fn an_entity_that_changed_meanwhile() {
     let commit = mount.sh("basename $(readlink shop/branches/main/at/2)");
     let fixed = file.replace("head", &format!("commits/{}", commit.trim()));
     let ran = mount.shell(&format!("echo x > {fixed}"));
-    assert!(ran.code != 0 && ran.stderr.contains("Read-only file system"), "{ran:?}");
+    assert!(ran.code != 0 && ran.stderr.contains(not_writable()), "{ran:?}");
     let ran = mount.shell(&format!("sed -i s/1/2/ {fixed}"));
     assert!(ran.code != 0, "{ran:?}");
 }

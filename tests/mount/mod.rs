@@ -101,6 +101,12 @@ impl Drop for Mount {
     }
 }
 
+/// What a shell says that opens a file to write which nobody may: the kernel holds up all but root
+/// by the mode of the file.
+fn not_writable() -> &'static str {
+    if is_root() { "Read-only file system" } else { "Permission denied" }
+}
+
 /// A query for the number of `:w/key`s, saved as `count`.
 const COUNT: &str = "[:find (count ?e) . :where [?e :w/key]]";
 

@@ -316,6 +316,12 @@ fn another_user() {
         "{}",
         mounted.stderr
     );
+    // mount(8) calls its helper without a path for whoever is not root.
+    let pathless = format!(
+        "set -e; {open} {other} env -u PATH \"$FACTFS\" mount m stock=db; {other} \"$FACTFS\" umount m"
+    );
+    let ran = private(&place, &pathless);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     let bare = format!("{open} {other} env PATH=/none \"$FACTFS\" mount m stock=db");
     assert!(private(&place, &bare).stderr.contains("install the package fuse3"));
     let closed =

@@ -25,6 +25,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List the branches
+    #[command(after_help = "Examples:\n  factfs branch list /srv/inventory --format json")]
     List {
         /// The database
         #[arg(value_name = "DB")]
@@ -33,6 +34,7 @@ enum Action {
         format: FormatArgs,
     },
     /// Make a branch
+    #[command(after_help = "Examples:\n  factfs branch create /srv/inventory what-if --at 7d")]
     Create {
         /// The database
         #[arg(value_name = "DB")]
@@ -54,6 +56,7 @@ enum Action {
         new: String,
     },
     /// Delete a branch; what it alone holds can be collected from then on
+    #[command(after_help = "Examples:\n  factfs branch delete /srv/inventory what-if")]
     Delete {
         /// The database
         #[arg(value_name = "DB")]

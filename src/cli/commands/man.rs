@@ -17,6 +17,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   factfs man ~/.local/share/man
+  factfs man ./pages && man -M ./pages factfs-mount
   factfs man --page mount | man -l -")]
 pub struct Args {
     /// The folder, made if it is not there; pages go to man1, man5 and man7 in it
@@ -44,6 +45,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let missing = || Problem::invalid(format!("there is no command `{asked}`"));
         return Ok(Man::new(found.ok_or_else(missing)?).render(&mut std::io::stdout())?);
     };
+    if !folder.exists()
+        && let Some(asked) = folder.to_str()
+        && commands.iter().any(|command| name(command) == format!("factfs-{asked}"))
+    {
+        let text = format!("`{asked}` is a command, and no folder");
+        let hint = "--page shows its page; ./ before it is a folder";
+        return Err(Problem::invalid(text).hint(hint).into());
+    }
     let write = |name: &str, text: &[u8]| -> anyhow::Result<()> {
         let file = folder.join(name);
         file.parent()

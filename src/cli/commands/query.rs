@@ -197,8 +197,9 @@ fn limits(timeout: Option<f64>, max_memory: u32) -> anyhow::Result<Limits> {
     let start = Instant::now();
     let elapsed = move || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let timeout_ms = timeout.map(|seconds| (seconds * 1000.0).round());
-    if let Some(ms) = timeout_ms.filter(|ms| !(1.0..=1e15).contains(ms)) {
-        return Err(Problem::invalid(format!("--timeout: {ms} ms is no time to wait")).into());
+    if timeout_ms.is_some_and(|ms| !(1.0..=1e15).contains(&ms)) {
+        let text = "--timeout: seconds, from 0.001 to 1000000000000";
+        return Err(Problem::invalid(text).into());
     }
     // Between 1 and 10^15: the conversion is exact.
     let timeout_ms = timeout_ms.map(|ms| ms as u64);

@@ -24,6 +24,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List the tags
+    #[command(after_help = "Examples:\n  factfs tag list /srv/inventory --format json")]
     List {
         /// The database
         #[arg(value_name = "DB")]
@@ -32,6 +33,7 @@ enum Action {
         format: FormatArgs,
     },
     /// Name a commit
+    #[command(after_help = "Examples:\n  factfs tag create /srv/inventory audit --at 2025-12-31")]
     Create {
         /// The database
         #[arg(value_name = "DB")]
@@ -43,6 +45,7 @@ enum Action {
         at: Option<String>,
     },
     /// Take a name away; the commit stays as long as something else needs it
+    #[command(after_help = "Examples:\n  factfs tag delete /srv/inventory audit-2025")]
     Delete {
         /// The database
         #[arg(value_name = "DB")]

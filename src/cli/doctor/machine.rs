@@ -6,7 +6,7 @@ use factfs_store::Kind;
 use rustix::process::{Resource, geteuid, getrlimit};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// The right to mount, as a bit of the effective capabilities.
@@ -71,10 +71,7 @@ fn right_to_mount() -> Finding {
 
 fn fusermount() -> Finding {
     const CHECK: &str = "fusermount3";
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found: Option<PathBuf> =
-        std::env::split_paths(&path).map(|folder| folder.join(CHECK)).find(|file| file.is_file());
-    let Some(file) = found else {
+    let Some(file) = point::fusermount() else {
         let hint = "install the package fuse3 (Debian, Ubuntu, Fedora, Arch: fuse3)";
         return Finding::failure(CHECK, Kind::NotFound, "it is not installed", hint);
     };
@@ -84,6 +81,10 @@ fn fusermount() -> Finding {
         Some(about.permissions().mode() & 0o4000 != 0 && about.uid() == 0)
     };
     match is_setuid(&file) {
+        Some(true) if !Path::new(point::MTAB).exists() => {
+            let found = format!("{shown} cannot unmount: there is no {}", point::MTAB);
+            Finding::warning(CHECK, found, point::NO_MTAB)
+        }
         Some(true) => Finding::well(CHECK, shown),
         _ => Finding::failure(
             CHECK,

@@ -51,14 +51,21 @@ pub fn flag(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Formats, with colons or commas between them.
+/// Formats, with colons or commas between them; each counts once.
 pub fn formats(text: &str) -> Result<Vec<Format>, String> {
     let known = Format::ALL.map(Format::extension).join(" ");
     let format = |name| {
         let refused = || format!("{name:?} is no format; there are: {known}");
         Format::from_extension(name).ok_or_else(refused)
     };
-    text.split([':', ',']).map(format).collect()
+    let mut formats = Vec::new();
+    for name in text.split([':', ',']) {
+        let format = format(name)?;
+        if !formats.contains(&format) {
+            formats.push(format);
+        }
+    }
+    Ok(formats)
 }
 
 #[cfg(test)]
@@ -78,6 +85,7 @@ mod tests {
     fn formats_are_known_ones() {
         assert_eq!(formats("csv:json"), Ok(vec![Format::Csv, Format::Json]));
         assert_eq!(formats("csv,md").map(|formats| formats.len()), Ok(2));
+        assert_eq!(formats("csv:json,csv"), Ok(vec![Format::Csv, Format::Json]));
         assert!(formats("").is_err() && formats("csv:xls").is_err());
     }
 }
