@@ -10,6 +10,7 @@ use anyhow::Context;
 use factfs_core::conn::Moment;
 use factfs_core::db::{ChangeKind, ChangeRows};
 use factfs_core::value::Value;
+use factfs_mount::tree::pins::Pin;
 use factfs_mount::when;
 use factfs_store::{Database, Error, Locator, shown};
 
@@ -48,12 +49,16 @@ impl Changes {
         Some(Self { locator: Locator { at: None, ..locator.clone() }, ends, kind })
     }
 
-    /// Both values.
-    pub fn open(&self) -> anyhow::Result<(Database, [Moment; 2])> {
+    /// Both values; what names a branch is what a pin has of it, if there is one.
+    pub fn open(&self, pin: Option<&Pin>) -> anyhow::Result<(Database, [Moment; 2])> {
         let database = open::open(&self.locator)?;
         let at = |when: &String| {
             let place = || format!("{}@{when}", shown(&self.locator.url));
-            database.at(when).with_context(place)
+            let moment = match pin {
+                Some(pin) => open::at_or_pinned(&database, &self.locator, when, pin),
+                None => open::at(&database, when),
+            };
+            moment.with_context(place)
         };
         let [from, to] = &self.ends;
         let ends = [at(from)?, at(to)?];

@@ -175,7 +175,7 @@ impl<'a> Inputs<'a> {
         let types = self.saved.query.column_types(&spec.name, &schema);
         let mut rows = Vec::new();
         let file = Contents::default().look(path, u64::MAX, 0)?;
-        file.rows(&types, &mut |row| {
+        file.rows(&types, &|| Ok(()), &mut |row| {
             rows.push(Value::from(row));
             Ok(())
         })?;
@@ -184,7 +184,7 @@ impl<'a> Inputs<'a> {
 
     /// What changed, as rows.
     fn rows(&mut self, changes: &Changes) -> anyhow::Result<Input> {
-        let (database, [from, to]) = changes.open()?;
+        let (database, [from, to]) = changes.open(self.given.pin.as_ref())?;
         let mut rows = Vec::new();
         for some in changes.rows(&database, [&from, &to])? {
             rows.extend(some?.into_iter().map(Value::from));

@@ -50,9 +50,38 @@ pub fn read(locator: &Locator) -> anyhow::Result<(Database, Moment)> {
     Ok((database, moment))
 }
 
+/// The value at a moment of an open database; `head` is the branch that was named, or the default
+/// one.
+pub fn at(database: &Database, when: &str) -> anyhow::Result<Moment> {
+    Ok(database.at(named(database, when)?)?)
+}
+
+fn named<'a>(database: &'a Database, when: &'a str) -> anyhow::Result<&'a str> {
+    Ok(if when == "head" { database.branch()? } else { when })
+}
+
+/// The same, but what names a branch is what a pin has of the database.
+pub fn at_or_pinned(
+    database: &Database,
+    locator: &Locator,
+    when: &str,
+    pin: &Pin,
+) -> anyhow::Result<Moment> {
+    let name = named(database, when)?;
+    match database.refs()?.branches.contains_key(name) {
+        true => in_pin(database, locator, pin),
+        false => Ok(database.at(name)?),
+    }
+}
+
 /// What a pin has of the database that was named.
 pub fn pinned(locator: &Locator, pin: &Pin) -> anyhow::Result<(Database, Moment)> {
     let database = open(locator)?;
+    let moment = in_pin(&database, locator, pin)?;
+    Ok((database, moment))
+}
+
+fn in_pin(database: &Database, locator: &Locator, pin: &Pin) -> anyhow::Result<Moment> {
     let uuid = database.uuid();
     let Some(pinned) = pin.of(&uuid) else {
         let store = |(uuid, pinned): (&_, &Pinned)| format!("{} {uuid}", pinned.store);
@@ -65,8 +94,7 @@ pub fn pinned(locator: &Locator, pin: &Pin) -> anyhow::Result<(Database, Moment)
         );
         return Err(Problem::new(Kind::NotFound, text).hint(hint).into());
     };
-    let moment = database.at(&whole_commit(pinned.commit)).with_context(|| locator.to_string())?;
-    Ok((database, moment))
+    database.at(&whole_commit(pinned.commit)).with_context(|| locator.to_string())
 }
 
 /// A pin, from a file of one or the `.meta` of an answer.

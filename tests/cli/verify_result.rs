@@ -138,6 +138,27 @@ fn a_query_reads_what_a_pin_names() {
 }
 
 #[test]
+fn the_ends_of_a_difference_that_are_branches_are_those_of_the_pin() {
+    let Some(sandbox) = report() else { return };
+    sandbox.ok(&["transact", "inventory", "[{:item/sku \"B-10\" :item/count 777}]"]);
+    let query = "[:find [?c ...] :in $d :where [$d _ :item/count ?c :changed _]]";
+    let ask = |args: &[&str]| sandbox.ok(&[&["query", query, "-f", "jsonl"], args].concat());
+    let (pin, now) = (["--pin", "r.csv.meta"], "25\n28\n777\n");
+    for end in ["main", "head"] {
+        let given = format!("d=inventory/diff/3..{end}");
+        assert_eq!(ask(&["--in", &given]), now, "{end}");
+        let then = ask(&[&["--in", &given], &pin[..]].concat());
+        assert_eq!(then, now.replace("777", "120"), "{end}");
+    }
+    // A moment of its own stays, and so does the other end.
+    assert_eq!(ask(&[&["--in", "d=inventory/diff/3..5"], &pin[..]].concat()), now);
+    assert_eq!(
+        sandbox.ok(&["diff", "inventory", "5..head"]),
+        sandbox.ok(&["diff", "inventory", "5..5"])
+    );
+}
+
+#[test]
 fn a_mount_keeps_a_pin_and_says_where_it_is() {
     let Some(sandbox) = report() else { return };
     let mount = ["mount", "mnt", "catalog", "inventory", "--queries", "queries"];

@@ -13,6 +13,7 @@ mod figures;
 mod files;
 mod hostile;
 mod mounting;
+mod paths;
 mod pins;
 mod polling;
 mod posix;

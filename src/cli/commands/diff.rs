@@ -62,7 +62,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let locator = locator(&args.database)?;
     let (from, to) = ends(&args, &locator)?;
     let database = open::open(&Locator { at: None, ..locator.clone() })?;
-    let at = |when: &str| database.at(when).with_context(|| locator.url.clone());
+    let at = |when: &str| open::at(&database, when).with_context(|| locator.url.clone());
     let from = at(&from)?.db;
     let to = match to {
         Some(when) => at(&when)?.db,

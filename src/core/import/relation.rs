@@ -24,15 +24,18 @@ pub const READ: [Format; 5] = [Format::Csv, Format::Tsv, Format::Json, Format::J
 const PIECE: usize = 1 << 16;
 
 /// Passes each row on, and gives the names of the columns; those that have none are numbers from 1.
-/// `types` are those of the first columns, and there must be as many columns as types.
+/// `types` are those of the first columns, and there must be as many columns as types. `pause` is
+/// called now and then while csv and tsv are read, where no row may come for long; the others are
+/// read into memory as a whole.
 pub fn relation<E: From<ImportError> + From<EdnError>>(
     bytes: &[u8],
     format: Format,
     types: &[Option<Tag>],
+    pause: &dyn Fn() -> Result<(), E>,
     row: &mut dyn FnMut(Vec<Value>) -> Result<(), E>,
 ) -> Result<Vec<Arc<str>>, E> {
     match format {
-        Format::Csv | Format::Tsv => table(bytes, format, types, row),
+        Format::Csv | Format::Tsv => table((bytes, format), types, pause, row),
         Format::Json => {
             let items = array(bytes)?.into_iter().enumerate();
             let items = items.map(|(i, json)| (i as u64 + 1, json)).collect();
@@ -73,15 +76,15 @@ impl Seen {
 }
 
 fn table<E: From<ImportError>>(
-    bytes: &[u8],
-    format: Format,
+    text: (&[u8], Format),
     types: &[Option<Tag>],
+    pause: &dyn Fn() -> Result<(), E>,
     row: &mut dyn FnMut(Vec<Value>) -> Result<(), E>,
 ) -> Result<Vec<Arc<str>>, E> {
     let mut names = Vec::new();
     let mut seen: Vec<Seen> = Vec::new();
     let given = |at: usize| types.get(at).copied().flatten();
-    each_record::<E>(bytes, format, &mut |record| {
+    each_record::<E>(text, pause, &mut |record| {
         if names.is_empty() {
             names = header(record)?;
             seen = vec![Seen::default(); names.len()];
@@ -101,7 +104,7 @@ fn table<E: From<ImportError>>(
     let tags = seen.iter().enumerate().map(|(at, seen)| given(at).unwrap_or_else(|| seen.tag()));
     let tags: Vec<Tag> = tags.collect();
     let mut is_header = true;
-    each_record::<E>(bytes, format, &mut |record| {
+    each_record::<E>(text, pause, &mut |record| {
         if std::mem::take(&mut is_header) {
             return Ok(());
         }
@@ -135,12 +138,13 @@ fn cells(record: Record, names: &[Arc<str>]) -> Result<(u64, Vec<Cell>), ImportE
 }
 
 fn each_record<E: From<ImportError>>(
-    bytes: &[u8],
-    format: Format,
+    (bytes, format): (&[u8], Format),
+    pause: &dyn Fn() -> Result<(), E>,
     take: &mut dyn FnMut(Record) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut records = Records::new(format);
     for piece in bytes.chunks(PIECE) {
+        pause()?;
         records.push(piece);
         while let Some(record) = records.next_record().map_err(ImportError::from)? {
             take(record)?;
@@ -349,7 +353,7 @@ mod tests {
 
     fn read(text: &str, format: Format, types: &[Option<Tag>]) -> Result<String, String> {
         let mut rows = Vec::new();
-        let names = relation::<Said>(text.as_bytes(), format, types, &mut |row| {
+        let names = relation::<Said>(text.as_bytes(), format, types, &|| Ok(()), &mut |row| {
             rows.push(to_string(&Value::from(row)));
             Ok(())
         });
@@ -409,7 +413,7 @@ mod tests {
         refused("{\"a\": 1}\n{\"a\" 1}\n", Format::Jsonl, &[], "line 2, column 6: expected `:`");
         let open = "line 1, column 1: the text ends inside a vector that starts here\n  [[1]\n  ^";
         refused("[[1]\n 2", Format::Edn, &[], open);
-        refused("12", Format::Edn, &[], "a collection of rows is expected, not a number");
+        refused("12", Format::Edn, &[], "a collection of rows is expected, not a long");
         refused("[[1], {\"a\": 1}]", Format::Json, &[], "item 2: rows with names and rows without");
     }
 

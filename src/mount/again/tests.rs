@@ -48,6 +48,7 @@ fn the_same_bytes_a_hundred_transactions_later() {
         "/results/stock.json",
         "/catalog/branches/main/tables/product.md",
         "/catalog/branches/main/entities/5.edn",
+        "/catalog/branches/main/schema.json",
         "/catalog/branches/main/query/[:find ?n :where [_ :product/name ?n]].tsv",
         "/catalog/diff/1..main.csv",
         "/catalog/diff/1..main/changed.json",

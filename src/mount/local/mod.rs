@@ -25,6 +25,8 @@ const SCHEME: &str = "file:";
 /// How long after a file was written it may be written again at the same time, as its file system
 /// tells times.
 const GRAIN_MS: i64 = 2000;
+/// How much larger JSON and EDN are in memory, which are read as a whole.
+const PARSED: u64 = 16;
 /// How many files are remembered.
 const KNOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 
@@ -196,14 +198,16 @@ fn hash(file: &mut impl Read, path: &Path, limit: u64) -> Result<(u64, String)> 
 
 impl LocalFile {
     /// Passes on the rows; each has a value for each column. `types` are those of the first
-    /// columns, as far as they are known.
+    /// columns, as far as they are known. `pause` is called now and then.
     pub fn rows(
         &self,
         types: &[Option<Tag>],
+        pause: &dyn Fn() -> Result<()>,
         row: &mut dyn FnMut(Vec<Value>) -> Result<()>,
     ) -> Result<()> {
+        pause()?;
         let bytes = self.read()?;
-        let read = relation(&bytes, self.format, types, row);
+        let read = relation(&bytes, self.format, types, pause, row);
         read.map(drop).map_err(|failure| match failure.kind {
             Kind::Invalid => {
                 let message = format!("{}: {}", self.path.display(), failure.message);
@@ -211,6 +215,14 @@ impl LocalFile {
             }
             _ => failure,
         })
+    }
+
+    /// About what reading it takes in memory, beside the rows.
+    pub fn memory_bytes(&self) -> u64 {
+        match self.format {
+            Format::Csv | Format::Tsv => self.bytes,
+            _ => self.bytes.saturating_mul(PARSED),
+        }
     }
 
     fn read(&self) -> Result<Vec<u8>> {

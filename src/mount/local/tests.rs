@@ -10,7 +10,7 @@ const NOW_MS: i64 = i64::MAX;
 
 fn rows(file: &LocalFile) -> Result<Vec<String>> {
     let mut rows = Vec::new();
-    file.rows(&[], &mut |row| {
+    file.rows(&[], &|| Ok(()), &mut |row| {
         rows.push(edn::to_string(&Value::from(row)));
         Ok(())
     })?;

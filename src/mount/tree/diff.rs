@@ -48,8 +48,17 @@ impl std::fmt::Debug for Compared {
     }
 }
 
+/// What the branch that a store's `head` leads to is called in a range.
+const HEAD: &str = "head";
+
 /// What changes of every kind are called.
 pub(super) const ALL: &str = "all";
+
+/// What an end of a range names, in a store whose `head` is this branch: the links in the store's
+/// folder are names, too.
+pub(super) fn end_named<'a>(head: &'a str, when: &'a str) -> &'a str {
+    if when == HEAD { head } else { when }
+}
 
 /// The name of the older end of a difference that is a source by this name.
 pub(super) fn from_symbol(symbol: &str) -> String {
@@ -102,10 +111,9 @@ impl Tree {
 
     fn end(&self, mounted: &Mounted, when: &str) -> Result<Moment> {
         let branch = mounted.head_branch();
-        if when == branch {
-            self.head(mounted, when)
-        } else {
-            self.moment_at(mounted, &branch, when)
+        match end_named(&branch, when) {
+            when if when == branch => self.head(mounted, when),
+            when => self.moment_at(mounted, &branch, when),
         }
     }
 

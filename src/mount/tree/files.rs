@@ -46,9 +46,13 @@ impl Tree {
         };
         let found = local::absolute(path, base)
             .and_then(|path| self.contents.look(&path, self.limits.bytes, self.now_ms()));
-        let file = found.map_err(|failure| Failure {
-            message: format!("{symbol}: {}", failure.message),
-            ..failure
+        let is_inside = !path.starts_with('/');
+        let file = found.map_err(|failure| {
+            let hint = "it is looked for in the folder of the queries on this machine: a copy in \
+                        the mount's own queries/ is in memory alone";
+            let is_elsewhere = failure.kind == Kind::NotFound && is_inside;
+            let hint = is_elsewhere.then(|| hint.to_owned()).or(failure.hint);
+            Failure { message: format!("{symbol}: {}", failure.message), hint, ..failure }
         })?;
         Ok(FileSource { symbol: symbol.to_owned(), file, types: Vec::new() })
     }
@@ -100,19 +104,29 @@ impl FileSource {
         started: Instant,
         cancel: &Cancel,
     ) -> Result<Value> {
-        let (mut all, mut bytes): (Vec<Value>, u64) = (Vec::new(), 0);
         let at = self.file.path.display();
-        self.file.rows(&self.types, &mut |row| {
+        let memory = || {
+            let message = format!("the rows of {at} take more than {} bytes", limits.memory_bytes);
+            let hint = "import it into a store, and read it there";
+            Failure::new(Kind::Memory, message).hint(hint)
+        };
+        let pause = || {
             cancel.check()?;
             if started.elapsed() > limits.time {
                 let message = format!("{at} takes longer than {:?} to read", limits.time);
                 return Err(Failure::new(Kind::Timeout, message));
             }
+            Ok(())
+        };
+        let (mut all, mut bytes): (Vec<Value>, u64) = (Vec::new(), self.file.memory_bytes());
+        if bytes > limits.memory_bytes {
+            return Err(memory());
+        }
+        self.file.rows(&self.types, &pause, &mut |row| {
+            pause()?;
             bytes += row_bytes(&row);
             if bytes > limits.memory_bytes {
-                let message = format!("the rows of {at} take more than {}", limits.memory_bytes);
-                let hint = "import it into a store, and read it there";
-                return Err(Failure::new(Kind::Memory, message + " bytes").hint(hint));
+                return Err(memory());
             }
             all.push(Value::from(row));
             Ok(())

@@ -4,7 +4,7 @@
 //! saved query, name or clock is needed. Whoever reads it can use the pin that it names at once.
 
 use super::Tree;
-use super::pins::Recipe;
+use super::pins;
 use super::work::{Rendered, Work};
 use crate::error::Result;
 use crate::render;
@@ -18,7 +18,11 @@ impl Tree {
         about.insert("path".into(), json!(work.answer_path()));
         about.insert("format".into(), json!(work.leaf.format.extension()));
         let recipe = self.recipe(work);
-        about.extend(recipe.iter().flat_map(Recipe::fields));
+        match &recipe {
+            Some(recipe) => about.extend(recipe.fields()),
+            // It says more than its commits do: there is no making it again, but what was read.
+            None => about.extend(self.only_read(work)),
+        }
         match ended {
             Ok(rendered) => about.extend(of_answer(rendered)),
             Err(failure) => {
@@ -31,6 +35,14 @@ impl Tree {
             self.pins().note(&recipe, &text);
         }
         text
+    }
+}
+
+impl Tree {
+    /// What was read, of what cannot be made again.
+    fn only_read(&self, work: &Work) -> Option<(String, Json)> {
+        let reads = self.reads(work);
+        (!reads.is_empty()).then(|| ("sources".to_owned(), pins::sources(&reads)))
     }
 }
 

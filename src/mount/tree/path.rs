@@ -131,15 +131,14 @@ fn in_snapshot(place: &Place, name: &str) -> Option<Node> {
     }
     let part = match name {
         "results" => return Some(Node::Results(Scope::Snapshot(place.clone()))),
-        "snapshot.json" => Part::SnapshotJson,
-        "schema.edn" => Part::Schema(Format::Edn),
-        "schema.json" => Part::Schema(Format::Json),
         "entities" => Part::Entities,
         "by" => Part::By(Vec::new()),
         "tables" => Part::Tables,
         "query" => Part::Query,
         name => match Leaf::split(name)? {
             ("datoms", leaf) => Part::Datoms(leaf),
+            ("schema", leaf) if has_maps(leaf.format) => Part::Schema(leaf),
+            ("snapshot", leaf) if leaf.format == Format::Json => Part::SnapshotJson(leaf),
             _ => return None,
         },
     };
@@ -154,7 +153,7 @@ fn conflicts(name: &str) -> Option<Format> {
 fn in_part(part: &Part, name: &str) -> Option<Part> {
     match part {
         Part::Entities => {
-            let (e, leaf) = Leaf::split(name).filter(|(_, leaf)| shows_entity(leaf.format))?;
+            let (e, leaf) = Leaf::split(name).filter(|(_, leaf)| has_maps(leaf.format))?;
             Some(Part::Entity(entity(e)?, leaf))
         }
         Part::Tables => Leaf::split(name).map(|(ns, leaf)| Part::Table(ns.into(), leaf)),
@@ -170,7 +169,8 @@ fn in_part(part: &Part, name: &str) -> Option<Part> {
     }
 }
 
-fn shows_entity(format: Format) -> bool {
+/// Formats of maps.
+fn has_maps(format: Format) -> bool {
     matches!(format, Format::Edn | Format::Json)
 }
 
@@ -186,7 +186,7 @@ fn in_by(components: &[Name], name: &str) -> Option<Part> {
         longer.push(name.into());
         return Some(Part::By(longer));
     }
-    let file = Leaf::split(name).filter(|(_, leaf)| shows_entity(leaf.format));
+    let file = Leaf::split(name).filter(|(_, leaf)| has_maps(leaf.format));
     longer.push(file.map_or(name, |(stem, _)| stem).into());
     let key = ByKey { components: longer };
     Some(match file {
@@ -300,7 +300,9 @@ mod tests {
             "/catalog/diff/7d..2026-06-30T10:00:00.5Z/changed.json.meta",
             "/catalog/commits/42-9f3c2a71b0de/entities/17.edn",
             "/catalog/branches/main/snapshot.json",
+            "/catalog/branches/main/snapshot.json.meta",
             "/catalog/branches/main/schema.json",
+            "/catalog/branches/main/schema.edn.meta",
             "/catalog/branches/main/by/user/email/ann@example.com.edn",
             "/catalog/branches/main/by/user/role/:role/admin.edn",
             "/catalog/branches/main/by/user/city/Rome/17.edn",
@@ -349,6 +351,8 @@ mod tests {
             "/catalog/branches/main/query/[:find ?n]",
             "/catalog/branches/main/query/[:find ?n]].csv",
             "/catalog/branches/main/datoms.xml",
+            "/catalog/branches/main/schema.csv",
+            "/catalog/branches/main/snapshot.edn",
         ] {
             assert_eq!(walk(path), None, "{path}");
         }

@@ -9,7 +9,7 @@ mod text;
 use super::Tree;
 use super::answer::Question;
 use super::arguments::{argument_text, untyped};
-use super::diff::Compared;
+use super::diff::{Compared, end_named};
 use super::files::FileSource;
 use super::node::{At, Place, Scope};
 use super::pins::whole_commit;
@@ -290,6 +290,7 @@ impl Binding<'_> {
     /// What a name in a difference means; in the past a branch is what it was then.
     fn end(&mut self, mounted: &Mounted, when: &str) -> Result<Moment> {
         let head = mounted.head_branch();
+        let when = end_named(&head, when);
         let is_branch = || -> Result<bool> {
             let is_past = matches!(self.scope, Scope::Time(_) | Scope::Pin(_));
             Ok(is_past && mounted.source.branches()?.iter().any(|branch| branch.name == when))

@@ -113,11 +113,11 @@ impl Tree {
             Part::Entities | Part::Tables | Part::Query => Ok(folder(node, mtime_ms, is_fixed)),
             Part::QueryPrefix(_) => Ok(folder(node, mtime_ms, is_fixed)),
             Part::QueryReadme => Ok(text(node, self.started_ms, readme::QUERY)),
-            Part::SnapshotJson => work(
-                Leaf::answer(factfs_core::text::Format::Json),
-                &format!("about {}", node.path()),
-            ),
-            Part::Schema(format) => work(Leaf::answer(*format), "schema"),
+            // It says which branch it is of.
+            Part::SnapshotJson(leaf) => {
+                work(*leaf, &format!("about {} {:?}", place.store, place.at))
+            }
+            Part::Schema(leaf) => work(*leaf, "schema"),
             Part::Entity(e, leaf) => {
                 check_entity(db, *e)?;
                 Ok(self.entity_file(node, mounted, &moment, *e, *leaf))

@@ -410,6 +410,43 @@ fn a_result_says_how_it_was_come_to() {
     }
 }
 
+#[test]
+fn files_of_a_snapshot_say_which_value_they_are() {
+    let (tree, sources) = tree();
+    let head = sources[0].head("main").unwrap().id();
+    let uuid = sources[0].uuid().to_string();
+    let ways = ["branches/main".to_owned(), format!("commits/{head}")];
+    for (at, way) in ways.iter().enumerate() {
+        for file in ["schema.edn", "schema.json", "snapshot.json", "tables/product.csv"] {
+            let path = format!("/catalog/{way}/{file}");
+            let meta = content(&tree, &format!("{path}.meta")).unwrap();
+            let meta: serde_json::Value = serde_json::from_str(&meta).unwrap();
+            let read = &meta["sources"][0];
+            assert_eq!((meta["path"].as_str(), meta["sources"][1].is_null()), (Some(&*path), true));
+            assert_eq!(
+                (read["uuid"].as_str(), read["commit"].as_str()),
+                (Some(&*uuid), Some(&*head))
+            );
+            assert_eq!((read["branch"].as_bool(), meta["query"].is_null()), (Some(at == 0), true));
+            let bytes = content(&tree, &path).unwrap();
+            assert_eq!(meta["bytes"].as_u64(), Some(bytes.len() as u64), "{path}");
+            match file {
+                // It says of a branch which it is, and of a head how many datoms there are.
+                "snapshot.json" => assert!(meta["again"].is_null() && meta["pin"].is_null()),
+                _ => assert_eq!(meta["part"], file),
+            }
+            check(&tree, &format!("{path}.err"), "");
+        }
+    }
+    assert_eq!(
+        names(&tree, &format!("/catalog/commits/{head}"))[..3],
+        ["snapshot.json", "schema.edn", "schema.json"]
+    );
+    let meta = content(&tree, "/catalog/branches/main/snapshot.json.meta").unwrap();
+    let failure = pins::Recipe::read(&meta).unwrap_err();
+    assert!(failure.message.contains("cannot be made again"), "{failure}");
+}
+
 fn again(tree: &Tree, path: &str) -> String {
     let meta = content(tree, &format!("{path}.meta")).unwrap();
     let meta: serde_json::Value = serde_json::from_str(&meta).unwrap();

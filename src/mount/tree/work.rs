@@ -68,7 +68,7 @@ impl Work {
         let cheap = |part: &Part| {
             matches!(
                 part,
-                Part::SnapshotJson | Part::Schema(_) | Part::Entity(..) | Part::ByEntity(..)
+                Part::SnapshotJson(_) | Part::Schema(_) | Part::Entity(..) | Part::ByEntity(..)
             )
         };
         self.leaf.aspect == Aspect::Answer && matches!(&self.node, Node::Part(_, p) if cheap(p))
@@ -197,11 +197,11 @@ impl Tree {
             text.ok_or_else(|| Failure::not_found(format!("entity {e} has no facts here")))
         };
         let text = match part {
-            Part::SnapshotJson => {
+            Part::SnapshotJson(_) => {
                 let branch = if let At::Branch(b) = &place.at { Some(&**b) } else { None };
                 render::snapshot_json(mounted, branch, moment)?
             }
-            Part::Schema(format) => render::schema(db, *format, cancel)?,
+            Part::Schema(_) => render::schema(db, format, cancel)?,
             Part::Entity(e, _) => entity(*e)?,
             Part::ByEntity(key, _) => match by::entities(db, key)?.1.first() {
                 Some(e) => entity(*e)?,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::fixture::tree_in;
 use crate::inode::ROOT;
+use crate::tree::Limits;
 use crate::vfs::tests::{READ, read, write};
 use std::fs;
 use std::path::PathBuf;
@@ -55,6 +56,13 @@ fn a_result_is_of_the_content_of_its_file() {
     fs::write(&file, "sku,price\nc1,2\n").unwrap();
     assert_ne!(ino(&vfs, path), before);
     assert_eq!(read(&vfs, path).unwrap(), "sku,count,price\nc1,3,2\n");
+    // Written between a lookup and the open: the kernel looks it up again.
+    fs::write(&file, "sku,price\nc1,3\n").unwrap();
+    let known = ino(&vfs, path);
+    fs::write(&file, "sku,price\nc1,4\n").unwrap();
+    let failure = vfs.open(known, READ, &Cancel::default()).unwrap_err();
+    assert_eq!(failure.kind, Kind::Stale, "{failure}");
+    assert_eq!(read(&vfs, path).unwrap(), "sku,count,price\nc1,3,4\n");
     // Who has it open goes on reading what it was.
     let old = vfs.read(opened.unwrap().handle, 0, 99).unwrap();
     assert_eq!(String::from_utf8(old).unwrap(), first);
@@ -87,9 +95,36 @@ fn what_is_wrong_with_a_file_is_told_with_its_path() {
     fails(&vfs, path, Kind::Invalid, &words);
     fs::remove_file(&file).unwrap();
     fails(&vfs, path, Kind::NotFound, &format!("$prices: {at}: there is no such file"));
+    fails(&vfs, path, Kind::NotFound, "a copy in the mount's own queries/ is in memory alone");
     fs::create_dir(&file).unwrap();
     fails(&vfs, path, Kind::Invalid, &format!("{at} is a folder, and no regular file"));
     drop(folder);
+}
+
+#[test]
+fn limits_hold_while_a_file_is_read() {
+    let (vfs, _folder, file) = priced(&format!("sku,price\n{}", "c1,1\n".repeat(1000)));
+    let rendered = |limits: Limits, cancel: &Cancel| {
+        let Entry::Work(work) = vfs.tree.walk("/results/priced.csv").unwrap().entry else {
+            panic!()
+        };
+        vfs.tree.render_within(&work, &limits, cancel)
+    };
+    let (usual, free) = (*vfs.tree.limits(), Cancel::default());
+    let memory = Limits { memory_bytes: 5100, ..usual };
+    assert_eq!(rendered(memory, &free).unwrap_err().kind, Kind::Memory);
+    let time = Limits { time: Duration::ZERO, ..usual };
+    assert_eq!(rendered(time, &free).unwrap_err().kind, Kind::Timeout);
+    let cancel = Cancel::default();
+    cancel.cancel();
+    assert_eq!(rendered(usual, &cancel).unwrap_err().kind, Kind::Interrupted);
+    // JSON takes more than its text.
+    fs::rename(&file, file.with_extension("json")).unwrap();
+    fs::write(file.with_extension("json"), "[[\"c1\", 1]]").unwrap();
+    write(&vfs, "/queries/priced.edn", &PRICED.replace(".csv", ".json")).unwrap();
+    let memory = Limits { memory_bytes: 150, ..usual };
+    assert_eq!(rendered(memory, &free).unwrap_err().kind, Kind::Memory);
+    assert!(rendered(usual, &free).is_ok());
 }
 
 #[test]

@@ -84,6 +84,23 @@ fn what_refers_to_another_entity_that_is_the_same_one_stays() {
     assert_eq!(of(&conn.db(), 22), [":to 20"]);
 }
 
+/// An entity of the source that an earlier merge found to be one of both lives on as that one.
+#[test]
+fn what_is_another_entity_of_the_source_by_now_is_not_retracted() {
+    let (conn, other) = forked(&["[{:db/id 20 :tags 1} {:db/id 21 :n 1}]"]);
+    transact(&conn, "[[:db/add 20 :key 7] [:db/add 21 :to 20]]").unwrap();
+    transact(&other, "[{:key 7 :plain 9}]").unwrap();
+    merge(&conn, &other).unwrap();
+    assert_eq!(of(&conn.db(), 20), [":key 7", ":tags 1", ":plain 9"]);
+    transact(&other, "[[:db/retractEntity 20]]").unwrap();
+    merge(&conn, &other).unwrap();
+    assert_eq!(of(&conn.db(), 20), [":key 7", ":plain 9"]);
+    assert_eq!(of(&conn.db(), 21), [":n 1", ":to 20"]);
+    // Now that one goes, too: there is nothing left of it.
+    transact(&other, "[[:db/retractEntity [:key 7]]]").unwrap();
+    assert_eq!(conflicts(&conn, &other).len(), 1);
+}
+
 #[test]
 fn composite_tuples_are_kept() {
     let (conn, other) = forked(&["[{:db/id 20 :key 1 :n 1}]"]);

@@ -230,6 +230,8 @@ impl Unify<'_> {
         let said = self.add.iter().chain(&self.retract).map(|fact| fact.0);
         let mut gone_there: BTreeSet<EntityId> = said.collect();
         gone_there.retain(|e| is_empty(&self.there, *e) && !owners.contains(e));
+        let living = self.living(&gone_there)?;
+        gone_there.retain(|e| !living.contains(e));
         for e in &gone_there {
             for (a, v) in self.here.get(e).into_iter().flatten() {
                 if !self.retract.contains(&(*e, *a, v.clone())) && !self.keeps(*a) {
@@ -253,6 +255,32 @@ impl Unify<'_> {
         }
         self.conflicts.extend(found);
         Ok(())
+    }
+
+    /// Entities that the source retracted by their own ids, while it has them as others: an earlier
+    /// merge found those to be them, and the difference from there is not about those.
+    fn living(&self, gone: &BTreeSet<EntityId>) -> Result<BTreeSet<EntityId>, DbError> {
+        let mut owners: BTreeMap<EntityId, EntityId> = BTreeMap::new();
+        for e in gone {
+            for (a, v) in self.here.get(e).into_iter().flatten() {
+                let is_gone = self.retract.contains(&(*e, *a, v.clone()));
+                let Some(a) = self.identity_there(*a).filter(|_| !is_gone) else { continue };
+                let found = self.source.datoms(Order::Avet, None, Some(a), Some(v.clone()))?;
+                owners.extend(found.first().map(|datom| (datom.e, *e)));
+            }
+        }
+        let past = about(&self.target.history(), owners.keys().copied())?;
+        let is_new = |owner: &EntityId| past.get(owner).is_none_or(|about| about.is_empty());
+        Ok(owners.into_iter().filter(|(owner, _)| is_new(owner)).map(|(_, e)| e).collect())
+    }
+
+    /// The source's number of an attribute of the target, if it is an identity in both.
+    fn identity_there(&self, a: AttrId) -> Option<AttrId> {
+        let (here, source) = (self.target.schema().get(a)?, self.source.schema());
+        let named = || source.attr(here.ident.as_str()).filter(|there| same(here, there));
+        let there = source.get(a).or_else(named)?;
+        let is_identity = [here, there].iter().all(|a| a.unique == Some(Unique::Identity));
+        is_identity.then_some(there.id)
     }
 
     /// Whether an entity that the target does not have was made in the source. Its facts are in the

@@ -130,6 +130,34 @@ fn branches_tags_and_times_are_ends() {
 }
 
 #[test]
+fn head_is_an_end_as_the_link_of_that_name() {
+    let (tree, [catalog, _]) = tree();
+    catalog.fork("main", "exp");
+    say(&catalog, "main", "[[:db/add 5 :product/name \"Stool\"]]");
+    for (head, main) in [("2..head", "2..main"), ("head..exp", "main..exp")] {
+        let [head, main] = [head, main].map(|range| format!("/catalog/diff/{range}.csv"));
+        check(&tree, &head, &content(&tree, &main).unwrap());
+        assert!(!tree.walk(&head).unwrap().is_fixed);
+    }
+    let on = |branch: &str| {
+        let mounted = crate::source::Mounted::new("catalog", catalog.clone());
+        let mounted = crate::source::Mounted { branch: Some(branch.into()), ..mounted };
+        content(&crate::fixture::tree_of(vec![mounted]), "/catalog/diff/3..head.csv").unwrap()
+    };
+    assert!(on("main").contains("Stool"));
+    assert_eq!(on("exp"), "e,a,v,change,old,t,instant\n", "the branch that is mounted");
+    let query = "{:query [:find ?v :in $d :where [$d _ :product/name ?v]]
+                  :inputs {$d \"catalog/diff/2..head\"}}";
+    assert_eq!(ask(&tree, "new", query).unwrap(), "v\nStool\n");
+    let meta = content(&tree, "/results/new.csv.meta").unwrap();
+    let meta: serde_json::Value = serde_json::from_str(&meta).unwrap();
+    assert_eq!(meta["sources"][0]["branch"], true);
+    let path = format!("/pins/{}/results/new.csv", meta["pin"].as_str().unwrap());
+    say(&catalog, "main", "[[:db/add 5 :product/name \"Bench\"]]");
+    check(&tree, &path, "v\nStool\n");
+}
+
+#[test]
 fn only_what_can_never_be_anything_else_is_fixed() {
     let (tree, [catalog, _]) = tree();
     let is_fixed = |path: &str| tree.walk(path).unwrap().is_fixed;

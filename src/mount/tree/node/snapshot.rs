@@ -8,9 +8,9 @@ use factfs_core::text::Format;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// `snapshot.json`
-    SnapshotJson,
+    SnapshotJson(Leaf),
     /// `schema.edn`, `schema.json`
-    Schema(Format),
+    Schema(Leaf),
     /// `entities/`
     Entities,
     /// `entities/EID.FORMAT`
@@ -95,8 +95,8 @@ impl Part {
     /// The path in the snapshot folder.
     pub fn path(&self) -> String {
         match self {
-            Self::SnapshotJson => "snapshot.json".into(),
-            Self::Schema(format) => format!("schema.{}", format.extension()),
+            Self::SnapshotJson(leaf) => format!("snapshot{}", leaf.suffix()),
+            Self::Schema(leaf) => format!("schema{}", leaf.suffix()),
             Self::Entities => "entities".into(),
             Self::Entity(e, leaf) => format!("entities/{e}{}", leaf.suffix()),
             Self::By(components) if components.is_empty() => "by".into(),

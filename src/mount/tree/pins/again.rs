@@ -23,7 +23,7 @@ impl Tree {
     /// How the answer that a work is, or is about, is made; none for what is no function of
     /// commits alone, such as what says which branch it is of.
     pub fn recipe(&self, work: &Work) -> Option<Recipe> {
-        let format = work.leaf.format;
+        let (format, sources) = (work.leaf.format, self.reads(work));
         match &work.pins {
             Pins::Plan(Err(_)) => None,
             Pins::Plan(Ok(plan)) => {
@@ -40,28 +40,40 @@ impl Tree {
                     _ => "query".to_owned(),
                 };
                 let made = Made::Answer(Answered { name, text: plan.text.clone(), inputs });
-                let sources: Option<_> = plan.sources.iter().map(|p| self.read_by(p)).collect();
                 let files = plan.question.files.iter().map(|(_, source)| read_file(source));
                 let files = files.collect();
-                Some(Recipe { made, format, sources: sources?, files }.under_its_name())
+                Some(Recipe { made, format, sources, files }.under_its_name())
             }
-            Pins::Difference(compared) => {
-                let sources = compared.pinned("$", [false; 2]);
-                let sources: Option<_> = sources.iter().map(|p| self.read_by(p)).collect();
-                let made = Made::Difference;
-                Some(Recipe { made, format, sources: sources?, files: Vec::new() })
+            Pins::Difference(_) => {
+                Some(Recipe { made: Made::Difference, format, sources, files: Vec::new() })
             }
-            Pins::Moment(pinned) => {
-                let Node::Part(place, part) = &work.node else { return None };
-                if matches!(part, Part::SnapshotJson) {
+            Pins::Moment(_) => {
+                let Node::Part(_, part) = &work.node else { return None };
+                if matches!(part, Part::SnapshotJson(_)) {
                     return None;
                 }
                 let path = part.path();
                 let path = path.trim_end_matches(".meta").trim_end_matches(".err");
-                let read = read("$", &pinned.0, &pinned.1, !place.is_fixed());
                 let made = Made::Part(path.to_owned());
-                Some(Recipe { made, format, sources: vec![read], files: Vec::new() })
+                Some(Recipe { made, format, sources, files: Vec::new() })
             }
+        }
+    }
+
+    /// The databases that a work reads; all of them are mounted.
+    pub(in crate::tree) fn reads(&self, work: &Work) -> Vec<Read> {
+        match (&work.pins, &work.node) {
+            (Pins::Moment(pinned), Node::Part(place, _)) => {
+                vec![read("$", &pinned.0, &pinned.1, !place.is_fixed())]
+            }
+            (Pins::Plan(Ok(plan)), _) => {
+                plan.sources.iter().filter_map(|pinned| self.read_by(pinned)).collect()
+            }
+            (Pins::Difference(compared), _) => {
+                let sources = compared.pinned("$", [false; 2]);
+                sources.iter().filter_map(|pinned| self.read_by(pinned)).collect()
+            }
+            (Pins::Moment(_) | Pins::Plan(Err(_)), _) => Vec::new(),
         }
     }
 

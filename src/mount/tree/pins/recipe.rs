@@ -234,6 +234,11 @@ impl Recipe {
             let message = format!("there was no answer: {error}");
             return Err(invalid(&message));
         }
+        if json["pin"].is_null() && json["sources"][0].is_object() {
+            let message = "this `.meta` is about what follows from more than commits: it cannot be \
+                           made again";
+            return Err(invalid(message).hint("its sources say which values were read"));
+        }
         let recipe = Self::of(&json).ok_or_else(|| {
             let hint = "a .meta of this version has format, sources, and query or part";
             invalid("this is no `.meta` that an answer can be made from again").hint(hint)
@@ -311,6 +316,11 @@ impl Expected {
             version: json["factfs"].as_str().unwrap_or_default().to_owned(),
         })
     }
+}
+
+/// Databases as a `.meta` has them.
+pub fn sources(reads: &[Read]) -> Json {
+    reads.iter().map(source).collect()
 }
 
 fn source(read: &Read) -> Json {
