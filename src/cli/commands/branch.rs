@@ -46,6 +46,7 @@ enum Action {
         at: Option<String>,
     },
     /// Give a branch another name; the default one stays that
+    #[command(after_help = "Examples:\n  factfs branch rename /srv/inventory what-if plan")]
     Rename {
         /// The database
         #[arg(value_name = "DB")]
