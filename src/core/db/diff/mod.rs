@@ -7,7 +7,8 @@
 //!
 //! **Invariant:** each way gives the same changes, in the one printed order: by entity, by the name
 //! of the attribute, by value. What is held is the facts of one entity and some more, however much
-//! differs, and however long the values of many entities are. Where a tree is gone meanwhile the rest is read from a newer head.
+//! differs, and however long the values of many entities are. Where a tree is gone meanwhile the
+//! rest is read from a newer head.
 
 mod change;
 mod instants;
