@@ -2,6 +2,7 @@
 
 use super::{Mount, can_mount, place};
 use crate::support::audit::audit;
+use crate::support::is_root;
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -136,4 +137,21 @@ fn a_mount_that_does_not_answer_is_named() {
     signal("-CONT");
     assert!(said.contains("does not answer\nhint: factfs umount "), "{said}");
     assert_eq!(mount.read("results/keys.json").unwrap().trim(), "[]");
+}
+
+/// Unmounted by `umount`, which does not wait for the process that served, and mounted again at
+/// once: who served the old one ends later, and leaves the new one alone.
+#[test]
+fn a_new_mount_is_not_taken_for_the_one_that_was_unmounted() {
+    if !can_mount() || !is_root() {
+        return println!("skipped: umount is for root");
+    }
+    let place = place();
+    for _ in 0..5 {
+        let mut old = Mount::new(&place, "m", &["stock=db"]);
+        assert!(Command::new("umount").arg(&old.point).status().unwrap().success());
+        let new = Mount::new(&place, "m", &["stock=db"]);
+        old.process.wait().unwrap();
+        assert_eq!(new.read("results/keys.json").unwrap().trim(), "[]");
+    }
 }

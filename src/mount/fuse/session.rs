@@ -110,12 +110,10 @@ impl Session {
     /// Lets go of the session: whether it was over.
     fn end(&mut self) -> bool {
         let Some(background) = self.background.take() else { return true };
-        if background.guard.is_finished() {
-            return background.join().is_ok();
-        }
-        // Dropping it would unmount by path, and by now that may be another's mount.
+        let is_over = background.guard.is_finished();
+        // Dropping it, as joining does, would unmount by path: that may be another's mount by now.
         std::mem::forget(background);
-        false
+        is_over
     }
 }
 
