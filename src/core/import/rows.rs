@@ -7,6 +7,7 @@ use super::error::{ImportError, ImportProblem};
 use super::scan::{self, Names};
 use crate::text::{Cell, Format, Record, Records};
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a row says in one column.
@@ -36,10 +37,13 @@ pub fn header(record: Record) -> Result<Vec<Arc<str>>, ImportError> {
         Cell::Nothing | Cell::Retract => String::new(),
     };
     let names: Vec<Arc<str>> = record.cells.into_iter().map(|cell| name(cell).into()).collect();
-    match names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+    let mut seen = BTreeSet::new();
+    let doubled = names.iter().position(|name| !seen.insert(name));
+    match doubled {
         None => Ok(names),
-        Some((i, twice)) => {
-            Err(ImportProblem::Doubled { number: i + 1, name: twice.to_string() }.into())
+        Some(i) => {
+            let name = names[i].to_string();
+            Err(ImportProblem::Doubled { number: i + 1, name }.into())
         }
     }
 }
