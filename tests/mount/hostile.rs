@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::process::Command;
 
 /// What somebody may have written into a database.
 fn values() -> Vec<String> {
@@ -309,4 +310,37 @@ fn names_of_attributes_and_arguments() {
         assert_ne!(ran.code, 0, "{branch:?}");
         assert!(ran.stderr.lines().all(is_harmless), "{branch:?}: {:?}", ran.stderr);
     }
+}
+
+/// Names that a shell would obey, in the commands that the mount's `README.md` has for pasting.
+#[test]
+fn what_is_to_be_pasted_does_nothing_else() {
+    if !can_mount() {
+        return;
+    }
+    let place = place();
+    let attribute = |name: &str| {
+        format!(
+            "{{:db/ident {name} :db/valueType :db.type/string \
+             :db/cardinality :db.cardinality/one :db/unique :db.unique/identity}}"
+        )
+    };
+    let schema = [":a/b'>ran'", ":a>ran|cat/b", ":a/$HOME"].map(attribute).join(" ");
+    place.ok(&["init", "evil", "--schema", &format!("[{schema}]")], "");
+    place.ok(&["transact", "evil", "[{:a/b'>ran' \"x\" :a>ran|cat/b \"x\" :a/$HOME \"x\"}]"], "");
+    let url = "e\u{1b}[2Jvil";
+    fs::rename(place.path("evil"), place.path(url)).unwrap();
+    let mount = Mount::new(&place, "m", &[&format!("evil={url}")]);
+    let readme = mount.read("README.md").unwrap();
+    assert!(is_harmless(&readme.replace('\n', "")), "{readme:?}");
+    let (examples, _) = readme.split_once("## Where things are").unwrap();
+    for command in examples.lines().filter_map(|line| line.strip_prefix("    ")) {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("cd {:?} && {command}", mount.point)]);
+        let there = shell.current_dir(place.path("")).output().unwrap();
+        assert!(there.status.success(), "{command}: {there:?}");
+        assert!(!["'", ">", "|", "$"].iter().any(|c| examples.contains(c)), "{examples}");
+    }
+    assert!(!examples.contains("ran"), "{examples}");
+    assert!(!readme.contains("It is empty"), "{readme}");
 }

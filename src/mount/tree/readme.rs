@@ -3,6 +3,7 @@
 //! **Invariant:** the examples name what is mounted here, and work as they stand.
 
 use super::{Tree, by};
+use crate::error::visible;
 use crate::render;
 use crate::source::Mounted;
 use factfs_core::db::Db;
@@ -29,7 +30,7 @@ queries are better saved as files in queries/.
 pub(super) fn mount(tree: &Tree) -> String {
     let mut out = String::from(
         "# Databases as folders\n\nMounted here by factfs. Everything is a file: read with `cat`, \
-         search with `grep`.\n\n",
+         search with `grep`. Commands are for this folder: `cd` to it first.\n\n",
     );
     for mounted in tree.stores.values() {
         out.push_str(&about(tree, mounted));
@@ -82,9 +83,9 @@ This mount is read-only: `transact` and `queries/` can be read, not written.
 
 fn about(tree: &Tree, mounted: &Mounted) -> String {
     let name = &mounted.name;
-    let mut out = format!("## {name}\n\n{}", mounted.source.url());
+    let mut out = format!("## {name}\n\n{}", visible(&mounted.source.url()));
     if let Err(failure) = tree.check_writable(mounted) {
-        out.push_str(&format!(" ({})", failure.message));
+        out.push_str(&format!(" ({})", visible(&failure.message)));
     }
     out.push_str("\n\n");
     let Ok(head) = tree.head(mounted, &mounted.head_branch()) else {
@@ -92,14 +93,16 @@ fn about(tree: &Tree, mounted: &Mounted) -> String {
         return out;
     };
     let has_rows = |ns: &&String| render::table_facts(&head.db, ns).is_ok_and(|facts| facts > 0);
-    for ns in render::namespaces(&head.db, false).iter().filter(has_rows).take(5) {
+    let namespaces = render::namespaces(&head.db, false);
+    let plain = namespaces.iter().filter(|ns| is_plain(ns));
+    for ns in plain.filter(has_rows).take(5) {
         let table = by::name_of(ns);
         out.push_str(&format!("    cat {name}/head/tables/{table}.csv\n"));
     }
     if let Some(ident) = made(&head.db).next().map(|a| &a.ident) {
         let query = format!("[:find ?v :where [_ {ident} ?v]]");
         out.push_str(&format!("    cat '{name}/head/query/{query}.txt'\n"));
-    } else {
+    } else if namespaces.is_empty() {
         out.push_str(&format!(
             "It is empty. The first thing to write is a schema:\n\n    {}\n",
             schema(name)
@@ -143,10 +146,19 @@ fn example(tree: &Tree) -> String {
     format!("## A query over several stores\n\n{how}{example}")
 }
 
-/// The attributes that people made.
+/// Whether a shell takes a text for nothing but itself: examples are pasted, and who made a
+/// database may mean harm.
+fn is_plain(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphanumeric())
+        && text.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
+}
+
+/// The attributes that people made, with names that can stand in an example.
 fn made(db: &Db) -> impl Iterator<Item = &Arc<Attribute>> {
     let own = |ns: &str| ns == "db" || ns.starts_with("db.") || ns == "factfs.query";
-    let named = move |a: &&Arc<Attribute>| a.ident.namespace().is_some_and(|ns| !own(ns));
+    let named = move |a: &&Arc<Attribute>| {
+        a.ident.namespace().is_some_and(|ns| !own(ns) && is_plain(ns) && is_plain(a.ident.name()))
+    };
     db.schema().attributes().filter(named)
 }
 
