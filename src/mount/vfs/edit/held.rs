@@ -173,7 +173,8 @@ impl Vfs {
     /// Opens an entity to change it.
     pub(in crate::vfs) fn open_entity(&self, resolved: &Resolved, mode: Mode) -> Result<Opened> {
         let node = &resolved.node;
-        let (Some((place, ..)), Entry::Work(work)) = (Tree::entity_of(node), &resolved.entry) else {
+        let (Some((place, ..)), Entry::Work(work)) = (Tree::entity_of(node), &resolved.entry)
+        else {
             return Err(self.read_only(node));
         };
         let folder = Node::Part(place.clone(), Part::Entities);
