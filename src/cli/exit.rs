@@ -8,7 +8,7 @@ use factfs_core::catalogue::Code;
 use factfs_core::edn::EdnError;
 use factfs_core::import::{ImportError, ImportProblem};
 use factfs_core::text::{CellError, RecordError};
-use factfs_mount::error::Failure;
+use factfs_mount::error::{Failure, visible};
 use factfs_store::{Error, Kind};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -130,20 +130,8 @@ fn text(error: &anyhow::Error) -> String {
     }
     let hints: String = hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
     let code = error.chain().find_map(code_of).map(|code| format!("\ncode: {code}"));
-    harmless(&(parts.join(": ") + &hints + &code.unwrap_or_default()))
-}
-
-/// Without what a terminal would obey: messages quote servers, files and arguments.
-fn harmless(text: &str) -> String {
-    let escape = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match escape(c) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            true => out.extend(c.escape_unicode()),
-            false => out.push(c),
-        }
-    }
-    out
+    // Messages quote servers, files and arguments.
+    visible(&(parts.join(": ") + &hints + &code.unwrap_or_default())).into_owned()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -213,7 +201,7 @@ mod tests {
     #[test]
     fn a_message_does_nothing_to_a_terminal() {
         let error = anyhow::anyhow!("the server said \x1b]0;owned\x07 \u{202e}txt\nand\tmore");
-        let shown = "the server said \\u{1b}]0;owned\\u{7} \\u{202e}txt\nand\tmore";
+        let shown = "the server said \\u001b]0;owned\\u0007 \\u202etxt\nand\tmore";
         assert_eq!(text(&error), shown);
     }
 

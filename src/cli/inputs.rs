@@ -2,20 +2,24 @@
 //!
 //! **Invariant:** each element of `:in` gets its input from the command line, else from the query
 //! file, else it is an error that says how to give it; what is given and not asked for is an error,
-//! too. A database that is named twice is read once: both see the same commit.
+//! too. A database that is named twice is read once: both see the same commit. A file of rows is
+//! read as a mount reads it.
 
 use super::args::locator;
 use super::changes::Changes;
 use super::exit::Problem;
 use super::open;
+use anyhow::Context;
 use factfs_core::conn::Moment;
 use factfs_core::db::Db;
 use factfs_core::edn::{self, Form};
 use factfs_core::query::{Input, InputKind, InputSpec, QueryFile};
 use factfs_core::value::Value;
+use factfs_mount::local::{self, Contents};
 use factfs_mount::tree::pins::Pin;
 use factfs_store::{Database, Kind, Locator};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// What the command line gives a query.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +28,8 @@ pub struct Given {
     pub databases: BTreeMap<String, Locator>,
     /// What changed between two moments, by name without `$`.
     pub changes: BTreeMap<String, Changes>,
+    /// Files of rows, by name without `$`.
+    pub files: BTreeMap<String, PathBuf>,
     /// Values, by name as in `:in`.
     pub values: BTreeMap<String, String>,
     /// What `%` is.
@@ -36,27 +42,35 @@ pub struct Given {
 pub struct Inputs<'a> {
     given: &'a Given,
     saved: &'a QueryFile,
+    folder: Option<&'a Path>,
     open: BTreeMap<String, Moment>,
     used: BTreeSet<String>,
     databases: Vec<Database>,
 }
 
 impl<'a> Inputs<'a> {
-    /// From these places.
-    pub fn new(given: &'a Given, saved: &'a QueryFile) -> Self {
+    /// From these places; the files that a query file names lie in its folder.
+    pub fn new(given: &'a Given, saved: &'a QueryFile, folder: Option<&'a Path>) -> Self {
         let (open, used, databases) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        Self { given, saved, open, used, databases }
+        Self { given, saved, folder, open, used, databases }
     }
 
     /// An input for each element of `:in`, and the databases that were opened for them.
     pub fn all(mut self, specs: &[InputSpec]) -> anyhow::Result<(Vec<Input>, Vec<Database>)> {
         self.nothing_is_strange(specs)?;
         let mut inputs = BTreeMap::new();
-        // Databases first: `:basis` is the newest instant of them.
-        for (number, spec) in specs.iter().enumerate() {
-            if spec.kind == InputKind::Source {
-                inputs.insert(number, self.source(spec, specs)?);
-            }
+        // Databases first: `:basis` is the newest instant of them, and columns of files have the
+        // types of their attributes.
+        let sources = specs.iter().enumerate().filter(|(_, spec)| spec.kind == InputKind::Source);
+        let (files, databases): (Vec<_>, Vec<_>) =
+            sources.map(|(n, spec)| (n, spec, self.file(&spec.name))).partition(|s| s.2.is_some());
+        for (number, spec, _) in databases {
+            inputs.insert(number, self.source(spec, specs)?);
+        }
+        for (number, spec, path) in files {
+            let rows =
+                self.rows_of(&path.transpose()?.unwrap_or_default(), spec, specs, &inputs)?;
+            inputs.insert(number, rows);
         }
         for (number, spec) in specs.iter().enumerate() {
             if spec.kind != InputKind::Source {
@@ -130,6 +144,44 @@ impl<'a> Inputs<'a> {
         Ok(Input::Db(self.database(&locator)?))
     }
 
+    /// The file of rows that a source is, if it is one.
+    fn file(&mut self, symbol: &str) -> Option<anyhow::Result<PathBuf>> {
+        let name = symbol.trim_start_matches('$');
+        if let Some(path) = self.given.files.get(name) {
+            self.used.insert(format!("${name}"));
+            return Some(Ok(path.clone()));
+        }
+        let is_given =
+            self.given.databases.contains_key(name) || self.given.changes.contains_key(name);
+        let written = self.saved.input(symbol).and_then(Form::as_str).filter(|_| !is_given)?;
+        file_of_rows(written, self.folder).transpose()
+    }
+
+    /// The rows of a file, read by the attributes that its columns are joined with.
+    fn rows_of(
+        &self,
+        path: &Path,
+        spec: &InputSpec,
+        specs: &[InputSpec],
+        inputs: &BTreeMap<usize, Input>,
+    ) -> anyhow::Result<Input> {
+        let schema = |name: &str| {
+            let number = specs.iter().position(|spec| spec.name == name)?;
+            match inputs.get(&number)? {
+                Input::Db(db) => Some(db.schema()),
+                Input::Value(_) | Input::Form(_) => None,
+            }
+        };
+        let types = self.saved.query.column_types(&spec.name, &schema);
+        let mut rows = Vec::new();
+        let file = Contents::default().look(path, u64::MAX, 0)?;
+        file.rows(&types, &mut |row| {
+            rows.push(Value::from(row));
+            Ok(())
+        })?;
+        Ok(Input::Value(Value::from(rows)))
+    }
+
     /// What changed, as rows.
     fn rows(&mut self, changes: &Changes) -> anyhow::Result<Input> {
         let (database, [from, to]) = changes.open(self.given.pin.as_ref())?;
@@ -195,6 +247,7 @@ impl<'a> Inputs<'a> {
         let written: Vec<&str> = inputs.filter_map(Form::as_str).collect();
         let in_file = |name: &str| written.iter().any(|w| w.split('/').next() == Some(name));
         let sources = self.given.databases.keys().chain(self.given.changes.keys());
+        let sources = sources.chain(self.given.files.keys());
         let sources = sources.filter(|name| !name.is_empty());
         let sources = sources.filter(|name| !in_file(name)).map(|name| format!("${name}"));
         let values = self.given.values.keys().cloned();
@@ -208,13 +261,27 @@ impl<'a> Inputs<'a> {
 
     fn nothing_is_left(&self, specs: &[InputSpec]) -> anyhow::Result<()> {
         let databases = self.given.databases.keys().chain(self.given.changes.keys());
-        let databases = databases.map(|name| format!("${name}"));
+        let databases = databases.chain(self.given.files.keys()).map(|name| format!("${name}"));
         let values = self.given.values.keys().cloned();
         let Some(name) = databases.chain(values).find(|name| !self.used.contains(name)) else {
             return Ok(());
         };
         Err(no_input(&name, specs))
     }
+}
+
+/// The file of rows that `file:PATH` names; a path that does not begin at the root begins in
+/// `folder`. Any other URL is a database.
+pub fn file_of_rows(text: &str, folder: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    let path = local::path_in(text).filter(|path| local::format_of(Path::new(path)).is_some());
+    let here = || std::env::current_dir().context("the current directory");
+    Ok(match (path, folder) {
+        (None, _) => None,
+        (Some(path), Some(folder)) if !folder.as_os_str().is_empty() => {
+            Some(local::absolute(path, Some(folder))?)
+        }
+        (Some(path), _) => Some(local::absolute(path, Some(&here()?))?),
+    })
 }
 
 fn no_input(name: &str, specs: &[InputSpec]) -> anyhow::Error {

@@ -6,14 +6,16 @@
 //! asks opens them.
 
 use crate::error::{Failure, Kind, Result};
+use crate::local::Contents;
 use crate::source::{Moment, Mounted};
 use crate::spool::Cancel;
-use crate::tree::pins::{Expected, Read, Recipe, whole_commit};
+use crate::tree::pins::{Expected, FileRead, Read, Recipe, whole_commit};
 use crate::tree::{Entry, Limits, LocalDesk, Parts, Tree};
 use factfs_core::id::T;
 use factfs_core::value::Uuid;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// How an answer compares with what was made again.
@@ -25,6 +27,17 @@ pub struct Verdict {
     pub is_same: bool,
     /// Each source, in the order of the `.meta`.
     pub sources: Vec<Judged>,
+    /// Each file that was read.
+    pub files: Vec<JudgedFile>,
+}
+
+/// A file, and why it is not what the answer was made of.
+#[derive(Clone, Debug)]
+pub struct JudgedFile {
+    /// What the `.meta` says of it, at the path where it was looked for.
+    pub read: FileRead,
+    /// What is not so any more.
+    pub difference: Option<Failure>,
 }
 
 /// How many bytes, and their hash.
@@ -132,17 +145,35 @@ pub fn verify(
         let differences = found(&tree, &stores, read).err().into_iter().collect();
         sources.push(Judged { read: read.clone(), differences });
     }
-    let made = match sources.iter().flat_map(|judged| &judged.differences).next() {
-        Some(difference) => Err(Failure::new(difference.kind(), "a source is not what it was")),
+    let files: Vec<JudgedFile> = recipe.files.iter().map(judged_file).collect();
+    let database = sources.iter().flat_map(|judged| &judged.differences).next();
+    let file = files.iter().find_map(|judged| judged.difference.as_ref());
+    let made = match database.map(Difference::kind).or(file.map(|failure| failure.kind)) {
+        Some(kind) => Err(Failure::new(kind, "a source is not what it was")),
         None => made(&tree, recipe),
     };
     let is_expected = |made: &Bytes| made.count == expected.bytes && made.blake3 == expected.blake3;
     let is_same = made.as_ref().is_ok_and(is_expected);
-    if !is_same {
+    if !is_same && file.is_none() {
         let moments = |read: &Read| found(&tree, &stores, read).ok();
         look_into(&mut sources, &moments, look);
     }
-    Verdict { made, is_same, sources }
+    Verdict { made, is_same, sources, files }
+}
+
+/// Whether a file is there with the content that it had.
+fn judged_file(read: &FileRead) -> JudgedFile {
+    let found = Contents::default().look(Path::new(&read.path), u64::MAX, 0);
+    let difference = match found {
+        Err(failure) => Some(failure),
+        Ok(found) if found.blake3 == read.blake3 => None,
+        Ok(found) => {
+            let (at, now) = (&read.path, found.bytes);
+            let message = format!("{at} has another content: {now} bytes, {}", found.blake3);
+            Some(Failure::new(Kind::Corrupt, message))
+        }
+    };
+    JudgedFile { read: read.clone(), difference }
 }
 
 /// A tree of the databases that were meant and could be opened.

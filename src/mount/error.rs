@@ -69,7 +69,7 @@ impl fmt::Display for Failure {
 
 /// Text of many hands as a terminal may show it: lines stay lines, all else that changes how the
 /// text around it is shown is escaped.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+pub fn visible(text: &str) -> Cow<'_, str> {
     let is_escaped = |c: char| !matches!(c, '\n' | '\t') && is_unsafe(c);
     if !text.contains(is_escaped) {
         return Cow::Borrowed(text);

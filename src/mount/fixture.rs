@@ -6,6 +6,7 @@ use factfs_core::conn::CreateOptions;
 use factfs_core::edn;
 use factfs_core::text::Format;
 use factfs_store::{Database, Settings};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The time of tests: two days after the first commits.
@@ -68,11 +69,23 @@ pub fn stored(name: &str) -> Arc<DatabaseSource> {
     source
 }
 
+/// Both of them mounted, with the mount's own queries in a folder.
+pub fn tree_in(queries: &Path) -> (Arc<Tree>, [Arc<MemorySource>; 2]) {
+    let sources = [database("catalog", &CATALOG), database("inventory", &INVENTORY)];
+    let stores = [("catalog", sources[0].clone()), ("inventory", sources[1].clone())];
+    let stores = stores.map(|(name, source)| Mounted::new(name, source)).into();
+    (tree_with(stores, LocalDesk::Folder(queries.to_owned())), sources)
+}
+
 /// These mounted.
 pub fn tree_of(stores: Vec<Mounted>) -> Arc<Tree> {
+    tree_with(stores, LocalDesk::default())
+}
+
+fn tree_with(stores: Vec<Mounted>, desk: LocalDesk) -> Arc<Tree> {
     Arc::new(Tree::new(Parts {
         stores,
-        desk: LocalDesk::default(),
+        desk,
         clock: Arc::new(|| NOW_MS),
         limits: Limits::default(),
         formats: vec![Format::Csv, Format::Json],

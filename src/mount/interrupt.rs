@@ -17,6 +17,9 @@ const INTERVAL: Duration = Duration::from_millis(20);
 const LATER: u64 = 5;
 /// Looks after which that is so.
 const LONG: u64 = 50;
+/// Rounds without a caller before the thread sleeps until it is woken: who calls often, and waits
+/// for little, is not to wake it each time.
+const QUIET: u32 = 50;
 
 /// Bits of the signals that end a wait: HUP 1, INT 2, QUIT 3, KILL 9, TERM 15, XCPU 24.
 const ENDING: u64 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 8 | 1 << 14 | 1 << 23;
@@ -108,9 +111,11 @@ impl Shared {
     }
 
     fn look(&self) {
+        let mut quiet = 0;
         loop {
             let mut state = self.lock();
-            while state.watched.is_empty() {
+            quiet = if state.watched.is_empty() { quiet + 1 } else { 0 };
+            while quiet >= QUIET && state.watched.is_empty() {
                 state.is_idle = true;
                 state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
             }

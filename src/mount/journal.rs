@@ -8,7 +8,7 @@
 //! Logging never fails what is logged. The file is opened for each line, so it may be moved away
 //! by whoever rotates logs.
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{Failure, Kind, Result, visible};
 use factfs_core::instant;
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
@@ -123,15 +123,9 @@ impl Lines {
 
 /// `2026-06-30T09:30:00Z WARN what happened path=/x errno=EINVAL`
 fn line(now_ms: i64, level: Level, text: &Text) -> String {
-    let mut line = format!("{} {level} ", instant::format(now_ms));
-    for c in text.message.trim_end().chars().chain(text.fields.chars()) {
-        match c {
-            '\n' => line.push_str("; "),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => line.extend(c.escape_unicode()),
-            c if c.is_control() => line.extend(c.escape_default()),
-            c => line.push(c),
-        }
-    }
+    let said = format!("{}{}", text.message.trim_end(), text.fields);
+    let said = visible(&said).replace('\n', "; ").replace('\t', "\\t");
+    let mut line = format!("{} {level} {said}", instant::format(now_ms));
     if line.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
         let left_out = line.len() - end;
@@ -182,7 +176,8 @@ mod tests {
     fn an_event_is_one_line() {
         check("mounted", " at=/m", "2026-01-03T00:00:00Z WARN mounted at=/m");
         check("no\nhint: x\n", "", "2026-01-03T00:00:00Z WARN no; hint: x");
-        check("\u{1b}[2J\u{202e}", "", "2026-01-03T00:00:00Z WARN \\u{1b}[2J\\u{202e}");
+        check("\u{1b}[2J\u{202e}", "", "2026-01-03T00:00:00Z WARN \\u001b[2J\\u202e");
+        check("a\tb\r", "", "2026-01-03T00:00:00Z WARN a\\tb");
     }
 
     #[test]

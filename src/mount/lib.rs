@@ -1,8 +1,9 @@
 //! factfs-mount: databases as folders.
 //!
 //! The tree is a function of (databases, path): what a path is, its bytes and its size follow from
-//! database values alone, and nothing below the last floor knows of FUSE. Modules are listed floor
-//! by floor; a module imports only from floors below it (a test reads the floors from here).
+//! database values alone (and from the files that the mount's own queries name), and nothing below
+//! the last floor knows of FUSE. Modules are listed floor by floor; a module imports only from
+//! floors below it (a test reads the floors from here).
 
 #![forbid(unsafe_code)]
 
@@ -15,9 +16,11 @@ pub mod when;
 // floor 1
 pub mod journal;
 pub mod point;
+pub mod pool;
 pub mod source;
 pub mod spool;
 // floor 2
+pub mod local;
 pub mod overflow;
 pub mod render;
 pub mod written;
@@ -29,7 +32,6 @@ pub mod evaluation;
 pub mod handle;
 pub mod inode;
 pub mod interrupt;
-pub mod pool;
 // floor 5
 pub mod child;
 pub mod vfs;

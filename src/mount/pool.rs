@@ -1,17 +1,22 @@
 //! Threads that wait so that event loops need not.
 //!
 //! **Invariant:** jobs begin in the order they came; there are never more threads than the limit,
-//! and none before there is work. A job that panics ends alone.
+//! and none before there is work. A thread that has nothing to do stays a while, since making one
+//! costs more than most jobs do, and then ends. A job that panics ends alone.
 
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// For queries as deep as text may nest; a thread takes of it what it needs.
 const STACK_BYTES: usize = 64 << 20;
+/// How long a thread stays without anything to do.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// Some threads and the jobs that wait for them.
 #[derive(Clone)]
@@ -38,26 +43,37 @@ impl Pool {
         Self(Arc::new(Shared { name, limit: limit.max(1), state, wake }))
     }
 
-    /// Does this on one of the threads.
+    /// Does this on one of the threads; here, if not one can be had: better slow than never.
     pub fn run(&self, job: impl FnOnce() + Send + 'static) {
+        if let Err((job, _)) = self.enqueue(Box::new(job)) {
+            job();
+        }
+    }
+
+    /// Does this on one of the threads, and never here: an error if not one can be had.
+    pub fn run_there(&self, job: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.enqueue(Box::new(job)).map_err(|(_, error)| error)
+    }
+
+    fn enqueue(&self, job: Job) -> Result<(), (Job, io::Error)> {
         let mut state = self.0.lock();
-        state.jobs.push_back(Box::new(job));
+        state.jobs.push_back(job);
         if state.idle >= state.jobs.len() || state.threads >= self.0.limit {
             drop(state);
             self.0.wake.notify_one();
-            return;
+            return Ok(());
         }
         let shared = self.0.clone();
         let thread = thread::Builder::new().name(self.0.name.into()).stack_size(STACK_BYTES);
-        let spawned = thread.spawn(move || shared.work());
-        if spawned.is_ok() {
-            state.threads += 1;
-        } else if state.threads == 0 {
-            // No thread can be had: better slow than never.
-            let job = state.jobs.pop_front();
-            drop(state);
-            job.into_iter().for_each(|job| job());
+        match thread.spawn(move || shared.work()) {
+            Ok(_) => state.threads += 1,
+            Err(error) if state.threads == 0 => {
+                return state.jobs.pop_back().map_or(Ok(()), |job| Err((job, error)));
+            }
+            // Those that there are come to it.
+            Err(_) => {}
         }
+        Ok(())
     }
 }
 
@@ -78,8 +94,14 @@ impl Shared {
                 continue;
             }
             state.idle += 1;
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let woken = self.wake.wait_timeout(state, LINGER);
+            let (held, waited) = woken.unwrap_or_else(PoisonError::into_inner);
+            state = held;
             state.idle -= 1;
+            if waited.timed_out() && state.jobs.is_empty() {
+                state.threads -= 1;
+                return;
+            }
         }
     }
 }

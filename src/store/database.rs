@@ -318,18 +318,7 @@ impl Database {
 
     /// All branches, by name.
     pub fn branches(&self) -> Result<Vec<BranchInfo>, Error> {
-        let refs = self.refs()?;
-        let mut branches = Vec::new();
-        for (name, branch) in refs.branches.iter().filter(|(_, branch)| !branch.closed) {
-            let commit = match wait(self.opening.place.tip(&branch.head))? {
-                // Deleted since its name was read.
-                Err(factfs_core::conn::ConnError::NoBranch(_)) => continue,
-                tip => tip?.commit,
-            };
-            let is_default = *name == refs.default_branch;
-            branches.push(BranchInfo { name: name.clone(), commit, is_default });
-        }
-        Ok(branches)
+        self.branches_in(&self.refs()?)
     }
 
     /// Makes a branch at a moment of this one; by default at its head.

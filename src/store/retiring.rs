@@ -1,17 +1,33 @@
 //! Branches whose names are taken away: by whoever wants nothing to be lost, and as others see it.
 //!
 //! **Invariant:** a branch goes only when each of its commits is in the history of another branch,
-//! or a tag names its newest one; and only if nothing was committed on it since that was seen.
+//! or a tag names its newest one; and only if nothing was committed on it since that was seen, and
+//! what keeps them is still there.
 
 use crate::opening::wait;
-use crate::{Database, Error, Kind};
+use crate::{BranchInfo, Database, Error, Kind};
 use factfs_core::commit::Refs;
-use factfs_core::conn::ConnError;
+use factfs_core::conn::{ConnError, Keeper};
 
 /// How often it is looked again because the branch moved meanwhile.
 const LOOKS: u32 = 10;
 
 impl Database {
+    /// All branches of refs that were read already, by name.
+    pub fn branches_in(&self, refs: &Refs) -> Result<Vec<BranchInfo>, Error> {
+        let mut branches = Vec::new();
+        for (name, branch) in refs.branches.iter().filter(|(_, branch)| !branch.closed) {
+            let commit = match wait(self.opening.place.tip(&branch.head))? {
+                // Deleted since its name was read.
+                Err(ConnError::NoBranch(_)) => continue,
+                tip => tip?.commit,
+            };
+            let is_default = *name == refs.default_branch;
+            branches.push(BranchInfo { name: name.clone(), commit, is_default });
+        }
+        Ok(branches)
+    }
+
     /// Deletes a branch of which nothing is lost by that: merged into another, or tagged.
     pub fn retire_branch(&self, name: &str) -> Result<(), Error> {
         self.opening.require_writable(Some(self.uuid()))?;
@@ -20,25 +36,29 @@ impl Database {
             if refs.default_branch == name {
                 return Err(ConnError::DefaultBranch(name.to_owned()).into());
             }
+            if refs.branches.get(name).is_some_and(|branch| branch.closed) {
+                // Somebody else is about it, or was interrupted.
+                wait(self.opening.place.keep_branch(name))??;
+            }
             let branch = self.on_branch(name)?;
             let commit = branch.conn.opened().head.tip.commit;
-            if !branch.is_kept_elsewhere(name, &refs)? {
+            let Some(keeper) = branch.kept_by(name, &refs)? else {
                 let message = format!("{name} has commits that no other branch has, and no tag");
                 return Err(Error::new(Kind::Busy, message));
-            }
-            if wait(self.opening.place.delete_branch_at(name, commit))?? {
+            };
+            if wait(self.opening.place.delete_branch_at(name, commit, &keeper))?? {
                 return Ok(());
             }
         }
         Err(Error::new(Kind::Busy, format!("{name} moved all the time: nothing was deleted")))
     }
 
-    /// Whether the history of this branch is reached by another name.
-    fn is_kept_elsewhere(&self, name: &str, refs: &Refs) -> Result<bool, Error> {
+    /// By which other name the history of this branch is reached.
+    fn kept_by(&self, name: &str, refs: &Refs) -> Result<Option<Keeper>, Error> {
         let opened = self.conn.opened();
-        let Some(commit) = opened.head.tip.commit else { return Ok(true) };
+        let Some(commit) = opened.head.tip.commit else { return Ok(Some(Keeper::Nothing)) };
         if refs.tags.values().any(|tag| tag.commit == Some(commit)) {
-            return Ok(true);
+            return Ok(Some(Keeper::Tag));
         }
         let others =
             refs.branches.iter().filter(|(other, branch)| *other != name && !branch.closed);
@@ -46,11 +66,16 @@ impl Database {
         let mut others: Vec<&String> = others.map(|(other, _)| other).collect();
         others.sort_by_key(|other| **other != refs.default_branch);
         for other in others {
-            if wait(self.on_branch(other)?.conn.has_merged(&opened))?? {
-                return Ok(true);
+            let other = match self.on_branch(other) {
+                // It went meanwhile.
+                Err(error) if error.kind == Kind::NotFound => continue,
+                other => other?,
+            };
+            if wait(other.conn.has_merged(refs, &opened))?? {
+                return Ok(Some(Keeper::Branch(other.conn.head_name().to_owned())));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Whether the branch was deleted, as far as its head was read.

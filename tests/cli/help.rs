@@ -25,7 +25,7 @@ fn of_the_program() {
       import         Import rows of csv, tsv, JSON or EDN
       log            Show the transactions of a branch: when, which commit, how much changed
       diff           Show what changed from one moment of a database to another
-      branch         List, make and delete branches
+      branch         List, make, rename and delete branches
       merge          Merge what another branch came to into a branch
       tag            List, make and delete tags
       gc             Delete what no branch, tag or kept moment refers to; everybody goes on meanwhile
@@ -156,7 +156,8 @@ fn of_query() {
 
           --in <NAME=DB>
               The database that the query calls $NAME; DB/diff/A..B is what changed there, as rows [e a
-              v change old t instant]. May be repeated
+              v change old t instant], and file:PATH a file of rows: .csv, .tsv, .json, .jsonl, .edn.
+              May be repeated
 
           --arg <?X=EDN>
               The value of an input, as EDN. May be repeated
@@ -440,8 +441,10 @@ fn of_verify_result() {
     Make an answer again from its .meta, and compare it byte for byte
 
     A .meta names the query, its inputs, and the commit of each database that was read. The databases
-    are looked for where they were, then in the mounts of this machine; --store says it. When the bytes
-    are the same the exit code is 0. When they are not it says which source differs, and how.
+    are looked for where they were, then in the mounts of this machine; --store says it. A file of rows
+    that was read is needed as it was: it is looked for where it was, then beside the .meta, and
+    compared by its hash; --file says where it is. When the bytes are the same the exit code is 0. When
+    they are not it says which source differs, and how.
 
     Usage: factfs verify-result [OPTIONS] <FILE.meta>
 
@@ -452,6 +455,9 @@ fn of_verify_result() {
     Options:
           --store <NAME=DB>
               Where the store is that was mounted as NAME. May be repeated
+
+          --file <NAME=FILE>
+              Where the file of rows is that the query calls $NAME. May be repeated
 
           --result <FILE>
               Compare this file as well: the answer as it was sent

@@ -80,7 +80,7 @@ fn names_what_is_wrong_and_ends_with_its_code() {
     exit code 4
     ");
     assert_snapshot!(fails(&["r.csv.meta", "--store", "inventory"]), @"
-    error: invalid value 'inventory' for '--store <NAME=DB>': `inventory` is not NAME=DB
+    error: invalid value 'inventory' for '--store <NAME=DB>': `inventory` has no = after a name
 
     For more information, try '--help'.
     exit code 2

@@ -188,6 +188,40 @@ assert '1.70M' in open('{file}').read()
 }
 
 #[test]
+fn programs_change_an_entity_in_json() {
+    let Some((place, mount)) = mounted() else { return };
+    let file = mount.entity("a").replace(".edn", ".json");
+    let before = mount.t();
+    mount.sh(&format!("cp {file} ../same && cat ../same > {file}"));
+    assert_eq!(mount.t(), before);
+    mount.sh(&format!("sed -i 's/1.50/1.60/' {file}"));
+    assert!(mount.read(&file).unwrap().contains("\"p/price\": 1.60"));
+    let python = format!(
+        "import json, os
+entity = json.load(open('{file}'))
+entity['p/price'] = 1.75
+json.dump(entity, open('{file}', 'w'))
+entity = json.load(open('{file}'))
+entity['p/price'] = None
+json.dump(entity, open('{file}.new', 'w'))
+os.replace('{file}.new', '{file}')
+"
+    );
+    fs::write(place.path("save.py"), python).unwrap();
+    mount.sh("python3 ../save.py");
+    assert_eq!(mount.t(), before + 3);
+    assert!(!mount.read(&file).unwrap().contains("p/price"));
+    let ran = mount.shell(&format!("cp ../same {file}"));
+    assert!(ran.code == 0, "what it says of the price is no edit: {ran:?}");
+    let ran = mount.shell(&format!("sed s/1.50/9/ ../same > ../new; cp ../new {file}"));
+    assert!(ran.code != 0 && ran.stderr.contains("Operation canceled"), "{ran:?}");
+    let said = mount.read(&format!("{file}.err")).unwrap();
+    assert!(said.contains(":p/price was 1.50M, is nothing, here 9"), "{said}");
+    let ran = mount.shell(&format!("rm -f {file}"));
+    assert!(ran.code != 0 && ran.stderr.contains("Operation not permitted"), "{ran:?}");
+}
+
+#[test]
 fn an_entity_that_changed_meanwhile() {
     let Some((_place, mount)) = mounted() else { return };
     let file = mount.entity("a");

@@ -1,4 +1,4 @@
-//! `factfs branch`: lists, makes and deletes branches.
+//! `factfs branch`: lists, makes, renames and deletes branches.
 
 use crate::cli::args::{DATABASE_HELP, FormatArgs, locator};
 use crate::cli::{open, report};
@@ -6,14 +6,15 @@ use clap::Subcommand;
 use factfs_core::text::Layout;
 use factfs_core::value::Value;
 
-/// List, make and delete branches
+/// List, make, rename and delete branches
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("\
 Examples:
   factfs branch list /srv/inventory
   factfs branch create /srv/inventory what-if
   factfs branch create /srv/inventory what-if --at 2026-06-30
-  factfs branch delete /srv/inventory what-if
+  factfs branch rename /srv/inventory what-if spring
+  factfs branch delete /srv/inventory spring
 
 {DATABASE_HELP}"))]
 pub struct Args {
@@ -42,6 +43,16 @@ enum Action {
         #[arg(long, value_name = "WHEN")]
         at: Option<String>,
     },
+    /// Give a branch another name; the default one stays that
+    Rename {
+        /// The database
+        #[arg(value_name = "DB")]
+        database: String,
+        /// The branch
+        old: String,
+        /// Its new name: letters, digits and `.`, `_`, `-`
+        new: String,
+    },
     /// Delete a branch; what it alone holds can be collected from then on
     Delete {
         /// The database
@@ -59,6 +70,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             let locator = locator(&database)?;
             let at = at.or(locator.at.clone());
             Ok(open::open(&locator)?.create_branch(&name, at.as_deref())?)
+        }
+        Action::Rename { database, old, new } => {
+            Ok(open::write(&locator(&database)?)?.rename_branch(&old, &new)?)
         }
         Action::Delete { database, name } => {
             Ok(open::write(&locator(&database)?)?.delete_branch(&name)?)

@@ -4,7 +4,7 @@ use crate::cli::args::{DATABASE_HELP, DatabaseArgs, FormatArgs, WhichArgs, locat
 use crate::cli::changes::Changes;
 use crate::cli::exit::Problem;
 use crate::cli::forms::Source;
-use crate::cli::inputs::{Given, Inputs};
+use crate::cli::inputs::{Given, Inputs, file_of_rows};
 use crate::cli::open;
 use crate::cli::output;
 use anyhow::Context;
@@ -13,7 +13,7 @@ use factfs_core::query::{self, CancelToken, Limits, QueryFile, Shape};
 use factfs_core::text::{Layout, Shape as TextShape};
 use factfs_store::{Database, Error};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,7 +46,8 @@ pub struct Args {
     #[command(flatten)]
     which: WhichArgs,
     /// The database that the query calls $NAME; DB/diff/A..B is what changed there, as rows
-    /// [e a v change old t instant]. May be repeated
+    /// [e a v change old t instant], and file:PATH a file of rows: .csv, .tsv, .json, .jsonl, .edn.
+    /// May be repeated
     #[arg(long = "in", value_name = "NAME=DB", value_parser = pair)]
     inputs: Vec<(String, String)>,
     /// The value of an input, as EDN. May be repeated
@@ -97,6 +98,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 fn answer(args: Args) -> anyhow::Result<()> {
     let source = Source::of(&args.query);
     let name = source.name();
+    let folder = match &source {
+        Source::File(path) => Path::new(path).parent().map(Path::to_owned),
+        Source::Text(_) | Source::Stdin => None,
+    };
     let in_query = || name.clone();
     let file = QueryFile::read(&source.read()?).map_err(Error::from).with_context(in_query)?;
     let mut query = file.query.clone();
@@ -107,7 +112,7 @@ fn answer(args: Args) -> anyhow::Result<()> {
         query = query.with_offset(rows.into());
     }
     let given = given(&args)?;
-    let (inputs, databases) = Inputs::new(&given, &file).all(&query.inputs())?;
+    let (inputs, databases) = Inputs::new(&given, &file, folder.as_deref()).all(&query.inputs())?;
     let limits = limits(args.timeout, args.max_memory)?;
     let answer = query::run(&query, &inputs, &limits, &CancelToken::default()).map_err(Error::from);
     let answer = answer.with_context(in_query)?;
@@ -161,11 +166,17 @@ fn given(args: &Args) -> anyhow::Result<Given> {
     }
     for (name, database) in &args.inputs {
         let name = name.trim_start_matches('$').to_owned();
-        let is_new = match Changes::read(database)? {
-            Some(changes) => given.changes.insert(name.clone(), changes).is_none(),
-            None => given.databases.insert(name.clone(), locator(database)?).is_none(),
-        };
-        if !is_new || (given.databases.contains_key(&name) && given.changes.contains_key(&name)) {
+        let is_new = !(given.databases.contains_key(&name)
+            || given.changes.contains_key(&name)
+            || given.files.contains_key(&name));
+        if let Some(path) = file_of_rows(database, None)? {
+            given.files.insert(name.clone(), path);
+        } else if let Some(changes) = Changes::read(database)? {
+            given.changes.insert(name.clone(), changes);
+        } else {
+            given.databases.insert(name.clone(), locator(database)?);
+        }
+        if !is_new {
             return Err(Problem::invalid(format!("${name} is given twice")).into());
         }
     }

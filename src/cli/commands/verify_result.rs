@@ -9,10 +9,10 @@ use anyhow::Context;
 use factfs_core::hash::NodeHash;
 use factfs_core::text::Format;
 use factfs_core::value::Value;
-use factfs_mount::again::{Bytes, Judged, Verdict, verify};
+use factfs_mount::again::{Bytes, Judged, JudgedFile, Verdict, verify};
 use factfs_mount::error::Failure;
 use factfs_mount::tree::Limits;
-use factfs_mount::tree::pins::{Expected, Recipe};
+use factfs_mount::tree::pins::{Expected, FileRead, Recipe};
 use factfs_store::{Kind, shown};
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,8 +23,9 @@ use std::time::Duration;
 ///
 /// A .meta names the query, its inputs, and the commit of each database that was read. The
 /// databases are looked for where they were, then in the mounts of this machine; --store says it.
-/// When the bytes are the same the exit code is 0. When they are not it says which source differs,
-/// and how.
+/// A file of rows that was read is needed as it was: it is looked for where it was, then beside the
+/// .meta, and compared by its hash; --file says where it is. When the bytes are the same the exit
+/// code is 0. When they are not it says which source differs, and how.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -43,6 +44,9 @@ pub struct Args {
     /// Where the store is that was mounted as NAME. May be repeated
     #[arg(long, value_name = "NAME=DB", value_parser = pair)]
     store: Vec<(String, String)>,
+    /// Where the file of rows is that the query calls $NAME. May be repeated
+    #[arg(long, value_name = "NAME=FILE", value_parser = pair)]
+    file: Vec<(String, String)>,
     /// Compare this file as well: the answer as it was sent
     #[arg(long, value_name = "FILE")]
     result: Option<PathBuf>,
@@ -56,7 +60,7 @@ pub struct Args {
 fn pair(text: &str) -> Result<(String, String), Problem> {
     let pair = text.split_once('=');
     let (name, database) =
-        pair.ok_or_else(|| Problem::invalid(format!("`{text}` is not NAME=DB")))?;
+        pair.ok_or_else(|| Problem::invalid(format!("`{text}` has no = after a name")))?;
     Ok((name.to_owned(), database.to_owned()))
 }
 
@@ -66,7 +70,8 @@ const SHOWN: usize = 5;
 pub fn run(args: Args) -> anyhow::Result<()> {
     let named = args.meta.display().to_string();
     let text = fs::read_to_string(&args.meta).with_context(|| named.clone())?;
-    let recipe = Recipe::read(&text).with_context(|| named.clone())?;
+    let mut recipe = Recipe::read(&text).with_context(|| named.clone())?;
+    find_files(&mut recipe, &args)?;
     let expected = Expected::read(&text).ok_or_else(|| {
         Problem::invalid(format!("{named}: it does not say how many bytes there were, and which"))
     })?;
@@ -100,6 +105,37 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     told(&named, &expected, &verdict)
 }
 
+/// Where each file is that was read: as it is said, else where it was, else beside the `.meta`.
+fn find_files(recipe: &mut Recipe, args: &Args) -> anyhow::Result<()> {
+    let mut given: BTreeMap<&str, &str> =
+        args.file.iter().map(|(name, file)| (name.trim_start_matches('$'), &**file)).collect();
+    for read in &mut recipe.files {
+        if let Some(file) = given.remove(read.symbol.trim_start_matches('$')) {
+            let whole = std::path::absolute(file).with_context(|| file.to_owned())?;
+            read.path = whole.display().to_string();
+            continue;
+        }
+        let name = Path::new(&read.path).file_name().unwrap_or_default();
+        let beside = args.meta.with_file_name(name);
+        if !Path::new(&read.path).exists() && beside.exists() {
+            let whole = std::path::absolute(&beside).with_context(|| read.path.clone())?;
+            read.path = whole.display().to_string();
+        }
+    }
+    match given.keys().next() {
+        Some(name) => {
+            let known: Vec<&str> = recipe.files.iter().map(|read| &*read.symbol).collect();
+            let text = format!("no file was read as ${name}");
+            let hint = match known[..] {
+                [] => "it was made of databases alone".to_owned(),
+                _ => format!("there are: {}", known.join(" ")),
+            };
+            Err(Problem::new(Kind::NotFound, text).hint(hint).into())
+        }
+        None => Ok(()),
+    }
+}
+
 /// All that is wrong with a database.
 fn look(url: Option<&str>) -> Result<Vec<String>, Failure> {
     let Some(url) = url else { return Ok(Vec::new()) };
@@ -123,17 +159,23 @@ fn told(named: &str, expected: &Expected, verdict: &Verdict) -> anyhow::Result<(
     }
     let differ: Vec<&Judged> =
         verdict.sources.iter().filter(|judged| !judged.differences.is_empty()).collect();
+    let files: Vec<_> =
+        verdict.files.iter().filter_map(|f| Some((f, f.difference.as_ref()?))).collect();
     let kinds = differ.iter().flat_map(|judged| &judged.differences).map(|found| found.kind());
+    let kinds = kinds.chain(files.iter().map(|(_, failure)| failure.kind));
     let kind = kinds.min_by_key(|kind| *kind != Kind::Corrupt).unwrap_or(Kind::Corrupt);
     let lines: String = differ.iter().map(|judged| lines(judged)).collect();
+    let lines = lines + &files.iter().map(|(file, why)| file_lines(file, why)).collect::<String>();
+    let is_known = !(differ.is_empty() && files.is_empty());
     let (kind, text) = match &verdict.made {
         Ok(_) => (Kind::Corrupt, "the answer that is made again is another one".to_owned()),
-        Err(_) if !differ.is_empty() => (kind, "it cannot be made again as it was".to_owned()),
+        Err(_) if is_known => (kind, "it cannot be made again as it was".to_owned()),
         Err(failure) => (failure.kind, format!("it cannot be made again: {}", failure.message)),
     };
     let problem = Problem::new(kind, format!("{named}: {text}{lines}"));
-    let hint = match (&verdict.made, differ.is_empty()) {
-        (Ok(_), true) => whole(&expected.version),
+    let hint = match (&verdict.made, is_known) {
+        (Ok(_), false) => whole(&expected.version),
+        _ if !files.is_empty() => "--file NAME=FILE says where a file is".to_owned(),
         _ if kind == Kind::NotFound => "--store NAME=DB says where a store is".to_owned(),
         _ => return Err(problem.into()),
     };
@@ -169,6 +211,12 @@ fn lines(judged: &Judged) -> String {
     out
 }
 
+/// What is said of a file that is not there as it was.
+fn file_lines(file: &JudgedFile, why: &Failure) -> String {
+    let FileRead { symbol, bytes, blake3, .. } = &file.read;
+    format!("\n  {symbol} (a file of {bytes} bytes, blake3 {blake3}):\n    {}", why.message)
+}
+
 /// What was compared. Where a format has no objects, each source has a row of its own.
 fn properties<'a>(
     recipe: &Recipe,
@@ -189,11 +237,14 @@ fn properties<'a>(
         ("made-bytes", made.map_or(Value::Nil, |made| count(made.count))),
     ];
     if matches!(format, Some(Format::Json | Format::Jsonl | Format::Edn)) {
-        let sources = verdict.sources.iter().map(|judged| source(judged, located));
+        let files = verdict.files.iter().map(file_source);
+        let sources = verdict.sources.iter().map(|judged| source(judged, located)).chain(files);
         properties.push(("sources", Value::Vector(sources.collect())));
     } else {
         let row = |judged: &'a Judged| (judged.read.symbol.as_str(), in_a_row(judged, located));
         properties.extend(verdict.sources.iter().map(row));
+        let row = |file: &'a JudgedFile| (file.read.symbol.as_str(), file_in_a_row(file));
+        properties.extend(verdict.files.iter().map(row));
     }
     properties.extend(sent_is_same.map(|same| ("result-same", Value::Bool(same))));
     properties.extend(failure.map(|message| ("error", message)));
@@ -226,4 +277,23 @@ fn in_a_row(judged: &Judged, located: &Located) -> Value {
     let differs: Vec<&str> = judged.differences.iter().map(|found| found.name()).collect();
     let differs = if differs.is_empty() { "as it was".to_owned() } else { differs.join(" ") };
     Value::str(&format!("{} at {commit} in {place}: {differs}", read.store))
+}
+
+fn file_source(judged: &JudgedFile) -> Value {
+    let read = &judged.read;
+    let differs = judged.difference.iter().map(|_| Value::keyword("file"));
+    let words = judged.difference.iter().map(|why| Value::str(&why.message));
+    let fields = [
+        ("name", Value::str(&read.symbol)),
+        ("file", Value::str(&read.path)),
+        ("blake3", Value::str(&read.blake3)),
+        ("differs", Value::Vector(differs.collect())),
+        ("why", Value::Vector(words.collect())),
+    ];
+    Value::map(fields.map(|(name, value)| (Value::keyword(name), value)).into())
+}
+
+fn file_in_a_row(judged: &JudgedFile) -> Value {
+    let state = if judged.difference.is_none() { "as it was" } else { "file" };
+    Value::str(&format!("{}: {state}", judged.read.path))
 }

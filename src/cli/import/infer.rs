@@ -6,7 +6,7 @@
 use crate::cli::exit::Problem;
 use factfs_core::import::{Field, Naming, Row, Target};
 use factfs_core::schema::Schema;
-use factfs_core::text::parse_cell;
+use factfs_core::text;
 use factfs_core::value::{Tag, Value};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -118,23 +118,15 @@ fn look_at_json(
     Ok(())
 }
 
-/// The narrowest type that a text can be read as without losing anything.
+/// What the type of a text is called in a schema.
 fn type_of_text(text: &str) -> &'static str {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_plain = !digits.starts_with('0') || digits == "0" || digits.starts_with("0.");
-    let is = |tag: Tag| parse_cell(text, tag).is_ok();
-    if is(Tag::Bool) {
-        "boolean"
-    } else if is_plain && !text.starts_with('+') && is(Tag::Long) {
-        "long"
-    } else if is_plain && digits.starts_with(|c: char| c.is_ascii_digit()) && is(Tag::Double) {
-        "double"
-    } else if text.len() >= 10 && is(Tag::Inst) {
-        "instant"
-    } else if is(Tag::Uuid) {
-        "uuid"
-    } else {
-        "string"
+    match text::type_of_text(text) {
+        Tag::Bool => "boolean",
+        Tag::Long => "long",
+        Tag::Double => "double",
+        Tag::Inst => "instant",
+        Tag::Uuid => "uuid",
+        _ => "string",
     }
 }
 

@@ -3,7 +3,7 @@
 //! **Invariant:** `refs` moves by compare-and-swap, after the object that it is to name exists. A
 //! name is a letter, then letters, digits, `.`, `_` and `-`, and cannot be taken for a hash, for a
 //! file in some format, or for two names with `..` between. A block is claimed in the same swap
-//! that lists its branch.
+//! that lists its branch. How names go is `retire`.
 
 use super::past::Past;
 use super::refs::Step;
@@ -11,7 +11,7 @@ use super::{Conn, ConnError, Options, Place, rules};
 use crate::commit::{Branch, FormatError, Head, Opened, Refs, Tag, branch_head, snap_name};
 use crate::db::Db;
 use crate::id::{BLOCK, CommitId, EntityId, T};
-use crate::store::{Expect, Fetch, Swap};
+use crate::store::Fetch;
 
 /// Ends of names that say a format.
 const FORMATS: [&str; 14] = [
@@ -85,69 +85,6 @@ impl Place {
                 return Ok(());
             }
             self.within_limit(begun)?;
-        }
-    }
-
-    /// Deletes a branch: first nothing can be committed on it any more, then its name goes.
-    pub async fn delete_branch(&self, name: &str) -> Result<(), ConnError> {
-        self.remove_branch(name, None).await.map(drop)
-    }
-
-    /// Deletes a branch that is still at this commit: whether it was.
-    pub async fn delete_branch_at(
-        &self,
-        name: &str,
-        at: Option<CommitId>,
-    ) -> Result<bool, ConnError> {
-        self.remove_branch(name, Some(at)).await
-    }
-
-    async fn remove_branch(
-        &self,
-        name: &str,
-        at: Option<Option<CommitId>>,
-    ) -> Result<bool, ConnError> {
-        let none = || ConnError::NoBranch(name.to_owned());
-        let refs = self.refs().await?;
-        if refs.default_branch == name {
-            return Err(ConnError::DefaultBranch(name.to_owned()));
-        }
-        let object = refs.branches.get(name).ok_or_else(none)?.head.clone();
-        if rules().close_first && !self.close(&object, at).await? {
-            return Ok(false);
-        }
-        self.update_refs(|refs| {
-            if refs.branches.get(name).is_some_and(|branch| branch.head == object) {
-                refs.branches.remove(name);
-            }
-            Ok(())
-        })
-        .await?;
-        Ok(true)
-    }
-
-    /// Closes a head, if it is at this commit, where one is given: whether it was.
-    async fn close(&self, object: &str, at: Option<Option<CommitId>>) -> Result<bool, ConnError> {
-        let begun = self.host.now_ms();
-        loop {
-            let (head, version) = self.read_head(object).await?;
-            if at.is_some_and(|commit| head.tip.commit != commit) {
-                return Ok(false);
-            }
-            if head.closed {
-                return Ok(true);
-            }
-            let mut closed = head.next(self.host.random());
-            closed.closed = true;
-            let bytes = closed.encode().map_err(|e| self.damaged(object, e))?;
-            match self.store.cas_ref(object, Expect::Version(version), bytes).await? {
-                Swap::Swapped(_) => return Ok(true),
-                // Read again: it is closed, or it moved.
-                Swap::Lost | Swap::Unknown(_) => {
-                    self.within_limit(begun)?;
-                    self.host.sleep(super::settle::pause_ms(self.host.as_ref(), 1)).await;
-                }
-            }
         }
     }
 

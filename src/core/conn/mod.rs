@@ -33,6 +33,7 @@ mod queue;
 mod refs;
 mod replay;
 mod resolve;
+mod retire;
 mod rules;
 mod settle;
 mod turns;
@@ -53,6 +54,7 @@ pub use log::{CommitEntry, LogReader};
 pub use merge::{Conflict, MergeError, MergeOptions, MergePlan, Merged, Side};
 pub use purge::{Erase, Erased, ErasedHead, Purge, PurgeError};
 pub use resolve::{Found, Moment};
+pub use retire::Keeper;
 
 pub(crate) use commits::LogPlace;
 pub(crate) use commits::{key as commit_key, read as commit_of_row, value as commit_row};

@@ -96,7 +96,7 @@ impl Conn {
         match prefix {
             Some(prefix) => match self.t_of(&opened, &prefix, text).await {
                 Ok(t) => Ok(Found { opened, t, name: None, fixed: true }),
-                Err(ConnError::NoCommit(_)) => self.on_another_branch(&refs, &prefix, text).await,
+                Err(ConnError::NoCommit(_)) => self.elsewhere(&refs, &prefix, text).await,
                 Err(error) => Err(error),
             },
             None => Err(ConnError::NoCommit(text.to_owned())),
@@ -112,50 +112,51 @@ impl Conn {
         Ok(opened)
     }
 
-    /// The commit that begins so in the history of another branch. What several branches share is
-    /// the same commit on each.
-    async fn on_another_branch(
+    /// The commit that begins so in the history of another branch, or else of a tag, whose branch
+    /// may be gone.
+    async fn elsewhere(
         &self,
         refs: &Refs,
         prefix: &CommitPrefix,
         text: &str,
     ) -> Result<Found, ConnError> {
-        let mut found: Option<(CommitId, Found)> = None;
+        let mut found = None;
         let open = refs.branches.values().filter(|branch| !branch.closed);
         for branch in open.filter(|branch| branch.head != self.inner.head) {
             let seen = self.inner.place.open_newest(&branch.head, None).await?;
-            let t = match self.t_of(&seen.opened, prefix, text).await {
-                Err(ConnError::NoCommit(_)) => continue,
-                found => found?,
-            };
-            let id = self.inner.place.entry(&seen.opened, t).await?.id;
-            if found.as_ref().is_some_and(|(known, _)| *known != id) {
-                return Err(ConnError::Ambiguous(text.to_owned()));
-            }
-            found.get_or_insert((id, Found { opened: seen.opened, t, name: None, fixed: true }));
+            self.look_in(seen.opened, prefix, text, &mut found).await?;
         }
-        match found {
-            Some((_, found)) => Ok(found),
-            None => self.under_a_tag(refs, prefix, text).await,
-        }
-    }
-
-    /// The commit that begins so in the history of a tag, whose branch may be gone.
-    async fn under_a_tag(
-        &self,
-        refs: &Refs,
-        prefix: &CommitPrefix,
-        text: &str,
-    ) -> Result<Found, ConnError> {
-        for tag in refs.tags.values() {
-            let opened = self.listed(refs, tag).await?;
-            match self.t_of(&opened, prefix, text).await {
-                Ok(t) => return Ok(Found { opened, t, name: None, fixed: true }),
-                Err(ConnError::NoCommit(_)) => {}
+        let tags = refs.tags.values().filter(|_| found.is_none());
+        for tag in tags.collect::<Vec<_>>() {
+            match self.listed(refs, tag).await {
+                Ok(opened) => self.look_in(opened, prefix, text, &mut found).await?,
+                // Its snapshot is lost: others may tell.
+                Err(error) if error.is_missing() => {}
                 Err(error) => return Err(error),
             }
         }
-        Err(ConnError::NoCommit(text.to_owned()))
+        let found = found.map(|(_, found)| found);
+        found.ok_or_else(|| ConnError::NoCommit(text.to_owned()))
+    }
+
+    /// Looks for the commit in one more history. What several share is the same commit in each.
+    async fn look_in(
+        &self,
+        opened: Opened,
+        prefix: &CommitPrefix,
+        text: &str,
+        found: &mut Option<(CommitId, Found)>,
+    ) -> Result<(), ConnError> {
+        let t = match self.t_of(&opened, prefix, text).await {
+            Err(ConnError::NoCommit(_)) => return Ok(()),
+            t => t?,
+        };
+        let id = self.inner.place.entry(&opened, t).await?.id;
+        if found.as_ref().is_some_and(|(known, _)| *known != id) {
+            return Err(ConnError::Ambiguous(text.to_owned()));
+        }
+        found.get_or_insert((id, Found { opened, t, name: None, fixed: true }));
+        Ok(())
     }
 
     /// The newest `t` whose instant is before `ms`; 0 if there is none. Instants rise along a

@@ -15,6 +15,7 @@ use crate::schema::{Attribute, Schema, TupleKind, ValueType};
 use crate::text::{from_json, from_json_as, parse_cell, write_cell, write_json};
 use crate::value::{Keyword, Tag, Value};
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 
 type Result<T> = std::result::Result<T, ImportProblem>;
 
@@ -71,8 +72,7 @@ impl Converter<'_> {
         };
         match (array, field) {
             (Some(Json::Array(items)), _) if !self.is_lookup(attribute, &items) => {
-                let items = items.iter().map(|item| self.json(attribute, via, item));
-                Ok(self.form(FormKind::Vector(items.collect::<Result<_>>()?)))
+                self.array(attribute, via, &items)
             }
             (_, Field::Text(text)) => {
                 self.text(attribute, via, text).map(|f| self.many(attribute, f))
@@ -94,11 +94,17 @@ impl Converter<'_> {
         let attribute = self.attribute(forward.as_str())?;
         match json {
             Json::Array(items) if !self.is_lookup(attribute, items) => {
-                let items = items.iter().map(|item| self.json(attribute, None, item));
-                Ok(self.form(FormKind::Vector(items.collect::<Result<_>>()?)))
+                self.array(attribute, None, items)
             }
             json => self.json(attribute, None, json),
         }
+    }
+
+    /// Many values; what the entity has is read once.
+    fn array(&self, attribute: &Attribute, via: Option<&str>, items: &[Json]) -> Result<Form> {
+        let there = self.written(attribute, via, in_json)?;
+        let items = items.iter().map(|item| self.one(attribute, via, item, &there));
+        Ok(self.form(FormKind::Vector(items.collect::<Result<_>>()?)))
     }
 
     /// Whether an array is one lookup ref, and not two values.
@@ -114,13 +120,8 @@ impl Converter<'_> {
             let value = self.text(identity, None, text)?;
             return Ok(self.through(identity, value));
         }
-        let is_so = |value: &Value| {
-            let mut written = String::new();
-            write_cell(value, &mut written);
-            written == text
-        };
-        if let Some(value) = self.written_so(attribute, is_so)? {
-            return Ok(self.value(&value));
+        if let Some(value) = self.written(attribute, None, in_cell)?.get(text) {
+            return Ok(self.value(value));
         }
         let value = match attribute.value_type {
             None => Value::str(text),
@@ -136,9 +137,19 @@ impl Converter<'_> {
 
     /// What a JSON value says of an attribute that has one value.
     pub fn json(&self, attribute: &Attribute, via: Option<&str>, json: &Json) -> Result<Form> {
+        self.one(attribute, via, json, &self.written(attribute, via, in_json)?)
+    }
+
+    fn one(
+        &self,
+        attribute: &Attribute,
+        via: Option<&str>,
+        json: &Json,
+        there: &Written,
+    ) -> Result<Form> {
         if let Some(via) = via {
             let identity = self.identity(attribute, via)?;
-            let value = self.json(identity, None, json)?;
+            let value = self.one(identity, None, json, &Written::new())?;
             return Ok(self.through(identity, value));
         }
         if attribute.is_ref() {
@@ -148,13 +159,10 @@ impl Converter<'_> {
                 _ => {}
             }
         }
-        let is_so = |value: &Value| {
-            let mut written = String::new();
-            write_json(value, &mut written);
-            serde_json::from_str::<Json>(&written).is_ok_and(|written| written == *json)
-        };
-        if let Some(value) = self.written_so(attribute, is_so)? {
-            return Ok(self.value(&value));
+        if !there.is_empty()
+            && let Some(value) = there.get(&json.to_string())
+        {
+            return Ok(self.value(value));
         }
         let value = match (attribute.value_type, json) {
             (Some(ValueType::Tuple | ValueType::FloatArray | ValueType::DoubleArray), _) => {
@@ -190,19 +198,23 @@ impl Converter<'_> {
         Ok(self.form(FormKind::Vector(parts)))
     }
 
-    /// The value that the entity has and that is written so: a text has no type of its own, and
-    /// where its attribute does not give it one, it says nothing new.
-    fn written_so(
+    /// The values that the entity has, by how they are written: a text has no type of its own, and
+    /// where its attribute does not give it one, it says nothing new. None where the attribute
+    /// gives it one, or another entity is spoken of.
+    fn written(
         &self,
         attribute: &Attribute,
-        is_so: impl Fn(&Value) -> bool,
-    ) -> Result<Option<Value>> {
+        via: Option<&str>,
+        shown: fn(&Value) -> String,
+    ) -> Result<Written> {
         let has_type = |of: ValueType| of.tag().is_some_and(|tag| tag != Tag::Vector);
-        let Some((db, e)) = self.present.filter(|_| !attribute.value_type.is_some_and(has_type))
-        else {
-            return Ok(None);
-        };
-        Ok(values(db, e, attribute.id)?.into_iter().find(is_so))
+        let has_type = via.is_some() || attribute.value_type.is_some_and(has_type);
+        let Some((db, e)) = self.present.filter(|_| !has_type) else { return Ok(Written::new()) };
+        let mut written = Written::new();
+        for value in values(db, e, attribute.id)? {
+            written.entry(shown(&value)).or_insert(value);
+        }
+        Ok(written)
     }
 
     /// An object in the place of a ref is the entity itself.
@@ -285,6 +297,22 @@ impl Converter<'_> {
         };
         self.form(Form::from(value).kind)
     }
+}
+
+/// Values by how they are written.
+type Written = BTreeMap<String, Value>;
+
+fn in_cell(value: &Value) -> String {
+    let mut text = String::new();
+    write_cell(value, &mut text);
+    text
+}
+
+/// As JSON is written that was read: one way for what is equal.
+fn in_json(value: &Value) -> String {
+    let mut text = String::new();
+    write_json(value, &mut text);
+    serde_json::from_str::<Json>(&text).map_or(text, |json| json.to_string())
 }
 
 /// The values that an entity has of an attribute.

@@ -52,6 +52,14 @@ pub enum ImportProblem {
     Doubled { number: usize, name: String },
     #[error("{unit} {number}: an object is expected")]
     NoObject { unit: &'static str, number: u64 },
+    #[error("{wanted} columns are asked for, and there are {found}: {columns}")]
+    Columns { wanted: usize, found: usize, columns: String },
+    #[error("{unit} {number}: rows with names and rows without")]
+    MixedRows { unit: &'static str, number: u64 },
+    #[error("a collection of rows is expected, not a {shown}")]
+    NoRelation { shown: String },
+    #[error("`{format}` can be written, not read")]
+    NoRows { format: &'static str },
     #[error("line {line}, column {column}: {reason}")]
     Json { line: u64, column: usize, reason: String },
     #[error("`{shown}` is no form of a transaction")]

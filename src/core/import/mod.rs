@@ -19,6 +19,7 @@ mod scan;
 mod rows;
 // floor 3
 mod convert;
+mod relation;
 mod typed;
 // floor 4
 mod entity;
@@ -29,6 +30,7 @@ pub use columns::{Naming, Target};
 pub use convert::Converter;
 pub use entity::{Builder, Entity, Retract, transaction};
 pub use error::{ImportError, ImportProblem};
+pub use relation::{READ, relation};
 pub use rows::{Field, Row, array, header, json_error, object, object_line, row, table};
 pub use scan::Names;
 

@@ -1,12 +1,18 @@
 //! Transactions in JSON, tuples by their types, and rows that say what is there.
 
 use super::*;
+use crate::conn::testing::{StoreNodes, block_on, mix, place, transact as commit};
+use crate::conn::{Conn, Flush, Options, Place, create};
 use crate::db::{Db, NoNodes, Snapshot};
 use crate::edn;
+use crate::index::{Node, NodeRef, Nodes, NodesError};
 use crate::schema::Schema;
+use crate::store::MemoryStore;
 use crate::text::Format;
 use crate::transact::{self, TxOptions};
 use crate::value::Uuid;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A database that some transactions made.
 fn database(texts: &[&str]) -> Db {
@@ -141,4 +147,54 @@ fn a_composite_tuple_is_kept_by_the_database() {
     let row = "db/id,p/price,p/pair\n1,2,\"[\"\"a\"\", 1.50]\"\n";
     assert_eq!(said(row), "[{:db/id 1, :p/price 2M}]");
     assert_eq!(said("p/pair\n\"[\"\"a\"\", 1.50]\"\n"), "[{:p/pair [\"a\" 1.50M]}]");
+}
+
+/// Counts how often nodes are asked for.
+#[derive(Debug)]
+struct Counting(StoreNodes, AtomicU64);
+
+impl Nodes for Counting {
+    fn get(&self, nodes: &[NodeRef]) -> Result<Vec<Arc<Node>>, NodesError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.get(nodes)
+    }
+
+    fn is_resident(&self, _: &NodeRef) -> bool {
+        false
+    }
+}
+
+#[test]
+fn what_is_there_is_read_once_a_field() {
+    let store = Arc::new(MemoryStore::new());
+    let nodes = Arc::new(Counting(StoreNodes(store.clone()), AtomicU64::new(0)));
+    let place = Place { nodes: nodes.clone(), ..place(&store) };
+    block_on(create(&place, &Default::default())).unwrap();
+    let (flush, novelty_rows) = (Flush::Asked, u64::MAX);
+    let options = Options { flush, novelty_rows, tail_bytes: 0, ..Options::default() };
+    let conn = block_on(Conn::open(place, None, options)).unwrap();
+    commit(
+        &conn,
+        "[{:db/ident :n/any :db/valueType :db.type/number
+        :db/cardinality :db.cardinality/many}]",
+    )
+    .unwrap();
+    let numbers: Vec<String> = (0..200).map(|n| format!("{n}.50")).collect();
+    let edn = numbers.join("M ");
+    commit(&conn, &format!("[{{:db/id 1 :n/any [{edn}M]}}]")).unwrap();
+    // More than a root that lies in the head itself.
+    let other =
+        |n: u64| format!("{{:db/doc \"{:x}\"}}", u128::from(mix(n)) << 64 | u128::from(mix(n + 1)));
+    commit(&conn, &format!("[{}]", (0..1000).map(other).collect::<String>())).unwrap();
+    block_on(conn.flush()).unwrap();
+    let db = conn.db();
+    let mut builder = Builder::new(db.schema().clone(), Naming::default(), false);
+    let text = format!("db/id,n/any\n1,\"[{}]\"\n", numbers.join(", "));
+    let rows = table(text.as_bytes(), Format::Csv).unwrap();
+    nodes.1.store(0, Ordering::Relaxed);
+    let entity = builder.entity_in(&rows[0], Some(&db)).unwrap();
+    let rounds = nodes.1.load(Ordering::Relaxed);
+    let said = transaction(&db, &builder.columns(), vec![entity]).unwrap().into_form().to_string();
+    assert_eq!(said, format!("[{{:db/id 1, :n/any [{edn}M]}}]"));
+    assert!((1..5).contains(&rounds), "{rounds} rounds for one field");
 }

@@ -213,18 +213,6 @@ pub fn whole(nodes: &dyn Nodes, slices: Vec<Vec<Slice>>) -> Result<Vec<Vec<Slice
     slices.into_iter().map(group).collect()
 }
 
-/// The facts with whole values, all at once.
-pub fn whole_facts(nodes: &dyn Nodes, facts: Facts) -> Result<Facts, NodesError> {
-    if !facts.values().has_blobs(0..facts.len()) {
-        return Ok(facts);
-    }
-    let mut out = FactsBuilder::with_capacity(facts.len());
-    for slice in whole(nodes, vec![vec![Slice::all(Arc::new(facts))]])?.iter().flatten() {
-        out.push_rows(&slice.facts, slice.rows.clone());
-    }
-    Ok(out.finish())
-}
-
 fn filled(
     facts: &Facts,
     rows: Range<usize>,

@@ -58,15 +58,15 @@ impl TreeDiff {
         Ok(Self { order, one: leaves(one), other: leaves(other) })
     }
 
-    /// The next row, at most so many rows of leaves further on: `None` at the end, and
-    /// `Some(None)` where none was found so far. After an error the same comes again.
+    /// The next row, at most so many rows of leaves further on, which are taken off: `None` at the
+    /// end, and `Some(None)` where none was found so far. After an error the same comes again.
     pub fn next(
         &mut self,
         nodes: &dyn Nodes,
-        mut steps: usize,
+        steps: &mut usize,
     ) -> Result<Option<Option<OnlyIn>>, NodesError> {
-        while steps > 0 {
-            steps -= 1;
+        while *steps > 0 {
+            *steps -= 1;
             let (x, y) = (self.one.row(nodes)?, self.other.row(nodes)?);
             let place = match (&x, &y) {
                 (None, None) => return Ok(None),

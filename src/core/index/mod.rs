@@ -29,9 +29,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use blob::{
-    PIECE_BYTES, blobs, has_blobs, learn, long_bytes, piece, relocated, whole, whole_facts,
-};
+pub use blob::{PIECE_BYTES, blobs, has_blobs, learn, long_bytes, piece, relocated, whole};
 pub use branch::{Branch, Child};
 pub use build::{Tree, TreeBuilder};
 pub use count::{Estimate, count, estimate};

@@ -10,6 +10,7 @@ mod align;
 mod answer;
 mod ast;
 mod bind;
+mod columns;
 mod error;
 mod exec;
 mod file;
@@ -205,15 +206,12 @@ struct Planned {
     values: BTreeMap<Symbol, Value>,
 }
 
-fn planned(query: &Query, inputs: &[Input], watch: &mut Watch) -> Result<Planned, QueryError> {
-    let mut bound = bind::bind(&query.ast, &with_args(query, inputs), watch)?;
-    let mut values = std::mem::take(&mut bound.patterns);
-    values.extend(bound.scalars.iter().cloned());
-    let logical = logical::build(&query.ast, bound, watch)?;
-    let entities = resolve::constants(&logical)?;
-    let physical = plan::plan(&logical, &entities, watch);
-    let physical = physical.map_err(|error| suggest::variable(error, &query.ast))?;
-    Ok(Planned { logical, physical, values })
+/// A query that was planned over its inputs and not run yet. Planning is most of the time of a
+/// query that asks for little, so whoever wants to know what one may cost goes on with this.
+pub struct Prepared<'a> {
+    query: &'a Query,
+    planned: Planned,
+    watch: Watch,
 }
 
 /// The inputs, with those among them that stand beside the query. Whoever passes all of them has
@@ -231,6 +229,87 @@ fn with_args<'a>(query: &Query, inputs: &'a [Input]) -> Cow<'a, [Input]> {
     (0..declared.len()).filter_map(input).collect()
 }
 
+impl<'a> Prepared<'a> {
+    /// Plans a query over its inputs. Those that stand beside it, in `:args`, may be left out.
+    pub fn new(
+        query: &'a Query,
+        inputs: &[Input],
+        limits: &Limits,
+        cancel: &CancelToken,
+    ) -> Result<Self, QueryError> {
+        Self::within(query, inputs, Watch::new(limits.clone(), cancel.clone(), 0))
+    }
+
+    fn within(query: &'a Query, inputs: &[Input], mut watch: Watch) -> Result<Self, QueryError> {
+        let limits = &mut watch.limits;
+        limits.timeout_ms = match (limits.timeout_ms, query.ast.timeout_ms) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let mut bound = bind::bind(&query.ast, &with_args(query, inputs), &mut watch)?;
+        let mut values = std::mem::take(&mut bound.patterns);
+        values.extend(bound.scalars.iter().cloned());
+        let logical = logical::build(&query.ast, bound, &mut watch)?;
+        let entities = resolve::constants(&logical)?;
+        let physical = plan::plan(&logical, &entities, &mut watch);
+        let physical = physical.map_err(|error| suggest::variable(error, &query.ast))?;
+        Ok(Self { query, planned: Planned { logical, physical, values }, watch })
+    }
+
+    /// Its plan.
+    pub fn explain(&self) -> Explain {
+        Explain::of(&self.planned.physical, &self.planned.logical, None)
+    }
+
+    /// Runs it.
+    pub fn run(self) -> Result<Answer, QueryError> {
+        self.run_aside(None).map(|(answer, _)| answer)
+    }
+
+    /// The same for an answer that may be too large for memory: rows without aggregates and pulls
+    /// are put aside when they take much of it, and sorted there.
+    pub fn run_large(self, overflow: Box<dyn Overflow>) -> Result<Large, QueryError> {
+        let (answer, merged) = self.run_aside(Some(overflow))?;
+        let Answer { shape, columns, rows, stats, explain, .. } = answer;
+        let rows = Rows(merged.map_or(overflow::Kind::Held(rows), overflow::Kind::Merged));
+        Ok(Large { shape, columns, rows, stats, explain })
+    }
+
+    /// Runs it; the rows of its answer may lie aside.
+    fn run_aside(
+        self,
+        overflow: Option<Box<dyn Overflow>>,
+    ) -> Result<(Answer, Option<Box<Merged>>), QueryError> {
+        let Self { query, planned: Planned { logical, physical, values }, watch } = self;
+        let seed = seed(query, &logical);
+        let mut run = exec::Run::new(&physical, &logical.sources, watch, seed);
+        let sources = logical.source_names.iter().enumerate();
+        let sources = sources.map(|(number, name)| (Symbol::new(name), number)).collect();
+        let pulls = exec::Pulls { values: &values, sources: &sources };
+        let aside = overflow.map(|overflow| {
+            let order = RowOrder { keys: query.ast.order_by.clone(), width: query.ast.find.len() };
+            exec::Aside::new(overflow, order)
+        });
+        let (rows, merged) = match exec::find(&mut run, &query.ast, &pulls, aside)? {
+            exec::Found::Rows(rows) => (rows, None),
+            exec::Found::Aside(merged) => (Vec::new(), Some(Box::new(merged))),
+        };
+        let warnings = logical.warnings.iter().cloned();
+        let stats = Stats {
+            rows: run.counts.iter().sum(),
+            memory_bytes: run.used_bytes() as u64,
+            warnings: warnings.chain(std::mem::take(&mut run.warnings)).collect(),
+        };
+        let explain = Explain::of(&physical, &logical, Some(&run.counts));
+        let ast = &query.ast;
+        let plain = ast.find.iter().all(|e| matches!(e.kind, ast::FindKind::Var(_)));
+        let as_set = plain && ast.with.is_empty() && ast.order_by.is_empty() && ast.keys.is_none();
+        let (shape, columns) = (ast.shape, query.columns());
+        let keys = ast.keys.clone();
+        Ok((Answer { shape, columns, rows, stats, explain, as_set, keys }, merged))
+    }
+}
+
 /// Runs a query over its inputs. Those that stand beside it, in `:args`, may be left out.
 pub fn run(
     query: &Query,
@@ -238,79 +317,17 @@ pub fn run(
     limits: &Limits,
     cancel: &CancelToken,
 ) -> Result<Answer, QueryError> {
-    run_within(query, inputs, Watch::new(limits.clone(), cancel.clone(), 0))
-}
-
-/// The same for an answer that may be too large for memory: rows without aggregates and pulls are
-/// put aside when they take much of it, and sorted there.
-pub fn run_large(
-    query: &Query,
-    inputs: &[Input],
-    limits: &Limits,
-    cancel: &CancelToken,
-    overflow: Box<dyn Overflow>,
-) -> Result<Large, QueryError> {
-    let watch = Watch::new(limits.clone(), cancel.clone(), 0);
-    let (answer, merged) = run_aside(query, inputs, watch, Some(overflow))?;
-    let Answer { shape, columns, rows, stats, explain, .. } = answer;
-    let rows = Rows(merged.map_or(overflow::Kind::Held(rows), overflow::Kind::Merged));
-    Ok(Large { shape, columns, rows, stats, explain })
+    Prepared::new(query, inputs, limits, cancel)?.run()
 }
 
 /// Runs a query, perhaps one inside another.
 fn run_within(query: &Query, inputs: &[Input], watch: Watch) -> Result<Answer, QueryError> {
-    run_aside(query, inputs, watch, None).map(|(answer, _)| answer)
-}
-
-/// Runs a query; the rows of its answer may lie aside.
-fn run_aside(
-    query: &Query,
-    inputs: &[Input],
-    mut watch: Watch,
-    overflow: Option<Box<dyn Overflow>>,
-) -> Result<(Answer, Option<Box<Merged>>), QueryError> {
-    let limits = &mut watch.limits;
-    limits.timeout_ms = match (limits.timeout_ms, query.ast.timeout_ms) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
-    let Planned { logical, physical, values } = planned(query, inputs, &mut watch)?;
-    let seed = seed(query, &logical);
-    let mut run = exec::Run::new(&physical, &logical.sources, watch, seed);
-    let sources = logical.source_names.iter().enumerate();
-    let sources = sources.map(|(number, name)| (Symbol::new(name), number)).collect();
-    let pulls = exec::Pulls { values: &values, sources: &sources };
-    let aside = overflow.map(|overflow| {
-        let order = RowOrder { keys: query.ast.order_by.clone(), width: query.ast.find.len() };
-        exec::Aside::new(overflow, order)
-    });
-    let (rows, merged) = match exec::find(&mut run, &query.ast, &pulls, aside)? {
-        exec::Found::Rows(rows) => (rows, None),
-        exec::Found::Aside(merged) => (Vec::new(), Some(Box::new(merged))),
-    };
-    let stats = Stats {
-        rows: run.counts.iter().sum(),
-        memory_bytes: run.used_bytes() as u64,
-        warnings: logical
-            .warnings
-            .iter()
-            .cloned()
-            .chain(std::mem::take(&mut run.warnings))
-            .collect(),
-    };
-    let explain = Explain::of(&physical, &logical, Some(&run.counts));
-    let ast = &query.ast;
-    let plain = ast.find.iter().all(|e| matches!(e.kind, ast::FindKind::Var(_)));
-    let as_set = plain && ast.with.is_empty() && ast.order_by.is_empty() && ast.keys.is_none();
-    let (shape, columns) = (ast.shape, query.columns());
-    let keys = ast.keys.clone();
-    Ok((Answer { shape, columns, rows, stats, explain, as_set, keys }, merged))
+    Prepared::within(query, inputs, watch)?.run()
 }
 
 /// The plan of a query over its inputs, without running it.
 pub fn explain(query: &Query, inputs: &[Input]) -> Result<Explain, QueryError> {
-    let Planned { logical, physical, .. } = planned(query, inputs, &mut Watch::default())?;
-    Ok(Explain::of(&physical, &logical, None))
+    Ok(Prepared::within(query, inputs, Watch::default())?.explain())
 }
 
 /// What the seeded functions start from: the query's text and the pinned commits.

@@ -57,11 +57,6 @@ impl Rows {
             Kind::Merged(merged) => merged.each(row),
         }
     }
-
-    /// Whether memory holds them.
-    pub fn is_held(&self) -> bool {
-        matches!(self.0, Kind::Held(_))
-    }
 }
 
 /// In which order rows come: by these keys, then by their first columns.
@@ -84,10 +79,13 @@ pub(super) fn write_cell(value: &Value, database: Option<u16>, out: &mut Vec<u8>
 }
 
 /// A row as it was put aside.
+#[derive(Clone)]
 struct Row {
     values: Vec<Value>,
     /// The databases of its entities: equal numbers of two databases are not one entity.
     databases: Vec<u16>,
+    /// What it took outside: as much as its texts, and more.
+    size_bytes: usize,
 }
 
 fn broken() -> QueryError {
@@ -96,7 +94,7 @@ fn broken() -> QueryError {
 
 impl Row {
     fn read(mut bytes: &[u8]) -> Option<Self> {
-        let mut row = Self { values: Vec::new(), databases: Vec::new() };
+        let mut row = Self { values: Vec::new(), databases: Vec::new(), size_bytes: bytes.len() };
         while let Some((tag, rest)) = bytes.split_first() {
             let (len, rest) = rest.split_at_checked(LENGTH)?;
             let len = u32::from_le_bytes(len.try_into().ok()?) as usize;
@@ -113,6 +111,11 @@ impl Row {
             });
         }
         Some(row)
+    }
+
+    /// What it takes while it is held, about.
+    fn held_bytes(&self) -> usize {
+        size_of::<Self>() + self.values.len() * 2 * size_of::<Value>() + self.size_bytes
     }
 
     /// The long where two equal rows met.
@@ -230,10 +233,9 @@ impl Merged {
         let mut all = Vec::new();
         let mut held = 0;
         self.distinct(&mut |found: &Row| -> Result<bool, E> {
-            held += size_of::<Row>() + found.values.len() * 2 * size_of::<Value>();
+            held += found.held_bytes();
             self.watch.memory(held, &":find")?;
-            let (values, databases) = (found.values.clone(), found.databases.clone());
-            all.push(Row { values, databases });
+            all.push(found.clone());
             Ok(true)
         })?;
         all.sort_by(|a, b| self.order.printed(a, b));

@@ -21,6 +21,7 @@
 
 mod cell;
 mod json;
+mod kind;
 mod names;
 mod parse;
 mod records;
@@ -29,6 +30,7 @@ mod writer;
 
 pub use cell::write_cell;
 pub use json::{from_json, from_json_as, write_json};
+pub use kind::{type_of_both, type_of_text};
 pub use names::{column_name, unique_names};
 pub use parse::{CellError, parse_cell};
 pub use records::{Cell, Record, RecordError, Records};

@@ -104,3 +104,38 @@ fn sources_are_looked_through_when_the_bytes_differ() {
     assert_eq!(catalog, ["it is damaged\n    looked through catalog"]);
     assert_eq!(inventory, ["it is damaged\n    looked through inventory"]);
 }
+
+/// A report that was made of a file, and the folder that the file `prices.csv` is in.
+fn report_of_a_file() -> (Recipe, Expected, [Arc<MemorySource>; 2], tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("prices.csv"), "sku,price\nc1,4\n").unwrap();
+    let (tree, sources) = crate::fixture::tree_in(folder.path());
+    let query = "{:query [:find ?count ?price :in $inventory $prices :where [$prices ?sku ?price]
+      [$inventory ?i :item/sku ?sku] [$inventory ?i :item/count ?count]]
+     :inputs {$prices \"file:prices.csv\"}}";
+    tree.desk().put("priced", Some(query), 0).unwrap();
+    let Entry::Work(work) = tree.walk("/results/priced.csv.meta").unwrap().entry else { panic!() };
+    let text = tree.about(&work, &tree.render(&work, &Cancel::default()));
+    let text = String::from_utf8(text.read(0, 1 << 20).unwrap()).unwrap();
+    (Recipe::read(&text).unwrap(), Expected::read(&text).unwrap(), sources, folder)
+}
+
+#[test]
+fn a_file_is_needed_as_it_was() {
+    let (recipe, expected, sources, folder) = report_of_a_file();
+    let report = (recipe, expected, sources);
+    transact(&report.2[1], "[{:item/sku \"c1\" :item/count 77}]");
+    let verdict = judge(&report, as_they_are(&report));
+    assert!(verdict.is_same, "{verdict:?}");
+    let file = folder.path().join("prices.csv");
+    let differs = || {
+        let verdict = judge(&report, as_they_are(&report));
+        assert_eq!(differences(&verdict), [[""; 0]], "no database is looked through");
+        verdict.files[0].difference.clone().unwrap()
+    };
+    std::fs::write(&file, "sku,price\nc1,5\n").unwrap();
+    assert_eq!(differs().kind, Kind::Corrupt);
+    assert!(differs().message.contains("has another content: 15 bytes, "));
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(differs().kind, Kind::NotFound);
+}

@@ -12,6 +12,7 @@ mod queue;
 mod tests;
 
 use crate::error::{Failure, Kind, Result};
+use crate::pool::Pool;
 use crate::spool::Cancel;
 use crate::tree::{Key, Rendered};
 use kept::Kept;
@@ -22,8 +23,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// For queries as deep as text may nest; a thread takes of it what it needs.
-const STACK_BYTES: usize = 64 << 20;
 /// How long the thread that looks at the clock stays without anything to look at.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -68,8 +67,10 @@ pub struct Evaluations(Arc<Shared>);
 
 struct Shared {
     bound: usize,
+    /// Its limit is the queue's: what begins finds a thread.
+    threads: Pool,
     state: Mutex<State>,
-    /// Told that there is something new to look at the clock for.
+    /// Told that somebody's time is over sooner than was known.
     clock: Condvar,
     /// Taken after `state`, never before it.
     kept: Mutex<Kept>,
@@ -79,6 +80,8 @@ struct Shared {
 struct State {
     queue: Queue,
     has_clock: bool,
+    /// When the clock is looked at next, if it waits for that.
+    looks_at: Option<Instant>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -90,6 +93,7 @@ impl Evaluations {
     pub fn new(capacity_bytes: usize, at_once: usize) -> Self {
         Self(Arc::new(Shared {
             bound: at_once.max(1),
+            threads: Pool::new("evaluation", usize::MAX),
             state: Mutex::default(),
             clock: Condvar::new(),
             kept: Mutex::new(Kept::new(capacity_bytes)),
@@ -132,7 +136,7 @@ impl Evaluations {
         }
         let ticket = state.queue.join(job, patience, Box::new(then));
         let begun = state.queue.begin(self.0.bound);
-        self.0.start_clock(&mut state);
+        self.0.start_clock(&mut state, ticket);
         drop(state);
         self.0.start(begun);
         let shared = Arc::downgrade(&self.0);
@@ -159,8 +163,7 @@ impl Shared {
         let mut begun = VecDeque::from(begun);
         while let Some(one) = begun.pop_front() {
             let (shared, number) = (self.clone(), one.number);
-            let thread = thread::Builder::new().name("evaluation".into()).stack_size(STACK_BYTES);
-            if let Err(error) = thread.spawn(move || shared.run(one)) {
+            if let Err(error) = self.threads.run_there(move || shared.run(one)) {
                 let failure = Failure::new(Kind::Memory, format!("no thread can be had: {error}"));
                 begun.extend(self.end(number, Err(failure)));
             }
@@ -203,9 +206,13 @@ impl Shared {
         self.start(begun);
     }
 
-    fn start_clock(self: &Arc<Self>, state: &mut State) {
+    fn start_clock(self: &Arc<Self>, state: &mut State, ticket: Ticket) {
         if state.has_clock {
-            self.clock.notify_one();
+            // Most have the same patience, so that who comes later waits longer.
+            let expires = state.queue.expires(ticket);
+            if state.looks_at.is_some_and(|at| expires.is_some_and(|expires| expires < at)) {
+                self.clock.notify_one();
+            }
             return;
         }
         let shared = self.clone();
@@ -226,9 +233,11 @@ impl Shared {
                 continue;
             }
             let pause = next.map_or(LINGER, |next| next.saturating_duration_since(now));
+            state.looks_at = Some(now + pause);
             let woken = self.clock.wait_timeout(state, pause);
             let (held, waited) = woken.unwrap_or_else(PoisonError::into_inner);
             state = held;
+            state.looks_at = None;
             if waited.timed_out() && state.queue.is_empty() {
                 state.has_clock = false;
                 return;

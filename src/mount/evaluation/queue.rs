@@ -153,6 +153,13 @@ impl Queue {
         }
     }
 
+    /// When somebody will have waited too long.
+    pub(super) fn expires(&self, ticket: Ticket) -> Option<Instant> {
+        let evaluation = self.all.get(&ticket.evaluation)?;
+        let waiter = evaluation.waiters.get(&ticket.waiter)?;
+        waiter.expires(evaluation.is_running()).map(|(at, _)| at)
+    }
+
     /// Who has waited too long, and when the next one will have.
     pub(super) fn expired(&self, now: Instant) -> (Vec<(Ticket, Expired)>, Option<Instant>) {
         let (mut expired, mut next) = (Vec::new(), None);

@@ -4,12 +4,12 @@ use super::answer::{Refuse, errno};
 use super::{Adapter, file_attr, file_type, open_flags, open_mode};
 use crate::interrupt::{is_killed, process_of};
 use crate::tree::Shape;
-use crate::vfs::{Attr, Before, FOREVER, Found, Mode, Named, Opened, Vfs};
+use crate::vfs::{Attr, Before, BeforeRead, FOREVER, Found, Mode, Named, Opened, Tell, Vfs};
 use fuser::{
     BsdFileFlags, Errno, FileHandle, FileType, Filesystem, Generation, INodeNo, InitFlags,
-    KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite,
-    ReplyXattr, Request, TimeOrNow, WriteFlags,
+    KernelConfig, LockOwner, OpenFlags, PollEvents, PollFlags, PollNotifier, RenameFlags,
+    ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry,
+    ReplyOpen, ReplyPoll, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 use std::ffi::OsStr;
 use std::io;
@@ -62,11 +62,13 @@ impl Filesystem for Adapter {
         let (owner, handle) = (self.owner, fh.map(|fh| fh.0));
         let give =
             move |reply: ReplyAttr, attr: Attr| reply.attr(&attr.ttl, &file_attr(&attr, owner));
+        let at_once = |reply: ReplyAttr, made| match self.vfs.attr_made(ino.0, handle, made) {
+            Ok(attr) => give(reply, attr),
+            Err(failure) => reply.error(errno(&failure)),
+        };
         match self.vfs.before_attr(ino.0) {
-            Before::Nothing => match self.vfs.attr_made(ino.0, handle, None) {
-                Ok(attr) => give(reply, attr),
-                Err(failure) => reply.error(errno(&failure)),
-            },
+            Before::Nothing => at_once(reply, None),
+            Before::Made(made) => at_once(reply, Some(Ok(made))),
             Before::Seeks => {
                 let work = move |vfs: &Vfs, _: &_| vfs.attr_made(ino.0, handle, None);
                 self.later(&self.quick, request, reply, work, give);
@@ -203,11 +205,13 @@ impl Filesystem for Adapter {
         let give = |reply: ReplyOpen, opened: Opened| {
             reply.opened(FileHandle(opened.handle), open_flags(opened.caching));
         };
+        let at_once = |reply: ReplyOpen, made| match self.vfs.open_made(ino.0, mode, made) {
+            Ok(opened) => give(reply, opened),
+            Err(failure) => reply.error(errno(&failure)),
+        };
         match self.vfs.before_open(ino.0, mode) {
-            Before::Nothing => match self.vfs.open_made(ino.0, mode, None) {
-                Ok(opened) => give(reply, opened),
-                Err(failure) => reply.error(errno(&failure)),
-            },
+            Before::Nothing => at_once(reply, None),
+            Before::Made(made) => at_once(reply, Some(Ok(made))),
             Before::Seeks => {
                 let caller = request.pid();
                 let work = move |vfs: &Vfs, _: &_| {
@@ -263,11 +267,38 @@ impl Filesystem for Adapter {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        if self.vfs.may_wait(fh.0) {
-            return self.read_waiting(request, fh.0, size as usize, reply);
+        let size = size as usize;
+        match self.vfs.before_read(fh.0) {
+            BeforeRead::Change => self.read_waiting(request, fh.0, size, reply),
+            BeforeRead::Commit => {
+                let work = move |vfs: &Vfs, _: &_| vfs.read(fh.0, offset, size);
+                let give = |reply: ReplyData, bytes: Vec<u8>| reply.data(&bytes);
+                self.later(&self.commits, request, reply, work, give);
+            }
+            BeforeRead::Nothing => match self.vfs.read(fh.0, offset, size) {
+                Ok(bytes) => reply.data(&bytes),
+                Err(failure) => reply.error(errno(&failure)),
+            },
         }
-        match self.vfs.read(fh.0, offset, size as usize) {
-            Ok(bytes) => reply.data(&bytes),
+    }
+
+    fn poll(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        notifier: PollNotifier,
+        _: PollEvents,
+        flags: PollFlags,
+        reply: ReplyPoll,
+    ) {
+        let is_told = flags.contains(PollFlags::FUSE_POLL_SCHEDULE_NOTIFY);
+        // Nobody is told any more when the kernel has forgotten who asked.
+        let tell = is_told.then(|| Box::new(move || drop(notifier.notify())) as Tell);
+        let writable = PollEvents::POLLOUT | PollEvents::POLLWRNORM;
+        match self.vfs.poll(fh.0, tell) {
+            Ok(true) => reply.poll(writable | PollEvents::POLLIN | PollEvents::POLLRDNORM),
+            Ok(false) => reply.poll(writable),
             Err(failure) => reply.error(errno(&failure)),
         }
     }
@@ -325,6 +356,10 @@ impl Filesystem for Adapter {
         _: bool,
         reply: ReplyEmpty,
     ) {
+        if self.vfs.is_let_go_at_once(fh.0) {
+            self.vfs.release(fh.0);
+            return reply.ok();
+        }
         // A last save may be left to do; nobody waits for it, and it is not to be interrupted.
         let vfs = self.vfs.clone();
         self.commits.run(move || {

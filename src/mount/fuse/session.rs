@@ -10,11 +10,18 @@ use crate::point::{self, FILE_SYSTEM, Mount};
 use crate::vfs::Vfs;
 use fuser::{BackgroundSession, Config, MountOption, SessionACL};
 use nix::sys::signal::{SigSet, Signal};
+use rustix::event::{PollFd, PollFlags, poll};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// How often it is looked at whether a session is over, beside what the kernel tells.
+const LOOK: Duration = Duration::from_secs(1);
+/// The same where the kernel tells nothing.
+const LOOK_SOON: Duration = Duration::from_millis(100);
 
 /// How to mount.
 #[derive(Clone, Debug)]
@@ -76,12 +83,13 @@ impl Session {
 
     /// Waits until it is unmounted from outside, or a signal asks for it; which of them.
     pub fn wait(&self, signals: &Signals) -> &'static str {
+        let interval = if signals.tell_mounts() { LOOK } else { LOOK_SOON };
         // Where a file is open the session goes on after the mount is out of sight.
         while !self.is_over() && self.is_in_sight() {
-            match signals.0.recv_timeout(Duration::from_millis(100)) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => thread::sleep(Duration::from_millis(100)),
-                Ok(signal) => return signal,
+            match signals.events.recv_timeout(interval) {
+                Ok(Event::Signal(signal)) => return signal,
+                // The mount is in sight still, or it is not.
+                Ok(Event::Mounts) | Err(_) => {}
             }
         }
         "unmounted from outside"
@@ -159,8 +167,17 @@ fn explain(path: &Path, error: &std::io::Error) -> Failure {
     failure.hint("mounting needs /dev/fuse, and fusermount3 of the package fuse3 or root")
 }
 
-/// The signals that ask to unmount.
-pub struct Signals(mpsc::Receiver<&'static str>);
+/// The signals that ask to unmount, and what else ends a mount's wait.
+pub struct Signals {
+    events: mpsc::Receiver<Event>,
+    teller: mpsc::Sender<Event>,
+}
+
+enum Event {
+    Signal(&'static str),
+    /// Something was mounted or unmounted.
+    Mounts,
+}
 
 impl Signals {
     /// Takes INT, TERM and HUP, to be called before any other thread is started: a thread that does
@@ -170,15 +187,27 @@ impl Signals {
         [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|s| set.add(s));
         let failed = |what: String| Failure::new(Kind::Unavailable, format!("signals: {what}"));
         set.thread_block().map_err(|error| failed(error.to_string()))?;
-        let (send, receive) = mpsc::channel();
+        let (teller, events) = mpsc::channel();
+        let send = teller.clone();
         let wait = move || {
             let signal = set.wait().map_or("a signal", Signal::as_str);
-            let _ = send.send(signal);
+            let _ = send.send(Event::Signal(signal));
             let _ = set.wait();
             std::process::exit(130);
         };
         let spawned = thread::Builder::new().name("signals".into()).spawn(wait);
         spawned.map_err(|error| failed(error.to_string()))?;
-        Ok(Self(receive))
+        Ok(Self { events, teller })
+    }
+
+    /// Has the kernel tell from now on whenever its list of mounts changed: whether it will.
+    fn tell_mounts(&self) -> bool {
+        let Ok(list) = File::open("/proc/self/mountinfo") else { return false };
+        let teller = self.teller.clone();
+        let tell = move || {
+            let mut list = [PollFd::new(&list, PollFlags::PRI)];
+            while poll(&mut list, None).is_ok() && teller.send(Event::Mounts).is_ok() {}
+        };
+        thread::Builder::new().name("mounts".into()).spawn(tell).is_ok()
     }
 }

@@ -28,10 +28,23 @@ pub struct Draft {
 /// What became of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// It is being committed: nobody changes it, and nobody else commits it.
+    Committing,
     /// It is committed.
     Committed,
     /// It is not.
     Failed,
+}
+
+/// Why a file is not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It would be more than it may hold.
+    TooLarge,
+    /// It is being committed.
+    Committing,
+    /// It is committed.
+    Committed,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -116,27 +129,45 @@ impl Draft {
         state.bytes[from..to].to_vec()
     }
 
-    /// Writes bytes at an offset, with zeros in a gap; `None` if that is more than a file may hold.
-    pub fn write(&self, offset: u64, bytes: &[u8], now_ms: i64) -> Option<usize> {
-        let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= self.limit_bytes)?;
-        let end = end as usize;
+    /// Writes bytes at an offset, with zeros in a gap. What failed before may be put right so.
+    pub fn write(&self, offset: u64, bytes: &[u8], now_ms: i64) -> Result<usize, Refused> {
+        let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= self.limit_bytes);
         let mut state = self.lock();
+        match state.outcome {
+            Some(Outcome::Committing) => return Err(Refused::Committing),
+            Some(Outcome::Committed) => return Err(Refused::Committed),
+            Some(Outcome::Failed) | None => state.outcome = None,
+        }
+        let end = end.ok_or(Refused::TooLarge)? as usize;
         if state.bytes.len() < end {
             state.bytes.resize(end, 0);
         }
         state.bytes[end - bytes.len()..end].copy_from_slice(bytes);
         state.is_written = true;
         state.touch(now_ms);
-        Some(bytes.len())
+        Ok(bytes.len())
     }
 
-    /// Cuts or fills with zeros; `None` if that is more than a file may hold.
-    pub fn resize(&self, size: u64, now_ms: i64) -> Option<()> {
-        let size = usize::try_from(size).ok().filter(|_| size <= self.limit_bytes)?;
+    /// Cuts or fills with zeros.
+    pub fn resize(&self, size: u64, now_ms: i64) -> Result<(), Refused> {
+        let size = usize::try_from(size).ok().filter(|_| size <= self.limit_bytes);
         let mut state = self.lock();
-        state.bytes.resize(size, 0);
+        if state.outcome == Some(Outcome::Committing) {
+            return Err(Refused::Committing);
+        }
+        state.bytes.resize(size.ok_or(Refused::TooLarge)?, 0);
         state.touch(now_ms);
-        Some(())
+        Ok(())
+    }
+
+    /// Throws the old bytes away: what is written next is another document.
+    pub fn begin_anew(&self, now_ms: i64) -> Result<(), Refused> {
+        self.resize(0, now_ms)?;
+        let mut state = self.lock();
+        if state.outcome != Some(Outcome::Committing) {
+            state.outcome = None;
+        }
+        Ok(())
     }
 
     /// One more handle.
@@ -157,12 +188,25 @@ impl Draft {
         state.is_changed && !state.is_unlinked && (state.is_written || at_last_close)
     }
 
-    /// What is to be committed, if something was written since it was begun; it is given once.
+    /// What is to be committed, if something was written since it was begun. It is given once:
+    /// until it is known what became of it, it stays as it is.
     pub fn take_written(&self) -> Option<Vec<u8>> {
         let mut state = self.lock();
         let is_new = state.is_written && !state.is_unlinked && state.outcome.is_none();
         is_new.then(|| {
             state.is_written = false;
+            state.outcome = Some(Outcome::Committing);
+            state.bytes.clone()
+        })
+    }
+
+    /// What is to be committed, whatever became of it before; none if that is under way. If it
+    /// comes to nothing, whoever wrote it may still have it committed.
+    pub fn take(&self) -> Option<Vec<u8>> {
+        let mut state = self.lock();
+        let is_free = state.outcome != Some(Outcome::Committing);
+        is_free.then(|| {
+            state.outcome = Some(Outcome::Committing);
             state.bytes.clone()
         })
     }
@@ -274,7 +318,8 @@ impl Drafts {
         let mut done: Vec<(i64, usize, String)> = Vec::new();
         for ((place, name), draft) in drafts.iter() {
             let state = draft.lock();
-            if *place == folder && state.outcome.is_some() && state.opened == 0 {
+            let is_done = matches!(state.outcome, Some(Outcome::Committed | Outcome::Failed));
+            if *place == folder && is_done && state.opened == 0 {
                 done.push((state.mtime_ms, state.bytes.len(), name.clone()));
             }
         }
@@ -293,6 +338,34 @@ impl Drafts {
             drafts.remove(&(folder.clone(), name.clone()));
         }
         over
+    }
+
+    /// A file of which something holds.
+    pub fn find(&self, holds: impl Fn(&Draft) -> bool) -> Option<Arc<Draft>> {
+        self.lock().values().find(|draft| holds(draft)).cloned()
+    }
+
+    /// Takes all files of some folders away; what handles have of them is never committed.
+    pub fn forget(&self, is_gone: impl Fn(&Node) -> bool) -> Vec<Arc<Draft>> {
+        let mut drafts = self.lock();
+        let mut gone = Vec::new();
+        drafts.retain(|_, draft| {
+            let stays = !is_gone(&draft.folder);
+            if !stays {
+                draft.lock().is_unlinked = true;
+                gone.push(draft.clone());
+            }
+            stays
+        });
+        gone
+    }
+
+    /// Keeps what a file was that was taken away, in another folder.
+    pub fn adopt(&self, draft: &Draft, folder: Node) {
+        let state = State { is_unlinked: false, opened: 0, ..draft.lock().clone() };
+        let (key, limit_bytes) = (key(&folder, &state.name), draft.limit_bytes);
+        let state = Mutex::new(state);
+        self.lock().insert(key, Arc::new(Draft { folder, limit_bytes, state }));
     }
 
     /// Gives a file another name in the same folder; what had that name is gone.
@@ -355,7 +428,7 @@ mod tests {
         drafts.create(&queries(), "a.edn", 1);
         draft.write(2, b"x", 1).unwrap();
         assert_eq!(draft.bytes(), b"\0\0x");
-        assert!(draft.write(MAX_BYTES, b"x", 1).is_none());
+        assert_eq!(draft.write(MAX_BYTES, b"x", 1), Err(Refused::TooLarge));
         drafts.rename(&draft, "a.edn");
         assert_eq!(drafts.names(&queries()), ["a.edn"]);
         assert_eq!(drafts.get(&queries(), "a.edn").unwrap().bytes(), b"\0\0x");

@@ -135,11 +135,11 @@ impl Default for Values {
 
 impl Values {
     fn push(&mut self, bytes: &[u8]) {
-        // At least half goes, so each byte moves once on average.
-        let done = self.consumed - self.before;
+        // At least half goes, so each byte moves once on average; what is between values, too.
+        let done = self.begun.map_or(self.at, |span| span.start - self.before);
         if done > self.bytes.len() / 2 {
             self.bytes.drain(..done);
-            (self.before, self.at) = (self.consumed, self.at - done);
+            (self.before, self.at) = (self.before + done, self.at - done);
         }
         self.bytes.extend_from_slice(bytes);
     }
@@ -222,6 +222,19 @@ mod tests {
             let open = open.unwrap();
             assert_eq!((open.line, open.column, open.start), (3, 2, 35), "{size}");
         }
+    }
+
+    #[test]
+    fn what_is_between_values_is_not_kept() {
+        let mut values = Values::default();
+        for _ in 0..100 {
+            values.push(&[b' '; 1000]);
+            assert!(values.next_value().unwrap().is_none());
+        }
+        assert!(values.bytes.len() <= 2000, "{}", values.bytes.len());
+        values.push(b"[1] [2");
+        assert!(values.next_value().unwrap().is_some() && values.next_value().unwrap().is_none());
+        assert_eq!((values.consumed, values.begun.unwrap().start), (100_003, 100_004));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod names;
 mod stream;
 mod waiting;
 
-pub use draft::{Draft, Drafts, Outcome};
+pub use draft::{Draft, Drafts, Outcome, Refused};
 pub use forms::{Forms, Said};
 pub use names::Names;
 pub use stream::Stream;
@@ -33,10 +33,12 @@ pub enum Handle {
     Draft(Box<Editing>),
     /// Where transactions are written to, and those that are.
     Transact(Box<(Node, Mutex<Stream>)>),
-    /// Where names of branches are written to that are merged.
-    Merge(Box<Mutex<Names>>),
+    /// Where names of branches are written to that are merged, and those that are.
+    Merge(Box<(Node, Mutex<Names>)>),
     /// What waits for a change.
     Waiting(Waiting),
+    /// What was open to be written when its branch was taken away.
+    Gone(Node),
 }
 
 /// A draft that is open.
@@ -45,6 +47,8 @@ pub struct Editing {
     pub draft: Arc<Draft>,
     /// The process that opened it.
     pub opener: Option<u32>,
+    /// Whether something was written by this handle: only then it commits.
+    has_written: AtomicBool,
     /// Whether this handle had it committed, or tried to.
     is_done: AtomicBool,
 }
@@ -53,7 +57,18 @@ impl Editing {
     /// A draft that is open now.
     pub fn new(draft: Arc<Draft>, opener: Option<u32>) -> Box<Self> {
         draft.opened();
-        Box::new(Self { draft, opener, is_done: AtomicBool::new(false) })
+        let (has_written, is_done) = (AtomicBool::new(false), AtomicBool::new(false));
+        Box::new(Self { draft, opener, has_written, is_done })
+    }
+
+    /// Whether something was written by this handle.
+    pub fn has_written(&self) -> bool {
+        self.has_written.load(Ordering::Relaxed)
+    }
+
+    /// Something was written by this handle.
+    pub fn wrote(&self) {
+        self.has_written.store(true, Ordering::Relaxed);
     }
 
     /// Whether nothing is written any more by this handle.
@@ -96,6 +111,22 @@ impl Handles {
     /// Takes it away.
     pub fn close(&self, number: u64) -> Option<Arc<Handle>> {
         self.lock().open.remove(&number)
+    }
+
+    /// What one of those that are open has to say.
+    pub fn find<T>(&self, of: impl FnMut(&Handle) -> Option<T>) -> Option<T> {
+        let mut of = of;
+        self.lock().open.values().find_map(|open| of(open))
+    }
+
+    /// Puts other handles in the place of those that have another; who uses one of them just now
+    /// goes on with the old one for that.
+    pub fn replace(&self, other: impl Fn(&Handle) -> Option<Handle>) {
+        for open in self.lock().open.values_mut() {
+            if let Some(other) = other(open) {
+                *open = Arc::new(other);
+            }
+        }
     }
 
     /// How many are open.

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub struct Activity {
     /// The head as it was seen last.
     pub seen: Moment,
-    /// How long ago the head was looked at; none while that is under way.
+    /// How long ago the head was looked at; none of a branch that is not open.
     pub looked: Option<Duration>,
     /// How often the head is looked at while it is in use.
     pub interval: Duration,
@@ -21,6 +21,8 @@ pub struct Activity {
     pub counts: Counts,
     /// Looks at heads that found nothing new.
     pub unchanged: u64,
+    /// Looks that nobody waited for.
+    pub polls: u64,
     /// Nodes in memory.
     pub nodes: CacheStats,
     /// Nodes on disk: where, how many bytes at most, and what it did.

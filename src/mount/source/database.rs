@@ -1,146 +1,98 @@
 //! Databases of the store as sources of the tree.
 //!
-//! **Invariant:** one open branch is shared by all who ask; its head is read at most once an
-//! interval, and not at all after this mount's own commit, which moved it.
+//! **Invariant:** a head is looked at once an interval while it is in use, by a thread where that
+//! is a request, and once by whoever reads it after a quiet minute; not at all for this mount's own
+//! commit, which moved it.
 
 mod entries;
+mod heads;
+#[cfg(test)]
+mod tests;
 
+use super::fresh::{Looker, Pace, clock};
 use super::{Activity, Branch, LogEntry, Make, Merging, Moment, Source, Tag};
 use crate::error::Result;
 use crate::metrics;
-use entries::Entries;
 use factfs_core::conn::{MergeError, MergeOptions};
 use factfs_core::db::{Db, Difference, TxReport};
 use factfs_core::edn::Form;
 use factfs_core::id::T;
 use factfs_core::value::Uuid;
 use factfs_store::{Database, TransactOptions};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use heads::{Heads, Open};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// How often the head of a store on this machine is read.
+/// How often the head of a store on this machine is looked at, by who reads it.
 const LOCAL: Duration = Duration::from_millis(20);
-/// How often one across a network is.
+/// How often one across a network is, by a thread.
 const REMOTE: Duration = Duration::from_secs(1);
 
 /// A database of the store.
 pub struct DatabaseSource {
-    /// On its default branch.
-    database: Database,
-    default_branch: String,
-    interval: Duration,
+    heads: Arc<Heads>,
     read_only: Option<String>,
-    branches: Mutex<BTreeMap<String, Arc<Open>>>,
-    /// When it was last seen which branch each name means.
-    checked: Mutex<Instant>,
-    entries: Entries,
-}
-
-/// A branch that is open.
-struct Open {
-    database: Database,
-    looked: Mutex<Option<Instant>>,
 }
 
 impl DatabaseSource {
     /// A database that was opened, and why nothing can be written to it, if that is known.
     pub fn new(database: Database, read_only: Option<String>) -> Result<Self> {
         let default_branch = database.refs()?.default_branch;
-        let is_local = !database.url().contains("://") || database.url().starts_with("file://");
-        let interval = if is_local { LOCAL } else { REMOTE };
-        Ok(Self {
-            database,
-            default_branch,
-            interval,
-            read_only,
-            branches: Mutex::default(),
-            checked: Mutex::new(Instant::now()),
-            entries: Entries::default(),
-        })
+        let url = database.url();
+        let is_local = ["file://", "sqlite:"].iter().any(|scheme| url.starts_with(scheme));
+        let (interval, looker) = match is_local || !url.contains("://") {
+            true => (LOCAL, Looker::User),
+            false => (REMOTE, Looker::Thread),
+        };
+        let pace = Pace { interval, looker, clock: clock() };
+        Ok(Self { heads: Arc::new(Heads::new(database, default_branch, pace)), read_only })
     }
 
-    /// The same, with its head read at most once in so long.
+    /// The same, with its heads looked at so often.
     #[must_use]
-    pub fn polled(mut self, interval: Duration) -> Self {
-        self.interval = interval;
-        self
+    pub fn polled(self, interval: Duration) -> Self {
+        let pace = Pace { interval, ..self.heads.pace.clone() };
+        self.paced(pace)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Open>>> {
-        self.branches.lock().unwrap_or_else(PoisonError::into_inner)
+    fn paced(self, pace: Pace) -> Self {
+        let (database, branch) = (self.heads.database.clone(), self.heads.default_branch.clone());
+        Self { heads: Arc::new(Heads::new(database, branch, pace)), ..self }
     }
 
     fn branch(&self, name: &str) -> Result<Arc<Open>> {
-        if name != self.default_branch {
-            self.let_go(self.interval)?;
-        }
-        if let Some(open) = self.lock().get(name) {
-            return Ok(open.clone());
-        }
-        let database = if name == self.database.branch()? {
-            self.database.clone()
-        } else {
-            self.database.on_branch(name)?
-        };
-        let open = Arc::new(Open { database, looked: Mutex::new(Some(Instant::now())) });
-        Ok(self.lock().entry(name.to_owned()).or_insert(open).clone())
-    }
-}
-
-impl DatabaseSource {
-    /// Lets go of branches whose names were taken away, or mean another one; not again within this
-    /// time.
-    fn let_go(&self, interval: Duration) -> Result<()> {
-        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        if checked.elapsed() < interval {
-            return Ok(());
-        }
-        let refs = self.database.refs()?;
-        *checked = Instant::now();
-        let mut branches = self.lock();
-        let known = branches.len();
-        branches.retain(|name, open| open.database.is_called(name, &refs));
-        if branches.len() < known {
-            self.entries.clear();
-        }
-        Ok(())
+        self.heads.branch(name)
     }
 
     /// A branch that its name means now, whatever happened elsewhere: to be written to.
     fn named(&self, branch: &str) -> Result<Arc<Open>> {
-        self.let_go(Duration::ZERO)?;
+        self.heads.see_names()?;
         self.branch(branch)
     }
 
     /// Nothing is written to a branch that has another name by now; the default one keeps its own.
     fn to_write(&self, branch: &str) -> Result<Arc<Open>> {
-        if branch == self.default_branch { self.branch(branch) } else { self.named(branch) }
+        if branch == self.heads.default_branch { self.branch(branch) } else { self.named(branch) }
     }
 
-    /// Counts and logs what was committed.
-    fn note(&self, branch: &str, report: &TxReport) {
+    /// Commits, counts and logs it. What the head is then is known.
+    fn commit(
+        &self,
+        branch: &str,
+        commit: impl FnOnce(&Database) -> Result<TxReport>,
+    ) -> Result<TxReport> {
+        let open = self.to_write(branch)?;
+        let begun = (self.heads.pace.clock)();
+        let report = commit(&open.database)?;
         if report.already {
-            return;
+            return Ok(report);
         }
+        open.fresh.seen(begun);
         metrics::committed(report.datoms.len());
-        let (url, commit) = (self.database.url(), report.commit.map(|id| id.to_string()));
+        let (url, commit) = (self.url(), report.commit.map(|id| id.to_string()));
         let (commit, datoms) = (commit.unwrap_or_default(), report.datoms.len());
         tracing::info!(%url, %branch, %commit, datoms, "committed");
-    }
-}
-
-impl Open {
-    /// The newest value; the one that was seen last if that is not long ago.
-    fn db(&self, interval: Duration) -> Result<Db> {
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked.is_some_and(|at| at.elapsed() < interval) {
-            return Ok(self.database.cached_db());
-        }
-        // Who comes meanwhile waits for this look instead of looking, too.
-        let db = self.database.db()?;
-        *looked = Some(Instant::now());
-        Ok(db)
+        Ok(report)
     }
 }
 
@@ -151,15 +103,15 @@ fn head(db: Db) -> Moment {
 
 impl Source for DatabaseSource {
     fn url(&self) -> String {
-        self.database.url().to_owned()
+        self.heads.database.url().to_owned()
     }
 
     fn uuid(&self) -> Uuid {
-        self.database.uuid()
+        self.heads.database.uuid()
     }
 
     fn name(&self) -> Option<String> {
-        let name = self.database.name().ok()?;
+        let name = self.heads.database.name().ok()?;
         (!name.is_empty()).then(|| name.to_owned())
     }
 
@@ -168,51 +120,48 @@ impl Source for DatabaseSource {
     }
 
     fn default_branch(&self) -> String {
-        self.default_branch.clone()
+        self.heads.default_branch.clone()
     }
 
     fn head(&self, branch: &str) -> Result<Moment> {
         let open = self.branch(branch)?;
-        let db = open.db(self.interval)?;
+        let db = self.heads.db(&open)?;
         if !open.database.is_deleted() {
             return Ok(head(db));
         }
-        // Another branch may have its name by now.
-        self.lock().retain(|_, known| !Arc::ptr_eq(known, &open));
-        self.entries.clear();
-        self.branch(branch)?.db(self.interval).map(head)
+        self.heads.forget(&open);
+        self.heads.db(&*self.branch(branch)?).map(head)
     }
 
     fn head_at_hand(&self, branch: &str) -> Option<Moment> {
-        let open = self.branches.try_lock().ok()?.get(branch)?.clone();
-        let looked = *open.looked.try_lock().ok()?;
-        let is_new = looked.is_some_and(|at| at.elapsed() < self.interval);
-        is_new.then(|| head(open.database.cached_db()))
+        let open = self.heads.at_hand()?.get(branch)?.clone();
+        open.fresh.is_usable(&self.heads.pace).then(|| head(open.database.cached_db()))
     }
 
     fn fetched(&self) -> u64 {
-        self.database.cache_stats().misses
+        self.heads.database.cache_stats().misses
     }
 
     fn purges(&self) -> u64 {
         let of = |database: &Database| database.cached_db().snapshot().purges;
-        let others = self.branches.try_lock().ok();
+        let others = self.heads.at_hand();
         let others = others.iter().flat_map(|open| open.values()).map(|open| of(&open.database));
-        others.chain([of(&self.database)]).max().unwrap_or(0)
+        others.chain([of(&self.heads.database)]).max().unwrap_or(0)
     }
 
     fn activity(&self, branch: &str) -> Option<Activity> {
-        let open = self.branches.try_lock().ok().and_then(|open| open.get(branch).cloned());
-        let looked = open.as_ref().and_then(|open| *open.looked.try_lock().ok()?);
-        let seen = open.as_ref().map_or(&self.database, |open| &open.database).cached_db();
-        let disk = self.database.disk_cache();
+        let open = self.heads.at_hand().and_then(|open| open.get(branch).cloned());
+        let database = &self.heads.database;
+        let seen = open.as_ref().map_or(database, |open| &open.database).cached_db();
+        let disk = database.disk_cache();
         Some(Activity {
             seen: head(seen),
-            looked: looked.map(|at| at.elapsed()),
-            interval: self.interval,
-            counts: self.database.counts(),
-            unchanged: self.database.heads_unchanged(),
-            nodes: self.database.cache_stats(),
+            looked: open.map(|open| open.fresh.age(&self.heads.pace)),
+            interval: self.heads.pace.interval,
+            counts: database.counts(),
+            unchanged: database.heads_unchanged(),
+            polls: self.heads.polls(),
+            nodes: database.cache_stats(),
             disk: disk.map(|disk| (disk.root().to_owned(), disk.limit_bytes(), disk.stats())),
         })
     }
@@ -224,26 +173,20 @@ impl Source for DatabaseSource {
     }
 
     fn transact(&self, branch: &str, tx: &Form) -> Result<TxReport> {
-        let database = &self.to_write(branch)?.database;
-        let report = database.transact(tx, &TransactOptions::default())?;
-        self.note(branch, &report);
-        Ok(report)
+        self.commit(branch, |db| Ok(db.transact(tx, &TransactOptions::default())?))
     }
 
     fn transact_made(&self, branch: &str, tx_id: Option<&str>, make: &Make) -> Result<TxReport> {
         let options = TransactOptions { tx_id: tx_id.map(str::to_owned) };
         let make = make.clone();
-        let database = &self.to_write(branch)?.database;
-        let report = database.transact_made(move |db| make(db), &options)?;
-        self.note(branch, &report);
-        Ok(report)
+        self.commit(branch, |all| all.transact_made(move |db| make(db), &options))
     }
 
     fn log(&self, branch: &str, upto: Option<T>, limit: usize) -> Result<Vec<LogEntry>> {
         // As it is now: its name may mean another branch than when commits were read.
         let purges = self.head(branch)?.db.snapshot().purges;
         let one = upto.filter(|_| limit == 1);
-        if let Some(entry) = one.and_then(|t| self.entries.get(branch, t, purges)) {
+        if let Some(entry) = one.and_then(|t| self.heads.entries.get(branch, t, purges)) {
             return Ok(vec![entry]);
         }
         let entries = self.branch(branch)?.database.log(upto, true, limit)?;
@@ -256,7 +199,7 @@ impl Source for DatabaseSource {
             purged: entry.purged,
         };
         let entries: Vec<LogEntry> = entries.into_iter().map(entry).collect();
-        self.entries.keep(branch, &entries, purges);
+        self.heads.entries.keep(branch, &entries, purges);
         Ok(entries)
     }
 
@@ -265,13 +208,13 @@ impl Source for DatabaseSource {
     }
 
     fn branches(&self) -> Result<Vec<Branch>> {
-        self.let_go(Duration::ZERO)?;
-        let branches = self.database.branches()?.into_iter();
+        let refs = self.heads.see_names()?;
+        let branches = self.heads.database.branches_in(&refs)?.into_iter();
         Ok(branches.map(|info| Branch { name: info.name, commit: info.commit }).collect())
     }
 
     fn tags(&self) -> Result<Vec<Tag>> {
-        let tags = self.database.tags()?.into_iter();
+        let tags = self.heads.database.tags()?.into_iter();
         let tag = |info: factfs_store::TagInfo| Some(Tag { name: info.name, commit: info.commit? });
         Ok(tags.filter_map(tag).collect())
     }
@@ -281,13 +224,13 @@ impl Source for DatabaseSource {
     }
 
     fn retire_branch(&self, name: &str) -> Result<()> {
-        self.database.retire_branch(name)?;
-        self.let_go(Duration::ZERO)
+        self.heads.database.retire_branch(name)?;
+        self.heads.see_names().map(drop)
     }
 
     fn rename_branch(&self, from: &str, to: &str) -> Result<()> {
-        self.database.rename_branch(from, to)?;
-        self.let_go(Duration::ZERO)
+        self.heads.database.rename_branch(from, to)?;
+        self.heads.see_names().map(drop)
     }
 
     fn create_tag(&self, branch: &str, name: &str, at: Option<&str>) -> Result<()> {
@@ -295,7 +238,7 @@ impl Source for DatabaseSource {
     }
 
     fn delete_tag(&self, name: &str) -> Result<()> {
-        Ok(self.database.delete_tag(name)?)
+        Ok(self.heads.database.delete_tag(name)?)
     }
 
     fn merge(&self, branch: &str, from: &str) -> Result<Merging> {

@@ -27,7 +27,13 @@ pub struct MemorySource {
     name: String,
     uuid: Uuid,
     state: Mutex<State>,
+    /// Done once, while the next transaction is under way.
+    #[cfg(test)]
+    meanwhile: Mutex<Option<Meanwhile>>,
 }
+
+#[cfg(test)]
+type Meanwhile = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct State {
@@ -44,7 +50,19 @@ impl MemorySource {
         uuid.copy_from_slice(&Hasher::new().update(name.as_bytes()).finish()[..16]);
         let branches = BTreeMap::from([("main".to_owned(), Vec::new())]);
         let state = Mutex::new(State { branches, ..State::default() });
-        Self { name: name.to_owned(), uuid: Uuid::from_bytes(uuid), state }
+        Self {
+            name: name.to_owned(),
+            uuid: Uuid::from_bytes(uuid),
+            state,
+            #[cfg(test)]
+            meanwhile: Mutex::default(),
+        }
+    }
+
+    /// Does this while the next transaction is under way.
+    #[cfg(test)]
+    pub(crate) fn meanwhile(&self, act: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::new(act));
     }
 
     /// Lets nothing be written any more.
@@ -189,6 +207,10 @@ impl Source for MemorySource {
     }
 
     fn transact_made(&self, branch: &str, tx_id: Option<&str>, make: &Make) -> Result<TxReport> {
+        #[cfg(test)]
+        if let Some(act) = self.meanwhile.lock().ok().and_then(|mut act| act.take()) {
+            act();
+        }
         let mut state = self.lock();
         if let Some(why) = &state.read_only {
             return Err(Failure::new(Kind::ReadOnly, why.clone()));

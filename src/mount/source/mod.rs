@@ -7,6 +7,7 @@
 
 mod activity;
 mod database;
+mod fresh;
 mod memory;
 mod merging;
 
@@ -41,8 +42,8 @@ pub trait Source: Send + Sync {
     /// The branch that `head` is.
     fn default_branch(&self) -> String;
 
-    /// The newest value of a branch: at most one conditional read, none if it was looked at within
-    /// the poll interval.
+    /// The newest value of a branch, as far as it was looked at lately: none or one conditional
+    /// read. What was committed through here is there at once.
     fn head(&self, branch: &str) -> Result<Moment>;
 
     /// The same, if it can be told without waiting.

@@ -3,10 +3,11 @@
 //! **Invariant:** an answer follows from the question alone. Rows come in the one printed order.
 
 use super::diff::Compared;
-use crate::error::Result;
+use super::files::FileSource;
+use crate::error::{Failure, Kind, Result};
 use crate::overflow::{Failed, RowFile};
 use crate::spool::Cancel;
-use factfs_core::query::{self, CancelToken, Explain, Input, Query, Rows};
+use factfs_core::query::{self, CancelToken, Explain, Input, Prepared, Query, Rows};
 use factfs_core::text::{Layout, RowKeys, Shape};
 use factfs_core::value::Value;
 use std::sync::Arc;
@@ -25,6 +26,9 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Evaluations at once.
     pub at_once: usize,
+    /// Rows that all steps together may be expected to give: what is expected to cost more is not
+    /// begun. [`u64::MAX`] begins everything.
+    pub expected_rows: u64,
 }
 
 impl Default for Limits {
@@ -35,6 +39,7 @@ impl Default for Limits {
             bytes: 1 << 30,
             memory_bytes: 1 << 30,
             at_once: 8,
+            expected_rows: u64::MAX,
         }
     }
 }
@@ -48,6 +53,8 @@ pub struct Question {
     pub inputs: Vec<Input>,
     /// Inputs that are differences, by their place: their rows are made when it is answered.
     pub differences: Vec<(usize, Arc<Compared>)>,
+    /// Inputs that are files, by their place: their rows are read when it is answered.
+    pub files: Vec<(usize, FileSource)>,
     /// What the keys of rows are in EDN, where the query asks for maps.
     pub keys: Option<RowKeys>,
 }
@@ -78,6 +85,11 @@ impl Question {
         let flag = token.clone();
         cancel.on_cancel(move || flag.cancel());
         let (started, bytes) = (Instant::now(), limits.bytes);
+        let expected_rows = limits.expected_rows;
+        let is_near = || self.differences.iter().all(|(_, compared)| compared.is_near());
+        if expected_rows < u64::MAX && !(is_near() && self.has_small_files()) {
+            return Err(costly());
+        }
         let inputs = self.with_rows(limits, started, cancel)?;
         let limits = query::Limits {
             rows: limits.rows,
@@ -88,7 +100,11 @@ impl Question {
         let outside = RowFile::new(bytes, limits.memory_bytes);
         let failed = outside.failed();
         let outside = Box::new(outside);
-        let answer = query::run_large(&self.query, &inputs, &limits, &token, outside);
+        let prepared = Prepared::new(&self.query, &inputs, &limits, &token)?;
+        if expected_rows < u64::MAX && expected(&prepared.explain()) > expected_rows as f64 {
+            return Err(costly());
+        }
+        let answer = prepared.run_large(outside);
         let answer = answer.map_err(|error| failed.take().unwrap_or_else(|| error.into()))?;
         let shape = match answer.shape {
             query::Shape::Relation => Shape::Relation,
@@ -102,17 +118,9 @@ impl Question {
     }
 }
 
-impl Question {
-    /// About how many rows all its steps give; nothing is run.
-    pub fn estimate(&self) -> Option<u64> {
-        if !self.differences.iter().all(|(_, compared)| compared.is_near()) {
-            return None;
-        }
-        let plan = query::explain(&self.query, &self.inputs).ok()?;
-        let rows = expected(&plan);
-        // A number that is no number is no promise of little.
-        (rows < u64::MAX as f64).then_some(rows as u64)
-    }
+/// What is not even begun within such limits.
+pub(super) fn costly() -> Failure {
+    Failure::new(Kind::TooLarge, "it is expected to cost more than it may")
 }
 
 fn expected(step: &Explain) -> f64 {

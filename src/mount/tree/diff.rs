@@ -232,7 +232,7 @@ impl Compared {
 }
 
 /// About what a row takes in memory.
-fn row_bytes(row: &[Value]) -> u64 {
+pub(super) fn row_bytes(row: &[Value]) -> u64 {
     let heap = |value: &Value| match value {
         Value::Str(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
@@ -242,7 +242,7 @@ fn row_bytes(row: &[Value]) -> u64 {
 }
 
 impl Question {
-    /// The inputs, with the rows of the differences among them.
+    /// The inputs, with the rows of the differences and files among them.
     pub(super) fn with_rows(
         &self,
         limits: &Limits,
@@ -252,6 +252,12 @@ impl Question {
         let mut inputs = Cow::Borrowed(&self.inputs[..]);
         for (place, compared) in &self.differences {
             let rows = compared.relation(limits, started, cancel)?;
+            if let Some(input) = inputs.to_mut().get_mut(*place) {
+                *input = Input::Value(rows);
+            }
+        }
+        for (place, source) in &self.files {
+            let rows = source.relation(limits, started, cancel)?;
             if let Some(input) = inputs.to_mut().get_mut(*place) {
                 *input = Input::Value(rows);
             }

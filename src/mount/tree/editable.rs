@@ -12,15 +12,10 @@ use factfs_core::text::Format;
 
 impl Tree {
     /// The entity that a file is the text of, on a branch: what is written to it changes it.
-    pub fn entity_of(node: &Node) -> Option<(&Place, EntityId)> {
-        match node {
-            Node::Part(place, Part::Entity(e, leaf))
-                if !place.is_fixed() && *leaf == Leaf::answer(Format::Edn) =>
-            {
-                Some((place, *e))
-            }
-            _ => None,
-        }
+    pub fn entity_of(node: &Node) -> Option<(&Place, EntityId, Format)> {
+        let Node::Part(place, Part::Entity(e, leaf)) = node else { return None };
+        let is_edited = !place.is_fixed() && leaf.aspect == Aspect::Answer;
+        is_edited.then_some((place, *e, leaf.format))
     }
 
     /// The file of an entity that is there.
@@ -33,7 +28,7 @@ impl Tree {
         leaf: Leaf,
     ) -> Resolved {
         let mut identity = format!("{} {} entity {e}", mounted.source.uuid(), moment.version());
-        let branch = Self::entity_of(node).map(|(place, _)| place);
+        let branch = Self::entity_of(node).map(|(place, ..)| place);
         if let Some(Place { at: At::Branch(branch), .. }) = branch {
             identity.push_str(" on ");
             identity.push_str(branch);

@@ -57,6 +57,21 @@ impl Failures {
         state.last = Some((path.to_owned(), failure.clone()));
     }
 
+    /// Forgets what failed in a folder: what has its name next is another one.
+    pub fn forget(&self, folder: &str) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_inside = |path: &str| {
+            path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let State { by_path, written, .. } = &mut *state;
+        for known in [by_path, written] {
+            let gone = known.iter().map(|(path, _)| path.clone()).filter(|path| is_inside(path));
+            for path in gone.collect::<Vec<_>>() {
+                known.pop(&path);
+            }
+        }
+    }
+
     /// What failed of writing `path`, if the last attempt did.
     pub fn of_written(&self, path: &str) -> Option<Failure> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).written.get(path).cloned()

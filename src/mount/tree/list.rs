@@ -12,7 +12,6 @@ use crate::spool::Cancel;
 use factfs_core::db::ChangeKind;
 use factfs_core::id::EntityId;
 use factfs_core::instant;
-use factfs_core::query::QueryFile;
 use factfs_core::text::Format;
 
 /// How many commits `log/` lists.
@@ -192,7 +191,7 @@ impl Tree {
         let mut names = self.pinned_results(scope)?;
         for name in self.saved_names(&desk)? {
             let text = self.saved_text(&desk, &name)?.map(|(text, _)| text).unwrap_or_default();
-            let open = QueryFile::read(&text).map_or(0, |saved| self.open_inputs(scope, &saved));
+            let open = self.read_query(&text).map_or(0, |saved| self.open_inputs(scope, &saved));
             if open > 0 {
                 names.push(folder(name));
                 continue;

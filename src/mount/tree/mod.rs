@@ -12,6 +12,7 @@ pub mod desk;
 mod diff;
 mod editable;
 mod failures;
+mod files;
 mod list;
 mod merges;
 mod meta;
@@ -32,15 +33,18 @@ pub use answer::{Answer, Limits, Question};
 pub use desk::LocalDesk;
 pub use diff::Compared;
 pub use failures::Failures;
+pub use files::FileSource;
 pub use list::{Listed, Listing, Shape};
 use merges::Merges;
 pub use plan::{Pinned, Plan};
 pub use work::{Pins, Rendered, Work};
 
 use crate::error::{Failure, Result};
+use crate::local::Contents;
 use crate::source::{Moment, Mounted};
 use crate::spool::Content;
 use factfs_core::hash::NodeHash;
+use factfs_core::query::QueryFile;
 use factfs_core::text::Format;
 use lru::LruCache;
 use node::{At, Name, Node, Place};
@@ -50,6 +54,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many past values are kept at hand.
 const KEPT_MOMENTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
+/// How many saved queries are kept read.
+const KEPT_QUERIES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
 /// What a mount shows.
 pub struct Tree {
@@ -63,7 +69,10 @@ pub struct Tree {
     is_read_only: bool,
     failures: Failures,
     merges: Merges,
+    contents: Contents,
     moments: Mutex<LruCache<(Name, Name), Moment>>,
+    /// Saved queries that were read, by their text.
+    queries: Mutex<LruCache<String, Arc<QueryFile>>>,
 }
 
 /// The time now, milliseconds since 1970.
@@ -126,8 +135,8 @@ pub enum Entry {
     Bytes(Content),
     /// A file whose bytes are made when it is opened.
     Work(Arc<Work>),
-    /// A saved query, which one edits: its text now.
-    Query(Content),
+    /// A saved query, which one edits: the size of its text now.
+    Query(u64),
     /// The place to write transactions to, or what to merge; reading it gives these bytes.
     Transact(Content),
     /// A file whose read waits for the head of a branch to move.
@@ -150,7 +159,9 @@ impl Tree {
             is_read_only: parts.is_read_only,
             failures: Failures::default(),
             merges: Merges::default(),
+            contents: Contents::outside(),
             moments: Mutex::new(LruCache::new(KEPT_MOMENTS)),
+            queries: Mutex::new(LruCache::new(KEPT_QUERIES)),
         }
     }
 

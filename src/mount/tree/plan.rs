@@ -4,13 +4,17 @@
 //! of one moment; a plan holds all that its answer depends on, and [`Plan::identity`] is those
 //! things as text.
 
+mod text;
+
 use super::Tree;
 use super::answer::Question;
 use super::arguments::{argument_text, untyped};
-use super::diff::{Compared, end_named, kind_of};
+use super::diff::{Compared, end_named};
+use super::files::FileSource;
 use super::node::{At, Place, Scope};
 use super::pins::whole_commit;
 use crate::error::{Failure, Kind, Result};
+use crate::local;
 use crate::source::{Moment, Mounted};
 use factfs_core::db::ChangeKind;
 use factfs_core::edn::{self, Form};
@@ -22,6 +26,7 @@ use factfs_core::value::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
+use text::{conflicts, difference};
 
 /// A question, and where it came from.
 #[derive(Clone, Debug)]
@@ -64,22 +69,34 @@ impl Plan {
             let _ = write!(out, " {} {} {}", pinned.symbol, pinned.uuid, full_id(&pinned.moment));
             out.extend(pinned.changes.iter().flat_map(|changes| [" ", changes]));
         }
+        for (_, source) in &self.question.files {
+            let _ = write!(out, " {}", source.identity());
+        }
         for (name, value) in &self.inputs {
             let _ = write!(out, " {name} {}", edn::to_string(value));
         }
         out
     }
 
-    /// Whether all that it reads are databases, or what changed in them.
-    pub fn reads_databases_only(&self) -> bool {
+    /// Whether all that it reads are databases, or what changed in them, files, and rows that the
+    /// query brings with it. What stopped a merge is no more than named.
+    pub fn is_repeatable(&self) -> bool {
         let specs = self.question.query.inputs();
         let mut named = specs.iter().filter(|spec| spec.kind == InputKind::Source);
-        named.all(|spec| self.sources.iter().any(|pinned| pinned.symbol == spec.name))
+        named.all(|spec| {
+            let is_rows = |(name, value): &(String, Value)| {
+                *name == spec.name && !matches!(value, Value::Str(_))
+            };
+            self.sources.iter().any(|pinned| pinned.symbol == spec.name)
+                || self.question.files.iter().any(|(_, source)| source.symbol == spec.name)
+                || self.inputs.iter().any(is_rows)
+        })
     }
 
-    /// The newest instant of the sources.
-    pub fn basis_ms(&self) -> Option<i64> {
-        self.sources.iter().filter_map(|pinned| pinned.moment.instant_ms).max()
+    /// When the newest of the sources was written.
+    pub fn changed_ms(&self) -> Option<i64> {
+        let instants = self.sources.iter().filter_map(|pinned| pinned.moment.instant_ms);
+        instants.chain(self.question.files.iter().map(|(_, source)| source.file.mtime_ms)).max()
     }
 }
 
@@ -96,7 +113,7 @@ fn full_id(moment: &Moment) -> String {
 impl Tree {
     /// Binds a query's inputs where it is read.
     pub(super) fn plan(&self, scope: &Scope, text: &str, call_args: &[String]) -> Result<Plan> {
-        let saved = QueryFile::read(text)?;
+        let saved = self.read_query(text)?;
         let specs = saved.query.inputs();
         let mut binding = Binding {
             tree: self,
@@ -106,6 +123,7 @@ impl Tree {
             pinned: BTreeMap::new(),
             sources: Vec::new(),
             differences: Vec::new(),
+            files: Vec::new(),
             is_branch: false,
             rows: Vec::new(),
             is_fixed: true,
@@ -136,10 +154,13 @@ impl Tree {
             let message = format!("`{extra}` is an argument more than the query takes");
             return Err(Failure::not_found(message));
         }
-        let Binding { sources, differences, rows, is_fixed, .. } = binding;
+        let Binding { sources, differences, files, rows, is_fixed, .. } = binding;
         inputs.extend(rows);
-        let (query, given) = (saved.query, given.into_iter().flatten().collect());
-        let question = Question { keys: query.row_keys(), query, inputs: given, differences };
+        let (query, given) = (saved.query.clone(), given.into_iter().flatten().collect());
+        let typed = |(number, file): (usize, FileSource)| (number, file.typed(&query, &sources));
+        let files = files.into_iter().map(typed).collect();
+        let keys = query.row_keys();
+        let question = Question { keys, query, inputs: given, differences, files };
         Ok(Plan { question, text: text.to_owned(), sources, inputs, is_fixed })
     }
 
@@ -168,6 +189,7 @@ struct Binding<'a> {
     pinned: BTreeMap<(String, String), Moment>,
     sources: Vec<Pinned>,
     differences: Vec<(usize, Arc<Compared>)>,
+    files: Vec<(usize, FileSource)>,
     /// Whether the source that is being bound names a branch.
     is_branch: bool,
     /// Sources that are rows at hand: what they are, for the identity of the plan.
@@ -178,16 +200,28 @@ struct Binding<'a> {
 impl Binding<'_> {
     fn source(&mut self, number: usize, symbol: &str) -> Result<Input> {
         self.is_branch = false;
-        let given = self.saved.input(symbol).and_then(Form::as_str);
+        let form = self.saved.input(symbol);
+        let given = form.and_then(Form::as_str);
+        if let Some(path) = given.and_then(local::path_in) {
+            let source = self.tree.file_of(self.scope, symbol, path)?;
+            self.files.push((number, source));
+            self.is_fixed = false;
+            return Ok(Input::Value(Value::from(Vec::new())));
+        }
+        if let Some(rows) = form.filter(|form| is_rows(form)).map(Form::to_value) {
+            self.rows.push((symbol.to_owned(), rows.clone()));
+            return Ok(Input::Value(rows));
+        }
         if let Some((store, range, kind)) = given.and_then(difference) {
             return self.difference(number, symbol, store, range, kind);
         }
         if let Some((store, branch)) = given.and_then(conflicts) {
             return self.conflicts(symbol, store, branch);
         }
-        let (mounted, moment) = if let Some(form) = self.saved.input(symbol) {
-            let Some(path) = form.as_str() else {
-                let message = format!("{symbol} wants a path such as \"store/at/2026-06\"");
+        let (mounted, moment) = if form.is_some() {
+            let Some(path) = given else {
+                let message =
+                    format!("{symbol} wants a path such as \"store/at/2026-06\", or rows");
                 return Err(Failure::new(Kind::Invalid, message));
             };
             self.at_path(path)?
@@ -340,8 +374,8 @@ impl Binding<'_> {
         {
             let message =
                 format!("`{path}`: a stored query names mounted stores and paths of the mount");
-            let hint = format!("mount it and name it; {scheme}: sources are not supported");
-            return Err(Failure::new(Kind::Unsupported, message).hint(hint));
+            let hint = format!("mount it and name it: no query reads {scheme}: itself");
+            return Err(Failure::new(Kind::Invalid, message).hint(hint));
         }
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let mounted = self.store_of(parts.first().copied().unwrap_or_default(), path)?;
@@ -444,22 +478,7 @@ impl Binding<'_> {
     }
 }
 
-/// The store and the branch of a path that ends with `merge.conflicts`; no branch is its head.
-fn conflicts(path: &str) -> Option<(&str, Option<&str>)> {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    match parts[..] {
-        [store, "head", "merge.conflicts"] => Some((store, None)),
-        [store, "branches", branch, "merge.conflicts"] => Some((store, Some(branch))),
-        _ => None,
-    }
-}
-
-/// The store and the range of a path `STORE/diff/A..B`, or `STORE/diff/A..B/KIND`.
-fn difference(path: &str) -> Option<(&str, &str, Option<ChangeKind>)> {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    match parts[..] {
-        [store, "diff", range] => Some((store, range, None)),
-        [store, "diff", range, kind] => Some((store, range, Some(kind_of(kind)?))),
-        _ => None,
-    }
+/// Whether a form can be rows that a query brings with it.
+fn is_rows(form: &Form) -> bool {
+    form.as_seq().or(form.as_set()).is_some() || form.as_map().is_some()
 }

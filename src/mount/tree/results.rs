@@ -9,9 +9,11 @@ use super::resolve::{folder, resolved};
 use super::work::{Pins, Work};
 use super::{Entry, Key, Resolved, Tree};
 use crate::error::{Failure, Result};
-use crate::spool::Content;
 use factfs_core::query::QueryFile;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+
+/// Longer texts are read each time.
+const KEPT_BYTES: usize = 64 << 10;
 
 impl Tree {
     pub(super) fn query_file(&self, node: &Node, desk: &Desk, file: &str) -> Result<Resolved> {
@@ -19,7 +21,7 @@ impl Tree {
         let Some((found, mtime_ms)) = found else {
             return Err(Failure::not_found(format!("no file `{file}` among the queries")));
         };
-        let entry = Entry::Query(Content::of(found.as_bytes()));
+        let entry = Entry::Query(found.len() as u64);
         let mode = if self.desk_is_writable(desk) { 0o644 } else { 0o444 };
         Ok(Resolved { mode, ..resolved(node, Key::of(&node.path()), entry, mtime_ms, false) })
     }
@@ -70,9 +72,22 @@ impl Tree {
         }
     }
 
+    /// What the text of a saved query says; remembered, since every name among its results asks.
+    pub(super) fn read_query(&self, text: &str) -> Result<Arc<QueryFile>> {
+        let queries = || self.queries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = queries().get(text) {
+            return Ok(known.clone());
+        }
+        let read = Arc::new(QueryFile::read(text)?);
+        if text.len() <= KEPT_BYTES {
+            queries().put(text.to_owned(), read.clone());
+        }
+        Ok(read)
+    }
+
     pub(super) fn arguments(&self, node: &Node, scope: &Scope, call: &Call) -> Result<Resolved> {
         let wording = self.wording(scope, &call.query)?;
-        let wanted = QueryFile::read(&wording).map_or(0, |saved| self.open_inputs(scope, &saved));
+        let wanted = self.read_query(&wording).map_or(0, |saved| self.open_inputs(scope, &saved));
         if wanted <= call.args.len() {
             return Err(Failure::not_found(format!("{} takes {wanted} arguments", call.query)));
         }
@@ -107,7 +122,7 @@ impl Tree {
             Ok(plan) => plan.identity(),
             Err(failure) => format!("{wording}\n{failure}"),
         };
-        let mtime_ms = plan.as_ref().ok().and_then(|plan| plan.basis_ms());
+        let mtime_ms = plan.as_ref().ok().and_then(|plan| plan.changed_ms());
         let is_fixed = is_text_fixed && plan.as_ref().is_ok_and(|plan| plan.is_fixed);
         let pins = Pins::Plan(plan);
         self.work(node, leaf, identity, pins, mtime_ms.unwrap_or(self.started_ms), is_fixed)

@@ -12,7 +12,14 @@ use node::Desk;
 fn content(tree: &Tree, path: &str) -> Result<String> {
     let resolved = tree.walk(path)?;
     let bytes = match &resolved.entry {
-        Entry::Bytes(content) | Entry::Query(content) | Entry::Transact(content) => content.clone(),
+        Entry::Bytes(content) | Entry::Transact(content) => content.clone(),
+        Entry::Query(size_bytes) => {
+            let Node::QueryFile(desk, file) = &resolved.node else { panic!("{path}") };
+            let name = desk::query_of(file).unwrap();
+            let text = tree.saved_text(desk, name)?.unwrap().0;
+            assert_eq!(text.len() as u64, *size_bytes);
+            return Ok(text);
+        }
         Entry::Work(work) => {
             let made = tree.render(work, &Cancel::default());
             match work.leaf.aspect {

@@ -3,6 +3,7 @@
 //! **Invariant:** the work holds the values it reads, so it gives the same bytes whenever it is
 //! done. A failure is the failure of the whole file: there is never a part of an answer.
 
+use super::answer::costly;
 use super::diff::Compared;
 use super::node::{Aspect, At, Leaf, Node, Part};
 use super::plan::Plan;
@@ -15,9 +16,6 @@ use factfs_core::datom::{KeyRange, Order};
 use factfs_core::value::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Facts and rows that are read in a few milliseconds.
-const SMALL: u64 = 20_000;
 
 /// A file to be made.
 #[derive(Clone)]
@@ -115,6 +113,9 @@ impl Tree {
 
     /// Makes it within limits of its own.
     pub fn render_within(&self, work: &Work, limits: &Limits, cancel: &Cancel) -> Result<Rendered> {
+        if limits.expected_rows < u64::MAX && !self.is_near(work, limits.expected_rows) {
+            return Err(costly());
+        }
         let (started, before) = (Instant::now(), self.fetched(work));
         let mut out = Spool::new(limits.bytes, cancel.clone());
         let (rows, warnings) = match &work.pins {
@@ -146,11 +147,12 @@ impl Tree {
         stores.map(|mounted| mounted.source.fetched()).sum()
     }
 
-    /// Whether making it is expected to cost little: then its size is worth making it for.
-    pub fn is_small(&self, work: &Work) -> bool {
+    /// Whether no more facts than so many are to be read, as far as can be told without planning a
+    /// query: that is looked at when it was planned.
+    fn is_near(&self, work: &Work, most: u64) -> bool {
         let facts = match (&work.pins, &work.node) {
+            (Pins::Plan(_), _) => return true,
             (Pins::Difference(compared), _) => return compared.is_near(),
-            (Pins::Plan(Ok(plan)), _) => plan.question.estimate(),
             (Pins::Moment(pinned), Node::Part(_, Part::Table(ns, _))) => {
                 let db = &pinned.1.db;
                 by::namespace(db, ns).and_then(|ns| render::table_facts(db, &ns)).ok()
@@ -159,9 +161,8 @@ impl Tree {
                 let everything = KeyRange::prefix(None, None, None);
                 pinned.1.db.estimate(Order::Eavt, &everything).ok()
             }
-            (Pins::Plan(Err(_)), _) => None,
         };
-        facts.is_some_and(|facts| facts <= SMALL)
+        facts.is_some_and(|facts| facts <= most)
     }
 
     /// What a file *about* an answer says, given how making the answer ended.

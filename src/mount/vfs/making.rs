@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// What an evaluation may cost whose only purpose is a size, before a file is opened.
 const EARLY: Duration = Duration::from_millis(50);
+/// Facts and rows that are read in a few milliseconds.
+const SMALL: u64 = 20_000;
 /// How long a size is waited for, whatever the evaluation does.
 const EARLY_WAIT: Duration = Duration::from_millis(500);
 /// How long an exact size waits for its evaluation to begin: a listing is to go on.
@@ -31,6 +33,8 @@ const KNOWN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
 pub enum Before {
     /// Nothing: it is answered from memory.
     Nothing,
+    /// Nothing: this answer is at hand.
+    Made(Rendered),
     /// Seeks in a store.
     Seeks,
     /// An evaluation.
@@ -123,9 +127,12 @@ impl Vfs {
         let kept = self.evaluations.kept(work.answer).filter(|_| work.is_answer());
         if purpose == Purpose::Open {
             metrics::wanted(kept.is_some());
+            if kept.is_some() {
+                self.note(&work.answer_path(), None);
+            }
         }
         match kept {
-            Some(_) => Before::Seeks,
+            Some(made) => Before::Made(made),
             None => Before::Answer(Making { work: work.clone(), purpose }),
         }
     }
@@ -252,9 +259,6 @@ fn lane(work: &Work) -> Lane {
 
 /// An answer that is expected to cost little, unless it costs more after all.
 fn early(tree: &Tree, work: &Work, cancel: &Cancel) -> Result<Rendered> {
-    if !tree.is_small(work) {
-        return Err(Failure::new(Kind::TooLarge, "its size is known when it was opened"));
-    }
-    let limits = Limits { time: EARLY, ..*tree.limits() };
+    let limits = Limits { time: EARLY, expected_rows: SMALL, ..*tree.limits() };
     tree.render_within(work, &limits, cancel)
 }

@@ -12,11 +12,14 @@ mod edit;
 mod folder;
 mod making;
 mod measured;
+mod polling;
 mod usage;
 mod waiting;
 
 pub use folder::Named;
 pub use making::{Before, Making};
+pub use polling::Tell;
+pub use waiting::BeforeRead;
 
 use ahead::Ahead;
 use making::{Costly, Purpose};
@@ -53,6 +56,7 @@ pub struct Vfs {
     costly: Costly,
     measured: Measured,
     waits: waiting::Waits,
+    polls: polling::Polls,
     ahead: Ahead,
     exact_sizes: bool,
 }
@@ -135,6 +139,7 @@ impl Vfs {
             costly: Costly::default(),
             measured: Measured::default(),
             waits,
+            polls: polling::Polls::default(),
             ahead: Ahead::default(),
             exact_sizes: false,
         })
@@ -222,9 +227,8 @@ impl Vfs {
         match &resolved.entry {
             Entry::Folder => Some(0),
             Entry::Link(target) => Some(target.len() as u64),
-            Entry::Bytes(content) | Entry::Query(content) | Entry::Transact(content) => {
-                Some(content.size_bytes())
-            }
+            Entry::Bytes(content) | Entry::Transact(content) => Some(content.size_bytes()),
+            Entry::Query(size_bytes) => Some(*size_bytes),
             Entry::Heads => Some(0),
             Entry::Work(work) if work.is_answer() => {
                 self.evaluations.kept(work.answer).map(|made| made.content.size_bytes())
@@ -262,6 +266,7 @@ impl Vfs {
     pub fn attr(&self, ino: u64, handle: Option<u64>, cancel: &Cancel) -> Result<Attr> {
         let made = match self.before_attr(ino) {
             Before::Answer(making) => Some(self.make_here(&making, cancel)),
+            Before::Made(made) => Some(Ok(made)),
             Before::Nothing | Before::Seeks => None,
         };
         self.attr_made(ino, handle, made)
@@ -309,12 +314,15 @@ impl Vfs {
     fn note(&self, path: &str, failure: Option<&Failure>) {
         // Nobody is left to read that they were interrupted.
         if failure.is_none_or(|failure| failure.kind != Kind::Interrupted) {
-            if let Some(failure) = failure {
-                let errno = failure.kind.errno();
-                tracing::warn!(%path, %errno, "{failure}");
-            }
+            log(path, failure);
             self.tree.failures().note(path, failure);
         }
+    }
+
+    /// The same of writing what is read as well.
+    fn note_written(&self, path: &str, failure: Option<&Failure>) {
+        log(path, failure);
+        self.tree.failures().note_written(path, failure);
     }
 
     /// Where a link leads.
@@ -329,6 +337,7 @@ impl Vfs {
     pub fn open(&self, ino: u64, mode: Mode, cancel: &Cancel) -> Result<Opened> {
         let made = match self.before_open(ino, mode) {
             Before::Answer(making) => Some(self.make_here(&making, cancel)),
+            Before::Made(made) => Some(Ok(made)),
             Before::Nothing | Before::Seeks => None,
         };
         cancel.check()?;
@@ -439,7 +448,15 @@ impl Vfs {
             Handle::Merge(names) => Ok(edit::reports(names, size)),
             Handle::Waiting(waiting) => Ok(waiting.read(size).unwrap_or_default()),
             Handle::Folder(_) => Err(Failure::new(Kind::IsDirectory, "a folder")),
+            Handle::Gone(node) => Err(edit::gone(node)),
         }
+    }
+
+    /// Whether letting go of an open file is no work: it was only read, and lies in memory.
+    pub fn is_let_go_at_once(&self, handle: u64) -> bool {
+        let lies = |content: &Content| content.resident_bytes() as u64 == content.size_bytes();
+        let open = self.handles.get(handle);
+        open.is_ok_and(|open| matches!(&*open, Handle::Bytes(content) if lies(content)))
     }
 
     /// The kernel let go of a number.
@@ -453,12 +470,21 @@ fn is_edn(leaf: Leaf) -> bool {
     leaf == Leaf::answer(Format::Edn)
 }
 
+fn log(path: &str, failure: Option<&Failure>) {
+    if let Some(failure) = failure {
+        let errno = failure.kind.errno();
+        tracing::warn!(%path, %errno, "{failure}");
+    }
+}
+
 fn hint_read_only(failure: Failure) -> Failure {
     let is_new = failure.kind == Kind::ReadOnly && failure.hint.is_none();
     let hint = "a query over it can be saved in the mount's own queries/";
     if is_new { failure.hint(hint) } else { failure }
 }
 
+#[cfg(test)]
+mod files_tests;
 #[cfg(test)]
 mod sizes_tests;
 #[cfg(test)]

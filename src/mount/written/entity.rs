@@ -4,14 +4,14 @@
 //! attribute that is edited and that has other values now is a conflict, unless they are those of
 //! the text; attributes that are not edited are left as they are, whoever changed them.
 
+use super::said::{self, Said, import_error, unmatched};
 use crate::error::{Failure, Kind, Result};
 use factfs_core::datom::{KeyRange, Order};
 use factfs_core::db::Db;
 use factfs_core::edn::{self, Form, FormKind};
 use factfs_core::id::{EntityId, T};
-use factfs_core::import::{Converter, Naming};
-use factfs_core::schema::Attribute;
-use factfs_core::text::{Format, write_json};
+use factfs_core::import::{Converter, Naming, json_error};
+use factfs_core::text::Format;
 use factfs_core::value::{Keyword, Value};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,13 +26,6 @@ pub struct Edited {
     said: BTreeMap<Keyword, Said>,
 }
 
-/// What a text says of an attribute, or of one of its values.
-#[derive(Clone)]
-enum Said {
-    Edn(Form),
-    Json(Json),
-}
-
 type Facts = BTreeMap<Keyword, Vec<Value>>;
 
 impl Edited {
@@ -41,8 +34,7 @@ impl Edited {
         let edited = match format {
             Format::Json => {
                 let json = serde_json::from_slice(bytes);
-                let invalid = |e: serde_json::Error| Failure::new(Kind::Invalid, e.to_string());
-                Self::of_json(&json.map_err(invalid)?)?
+                Self::of_json(&json.map_err(|error| json_error(&error, 1))?)?
             }
             _ => {
                 let text = std::str::from_utf8(bytes)
@@ -77,8 +69,7 @@ impl Edited {
         let entries = json.as_object().ok_or_else(|| no_map("line 1, column 1"))?;
         let number = |name: &str| entries.get(name).and_then(Json::as_i64);
         let name = |name: &String| Keyword::new(name.strip_prefix(':').unwrap_or(name));
-        let said = entries.iter().filter(|(_, json)| !json.is_null());
-        let said = said.map(|(key, json)| (name(key), Said::Json(json.clone())));
+        let said = entries.iter().map(|(key, json)| (name(key), Said::Json(json.clone())));
         Self::new(number("db/id"), number(BASIS), said.collect())
     }
 
@@ -108,11 +99,13 @@ impl Edited {
             return Err(Failure::not_found(message).hint("new entities are written to transact"));
         }
         let (mut forms, mut conflicts) = (Vec::new(), Vec::new());
-        let idents: BTreeSet<&Keyword> = then.keys().chain(self.said.keys()).collect();
+        let said = said::values(&self.said, db, &self.converter(db))?;
+        let idents: BTreeSet<&Keyword> = then.keys().chain(said.keys()).collect();
         for ident in idents {
             let of = |facts: &Facts| facts.get(ident).cloned().unwrap_or_default();
             let (then, now) = (of(&then), of(&now));
-            match self.difference(db, ident, &then, &now)? {
+            let said = said.get(ident).map(Vec::as_slice).unwrap_or_default();
+            match self.difference(db, ident, said, (&then, &now))? {
                 Difference::None => {}
                 Difference::Forms(difference) => forms.extend(difference),
                 Difference::Conflict(shown) => conflicts.push(shown),
@@ -136,13 +129,12 @@ impl Edited {
         &self,
         db: &Db,
         ident: &Keyword,
-        then: &[Value],
-        now: &[Value],
+        said: &[Said],
+        (then, now): (&[Value], &[Value]),
     ) -> Result<Difference> {
         let converter = self.converter(db);
         let attribute = converter.attribute(ident.as_str()).map_err(import_error)?;
-        let said = self.said.get(ident).map(|said| items(attribute, said)).unwrap_or_default();
-        let (new, gone) = unmatched(db, &said, then)?;
+        let (new, gone) = unmatched(db, said, then)?;
         // A composite tuple that was left as it was, or out, says nothing: the database keeps it.
         if new.is_empty() && (gone.is_empty() || attribute.is_composite()) {
             return Ok(Difference::None);
@@ -152,7 +144,7 @@ impl Edited {
             return Err(Failure::new(Kind::Invalid, message));
         }
         if then != now {
-            let (other, left) = unmatched(db, &said, now)?;
+            let (other, left) = unmatched(db, said, now)?;
             if other.is_empty() && left.is_empty() {
                 return Ok(Difference::None);
             }
@@ -176,11 +168,7 @@ impl Edited {
             forms.extend(gone.iter().map(retract));
         }
         for said in new {
-            let value = match said {
-                Said::Edn(form) => form,
-                Said::Json(json) => converter.json(attribute, None, &json).map_err(import_error)?,
-            };
-            forms.push(form("db/add", value));
+            forms.push(form("db/add", said.form(&converter, attribute)?));
         }
         Ok(Difference::Forms(forms))
     }
@@ -200,79 +188,6 @@ enum Difference {
     Conflict(String),
 }
 
-impl Said {
-    fn text(&self) -> String {
-        match self {
-            Self::Edn(form) => form.to_string(),
-            Self::Json(json) => json.to_string(),
-        }
-    }
-
-    /// Whether a value would be shown like this. An entity may have a name, and be shown by it.
-    fn shows(&self, value: &Value, ident: Option<&Keyword>) -> bool {
-        let names = ident.map(|ident| Value::Keyword(ident.clone()));
-        let mut values = [value].into_iter().chain(&names);
-        match self {
-            Self::Edn(form) => {
-                let said = form.to_value();
-                values.any(|value| as_read(value).is_some_and(|value| value == said))
-            }
-            Self::Json(json) => values.any(|value| {
-                let mut written = String::new();
-                write_json(value, &mut written);
-                serde_json::from_str::<Json>(&written).is_ok_and(|written| written == *json)
-            }),
-        }
-    }
-}
-
-/// The value that comes of reading what is shown for one.
-fn as_read(value: &Value) -> Option<Value> {
-    edn::read_one(&edn::to_string(value)).ok().map(|form| form.to_value())
-}
-
-/// The values that are said of an attribute.
-fn items(attribute: &Attribute, said: &Said) -> Vec<Said> {
-    match said {
-        Said::Edn(form) if form.is_nil() => Vec::new(),
-        Said::Edn(form) if attribute.many => {
-            let is_lookup = |items: &[Form]| attribute.is_ref() && items[0].as_keyword().is_some();
-            match form.as_set().or(form.as_seq().filter(|all| all.is_empty() || !is_lookup(all))) {
-                Some(items) => items.iter().cloned().map(Said::Edn).collect(),
-                None => vec![said.clone()],
-            }
-        }
-        Said::Json(Json::Array(items)) if attribute.many => {
-            items.iter().cloned().map(Said::Json).collect()
-        }
-        said => vec![said.clone()],
-    }
-}
-
-/// What is said that no value shows, and the values that nothing said shows.
-fn unmatched<'v>(
-    db: &Db,
-    said: &[Said],
-    values: &'v [Value],
-) -> Result<(Vec<Said>, Vec<&'v Value>)> {
-    let mut left = Vec::new();
-    for value in values {
-        let ident = match value {
-            Value::Ref(e) => db.ident(*e)?,
-            _ => None,
-        };
-        left.push((value, ident));
-    }
-    let mut new = Vec::new();
-    for said in said {
-        match left.iter().position(|(value, ident)| said.shows(value, ident.as_ref())) {
-            Some(at) => drop(left.remove(at)),
-            None => new.push(said.clone()),
-        }
-    }
-    Ok((new, left.into_iter().map(|(value, _)| value).collect()))
-}
-
 /// An entity's facts, by name.
 fn facts(db: &Db, e: EntityId) -> Result<Facts> {
     let found = db.scan(Order::Eavt, &[KeyRange::prefix(Some(e), None, None)])?;
@@ -283,10 +198,6 @@ fn facts(db: &Db, e: EntityId) -> Result<Facts> {
         }
     }
     Ok(facts)
-}
-
-fn import_error(problem: factfs_core::import::ImportProblem) -> Failure {
-    factfs_core::import::ImportError::from(problem).into()
 }
 
 fn no_map(place: &str) -> Failure {

@@ -5,6 +5,7 @@
 
 mod document;
 mod entity;
+mod said;
 
 pub use document::{document, format_of, json, once};
 pub use entity::Edited;

@@ -6,12 +6,14 @@ use crate::fixture::{CATALOG, database};
 use crate::render;
 use crate::source::{MemorySource, Source};
 use crate::spool::{Cancel, Spool};
+use factfs_core::datom::Order;
 use factfs_core::db::TxReport;
 use factfs_core::edn;
 use factfs_core::id::EntityId;
 use factfs_core::text::Format;
 use factfs_core::value::{BigDec, BigInt, BigRational, Keyword, Symbol, Uuid, Value};
 use proptest::prelude::*;
+use serde_json::Value as Json;
 
 /// The types whose values have no parts, with the tuples made of them.
 const TYPES: [&str; 15] = [
@@ -181,6 +183,29 @@ fn says_nothing(
     Ok(())
 }
 
+/// An entity of a transaction, which is found again by its name.
+fn map(name: &str, said: &[(String, Value)]) -> String {
+    let facts = said.iter().map(|(name, v)| format!(" :t/{name} {}", edn::to_string(v)));
+    format!("{{:db/id \"{name}\" :db/doc \"{name}\"{}}}", facts.collect::<String>())
+}
+
+/// The entity of this name.
+fn named(source: &MemorySource, name: &str) -> EntityId {
+    let db = source.head("main").unwrap().db;
+    let all = db.datoms(Order::Eavt, None, None, None).unwrap();
+    all.iter().find(|datom| datom.v == Value::str(name)).unwrap().e
+}
+
+/// An entity in JSON, but for what its attributes give no type and what the database keeps.
+fn typed(source: &MemorySource, e: EntityId) -> Json {
+    let db = source.head("main").unwrap().db;
+    let text = render::entity(&db, e, Format::Json).unwrap().unwrap();
+    let mut json: Json = serde_json::from_str(&text).unwrap();
+    let is_typed = |name: &str| !["number", "each", "pair"].iter().any(|n| name.contains(n));
+    json.as_object_mut().unwrap().retain(|name, _| is_typed(name));
+    json
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(
         std::env::var("FACTFS_CASES_WRITTEN").ok().and_then(|n| n.parse().ok()).unwrap_or(60)
@@ -190,10 +215,6 @@ proptest! {
     fn what_was_written_out_changes_nothing(one in entity(), two in entity()) {
         let source = MemorySource::new("t");
         transact(&source, &schema());
-        let map = |name: &str, said: &[(String, Value)]| {
-            let facts = said.iter().map(|(name, v)| format!(" :t/{name} {}", edn::to_string(v)));
-            format!("{{:db/id \"{name}\"{}}}", facts.collect::<String>())
-        };
         let named = "{:db/id \"named\" :db/ident :t/it}";
         transact(&source, &format!("[{} {} {named}]", map("one", &one), map("two", &two)));
         for format in [Format::Csv, Format::Tsv, Format::Json, Format::Jsonl] {
@@ -203,9 +224,33 @@ proptest! {
         for e in render::entity_ids(&db, &Cancel::default()).unwrap() {
             for format in [Format::Edn, Format::Json] {
                 let text = render::entity(&db, e, format).unwrap().unwrap();
+                let forms = Edited::read(format, text.as_bytes(), e).and_then(|e| e.forms(&db));
+                prop_assert_eq!(forms.map(|forms| forms.len()), Ok(0), "{}", text);
                 says_nothing(&source, format, &text)?;
             }
         }
+    }
+
+    #[test]
+    fn an_entity_that_is_written_in_json_is_read_so(one in entity(), two in entity()) {
+        let source = MemorySource::new("t");
+        transact(&source, &schema());
+        let other = "{:db/id \"named\" :db/ident :t/it}";
+        let maps = format!("{} {}", map("one", &one), map("two", &two));
+        transact(&source, &format!("[{maps} {other}]"));
+        let (from, to) = (named(&source, "one"), named(&source, "two"));
+        let mut text = typed(&source, from);
+        text["db/id"] = to.0.into();
+        let db = source.head("main").unwrap().db;
+        let edited = Edited::read(Format::Json, text.to_string().as_bytes(), to).unwrap();
+        let forms = edited.forms(&db);
+        let forms = forms.map_err(|e| TestCaseError::fail(format!("{text}: {e}")))?;
+        let forms = edn::Form { kind: edn::FormKind::Vector(forms), span: edn::Span::default() };
+        let done = source.transact("main", &forms);
+        done.map_err(|e| TestCaseError::fail(format!("{text}: {forms}: {e}")))?;
+        let mut now = typed(&source, to);
+        now["db/basis"] = text["db/basis"].clone();
+        prop_assert_eq!(now, text);
     }
 }
 
@@ -263,6 +308,86 @@ fn what_changed_meanwhile_is_a_conflict_where_it_is_edited() {
     assert!(failure.message.contains(":product/price was 45, is 60, here 50"), "{failure}");
     assert!(edited(&source, E, &text.replace("45", "60")).unwrap().is_empty());
     assert!(edited(&source, E, &text).unwrap().is_empty());
+}
+
+/// The catalogue with suppliers, and the text of the chair in JSON.
+fn supplied() -> (std::sync::Arc<MemorySource>, String) {
+    let source = catalog();
+    transact(
+        &source,
+        "[{:db/ident :supplier/id :db/valueType :db.type/string :db/unique :db.unique/identity}
+          {:db/ident :product/supplier :db/valueType :db.type/ref}
+          {:db/ident :product/others :db/valueType :db.type/ref
+           :db/cardinality :db.cardinality/many}
+          {:db/ident :product/made :db/valueType :db.type/instant}]",
+    );
+    transact(
+        &source,
+        "[{:db/id \"a\" :supplier/id \"acme\" :db/ident :is/acme}
+          {:db/id \"b\" :supplier/id \"bolt\"}
+          {:db/id 5 :product/supplier \"b\" :product/others [\"a\" \"b\"]}]",
+    );
+    let text = render::entity(&source.head("main").unwrap().db, EntityId(E), Format::Json);
+    (source, text.unwrap().unwrap())
+}
+
+/// What a text in JSON changes of the chair.
+fn in_json(source: &MemorySource, text: &str) -> Result<Vec<String>> {
+    let edited = Edited::read(Format::Json, text.as_bytes(), EntityId(E))?;
+    let forms = edited.forms(&source.head("main").unwrap().db)?;
+    Ok(forms.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn an_entity_in_json_says_values_by_the_types_of_attributes() {
+    let (source, text) = supplied();
+    let id = |name: &str| named(&source, name).to_string();
+    let (acme, bolt) = (id("acme"), id("bolt"));
+    let check = |from: &str, to: &str, expected: &[&str]| {
+        assert!(text.contains(from), "{from}: {text}");
+        let forms = in_json(&source, &text.replace(from, to)).unwrap();
+        assert_eq!(forms, expected, "{to}");
+    };
+    check("45", "45", &[]);
+    check("45", "50", &["[:db/add 5 :product/price 50]"]);
+    check("45", "null", &["[:db/retract 5 :product/price 45]"]);
+    check("\"product/price\": 45,", "", &["[:db/retract 5 :product/price 45]"]);
+    check("\"Chair\"", "\"4,5\"", &["[:db/add 5 :product/name \"4,5\"]"]);
+    let tags = ["[:db/retract 5 :product/tags :wood]", "[:db/add 5 :product/tags :oak]"];
+    check("\":wood\"", "\"oak\"", &tags);
+    check("\":wood\"", "\":oak\"", &tags);
+    let made = "\"product/made\": \"2026-01-02\", \"product/price\"";
+    let instant = "[:db/add 5 :product/made #inst \"2026-01-02T00:00:00.000-00:00\"]";
+    check("\"product/price\"", made, &[instant]);
+    // A ref by id, by ident, and by the value of an identity.
+    let supplier = format!("\"product/supplier\": {bolt}");
+    let to_acme = format!("[:db/add 5 :product/supplier {acme}]");
+    check(&supplier, &format!("\"product/supplier\": {acme}"), &[&to_acme]);
+    check(&supplier, "\"product/supplier\": \":is/acme\"", &[&to_acme]);
+    check(&supplier, "\"product/supplier.supplier/id\": \"acme\"", &[&to_acme]);
+    check(&supplier, "\"product/supplier.supplier/id\": \"bolt\"", &[]);
+    let all = "\"product/others.supplier/id\": [\"bolt\", \"acme\"]";
+    let shown = text.lines().find(|line| line.contains("product/others")).unwrap();
+    check(shown.trim().trim_end_matches(','), all, &[]);
+}
+
+#[test]
+fn an_entity_in_json_that_is_wrong_is_refused() {
+    let (source, text) = supplied();
+    let refused = |from: &str, to: &str, words: &str| {
+        let failure = in_json(&source, &text.replace(from, to)).unwrap_err();
+        assert_eq!(failure.kind, Kind::Invalid);
+        assert!(failure.to_string().contains(words), "{to}: {failure}");
+    };
+    refused("db/basis", "db/basin", "has no :db/basis");
+    refused("db/id", "db/ident", "has no :db/id");
+    refused("\"db/id\": 5", "\"db/id\": 6", "this is entity 6, in the file of 5");
+    refused("product/price", "product/prize", "did you mean :product/price?");
+    refused("45", "\"many\"", "`\"many\"` is no long");
+    refused("45", "4.5", "4.5");
+    refused("45", "45,", "line ");
+    let twice = "\"product/supplier.supplier/id\": \"acme\", \"product/supplier\"";
+    refused("\"product/supplier\"", twice, ":product/supplier is said twice");
 }
 
 #[test]

@@ -170,15 +170,15 @@ impl Conn {
 }
 
 impl Conn {
-    /// Whether the newest head has all of `source` in its history. Nothing is compared.
-    pub async fn has_merged(&self, source: &Opened) -> Result<bool, ConnError> {
+    /// Whether the newest head has all of `source` in its history, as far as the branches and tags
+    /// of `refs` can tell. Nothing is compared.
+    pub async fn has_merged(&self, refs: &Refs, source: &Opened) -> Result<bool, ConnError> {
         let Some(commit) = source.head.tip.commit else { return Ok(true) };
         let (place, target) = (&self.inner.place, self.newest().await?.opened);
         if target.head.tip.commit.is_none() {
             return Ok(false);
         }
-        let refs = place.refs().await?;
-        let base = Ancestry::new(place, &refs, &target, source).await?.nearest().await?;
+        let base = Ancestry::new(place, refs, &target, source).await?.nearest().await?;
         Ok(base.is_some_and(|base| base.id == commit))
     }
 

@@ -41,10 +41,11 @@ fn a_branch_that_moved_is_not_deleted() {
     let exp = block_on(conn.on_branch(Some("exp"))).unwrap();
     let before = exp.db().snapshot().commit;
     say(&exp, Say::new("exp/0")).unwrap();
-    assert!(!block_on(place.delete_branch_at("exp", before)).unwrap());
+    let keeper = Keeper::Branch(conn.head_name().to_owned());
+    assert!(!block_on(place.delete_branch_at("exp", before, &keeper)).unwrap());
     say(&exp, Say::new("exp/1")).unwrap();
     let now = exp.db().snapshot().commit;
-    assert!(block_on(place.delete_branch_at("exp", now)).unwrap());
+    assert!(block_on(place.delete_branch_at("exp", now, &keeper)).unwrap());
     assert!(matches!(block_on(conn.on_branch(Some("exp"))), Err(ConnError::NoBranch(_))));
 }
 
@@ -115,5 +116,36 @@ fn a_closed_branch_is_no_moment() {
     for when in ["exp", &there, "7"] {
         let found = block_on(main.find(when));
         assert!(matches!(found, Err(ConnError::NoCommit(_))), "{when}: {found:?}");
+    }
+}
+
+/// Two commits that begin so, each known by a tag alone; and a tag whose snapshot is lost.
+#[test]
+fn a_commit_under_several_tags_is_told_apart() {
+    let (store, main) = fresh(Options::default());
+    let place = main.place();
+    say(&main, Say::new("main/0")).unwrap();
+    let mut ids = Vec::new();
+    for n in 0..20 {
+        let name = format!("b{n}");
+        block_on(place.create_branch(&name, &main.opened(), T(1))).unwrap();
+        let conn = block_on(main.on_branch(Some(&name))).unwrap();
+        say(&conn, Say::new(&format!("b/{n}"))).unwrap();
+        block_on(place.create_tag(&format!("t{n}"), &conn.opened(), T(2), false)).unwrap();
+        block_on(place.create_tag(&format!("u{n}"), &conn.opened(), T(2), false)).unwrap();
+        block_on(place.delete_branch(&name)).unwrap();
+        ids.push(conn.db().snapshot().commit.unwrap());
+    }
+    let shown: Vec<String> = ids.iter().map(CommitId::to_string).collect();
+    let begins = |n: usize| shown[n][..3].to_owned();
+    let is_shared = |n: &usize| (0..20).filter(|k| begins(*k) == begins(*n)).count() > 1;
+    let shared = begins((0..20).find(is_shared).unwrap());
+    let found = block_on(main.find(&shared));
+    assert!(matches!(found, Err(ConnError::Ambiguous(_))), "{shared}: {found:?}");
+    // Each is under two tags.
+    let lost = block_on(place.refs()).unwrap().tags["t0"].snapshot.clone();
+    block_on(store.delete(&lost)).unwrap();
+    for (id, shown) in ids.iter().zip(&shown) {
+        assert_eq!(block_on(main.at(shown)).unwrap().commit, Some(*id));
     }
 }

@@ -6,17 +6,20 @@ mod claim;
 pub(super) mod crash;
 mod long;
 mod pace;
+mod retire;
 mod sequence;
 pub(super) mod time;
 
 use super::testing::*;
-use super::{Collection, Conn, ConnError, CreateOptions, Flush, Options, TransactError, create};
+use super::{
+    Collection, Conn, ConnError, CreateOptions, Flush, Keeper, Options, Place, TransactError,
+    create,
+};
 use crate::commit::TAIL_BYTES;
 use crate::datom::Order;
 use crate::db::{Db, DbError, Prepared};
 use crate::edn::read_one;
-
-use crate::id::{EntityId, T};
+use crate::id::{CommitId, EntityId, T};
 use crate::schema::builtin;
 use crate::store::{MemoryStore, Store};
 use crate::transact::{TxOptions, prepare};

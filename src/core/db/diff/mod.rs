@@ -7,7 +7,7 @@
 //!
 //! **Invariant:** each way gives the same changes, in the one printed order: by entity, by the name
 //! of the attribute, by value. What is held is the facts of one entity and some more, however much
-//! differs. Where a tree is gone meanwhile the rest is read from a newer head.
+//! differs, and however long the values of many entities are. Where a tree is gone meanwhile the rest is read from a newer head.
 
 mod change;
 mod instants;
@@ -33,6 +33,8 @@ use trees::Trees;
 const STEPS: usize = if cfg!(test) { 50 } else { 16 << 10 };
 /// Rows of changes that are enough for one answer.
 const ENOUGH: usize = if cfg!(test) { 20 } else { 4 << 10 };
+/// Bytes of long values that are held together, unless one entity has more.
+const LONG_BYTES: u64 = if cfg!(test) { 64 << 10 } else { index::PIECE_BYTES };
 
 /// Values of different databases: ids of the one mean nothing in the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -185,11 +187,6 @@ impl Difference {
         self
     }
 
-    /// The value that changes are from, and the one that they lead to.
-    pub fn sides(&self) -> [&Db; 2] {
-        [&self.from, &self.to]
-    }
-
     /// Looks on, and keeps what it finds.
     fn step(&mut self) -> Result<(), DbError> {
         let found = &mut self.found;
@@ -226,19 +223,13 @@ impl Difference {
         Ok(())
     }
 
-    /// Makes changes of the entities that are complete.
+    /// Makes changes of the entities that are complete: of as many as have long values of a bounded
+    /// size together. The others come next.
     fn give(&mut self) -> Result<Vec<Change>, DbError> {
-        let Some([gone, come]) = &self.ready else { return Ok(Vec::new()) };
-        let mut changes = Vec::new();
-        if index::long_bytes(gone) + index::long_bytes(come) <= index::PIECE_BYTES {
-            changes = self.changes([gone.clone(), come.clone()])?;
-            self.ready = None;
-            return Ok(changes);
-        }
-        for (gone, come) in by_entity(gone, come) {
-            changes.extend(self.changes([gone, come])?);
-        }
-        self.ready = None;
+        let Some(ready) = &self.ready else { return Ok(Vec::new()) };
+        let (now, rest) = cut(ready);
+        let changes = self.changes(now)?;
+        self.ready = (!rest.iter().all(Slice::is_empty)).then_some(rest);
         Ok(changes)
     }
 
@@ -256,20 +247,38 @@ impl Difference {
     }
 }
 
-/// The rows of each entity; both are sorted by entity.
-fn by_entity<'s>(gone: &'s Slice, come: &'s Slice) -> impl Iterator<Item = (Slice, Slice)> + 's {
-    let (mut i, mut k) = (0, 0);
-    std::iter::from_fn(move || {
-        let (gone_e, come_e) = (gone.facts.entities(), come.facts.entities());
-        let e = [gone_e.get(i), come_e.get(k)].into_iter().flatten().min().copied()?;
-        let part = |slice: &Slice, at: &mut usize| {
-            let len = slice.facts.entities()[*at..].partition_point(|x| *x == e);
-            let rows = *at..*at + len;
-            *at = rows.end;
-            Slice { facts: slice.facts.clone(), rows }
-        };
-        Some((part(gone, &mut i), part(come, &mut k)))
-    })
+/// Cuts facts after the first entities, of which the long values are to be held together: at least
+/// one. All are sorted by entity.
+fn cut(ready: &[Slice; 2]) -> ([Slice; 2], [Slice; 2]) {
+    let long_bytes = |part: &[Slice; 2]| part.iter().map(index::long_bytes).sum::<u64>();
+    let (mut now, mut rest) = (ready.clone(), ready.clone());
+    if long_bytes(&rest) <= LONG_BYTES {
+        rest.iter_mut().for_each(|slice| slice.rows.start = slice.rows.end);
+        return (now, rest);
+    }
+    now.iter_mut().for_each(|slice| slice.rows.end = slice.rows.start);
+    let mut bytes = 0;
+    while let Some(next) = first_entity(&rest) {
+        bytes += long_bytes(&next);
+        if bytes > LONG_BYTES && !now.iter().all(Slice::is_empty) {
+            break;
+        }
+        for ((now, rest), next) in now.iter_mut().zip(&mut rest).zip(next) {
+            (now.rows.end, rest.rows.start) = (next.rows.end, next.rows.end);
+        }
+    }
+    (now, rest)
+}
+
+/// The rows of the first entity of which there are any.
+fn first_entity(rest: &[Slice; 2]) -> Option<[Slice; 2]> {
+    let first = |slice: &Slice| slice.facts.entities()[slice.rows.clone()].first().copied();
+    let first = rest.iter().filter_map(first).min()?;
+    Some(rest.clone().map(|slice| {
+        let len = slice.facts.entities()[slice.rows.clone()].partition_point(|e| *e == first);
+        let rows = slice.rows.start..slice.rows.start + len;
+        Slice { rows, ..slice }
+    }))
 }
 
 impl Iterator for Difference {

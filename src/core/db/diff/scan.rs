@@ -57,8 +57,10 @@ impl Scan {
 
     /// Looks at some more rows; whether there may be more.
     pub fn step(&mut self, found: &mut Found) -> Result<bool, DbError> {
+        // The facts of one entity may be more than enough already: beyond those.
+        let enough = found.len() + ENOUGH;
         for _ in 0..STEPS {
-            if found.len() >= ENOUGH {
+            if found.len() >= enough {
                 break;
             }
             self.from.fill()?;

@@ -180,6 +180,74 @@ fn a_value_of_another_database_is_refused() {
     assert_eq!(one.difference(&other).err(), Some(Foreign));
 }
 
+/// The difference by each way: of trees, side by side, of facts that are known.
+fn ways(from: &Db, to: &Db) -> [Difference; 3] {
+    let trees = from.difference(to).unwrap();
+    assert!(matches!(trees.walk, Walk::Trees(_)));
+    let scan = Walk::Scan(Box::new(Scan::new(from, to, KeyRange::all())));
+    let scan = Difference::new(from.clone(), to.clone(), scan).unwrap();
+    let known = naive(from, to).into_iter().map(|(e, a, v, added, tx)| {
+        let tx = tx.unwrap_or(Tx(0));
+        Known { e, a, v, added, tx }
+    });
+    [trees, scan, from.difference_known(to, known.collect()).unwrap()]
+}
+
+/// A new database whose transactions are novelty at once: all is flushed when that is asked.
+fn spilling() -> (Arc<MemoryStore>, Conn) {
+    let (flush, novelty_rows) = (Flush::Asked, u64::MAX);
+    fresh(Options { flush, novelty_rows, tail_bytes: 0, ..Options::default() })
+}
+
+/// One entity with more facts than are enough for one answer, and some beside it.
+#[test]
+fn an_entity_may_differ_in_many_facts() {
+    let (_, conn) = spilling();
+    transact(&conn, SCHEMA).unwrap();
+    transact(&conn, "[{:key 1 :one 1} {:key 2 :one 1} {:key 3 :one 1}]").unwrap();
+    let before = conn.db();
+    let values: Vec<String> = (0..30).map(|n| n.to_string()).collect();
+    let each = [1, 2, 3].map(|key| format!("{{:key {key} :many [{}]}}", values.join(" ")));
+    transact(&conn, &format!("[{}]", each.join(" "))).unwrap();
+    let in_novelty = conn.db();
+    block_on(conn.flush()).unwrap();
+    let in_trees = conn.db();
+    assert!(!in_trees.shares_trees(&in_novelty));
+    for (from, to) in [(&before, &in_novelty), (&before, &in_trees), (&in_trees, &before)] {
+        let expected = naive(from, to).len();
+        assert!(expected > 3 * 30);
+        for difference in ways(from, to) {
+            let given: Vec<Vec<Change>> = difference.take(100).map(Result::unwrap).collect();
+            assert_eq!(given.iter().flatten().count(), expected);
+        }
+    }
+}
+
+/// More entities together than their long values are held together.
+#[test]
+fn long_values_are_given_some_at_a_time() {
+    let (_, conn) = spilling();
+    transact(&conn, SCHEMA).unwrap();
+    let before = conn.db();
+    let long = "long ".repeat(4_000);
+    let form = |n: u64| format!("{{:key {n} :text \"{n} {long}\"}}");
+    transact(&conn, &format!("[{}]", (0..9).map(form).collect::<String>())).unwrap();
+    block_on(conn.flush()).unwrap();
+    let after = conn.db();
+    assert!(!after.shares_trees(&before));
+    for (from, to) in [(&before, &after), (&after, &before)] {
+        let expected = all(ways(from, to).into_iter().next_back().unwrap());
+        let [trees, scan, _] = ways(from, to);
+        for difference in [trees, scan] {
+            let given: Vec<Vec<Change>> = difference.map(Result::unwrap).collect();
+            assert_eq!(given.concat(), expected);
+            let long = |change: &&Change| matches!(&change.v, Value::Str(v) if v.len() > 9_999);
+            let held = given.iter().map(|changes| changes.iter().filter(long).count());
+            assert_eq!(held.max(), Some(3));
+        }
+    }
+}
+
 /// Counts what is read.
 #[derive(Debug)]
 struct Counting(StoreNodes, AtomicU64);

@@ -67,8 +67,11 @@ impl Trees {
 
     /// Looks at some more rows; whether there may be more.
     pub fn step(&mut self, found: &mut Found) -> Result<bool, DbError> {
-        for steps in (1..=STEPS).rev() {
-            if found.len() >= ENOUGH || !self.look_ahead(steps)? {
+        // The facts of one entity may be more than enough already: beyond those.
+        let (mut steps, enough) = (STEPS, found.len() + ENOUGH);
+        while steps > 0 && found.len() < enough {
+            steps -= 1;
+            if !self.look_ahead(&mut steps)? {
                 return Ok(true);
             }
             if !self.take_group(found) {
@@ -79,7 +82,7 @@ impl Trees {
     }
 
     /// Has the next rows of the trees at hand; `false` if they were not reached yet.
-    fn look_ahead(&mut self, steps: usize) -> Result<bool, DbError> {
+    fn look_ahead(&mut self, steps: &mut usize) -> Result<bool, DbError> {
         let (nodes, [one, other]) = (self.nodes.as_ref(), &self.roots);
         while self.ahead.len() < 2 && !self.is_over {
             let diff = match &mut self.diff {

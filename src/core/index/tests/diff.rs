@@ -16,7 +16,7 @@ fn diff(
 ) -> (Facts, Facts) {
     let mut only = [FactsBuilder::default(), FactsBuilder::default()];
     let mut diff = TreeDiff::new(nodes, one, other, order).unwrap();
-    while let Some(found) = diff.next(nodes, 7).unwrap() {
+    while let Some(found) = diff.next(nodes, &mut 7).unwrap() {
         if let Some(found) = found {
             only[usize::from(found.other)].push_row(&found.facts, found.row);
         }
@@ -82,4 +82,18 @@ fn what_is_shared_is_not_read() {
     nodes.reset_counters();
     diff(&nodes, Some(&new), Some(&new), Order::Eavt);
     assert_eq!(nodes.counters(), (0, 0));
+}
+
+/// One number of steps bounds all that is looked at, however many rows are found on the way.
+#[test]
+fn steps_are_of_all_rows_together() {
+    let mut nodes = MemoryNodes::new();
+    let all: Vec<Datom> = (0..100).map(|i| datom(i, 1, 1, 9)).collect();
+    let root = build(&mut nodes, Order::Eavt, SMALL, &facts(Order::Eavt, &all));
+    let mut diff = TreeDiff::new(&nodes, root.as_ref(), None, Order::Eavt).unwrap();
+    let (mut steps, mut found) = (20, 0);
+    while diff.next(&nodes, &mut steps).unwrap().flatten().is_some() {
+        found += 1;
+    }
+    assert_eq!((steps, found), (0, 20));
 }

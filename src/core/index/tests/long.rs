@@ -3,9 +3,9 @@
 
 use super::super::blob::detach;
 use super::super::{
-    Changes, Forest, MemoryNodes, Node, NodesError, Root, Shape, blobs, seek, whole, whole_facts,
+    Changes, Forest, MemoryNodes, Node, NodesError, Root, Shape, blobs, seek, whole,
 };
-use super::{at_once, build, datom, facts, order, packs};
+use super::{at_once, build, datom, facts, order, packs, whole_facts};
 use crate::datom::{Datom, Facts, KeyRange, Order, RowKey, Slice};
 use crate::hash::NodeHash;
 use crate::value::{LONG_BYTES, Value};

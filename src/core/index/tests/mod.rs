@@ -8,12 +8,13 @@ mod pack;
 mod read;
 mod table;
 
-use super::{MemoryNodes, PackId, PackWriter, Root, Shape, TreeBuilder};
-use crate::datom::{Datom, Facts, FactsBuilder, KeyRange, Order, Probe, Side};
+use super::{MemoryNodes, Nodes, NodesError, PackId, PackWriter, Root, Shape, TreeBuilder};
+use crate::datom::{Datom, Facts, FactsBuilder, KeyRange, Order, Probe, Side, Slice};
 use crate::id::{AttrId, EntityId, Tx};
 use crate::value::Value;
 use proptest::prelude::*;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 pub(super) const SMALL: Shape = Shape { leaf_bytes: 24 * 6, branch_bytes: 80 * 4 };
@@ -60,6 +61,15 @@ pub(super) fn build(
     let root = builder.finish(&mut packs).unwrap().place(&mut packs);
     nodes.write(packs);
     root
+}
+
+/// The facts with whole values, all at once.
+pub(super) fn whole_facts(nodes: &dyn Nodes, facts: Facts) -> Result<Facts, NodesError> {
+    let mut out = FactsBuilder::default();
+    for slice in super::whole(nodes, vec![vec![Slice::all(Arc::new(facts))]])?.iter().flatten() {
+        out.push_rows(&slice.facts, slice.rows.clone());
+    }
+    Ok(out.finish())
 }
 
 pub(super) fn order() -> impl Strategy<Value = Order> {

@@ -1,8 +1,8 @@
 //! Any body, however damaged before it was compressed and hashed, is a node or an error.
 
 use super::super::blob::detach;
-use super::super::{Branch, Child, MemoryNodes, Node, NodeRef, PackId, Rows, blobs, whole_facts};
-use super::{datom, facts, packs};
+use super::super::{Branch, Child, MemoryNodes, Node, NodeRef, PackId, Rows, blobs};
+use super::{datom, facts, packs, whole_facts};
 use crate::codec::frame;
 use crate::datom::{Facts, KeyRange, Order};
 use crate::hash::NodeHash;

@@ -19,6 +19,27 @@ const BATCH_BYTES: usize = 4 << 20;
 /// How much is appended at once.
 const WRITTEN: usize = 64 << 10;
 
+/// How much of what came was put aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outside {
+    /// No row was.
+    #[default]
+    Nothing,
+    /// Some rows, and others came after those: they are held, with their values.
+    Some,
+    /// All rows: their values may go with them.
+    All,
+}
+
+impl Outside {
+    /// A row came, and is held.
+    pub fn came(&mut self) {
+        if *self == Self::All {
+            *self = Self::Some;
+        }
+    }
+}
+
 /// Rows of an answer outside.
 pub struct Aside {
     overflow: Box<dyn Overflow>,
@@ -70,7 +91,7 @@ impl Aside {
         run.held_bytes -= held_bytes(width, table.len()).min(run.held_bytes);
         *table = RowTable::new(width);
         self.pooled_bytes = run.pool.size_bytes();
-        run.went_by = true;
+        run.outside = Outside::All;
         Ok(())
     }
 
@@ -147,7 +168,7 @@ impl Base {
         if self.kept != run.kept() {
             // A step keeps cells from here on.
             (self.interned, self.kept) = (run.pool.interned(), run.kept());
-        } else if std::mem::take(&mut run.went_by) {
+        } else if std::mem::take(&mut run.outside) == Outside::All {
             run.pool.truncate(&self.interned);
         }
         self.pooled_bytes = run.pool.size_bytes();

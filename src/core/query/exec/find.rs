@@ -55,6 +55,10 @@ pub fn find(
     let mut aside = aside.filter(|_| is_plain);
     let row_bytes = held_bytes(width, 1) + plain_bytes(query.find.len());
     drive(run, &physical.root.steps, seed, &mut |run, out| {
+        if run.is_batch_over {
+            put_rest(run, &mut table, aside.as_mut())?;
+            return Ok(true);
+        }
         add(run, &mut table, out.into_select(&physical.root.project))?;
         run.check(&":find")?;
         if !aggregated && query.limit.is_none() && table.len() as u64 > limit {
@@ -73,9 +77,7 @@ pub fn find(
     let count =
         if matches!(query.shape, Shape::Tuple | Shape::Scalar) { count.min(1) } else { count };
     if let Some(mut aside) = aside.filter(Aside::is_used) {
-        if table.len() > 0 {
-            aside.put(run, &mut table)?;
-        }
+        put_rest(run, &mut table, Some(&mut aside))?;
         return Ok(Found::Aside(aside.into_merged(offset, count, run)));
     }
     let mut rows = match aggregated {
@@ -97,6 +99,18 @@ pub fn find(
 /// A row, and the cells of its variables for pulls.
 type Row = (Vec<Value>, Vec<Cell>);
 
+/// Puts aside what is held.
+fn put_rest(
+    run: &mut Run<'_>,
+    table: &mut RowTable,
+    aside: Option<&mut Aside>,
+) -> Result<(), QueryError> {
+    match aside {
+        Some(aside) if table.len() > 0 => aside.put(run, table),
+        _ => Ok(()),
+    }
+}
+
 fn add(run: &mut Run<'_>, table: &mut RowTable, batch: Batch) -> Result<(), QueryError> {
     let mut row = Vec::with_capacity(batch.cols.len());
     for index in 0..batch.rows {
@@ -105,6 +119,7 @@ fn add(run: &mut Run<'_>, table: &mut RowTable, batch: Batch) -> Result<(), Quer
         let (_, is_new) = table.insert(&row);
         if is_new {
             run.held_bytes += held_bytes(row.len(), 1);
+            run.outside.came();
         }
         run.tick(1, &":find")?;
     }

@@ -28,7 +28,7 @@ use super::functions::Scratch;
 use super::limits::Watch;
 use super::plan::{Op, Physical, Plan, Step};
 use crate::value::Value;
-use aside::Base;
+use aside::{Base, Outside};
 use batch::Batch;
 use cell::{Cell, Pool};
 use std::collections::BTreeMap;
@@ -61,8 +61,10 @@ pub struct Run<'q> {
     pub held_bytes: usize,
     /// What was asked that cannot have an answer, by pulls and by queries in this one.
     pub warnings: Vec<String>,
-    /// Whether all rows that came were put aside, and the values of the batch may go with them.
-    pub went_by: bool,
+    /// What was put aside of the rows that came since values were let go of last.
+    pub outside: Outside,
+    /// A batch of the first step has gone through all others: rows that are held may be put aside.
+    pub is_batch_over: bool,
     row_tables: BTreeMap<usize, Arc<rows::Table>>,
     hashed: BTreeMap<usize, Option<Arc<matching::Hashed>>>,
     tables: Vec<rules::Table>,
@@ -91,7 +93,8 @@ impl<'q> Run<'q> {
             watch,
             held_bytes: 0,
             warnings: Vec::new(),
-            went_by: false,
+            outside: Outside::Nothing,
+            is_batch_over: false,
             row_tables: BTreeMap::new(),
             hashed: BTreeMap::new(),
             tables: rules::tables(physical),
@@ -185,7 +188,7 @@ fn push<'q>(
     sink: Sink<'_, 'q>,
 ) -> Result<bool, QueryError> {
     if batch.rows == 0 {
-        return Ok(true);
+        return if run.is_batch_over { sink(run, batch) } else { Ok(true) };
     }
     let Some((step, rest)) = steps.split_first() else { return sink(run, batch) };
     let bytes = batch.size_bytes();
@@ -300,6 +303,11 @@ impl<'a> Output<'a> {
         self.target = (self.target * 2).min(LARGEST);
         let more = next(run, Batch { rows, cols })?;
         if let Some(base) = &mut self.base {
+            if run.outside == Outside::Some {
+                run.is_batch_over = true;
+                next(run, Batch::with_width(0))?;
+                run.is_batch_over = false;
+            }
             base.went_by(run);
         }
         Ok(more)

@@ -1,6 +1,7 @@
 //! Rows that are put aside: the same answer as when memory holds them.
 
 use super::*;
+use crate::query::overflow::Kind;
 
 /// Memory as the place outside, that is used after so many bytes.
 #[derive(Default)]
@@ -26,11 +27,33 @@ impl Overflow for Outside {
     }
 }
 
+fn run_large(
+    query: &Query,
+    inputs: &[Input],
+    limits: &Limits,
+    cancel: &CancelToken,
+    outside: Box<Outside>,
+) -> Result<Large, QueryError> {
+    Prepared::new(query, inputs, limits, cancel)?.run_large(outside)
+}
+
 /// Says that a query has this answer, each batch of it put aside.
 #[track_caller]
 pub(super) fn same_aside(query: &Query, inputs: &[Input], expected: &[Vec<Value>]) -> bool {
+    same_aside_after(0, query, inputs, expected)
+}
+
+/// The same, with so many bytes of rows put aside together.
+#[track_caller]
+fn same_aside_after(
+    after_bytes: usize,
+    query: &Query,
+    inputs: &[Input],
+    expected: &[Vec<Value>],
+) -> bool {
     let (limits, cancel) = (Limits::default(), CancelToken::default());
-    let large = run_large(query, inputs, &limits, &cancel, Box::<Outside>::default()).unwrap();
+    let outside = Box::new(Outside { after_bytes, ..Outside::default() });
+    let large = run_large(query, inputs, &limits, &cancel, outside).unwrap();
     for _ in 0..2 {
         let mut rows = Vec::new();
         let add = &mut |row: &[Value]| {
@@ -43,7 +66,7 @@ pub(super) fn same_aside(query: &Query, inputs: &[Input], expected: &[Vec<Value>
         let printed = |rows: &[Vec<Value>]| format!("{rows:?}");
         assert_eq!(printed(&rows), printed(expected), "{}", query.text());
     }
-    !large.rows.is_held()
+    matches!(large.rows.0, Kind::Merged(_))
 }
 
 /// Some thousands of entities, whose texts lie in no cell.
@@ -142,4 +165,61 @@ fn values_go_with_their_rows() {
     let large = run_large(&query, &inputs, &limits, &cancel, outside).unwrap();
     let count = large.rows.each(&mut |_| Ok::<_, QueryError>(())).unwrap();
     assert_eq!(count, 5000);
+}
+
+/// Entities with a text of their own and four others each: a join that gives several batches for
+/// each of its first step.
+fn fanned() -> Db {
+    let facts = (0..3000).map(|n| {
+        let e = n + 1;
+        let part = |part| format!("[{e} :part \"a part of {n} by the number {part}\"]");
+        format!(
+            "[{e} :text \"a text that is the only {n}\"] {}",
+            (0..4).map(part).collect::<String>()
+        )
+    });
+    let schema = "{:text {:db/valueType :db.type/string}
+         :part {:db/valueType :db.type/string :db/cardinality :db.cardinality/many}}";
+    db_of(1, schema, &[&format!("[{}]", facts.collect::<String>())])
+}
+
+const FANNED: &str = "[:find ?t ?p :where [?e :text ?t] [?e :part ?p]]";
+
+/// Some of a batch's rows are put aside, and others come after those.
+#[test]
+fn rows_that_come_after_others_were_put_aside_keep_their_values() {
+    let inputs = [Input::Db(fanned())];
+    let query = Query::parse(FANNED).unwrap();
+    let (limits, cancel) = (Limits::default(), CancelToken::default());
+    let expected = run(&query, &inputs, &limits, &cancel).unwrap().rows;
+    for after_bytes in [100_000, 400_000, 700_000, 1_000_000] {
+        assert!(same_aside_after(after_bytes, &query, &inputs, &expected), "{after_bytes}");
+    }
+}
+
+/// The values of those that came after go with them.
+#[test]
+fn values_go_where_a_batch_gives_several() {
+    let inputs = [Input::Db(fanned())];
+    let query = Query::parse(FANNED).unwrap();
+    let outside = Box::new(Outside { after_bytes: 400_000, ..Outside::default() });
+    let limits = Limits { memory_bytes: 2_000_000, ..Limits::default() };
+    let cancel = CancelToken::default();
+    let large = run_large(&query, &inputs, &limits, &cancel, outside).unwrap();
+    assert_eq!(large.rows.each(&mut |_| Ok::<_, QueryError>(())).unwrap(), 12_000);
+}
+
+/// A bigint that would fit in a long has all rows held while they are sorted: with their texts.
+#[test]
+fn rows_that_are_sorted_again_are_counted_with_their_texts() {
+    let text = |n: u64| format!("[{} :text \"{n} {}\"]", n + 1, "long ".repeat(20_000));
+    let facts: String = (0..80).map(text).collect();
+    let schema = "{:text {:db/valueType :db.type/string}}";
+    let inputs = [Input::Db(db_of(1, schema, &[&format!("[{facts}]")])), edn("5N")];
+    let query = Query::parse("[:find ?x ?t :in $ ?x :where [_ :text ?t]]").unwrap();
+    let limits = Limits { memory_bytes: 6_000_000, ..Limits::default() };
+    let cancel = CancelToken::default();
+    let large = run_large(&query, &inputs, &limits, &cancel, Box::<Outside>::default()).unwrap();
+    let error = large.rows.each(&mut |_| Ok::<_, QueryError>(())).unwrap_err();
+    assert_eq!(error.kind(), QueryErrorKind::Limit);
 }

@@ -4,14 +4,15 @@
 //! taken of, so both have the same bytes, and are made once.
 
 use super::shown::not_mounted;
-use super::{Answered, Made, Read, Recipe, invalid};
+use super::{Answered, FileRead, Made, Read, Recipe, invalid};
 use crate::error::Result;
+use crate::local::LocalFile;
 use crate::source::{Moment, Mounted};
 use crate::tree::diff::{self, Compared};
 use crate::tree::node::{Leaf, Node, Part, Place, Scope};
 use crate::tree::plan::{self, Plan};
 use crate::tree::work::{Pins, Work};
-use crate::tree::{Question, Resolved, Tree, path};
+use crate::tree::{FileSource, Question, Resolved, Tree, path};
 use factfs_core::edn;
 use factfs_core::query::{Input, InputKind, QueryFile};
 use factfs_core::value::Value;
@@ -27,7 +28,7 @@ impl Tree {
             Pins::Plan(Err(_)) => None,
             Pins::Plan(Ok(plan)) => {
                 // What stopped a merge is kept nowhere else.
-                if !plan.reads_databases_only() {
+                if !plan.is_repeatable() {
                     return None;
                 }
                 let inputs = plan.inputs.iter();
@@ -39,9 +40,13 @@ impl Tree {
                     _ => "query".to_owned(),
                 };
                 let made = Made::Answer(Answered { name, text: plan.text.clone(), inputs });
-                Some(Recipe { made, format, sources }.under_its_name())
+                let files = plan.question.files.iter().map(|(_, source)| read_file(source));
+                let files = files.collect();
+                Some(Recipe { made, format, sources, files }.under_its_name())
             }
-            Pins::Difference(_) => Some(Recipe { made: Made::Difference, format, sources }),
+            Pins::Difference(_) => {
+                Some(Recipe { made: Made::Difference, format, sources, files: Vec::new() })
+            }
             Pins::Moment(_) => {
                 let Node::Part(_, part) = &work.node else { return None };
                 if matches!(part, Part::SnapshotJson(_)) {
@@ -49,7 +54,8 @@ impl Tree {
                 }
                 let path = part.path();
                 let path = path.trim_end_matches(".meta").trim_end_matches(".err");
-                Some(Recipe { made: Made::Part(path.to_owned()), format, sources })
+                let made = Made::Part(path.to_owned());
+                Some(Recipe { made, format, sources, files: Vec::new() })
             }
         }
     }
@@ -76,6 +82,17 @@ impl Tree {
         let changes = pinned.changes.map(str::to_owned);
         let read = read(&pinned.symbol, mounted, &pinned.moment, pinned.is_branch);
         Some(Read { changes, ..read })
+    }
+}
+
+fn read_file(source: &FileSource) -> FileRead {
+    let LocalFile { path, format, bytes, blake3, .. } = &source.file;
+    FileRead {
+        symbol: source.symbol.clone(),
+        path: path.display().to_string(),
+        format: *format,
+        bytes: *bytes,
+        blake3: blake3.clone(),
     }
 }
 
@@ -163,10 +180,22 @@ impl Tree {
     fn plan_again(&self, recipe: &Recipe, answered: &Answered) -> Result<Plan> {
         let query = QueryFile::read(&answered.text)?.query;
         let (mut sources, mut inputs, mut given) = (Vec::new(), Vec::new(), Vec::new());
-        let mut differences = Vec::new();
+        let (mut differences, mut files, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for spec in query.inputs() {
+            let given_as = answered.inputs.iter().find(|(name, _)| *name == spec.name);
             if spec.kind == InputKind::Source {
+                if let Some(file) = recipe.files.iter().find(|file| file.symbol == spec.name) {
+                    files.push((given.len(), Self::file_again(file)));
+                    given.push(Input::Value(Value::from(Vec::new())));
+                    continue;
+                }
                 let read = recipe.sources.iter().find(|read| read.symbol == spec.name);
+                if let (None, Some((_, text))) = (read, given_as) {
+                    let value = edn::read_one(text)?.to_value();
+                    rows.push((spec.name.clone(), value.clone()));
+                    given.push(Input::Value(value));
+                    continue;
+                }
                 let missing =
                     || invalid(&format!("it does not say which database {} is", spec.name));
                 let read = read.ok_or_else(missing)?;
@@ -190,16 +219,19 @@ impl Tree {
                 });
                 continue;
             }
-            let found = answered.inputs.iter().find(|(name, _)| *name == spec.name);
             let missing = || invalid(&format!("it does not say what {} is", spec.name));
-            let form = edn::read_one(&found.ok_or_else(missing)?.1)?;
+            let form = edn::read_one(&given_as.ok_or_else(missing)?.1)?;
             inputs.push((spec.name.clone(), form.to_value()));
             given.push(match spec.kind {
                 InputKind::Rules => Input::Form(form),
                 _ => Input::Value(form.to_value()),
             });
         }
-        let question = Question { keys: query.row_keys(), query, inputs: given, differences };
+        inputs.extend(rows);
+        let typed = |(number, file): (usize, FileSource)| (number, file.typed(&query, &sources));
+        let files = files.into_iter().map(typed).collect();
+        let keys = query.row_keys();
+        let question = Question { keys, query, inputs: given, differences, files };
         Ok(Plan { question, text: answered.text.clone(), sources, inputs, is_fixed: true })
     }
 }

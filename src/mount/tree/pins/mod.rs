@@ -13,7 +13,7 @@ mod shown;
 mod tests;
 
 pub use kept::KnownPins;
-pub use recipe::{Answered, Expected, Made, Read, Recipe, sources};
+pub use recipe::{Answered, Expected, FileRead, Made, Read, Recipe, sources};
 
 use super::node::Name;
 use crate::error::{Failure, Kind, Result};

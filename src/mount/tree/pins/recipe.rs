@@ -33,6 +33,8 @@ pub struct Recipe {
     pub format: Format,
     /// The databases that were read, in the order of `:in`.
     pub sources: Vec<Read>,
+    /// The files of the machine that were read as rows.
+    pub files: Vec<FileRead>,
 }
 
 /// What was made.
@@ -80,6 +82,21 @@ pub struct Read {
     pub changes: Option<String>,
 }
 
+/// A file that was read as rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRead {
+    /// `$x`
+    pub symbol: String,
+    /// Where it was.
+    pub path: String,
+    /// Its format.
+    pub format: Format,
+    /// How long it was.
+    pub bytes: u64,
+    /// The blake3 of its bytes.
+    pub blake3: String,
+}
+
 /// What came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
@@ -103,8 +120,12 @@ impl Recipe {
     }
 
     /// What its answer is called under `pins/ID/results/`: the query's name and a hash of all that
-    /// the answer depends on. Parts of snapshots have no such name.
+    /// the answer depends on. Parts of snapshots have no such name, nor has what is made of files,
+    /// which no pin keeps, or of no database.
     pub fn name(&self) -> Option<Name> {
+        if self.again_not().is_some() {
+            return None;
+        }
         let Made::Answer(answered) = &self.made else { return None };
         let kept: String = answered.name.chars().take(NAME_BYTES).collect();
         Some(format!("{kept}-{}", self.digits(answered)).into())
@@ -126,6 +147,13 @@ impl Recipe {
             answered.name = name;
         }
         self
+    }
+
+    /// Why no path of a mount gives the answer from now on.
+    fn again_not(&self) -> Option<String> {
+        let file = self.files.first();
+        file.map(|file| format!("it reads a file, {}, and a pin keeps none", file.path))
+            .or_else(|| self.sources.is_empty().then(|| "it reads no database".to_owned()))
     }
 
     /// The query's text, its databases and its inputs, a line each.
@@ -170,6 +198,10 @@ impl Recipe {
     pub fn fields(&self) -> Map<String, Json> {
         let mut about = Map::new();
         about.extend(self.again().map(|again| ("again".into(), json!(again))));
+        if let Some(why) = self.again_not() {
+            about.insert("again".into(), Json::Null);
+            about.insert("again_not".into(), json!(why));
+        }
         about.insert("pin".into(), json!(&*self.pin().id()));
         about.insert("format".into(), json!(self.format.extension()));
         match &self.made {
@@ -188,7 +220,9 @@ impl Recipe {
                 about.insert("inputs".into(), Json::Object(inputs));
             }
         }
-        about.insert("sources".into(), sources(&self.sources));
+        let files = self.files.iter().map(file_source);
+        let read = self.sources.iter().map(source).chain(files);
+        about.insert("sources".into(), read.collect());
         about
     }
 
@@ -246,17 +280,19 @@ impl Recipe {
 
     fn of(json: &Json) -> Option<Self> {
         let format = Format::from_extension(json["format"].as_str()?)?;
-        let sources: Vec<Read> =
-            json["sources"].as_array()?.iter().map(read_source).collect::<Option<_>>()?;
+        let (files, sources): (Vec<_>, Vec<_>) =
+            json["sources"].as_array()?.iter().partition(|source| !source["file"].is_null());
+        let sources: Vec<Read> = sources.into_iter().map(read_source).collect::<Option<_>>()?;
+        let files: Vec<FileRead> = files.into_iter().map(read_file).collect::<Option<_>>()?;
         if let Some(part) = json["part"].as_str() {
             let made = Made::Part(part.to_owned());
-            return (sources.len() == 1).then_some(Self { made, format, sources });
+            return (sources.len() == 1).then_some(Self { made, format, sources, files });
         }
         if let [to, _] = &sources[..]
             && to.changes.is_some()
             && json["query"].is_null()
         {
-            return Some(Self { made: Made::Difference, format, sources });
+            return Some(Self { made: Made::Difference, format, sources, files });
         }
         let text = json["query"].as_str()?.to_owned();
         let name = json["name"].as_str().unwrap_or("query").to_owned();
@@ -266,7 +302,7 @@ impl Recipe {
         inputs.extend(json["rules"].as_str().map(|rules| ("%".to_owned(), rules.to_owned())));
         inputs.sort();
         let made = Made::Answer(Answered { name, text, inputs });
-        (!sources.is_empty()).then_some(Self { made, format, sources })
+        Some(Self { made, format, sources, files })
     }
 }
 
@@ -301,6 +337,26 @@ fn source(read: &Read) -> Json {
     about.insert("purges".into(), json!(read.purges));
     about.extend(read.changes.as_ref().map(|changes| ("changes".into(), json!(changes))));
     Json::Object(about)
+}
+
+fn file_source(read: &FileRead) -> Json {
+    json!({
+        "name": read.symbol,
+        "file": read.path,
+        "format": read.format.extension(),
+        "bytes": read.bytes,
+        "blake3": read.blake3,
+    })
+}
+
+fn read_file(json: &Json) -> Option<FileRead> {
+    Some(FileRead {
+        symbol: json["name"].as_str()?.to_owned(),
+        path: json["file"].as_str()?.to_owned(),
+        format: Format::from_extension(json["format"].as_str()?)?,
+        bytes: json["bytes"].as_u64()?,
+        blake3: json["blake3"].as_str()?.to_owned(),
+    })
 }
 
 fn read_source(json: &Json) -> Option<Read> {

@@ -1,13 +1,14 @@
 //! Branches and tags as folders and links that one makes, renames and removes.
 //!
 //! **Invariant:** nothing is lost by it: a branch goes only if its commits are kept under another
-//! name, and a rename is one swap, so that a crash leaves one of the two names. A folder that is
-//! renamed keeps its number, as does what is in it.
+//! name and nothing is being written in it, and a rename is one swap, so that a crash leaves one of
+//! the two names. A folder that is renamed keeps its number, as does what is in it.
 
+use super::names::plain;
 use super::pins::is_pins;
 use crate::error::{Failure, Kind, Result};
 use crate::source::Mounted;
-use crate::tree::node::{Desk, Name, Node, Part, Place};
+use crate::tree::node::{Name, Node, Place};
 use crate::tree::{Entry, Key, Resolved, path};
 use crate::vfs::{Found, Vfs};
 
@@ -65,6 +66,8 @@ impl Vfs {
         };
         self.changed(&inode.resolved.node, name, |mounted, name| {
             check_shown(mounted, name, "removed")?;
+            let gone = Node::Snapshot(Place::branch(store, name));
+            self.check_finished(&gone, "removed")?;
             mounted.source.retire_branch(name).map_err(|failure| {
                 let is_needed = failure.kind == Kind::Busy && failure.hint.is_none();
                 let hint = format!(
@@ -74,7 +77,7 @@ impl Vfs {
                 if is_needed { failure.hint(hint) } else { failure }
             })?;
             self.tree.forget_merges(store, &name.into());
-            let gone = Node::Snapshot(Place::branch(store, name));
+            self.leave(&gone, None);
             self.inodes.retire(|node| moved(node, &gone, &gone).is_some());
             Ok(())
         })
@@ -97,26 +100,19 @@ impl Vfs {
             let message = "a branch or a tag is renamed in its folder, not moved out of it";
             return Err(Failure::new(Kind::NotPermitted, message));
         }
-        let old = utf8(old)?;
+        let old = plain(old)?;
         let Node::Branches(store) = from else { return self.rename_tag(from, old, new) };
         self.changed(from, new, |mounted, new| {
             if old == new {
                 return Ok(());
             }
             check_shown(mounted, old, "renamed")?;
-            let queries = Node::Queries(Desk::Branch(store.clone(), old.into()));
-            let entities = Node::Part(Place::branch(store, old), Part::Entities);
-            let open = |folder: &Node| {
-                Some(format!("{}/{}", folder.path(), self.drafts.names(folder).first()?))
-            };
-            if let Some(open) = open(&queries).or_else(|| open(&entities)) {
-                let message = format!("{old} cannot be renamed: {open} is being edited");
-                return Err(Failure::new(Kind::Busy, message).hint("close it, or remove it"));
-            }
-            mounted.source.rename_branch(old, new)?;
-            self.tree.forget_merges(store, &old.into());
             let branch = |name: &str| Node::Snapshot(Place::branch(store, name));
             let (before, after) = (branch(old), branch(new));
+            self.check_finished(&before, "renamed")?;
+            mounted.source.rename_branch(old, new)?;
+            self.tree.forget_merges(store, &old.into());
+            self.leave(&before, Some(&after));
             self.inodes.rename(|node| moved(node, &before, &after));
             Ok(())
         })
@@ -145,7 +141,7 @@ impl Vfs {
         change: impl FnOnce(&Mounted, &str) -> Result<T>,
     ) -> Result<T> {
         let attempt = || {
-            let name = utf8(name)?;
+            let name = plain(name)?;
             let missing = || Failure::not_found(folder.path());
             let mounted = self.tree.mounted(folder.store().ok_or_else(missing)?)?;
             self.tree.check_writable(mounted)?;
@@ -157,13 +153,6 @@ impl Vfs {
         self.hurry();
         done
     }
-}
-
-fn utf8(name: &[u8]) -> Result<&str> {
-    if name.len() > 255 {
-        return Err(Failure::new(Kind::NameTooLong, "a name has at most 255 bytes"));
-    }
-    std::str::from_utf8(name).map_err(|_| Failure::new(Kind::Invalid, "a name that is not UTF-8"))
 }
 
 /// A failure if a branch is one that the mount shows as `head`, or a plain URL means.
@@ -181,7 +170,7 @@ fn check_shown(mounted: &Mounted, branch: &str, done: &str) -> Result<()> {
 }
 
 /// Where something is, now that the folder it is in, or that it is, is at another place.
-fn moved(node: &Node, before: &Node, after: &Node) -> Option<Node> {
+pub(super) fn moved(node: &Node, before: &Node, after: &Node) -> Option<Node> {
     let path = node.path();
     let rest = path.strip_prefix(&before.path())?;
     if !rest.is_empty() && !rest.starts_with('/') {

@@ -47,6 +47,7 @@ impl Vfs {
             mounted.source.transact_made(&branch, Some(&tx_id), &once(&tx_id, make))
         });
         self.keep_word(folder, name, committed.as_ref());
+        self.hurry();
         committed.map(drop)
     }
 
@@ -77,17 +78,22 @@ impl Vfs {
         &self,
         folder: &Node,
         name: &str,
-        e: EntityId,
+        of: (EntityId, Format),
         bytes: &[u8],
     ) -> Result<()> {
-        let done = self.transact_entity(folder, e, bytes);
-        let path = format!("{}/{name}", folder.path());
-        self.tree.failures().note_written(&path, done.as_ref().err());
+        let done = self.transact_entity(folder, of, bytes);
+        self.note_written(&format!("{}/{name}", folder.path()), done.as_ref().err());
+        self.hurry();
         done
     }
 
-    fn transact_entity(&self, folder: &Node, e: EntityId, bytes: &[u8]) -> Result<()> {
-        let edited = Edited::read(Format::Edn, bytes, e)?;
+    fn transact_entity(
+        &self,
+        folder: &Node,
+        (e, format): (EntityId, Format),
+        bytes: &[u8],
+    ) -> Result<()> {
+        let edited = Edited::read(format, bytes, e)?;
         let (mounted, branch) = self.place_of(folder)?;
         if edited.forms(&self.tree.head(mounted, &branch)?.db)?.is_empty() {
             return Ok(());

@@ -2,15 +2,17 @@
 //! `entities/` of a branch, where editors keep scratch beside what they edit.
 //!
 //! **Invariant:** a document is committed by the first flush of who opened it after something was
-//! written, by being renamed to its name, or by its last close, whichever is first, and then never
-//! again under this handle. What came of it is a file beside it. An entity is changed by the same
+//! written by this handle, by being renamed to its name, or by the close of that handle, whichever
+//! is first, and then never again under this handle; a handle that wrote nothing commits nothing.
+//! What came of it is a file beside it. An entity is changed by the same
 //! calls; nobody but the writer sees its text before.
 
-use super::{draft_entry, too_large};
+use super::names::plain;
+use super::{draft_entry, refusal};
 use crate::error::{Failure, Kind, Result};
-use crate::handle::{Draft, Drafts, Editing, Handle, Outcome};
-use crate::tree::node::{BranchPart, Leaf, Node, Part, Place};
-use crate::tree::{Resolved, Tree, path};
+use crate::handle::{Draft, Drafts, Editing, Handle, Outcome, Refused};
+use crate::tree::node::{Aspect, BranchPart, Node, Part, Place};
+use crate::tree::{Entry, Resolved, Tree, Work, path};
 use crate::vfs::{Caching, Found, Mode, Opened, Vfs};
 use crate::written::format_of;
 use factfs_core::id::EntityId;
@@ -24,14 +26,14 @@ pub(super) enum Purpose {
     /// A transaction.
     Document(Format),
     /// What an entity is to be.
-    Entity(EntityId),
+    Entity(EntityId, Format),
 }
 
 /// What a file of this name in one of these folders is for.
 pub(super) fn purpose(folder: &Node, name: &str) -> Purpose {
     let document = || is_inbox(folder).then(|| format_of(name)).flatten();
     match path::child(folder, name).as_ref().and_then(Tree::entity_of) {
-        Some((_, e)) => Purpose::Entity(e),
+        Some((_, e, format)) => Purpose::Entity(e, format),
         None => document().map_or(Purpose::Scratch, Purpose::Document),
     }
 }
@@ -68,18 +70,14 @@ impl Vfs {
     }
 
     fn name_of<'a>(&self, folder: &Node, name: &'a [u8]) -> Result<&'a str> {
-        let utf8 = std::str::from_utf8(name);
-        let name = utf8.map_err(|_| Failure::new(Kind::Invalid, "a name that is not UTF-8"))?;
-        if name.len() > 255 {
-            return Err(Failure::new(Kind::NameTooLong, "a name has at most 255 bytes"));
-        }
+        let name = plain(name)?;
         let node = path::child(folder, name).ok_or_else(|| not_there(name))?;
         match &node {
             node if is_outcome(node) => {
                 let message = format!("{} says what came of a document", node.path());
                 Err(Failure::new(Kind::NotPermitted, message))
             }
-            Node::Part(_, Part::Entity(_, leaf)) if *leaf != Leaf::answer(Format::Edn) => {
+            Node::Part(_, Part::Entity(_, leaf)) if leaf.aspect != Aspect::Answer => {
                 Err(self.read_only(&node))
             }
             _ => Ok(name),
@@ -106,7 +104,7 @@ impl Vfs {
         self.check_held(folder)?;
         let now_ms = self.tree.now_ms();
         let draft = match purpose(folder, name) {
-            Purpose::Entity(e) => {
+            Purpose::Entity(e, _) => {
                 let there = path::child(folder, name).map(|node| self.tree.resolve(&node));
                 let Some(Ok(there)) = there else {
                     let message = format!("there is no entity {e}");
@@ -166,8 +164,8 @@ impl Vfs {
     /// A document that is opened with its old text thrown away is another one.
     fn begin_anew(&self, draft: &Draft, mode: Mode) -> Result<()> {
         if mode.truncate && (draft.size_bytes() > 0 || draft.outcome().is_some()) {
-            draft.resize(0, self.tree.now_ms()).ok_or_else(|| too_large(draft))?;
-            draft.set_outcome(None);
+            let begun = draft.begin_anew(self.tree.now_ms());
+            begun.map_err(|refused| refusal(draft, refused))?;
         }
         Ok(())
     }
@@ -175,25 +173,24 @@ impl Vfs {
     /// Opens an entity to change it.
     pub(in crate::vfs) fn open_entity(&self, resolved: &Resolved, mode: Mode) -> Result<Opened> {
         let node = &resolved.node;
-        let (Some((place, _)), crate::tree::Entry::Work(work)) =
-            (Tree::entity_of(node), &resolved.entry)
+        let (Some((place, ..)), Entry::Work(work)) = (Tree::entity_of(node), &resolved.entry)
         else {
             return Err(self.read_only(node));
         };
         let folder = Node::Part(place.clone(), Part::Entities);
         self.check_held(&folder)?;
-        let bytes = match mode.truncate {
-            true => Vec::new(),
-            false => {
-                let content = self.make_at_once(work)?.content;
-                content.read(0, usize::try_from(content.size_bytes()).unwrap_or(usize::MAX))?
-            }
-        };
+        let bytes = if mode.truncate { Vec::new() } else { self.whole(work)? };
         let path = node.path();
         let name = path.rsplit('/').next().unwrap_or_default();
         let draft = Drafts::unlisted(&folder, name, &bytes, self.tree.now_ms());
         let handle = self.handles.open(Handle::Draft(Editing::new(draft, mode.process)));
         Ok(Opened { handle, caching: Caching::Direct })
+    }
+
+    /// The text of an entity.
+    fn whole(&self, work: &Work) -> Result<Vec<u8>> {
+        let content = self.make_at_once(work)?.content;
+        content.read(0, usize::try_from(content.size_bytes()).unwrap_or(usize::MAX))
     }
 
     /// Removes a draft.
@@ -219,22 +216,24 @@ impl Vfs {
         if !may_replace && self.resolve_child(folder, to.as_bytes()).is_ok() {
             return Err(Failure::new(Kind::Exists, format!("`{to}` is there already")));
         }
-        if let Purpose::Entity(_) = purpose(folder, from) {
+        if let Purpose::Entity(..) = purpose(folder, from) {
             return self.set_aside(folder, from, to);
         }
         let draft = self.drafts.get(folder, from).ok_or_else(|| not_there(from))?;
+        let is_committed = draft.outcome() == Some(Outcome::Committed);
         match purpose(folder, to) {
-            Purpose::Entity(e) => {
-                self.change_entity(folder, to, e, &draft.bytes())?;
-                // Who has it open still finds that it is done with.
-                draft.set_outcome(Some(Outcome::Committed));
+            Purpose::Entity(e, format) => {
+                let change = |bytes: &[u8]| self.change_entity(folder, to, (e, format), bytes);
+                self.commit_whole(&draft, change)?;
                 self.drafts.unlink(folder, from);
             }
-            Purpose::Document(format) if draft.outcome() != Some(Outcome::Committed) => {
-                self.commit_document(folder, to, format, &draft.bytes())?;
-                draft.take_written();
-                draft.set_outcome(Some(Outcome::Committed));
+            Purpose::Document(format) if !is_committed => {
+                let commit = |bytes: &[u8]| self.commit_document(folder, to, format, bytes);
+                self.commit_whole(&draft, commit)?;
                 self.drafts.rename(&draft, to);
+            }
+            _ if draft.outcome() == Some(Outcome::Committing) => {
+                return Err(refusal(&draft, Refused::Committing));
             }
             _ => {
                 for suffix in ["result", "err"] {
@@ -249,6 +248,18 @@ impl Vfs {
         Ok(())
     }
 
+    /// Commits a draft as it is. Who has it open finds that it is done with; if it fails, it is
+    /// to be gone on with.
+    fn commit_whole(&self, draft: &Draft, commit: impl FnOnce(&[u8]) -> Result<()>) -> Result<()> {
+        let bytes = draft.take().ok_or_else(|| refusal(draft, Refused::Committing))?;
+        let done = commit(&bytes);
+        if done.is_ok() {
+            draft.saved();
+        }
+        draft.set_outcome(done.is_ok().then_some(Outcome::Committed));
+        done
+    }
+
     /// An editor puts the old text aside before it writes the new one. The entity stays.
     fn set_aside(&self, folder: &Node, from: &str, to: &str) -> Result<()> {
         let (Purpose::Scratch, Some(node)) = (purpose(folder, to), path::child(folder, from))
@@ -256,31 +267,28 @@ impl Vfs {
             let message = "an entity has no other name";
             return Err(Failure::new(Kind::NotPermitted, message));
         };
-        let resolved = self.tree.resolve(&node)?;
-        let mode = Mode { read: true, write: true, truncate: false, process: None };
-        let opened = self.open_entity(&resolved, mode)?;
-        if let Handle::Draft(editing) = &*self.handles.get(opened.handle)? {
-            self.drafts.put(folder, to, &editing.draft.bytes(), self.tree.now_ms());
-        }
-        self.release(opened.handle);
+        let Entry::Work(work) = self.tree.resolve(&node)?.entry else {
+            return Err(not_there(from));
+        };
+        self.drafts.put(folder, to, &self.whole(&work)?, self.tree.now_ms());
         Ok(())
     }
 
     /// Writes to a draft of one of these folders.
     pub(super) fn write_held(&self, editing: &Editing, offset: u64, bytes: &[u8]) -> Result<usize> {
         let draft = &editing.draft;
-        if editing.is_done() || draft.outcome() == Some(Outcome::Committed) {
-            let message = format!("{} is done with", draft.node().path());
-            let hint = "write it anew from its beginning, or another one";
-            return Err(Failure::new(Kind::Busy, message).hint(hint));
+        if editing.is_done() {
+            return Err(refusal(draft, Refused::Committed));
         }
-        // What failed before may be put right.
-        draft.set_outcome(None);
-        draft.write(offset, bytes, self.tree.now_ms()).ok_or_else(|| {
-            let failure = too_large(draft);
-            self.abandon(editing, &failure);
+        let written = draft.write(offset, bytes, self.tree.now_ms()).map_err(|refused| {
+            let failure = refusal(draft, refused);
+            if refused == Refused::TooLarge {
+                self.abandon(editing, &failure);
+            }
             failure
-        })
+        })?;
+        editing.wrote();
+        Ok(written)
     }
 
     /// The process that wrote was ended by a signal: what it wrote may be the beginning of what it
@@ -300,7 +308,7 @@ impl Vfs {
     fn abandon(&self, editing: &Editing, failure: &Failure) {
         let draft = &editing.draft;
         let (folder, name) = (&draft.folder, draft.name());
-        if draft.take_written().is_none() {
+        if !editing.has_written() || draft.take_written().is_none() {
             return;
         }
         editing.done();
@@ -308,9 +316,8 @@ impl Vfs {
         match purpose(folder, &name) {
             Purpose::Scratch => {}
             Purpose::Document(_) => self.keep_word(folder, &name, Err(failure)),
-            Purpose::Entity(_) => {
-                let path = draft.node().path();
-                self.tree.failures().note_written(&path, Some(failure));
+            Purpose::Entity(..) => {
+                self.note_written(&draft.node().path(), Some(failure));
             }
         }
     }
@@ -320,6 +327,8 @@ impl Vfs {
         let draft = &editing.draft;
         let (folder, name) = (&draft.folder, draft.name());
         let (bytes, purpose) = match purpose(folder, &name) {
+            // What another handle wrote is committed when that one is closed.
+            _ if !editing.has_written() => return Ok(()),
             Purpose::Scratch => return Ok(()),
             purpose => (draft.take_written(), purpose),
         };
@@ -327,7 +336,7 @@ impl Vfs {
         editing.done();
         let done = match purpose {
             Purpose::Document(format) => self.commit_document(folder, &name, format, &bytes),
-            Purpose::Entity(e) => self.change_entity(folder, &name, e, &bytes),
+            Purpose::Entity(e, format) => self.change_entity(folder, &name, (e, format), &bytes),
             Purpose::Scratch => Ok(()),
         };
         let outcome = if done.is_ok() { Outcome::Committed } else { Outcome::Failed };

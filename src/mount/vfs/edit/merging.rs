@@ -10,8 +10,8 @@ use crate::tree::node::{BranchPart, Node};
 use crate::vfs::{Caching, Mode, Opened, Vfs};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub(super) fn locked(names: &Mutex<Names>) -> MutexGuard<'_, Names> {
-    names.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn locked(open: &(Node, Mutex<Names>)) -> MutexGuard<'_, Names> {
+    open.1.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether what is written there is to be merged.
@@ -20,8 +20,8 @@ pub(in crate::vfs) fn is_merge(node: &Node) -> bool {
 }
 
 /// Reports that were not read yet.
-pub(in crate::vfs) fn reports(names: &Mutex<Names>, size: usize) -> Vec<u8> {
-    locked(names).read(size)
+pub(in crate::vfs) fn reports(open: &(Node, Mutex<Names>), size: usize) -> Vec<u8> {
+    locked(open).read(size)
 }
 
 impl Vfs {
@@ -45,8 +45,8 @@ impl Vfs {
             let own = || Failure::new(crate::error::Kind::Invalid, format!("{branch} is itself"));
             if *from == *branch { Err(own()) } else { tree.merge(&store, &branch, from) }
         };
-        let names = Names::new(Box::new(act), mode.read);
-        let handle = self.handles.open(Handle::Merge(Box::new(Mutex::new(names))));
+        let names = Mutex::new(Names::new(Box::new(act), mode.read));
+        let handle = self.handles.open(Handle::Merge(Box::new((node.clone(), names))));
         Ok(Opened { handle, caching: Caching::Stream })
     }
 }

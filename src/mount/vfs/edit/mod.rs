@@ -2,6 +2,9 @@
 
 mod branches;
 mod commit;
+#[cfg(test)]
+mod concurrent_tests;
+mod going;
 mod held;
 mod merging;
 mod names;
@@ -10,11 +13,12 @@ mod queries;
 #[cfg(test)]
 mod tests;
 
+pub(super) use going::{gone, is_busy};
 pub(super) use merging::{is_merge, reports};
 
 use super::{Attr, Mode, Vfs};
 use crate::error::{Failure, Kind, Result};
-use crate::handle::{Draft, Handle, Stream};
+use crate::handle::{Draft, Handle, Refused, Stream};
 use crate::metrics::{self, Operation};
 use crate::tree::node::{BranchPart, Node};
 use crate::tree::{Entry, Key, Resolved, Shape, Tree};
@@ -29,7 +33,7 @@ pub(super) fn locked(open: &(Node, Mutex<Stream>)) -> MutexGuard<'_, Stream> {
 pub(super) fn draft_entry(draft: &Draft) -> Resolved {
     let node = draft.node();
     let key = Key::of(&node.path());
-    let entry = Entry::Query(draft.content());
+    let entry = Entry::Query(draft.size_bytes());
     let mode = if held::is_outcome(&node) { 0o444 } else { 0o644 };
     Resolved { node, key, entry, mtime_ms: draft.mtime_ms(), mode, is_fixed: false }
 }
@@ -41,9 +45,19 @@ pub(super) fn draft_attr(ino: u64, draft: &Draft) -> Attr {
     Attr { ino, shape: Shape::File, size_bytes, mtime_ms, mode, ttl }
 }
 
-fn too_large(draft: &Draft) -> Failure {
-    let message = format!("a file here may have at most {} MiB", draft.limit_bytes() >> 20);
-    Failure::new(Kind::TooLarge, message)
+fn refusal(draft: &Draft, refused: Refused) -> Failure {
+    let busy = |what, hint| {
+        let message = format!("{} is {what}", draft.node().path());
+        Failure::new(Kind::Busy, message).hint(hint)
+    };
+    match refused {
+        Refused::TooLarge => {
+            let message = format!("a file here may have at most {} MiB", draft.limit_bytes() >> 20);
+            Failure::new(Kind::TooLarge, message)
+        }
+        Refused::Committing => busy("being committed", "change it when that has ended"),
+        Refused::Committed => busy("done with", "write it anew from its beginning, or another one"),
+    }
 }
 
 /// Whether what is written there is committed as it comes.
@@ -66,7 +80,7 @@ impl Vfs {
     /// Writes to what is open; a transaction that is completed by it is committed by it.
     pub fn write(&self, ino: u64, handle: u64, offset: u64, bytes: &[u8]) -> Result<usize> {
         metrics::called(Operation::Write);
-        let handle = self.handles.get(handle)?;
+        let (number, handle) = (handle, self.handles.get(handle)?);
         let done = match &*handle {
             Handle::Transact(stream) => locked(stream).write(bytes),
             Handle::Draft(editing) if held::holds(&editing.draft.folder) => {
@@ -74,27 +88,29 @@ impl Vfs {
             }
             Handle::Draft(editing) => {
                 let (draft, now_ms) = (&editing.draft, self.tree.now_ms());
-                draft.write(offset, bytes, now_ms).ok_or_else(|| too_large(draft))
+                draft.write(offset, bytes, now_ms).map_err(|refused| refusal(draft, refused))
             }
             Handle::Merge(names) => merging::locked(names).write(bytes),
+            Handle::Gone(node) => Err(gone(node)),
             Handle::Bytes(_) | Handle::Folder(_) | Handle::Waiting(_) => {
                 Err(Failure::new(Kind::BadHandle, "not open for writing"))
             }
         };
-        if done.is_ok() {
-            self.hurry();
-        }
-        self.note_at(ino, done.as_ref().err());
         // What committed of a write that then failed was accepted: the failure is to be read
         // already.
-        if let (Ok(_), Handle::Transact(stream)) = (&done, &*handle) {
-            let failed = locked(stream).failed().cloned();
-            self.note_at(ino, failed.as_ref());
+        let failed = match (&done, &*handle) {
+            (Err(failure), _) => Some(failure.clone()),
+            (Ok(_), Handle::Transact(stream)) => locked(stream).failed().cloned(),
+            (Ok(_), Handle::Merge(names)) => merging::locked(names).failed().cloned(),
+            (Ok(_), _) => None,
+        };
+        if let Handle::Transact(_) | Handle::Merge(_) = &*handle {
+            self.polls.tell(number);
+            if done.is_ok() {
+                self.hurry();
+            }
         }
-        if let (Ok(_), Handle::Merge(names)) = (&done, &*handle) {
-            let failed = merging::locked(names).failed().cloned();
-            self.note_at(ino, failed.as_ref());
-        }
+        self.note_at(ino, failed.as_ref());
         done
     }
 
@@ -110,13 +126,13 @@ impl Vfs {
             Handle::Transact(stream) => locked(stream).flush(process),
             Handle::Draft(editing) if held::holds(&editing.draft.folder) => {
                 // It says itself, and where it can be read, how it ended.
-                let done = if process == editing.opener { self.finish(editing) } else { Ok(()) };
-                self.hurry();
-                return done;
+                return if process == editing.opener { self.finish(editing) } else { Ok(()) };
             }
             Handle::Draft(editing) => self.save(&editing.draft, false),
             Handle::Merge(names) => merging::locked(names).failed().cloned().map_or(Ok(()), Err),
-            Handle::Bytes(_) | Handle::Folder(_) | Handle::Waiting(_) => return Ok(()),
+            Handle::Bytes(_) | Handle::Folder(_) | Handle::Waiting(_) | Handle::Gone(_) => {
+                return Ok(());
+            }
         };
         if let Err(failure) = &done {
             self.note_at(ino, Some(failure));
@@ -134,6 +150,7 @@ impl Vfs {
 
     /// The last descriptor of an open file was closed.
     pub fn release(&self, handle: u64) {
+        self.polls.close(handle);
         let Some(handle) = self.handles.close(handle) else { return };
         if let Handle::Transact(stream) = &*handle
             && let Err(failure) = locked(stream).end()
@@ -161,30 +178,38 @@ impl Vfs {
         let now_ms = self.tree.now_ms();
         match (&inode.resolved.node, handle) {
             (Node::Branch(_, _, part), _) if is_stream(part) => {}
+            (node, _) if held::is_outcome(node) => return Err(self.read_only(node)),
             (node, Some(handle)) if is_draft(node) => match &*self.handles.get(handle)? {
                 Handle::Draft(editing) => {
                     let draft = &editing.draft;
-                    draft.resize(size, now_ms).ok_or_else(|| too_large(draft))?;
+                    draft.resize(size, now_ms).map_err(|refused| refusal(draft, refused))?;
                 }
                 _ => return Err(Failure::new(Kind::BadHandle, "not open for writing")),
             },
             (Node::QueryFile(..), None) => {
                 let mode = Mode { read: false, write: true, truncate: false, process: None };
                 let opened = self.open_query(&inode.resolved, mode)?;
-                if let Handle::Draft(editing) = &*self.handles.get(opened.handle)? {
-                    let draft = &editing.draft;
-                    draft.resize(size, now_ms).ok_or_else(|| too_large(draft))?;
-                    self.save(draft, true)?;
-                }
+                let resized = self.resize_open(opened.handle, size);
                 self.release(opened.handle);
+                resized?;
             }
             (node, None) if is_draft(node) && Tree::entity_of(node).is_none() => {
                 let Some(draft) = self.draft_of(node) else { return Err(self.read_only(node)) };
-                draft.resize(size, now_ms).ok_or_else(|| too_large(&draft))?;
+                draft.resize(size, now_ms).map_err(|refused| refusal(&draft, refused))?;
             }
             (node, _) => return Err(self.read_only(node)),
         }
         self.attr(ino, handle, &Default::default())
+    }
+
+    fn resize_open(&self, handle: u64, size: u64) -> Result<()> {
+        if let Handle::Draft(editing) = &*self.handles.get(handle)? {
+            let draft = &editing.draft;
+            let resized = draft.resize(size, self.tree.now_ms());
+            resized.map_err(|refused| refusal(draft, refused))?;
+            self.save(draft, true)?;
+        }
+        Ok(())
     }
 
     /// Times and permission bits are not kept. Who sets them on a file of queries/ is not refused,

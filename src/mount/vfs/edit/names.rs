@@ -8,6 +8,14 @@ use crate::tree::desk::query_of;
 use crate::tree::node::{Desk, Node};
 use crate::vfs::{Found, Mode, Opened, Vfs};
 
+/// A name that is to be made: what can be shown, and is no longer than names are.
+pub(super) fn plain(name: &[u8]) -> Result<&str> {
+    if name.len() > 255 {
+        return Err(Failure::new(Kind::NameTooLong, "a name has at most 255 bytes"));
+    }
+    std::str::from_utf8(name).map_err(|_| Failure::new(Kind::Invalid, "a name that is not UTF-8"))
+}
+
 impl Vfs {
     /// Makes a file in a folder of what is written.
     pub fn create(&self, parent: u64, name: &[u8], mode: Mode) -> Result<(Found, Opened)> {
@@ -42,12 +50,7 @@ impl Vfs {
             self.note(&parent.path(), Some(&failure));
             return Err(failure);
         };
-        let utf8 = std::str::from_utf8(name);
-        let name = utf8.map_err(|_| Failure::new(Kind::Invalid, "a name that is not UTF-8"))?;
-        if name.len() > 255 {
-            return Err(Failure::new(Kind::NameTooLong, "a name has at most 255 bytes"));
-        }
-        Ok((desk.clone(), name))
+        Ok((desk.clone(), plain(name)?))
     }
 
     /// Removes a file of a queries folder.

@@ -1,6 +1,6 @@
 //! Files of queries folders: saved queries, and what editors keep beside them.
 
-use super::{draft_attr, too_large};
+use super::{draft_attr, refusal};
 use crate::error::{Failure, Kind, Result};
 use crate::handle::{Draft, Editing, Handle};
 use crate::inode::Inode;
@@ -50,7 +50,7 @@ impl Vfs {
             }
         };
         if mode.truncate && !draft.bytes().is_empty() {
-            draft.resize(0, now_ms).ok_or_else(|| too_large(&draft))?;
+            draft.resize(0, now_ms).map_err(|refused| refusal(&draft, refused))?;
         }
         Ok(self.open_draft(draft, mode))
     }
@@ -109,10 +109,12 @@ impl Vfs {
             return Ok(());
         }
         match desk {
-            Desk::Mount => self.tree.desk().put(query, text, self.tree.now_ms()),
+            Desk::Mount => self.tree.desk().put(query, text, self.tree.now_ms())?,
             Desk::Branch(store, branch) => {
-                desk::store(self.tree.mounted(store)?, branch, query, text)
+                desk::store(self.tree.mounted(store)?, branch, query, text)?;
             }
         }
+        self.hurry();
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::{Kind, Result};
 use crate::fixture::tree;
 use crate::inode::ROOT;
+use crate::journal;
 use crate::source::{MemorySource, Source};
 use crate::spool::Cancel;
 use crate::vfs::{Mode, Opened, Vfs};
@@ -17,6 +18,7 @@ const ON: Mode = Mode { truncate: false, ..ANEW };
 const HEAD: &str = "/catalog/branches/main";
 const INBOX: &str = "/catalog/branches/main/inbox";
 const CHAIR: &str = "/catalog/branches/main/entities/5.edn";
+const CHAIR_JSON: &str = "/catalog/branches/main/entities/5.json";
 
 fn vfs() -> (Vfs, Arc<MemorySource>) {
     let (tree, [catalog, _]) = tree();
@@ -288,6 +290,15 @@ fn an_entity_that_changed_meanwhile_is_a_conflict() {
 }
 
 #[test]
+fn a_change_of_an_entity_that_fails_is_in_the_log() {
+    journal::collect(&journal::Target::Memory).unwrap();
+    let (vfs, _) = vfs();
+    write(&vfs, CHAIR, "{:db/id 5 :product/price 1} ; for the log").unwrap_err();
+    let said = format!("path={CHAIR} errno=EINVAL");
+    assert!(journal::text().contains(&said), "{}", journal::text());
+}
+
+#[test]
 fn editors_change_entities_by_renaming() {
     let (vfs, source) = vfs();
     let entities = folder(&vfs, &format!("{HEAD}/entities"));
@@ -317,12 +328,47 @@ fn editors_change_entities_by_renaming() {
 }
 
 #[test]
+fn an_entity_is_changed_by_writing_its_json() {
+    let (vfs, source) = vfs();
+    let before = commits(&source);
+    let text = read(&vfs, CHAIR_JSON).unwrap();
+    assert_eq!(vfs.walk(ROOT, CHAIR_JSON).unwrap().mode, 0o644);
+    write(&vfs, CHAIR_JSON, &text).unwrap();
+    assert_eq!(commits(&source), before);
+    write(&vfs, CHAIR_JSON, &text.replace("45", "48").replace(":wood", "oak")).unwrap();
+    assert_eq!(commits(&source), before + 1);
+    let now = read(&vfs, CHAIR).unwrap();
+    assert!(now.contains(":product/price 48") && now.contains(":oak"), "{now}");
+    // As of its basis: both are shown, and nothing is written.
+    let failure = write(&vfs, CHAIR_JSON, &text.replace("45", "50")).unwrap_err();
+    assert_eq!((failure.kind, commits(&source)), (Kind::Conflict, before + 1));
+    let said = read(&vfs, &format!("{CHAIR_JSON}.err")).unwrap();
+    assert!(said.contains(":product/price was 45, is 48, here 50"), "{said}");
+    let failure = write(&vfs, CHAIR_JSON, "{\"db/id\": 5, \"product/price\": 1}").unwrap_err();
+    assert_eq!((failure.kind, commits(&source)), (Kind::Invalid, before + 1));
+    let text = read(&vfs, CHAIR_JSON).unwrap();
+    // As `sed -i`, and whoever replaces files at once.
+    let entities = folder(&vfs, &format!("{HEAD}/entities"));
+    write(&vfs, &format!("{HEAD}/entities/sedXyz"), &text.replace("48", "null")).unwrap();
+    vfs.rename((entities, b"sedXyz"), (entities, b"5.json"), true).unwrap();
+    assert!(!read(&vfs, CHAIR).unwrap().contains(":product/price"));
+    assert_eq!(read(&vfs, &format!("{CHAIR_JSON}.err")).unwrap(), "");
+    assert!(!listed(&vfs, &format!("{HEAD}/entities")).contains(&"5.json".to_owned()));
+    let id = source.head("main").unwrap().id();
+    let fixed = vfs.walk(ROOT, &format!("/catalog/commits/{id}/entities/5.json")).unwrap();
+    let refused = vfs.open(fixed.ino, ANEW, &Cancel::default()).unwrap_err();
+    assert_eq!((refused.kind, fixed.mode), (Kind::ReadOnly, 0o444));
+}
+
+#[test]
 fn entities_are_neither_made_nor_removed_nor_changed_in_a_commit() {
     let (vfs, source) = vfs();
     let entities = folder(&vfs, &format!("{HEAD}/entities"));
     assert_eq!(vfs.unlink(entities, b"5.edn").unwrap_err().kind, Kind::NotPermitted);
     assert_eq!(vfs.create(entities, b"99.edn", ANEW).unwrap_err().kind, Kind::NotPermitted);
-    assert_eq!(vfs.create(entities, b"5.json", ANEW).unwrap_err().kind, Kind::ReadOnly);
+    assert_eq!(vfs.unlink(entities, b"5.json").unwrap_err().kind, Kind::NotPermitted);
+    assert_eq!(vfs.create(entities, b"99.json", ANEW).unwrap_err().kind, Kind::NotPermitted);
+    assert_eq!(vfs.create(entities, b"5.json.err", ANEW).unwrap_err().kind, Kind::ReadOnly);
     let away = vfs.rename((entities, b"5.edn"), (entities, b"6.edn"), true).unwrap_err();
     assert_eq!(away.kind, Kind::NotPermitted);
     let id = source.head("main").unwrap().id();

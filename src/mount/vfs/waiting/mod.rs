@@ -18,6 +18,17 @@ use looks::Looks;
 use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// What reading an open file may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeforeRead {
+    /// Nothing: its bytes are at hand.
+    Nothing,
+    /// A commit that is under way: it is read where there is time.
+    Commit,
+    /// A change, however long that takes: it is read by [`Vfs::read_later`].
+    Change,
+}
+
 /// What was seen of a subject.
 #[derive(Clone)]
 pub(super) enum Sight {
@@ -113,13 +124,17 @@ impl Vfs {
         Opened { handle: self.handles.open(Handle::Waiting(waiting)), caching: Caching::Stream }
     }
 
-    /// Whether reading an open file may wait: then it is to be read by
-    /// [`read_later`](Self::read_later).
-    pub fn may_wait(&self, handle: u64) -> bool {
-        self.handles.get(handle).is_ok_and(|open| matches!(&*open, Handle::Waiting(_)))
+    /// What reading an open file may wait for.
+    pub fn before_read(&self, handle: u64) -> BeforeRead {
+        match self.handles.get(handle).as_deref() {
+            Ok(Handle::Waiting(_)) => BeforeRead::Change,
+            Ok(Handle::Transact(_) | Handle::Merge(_)) => BeforeRead::Commit,
+            _ => BeforeRead::Nothing,
+        }
     }
 
-    /// Reads what waits for something, and passes on what comes. Returns at once.
+    /// Reads what waits for something, and passes on what comes: of no bytes, that a read would
+    /// not wait. Returns at once.
     pub fn read_later(
         self: &Arc<Self>,
         handle: u64,
@@ -127,6 +142,9 @@ impl Vfs {
         cancel: &Cancel,
         then: impl FnOnce(Result<Vec<u8>>) + Send + 'static,
     ) {
+        if size > 0 {
+            self.polls.forget_failure(handle);
+        }
         match self.handles.get(handle) {
             Ok(open) => {
                 let (now, vfs) = (Arc::default(), self.clone());

@@ -1,13 +1,11 @@
-//! A small database in memory that the targets ask and change, and limits that hold them.
+//! A small database in memory that the targets ask and change.
 
 use factfs_core::db::{Db, NoNodes, Snapshot};
 use factfs_core::edn::{Form, read_one};
-use factfs_core::query::Limits;
 use factfs_core::schema::Schema;
 use factfs_core::transact::{TxOptions, with};
 use factfs_core::value::Uuid;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 const SCHEMA: &str = "[
     {:db/ident :name :db/valueType :db.type/string :db/unique :db.unique/identity}
@@ -43,15 +41,4 @@ pub fn database() -> &'static Db {
 /// The one form that a text is.
 pub fn form(text: &str) -> Option<Form> {
     read_one(text).ok()
-}
-
-/// A second, 64 MiB, 10,000 rows.
-pub fn limits() -> Limits {
-    let begun = Instant::now();
-    Limits {
-        rows: 10_000,
-        memory_bytes: 64 << 20,
-        timeout_ms: Some(1_000),
-        elapsed_ms: Some(Arc::new(move || begun.elapsed().as_millis() as u64)),
-    }
 }

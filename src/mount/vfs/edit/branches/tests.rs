@@ -11,6 +11,7 @@ use crate::vfs::{Mode, Vfs};
 use std::sync::Arc;
 
 const HEAD: &str = "/catalog/branches/main";
+const BAD: &str = "product/sku,product/price\nc1,x\n";
 
 fn mounted(source: Arc<dyn Source>) -> Vfs {
     Vfs::new(tree_of(vec![Mounted::new("catalog", source)]), 1 << 20).unwrap()
@@ -238,5 +239,85 @@ fn reports_of_merges_come_back() {
         assert_eq!(reports.len(), 2);
         assert!(reports[0].contains(":already false") && reports[0].contains(":added 1"));
         assert!(reports[1].contains(":already true") && !reports[1].contains(":commit"));
+    });
+}
+
+/// Opens a file of a branch to write, as a shell does.
+fn open(vfs: &Vfs, branch: &str, name: &str) -> (u64, u64) {
+    let mode = Mode { read: false, write: true, truncate: true, process: None };
+    let (at, name) = name.rsplit_once('/').unwrap_or(("", name));
+    let parent = folder(vfs, &format!("branches/{branch}/{at}"));
+    match vfs.lookup(parent, name.as_bytes()) {
+        Ok(found) => {
+            let opened = vfs.open(found.attr.ino, mode, &Cancel::default()).unwrap();
+            (found.attr.ino, opened.handle)
+        }
+        Err(_) => {
+            let (found, opened) = vfs.create(parent, name.as_bytes(), mode).unwrap();
+            (found.attr.ino, opened.handle)
+        }
+    }
+}
+
+#[test]
+fn a_branch_that_is_written_to_stays() {
+    with_both("shell-open", |vfs| {
+        mkdir(vfs, "exp").unwrap();
+        for (name, begun, rest) in [
+            ("transact", "[{:product/sku", " \"n\" :product/price 1}]"),
+            ("transact.json", "[", "]"),
+            ("inbox/a.csv", "product/sku,product/price\n", "c1,x\n"),
+            ("entities/5.edn", "{:db/id 5", "}"),
+            ("queries/a.edn", "[:find ?e", " :where [?e _ _]]"),
+        ] {
+            let (ino, handle) = open(vfs, "exp", name);
+            vfs.write(ino, handle, 0, begun.as_bytes()).unwrap();
+            assert_eq!(rmdir(vfs, "exp").unwrap_err().kind, Kind::Busy, "{name}");
+            let renamed = mv(vfs, "branches", "exp", "new").unwrap_err();
+            assert!(renamed.kind == Kind::Busy && renamed.message.contains(name), "{renamed}");
+            let _ = vfs.write(ino, handle, begun.len() as u64, rest.as_bytes());
+            let _ = vfs.flush(ino, handle, None);
+            vfs.release(handle);
+        }
+        ln(vfs, "../branches/exp", "tags", "kept").unwrap();
+        rmdir(vfs, "exp").unwrap();
+    });
+}
+
+#[test]
+fn a_new_branch_of_an_old_name_knows_nothing_of_the_old_one() {
+    with_both("shell-anew", |vfs| {
+        mkdir(vfs, "exp").unwrap();
+        write(vfs, "/catalog/branches/exp/inbox/a.csv", BAD).unwrap_err();
+        write(vfs, "/catalog/branches/exp/inbox/.scratch", "x").unwrap();
+        let idle = ["transact", "merge", "inbox/a.csv"].map(|name| open(vfs, "exp", name));
+        rmdir(vfs, "exp").unwrap();
+        mkdir(vfs, "exp").unwrap();
+        assert!(listed(vfs, "/catalog/branches/exp/inbox").is_empty());
+        for (ino, handle) in idle {
+            let text = b"[{:product/sku \"n\"}]";
+            assert_eq!(vfs.write(ino, handle, 0, text).unwrap_err().kind, Kind::Stale);
+            vfs.release(handle);
+        }
+        rmdir(vfs, "exp").unwrap();
+    });
+}
+
+#[test]
+fn what_came_of_documents_moves_with_their_branch() {
+    with_both("shell-moved", |vfs| {
+        mkdir(vfs, "exp").unwrap();
+        write(vfs, "/catalog/branches/exp/inbox/a.csv", BAD).unwrap_err();
+        let (ino, handle) = open(vfs, "exp", "transact");
+        mv(vfs, "branches", "exp", "new").unwrap();
+        assert_eq!(vfs.write(ino, handle, 0, b"[]").unwrap_err().kind, Kind::Stale);
+        vfs.release(handle);
+        let inbox = "/catalog/branches/new/inbox";
+        assert_eq!(listed(vfs, inbox), ["a.csv", "a.csv.err"]);
+        assert!(!read(vfs, &format!("{inbox}/a.csv.err")).unwrap().is_empty());
+        mkdir(vfs, "exp").unwrap();
+        assert!(listed(vfs, "/catalog/branches/exp/inbox").is_empty());
+        write(vfs, &format!("{inbox}/a.csv"), "product/sku,product/price\nc1,3\n").unwrap();
+        assert_eq!(listed(vfs, inbox), ["a.csv", "a.csv.result"]);
     });
 }
