@@ -221,8 +221,8 @@ impl Recipe {
             }
         }
         let files = self.files.iter().map(file_source);
-        let sources: Vec<Json> = self.sources.iter().map(source).chain(files).collect();
-        about.insert("sources".into(), json!(sources));
+        let read = self.sources.iter().map(source).chain(files);
+        about.insert("sources".into(), read.collect());
         about
     }
 
