@@ -2,8 +2,7 @@
 //!
 //! **Invariant:** where it is a mount that opens the file, no mount of factfs is asked anything on
 //! the way: its own answer may be what the way leads through, and another mount may wait for this
-//! one. Opening never waits for
-//! a writer, and nothing but a regular file is opened.
+//! one. Opening never waits for a writer, and nothing but a regular file is opened.
 
 use crate::error::{Failure, Kind, Result};
 use crate::point;
