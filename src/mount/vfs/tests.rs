@@ -285,3 +285,14 @@ fn a_result_that_cannot_be_made_cannot_be_explained() {
     write(&vfs, "/queries/stock.edn", "[:find ?x").unwrap();
     assert_eq!(read(&vfs, path).unwrap_err().kind, Kind::Invalid);
 }
+
+#[test]
+fn a_store_out_of_reach_is_told_by_whoever_looks_a_name_up() {
+    let (vfs, [catalog, _]) = vfs();
+    assert_eq!(vfs.walk(ROOT, "/catalog/none").unwrap_err().kind, Kind::NotFound);
+    assert_eq!(read(&vfs, "/.factfs/last-error").unwrap(), "");
+    catalog.take_away();
+    let failure = vfs.walk(ROOT, "/catalog/branches/main").unwrap_err();
+    let said = read(&vfs, "/.factfs/last-error").unwrap();
+    assert_eq!(said, format!("/catalog/branches/main: {}", failure.text()));
+}

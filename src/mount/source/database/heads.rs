@@ -6,9 +6,10 @@
 //! by the thread.
 
 use super::entries::Entries;
-use crate::error::Result;
+use crate::error::{Failure, Kind, Result};
 use crate::source::fresh::{Fresh, Looker, Pace};
 use factfs_core::commit::Refs;
+use factfs_core::conn::ConnError;
 use factfs_core::db::Db;
 use factfs_store::Database;
 use std::collections::BTreeMap;
@@ -90,7 +91,8 @@ impl Heads {
 
     /// The newest value of a branch; the one that was seen last if that is not long ago.
     pub(super) fn db(self: &Arc<Self>, open: &Open) -> Result<Db> {
-        let seen = open.fresh.used(&self.pace, || Ok(open.database.db().map(drop)?));
+        let look = || open.database.db().map(drop).map_err(gone);
+        let seen = open.fresh.used(&self.pace, look);
         self.start();
         seen.map(|()| open.database.cached_db())
     }
@@ -108,7 +110,7 @@ impl Heads {
 
     /// Lets go of branches whose names were taken away, or mean another one.
     fn look_at_names(&self) -> Result<Refs> {
-        let refs = self.database.refs()?;
+        let refs = self.database.refs().map_err(gone)?;
         let mut branches = self.lock();
         let known = branches.len();
         branches.retain(|name, open| open.database.is_called(name, &refs));
@@ -126,7 +128,7 @@ impl Heads {
         let heads = open.iter().map(|open| {
             let look = || {
                 counted();
-                Ok(open.database.db().map(drop)?)
+                open.database.db().map(drop).map_err(gone)
             };
             open.fresh.poll(&self.pace, look)
         });
@@ -161,4 +163,17 @@ impl Heads {
             self.has_thread.store(false, Relaxed);
         }
     }
+}
+
+/// Where a database was opened and none is any more, the storage is not what it was: that is no
+/// name that is not there.
+fn gone(error: factfs_store::Error) -> Failure {
+    let found = error.source.as_ref().and_then(|source| source.downcast_ref::<ConnError>());
+    let is_gone = matches!(found, Some(ConnError::NoDatabase { .. }));
+    let failure = Failure::from(error);
+    if !is_gone {
+        return failure;
+    }
+    let hint = "it was there when it was mounted: bring it back, or unmount it";
+    Failure { kind: Kind::Unavailable, ..failure }.hint(hint)
 }

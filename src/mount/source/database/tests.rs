@@ -192,3 +192,19 @@ fn names_of_branches_are_read_once_for_a_list_of_them() {
     // The names, and the head of the one branch.
     assert_eq!(reads() - before, 2);
 }
+
+#[test]
+fn a_store_that_was_taken_away_is_out_of_reach() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, away) = (folder.path().join("db"), folder.path().join("away"));
+    let (url, settings) = (place.display().to_string(), Settings::default());
+    let database = Database::create(&url, &CreateOptions::default(), &settings).unwrap();
+    let source = DatabaseSource::new(database, None).unwrap().polled(Duration::ZERO);
+    source.head("main").unwrap();
+    std::fs::rename(&place, &away).unwrap();
+    let failure = source.head("main").unwrap_err();
+    assert_eq!(failure.kind, Kind::Unavailable, "{failure}");
+    assert!(failure.text().contains("bring it back"), "{}", failure.text());
+    std::fs::rename(&away, &place).unwrap();
+    source.head("main").unwrap();
+}
