@@ -253,3 +253,22 @@ fn find_and_grep_end() {
     let counted = mount.shell("grep -rc . .");
     assert_eq!(counted.stdout.lines().count(), files, "{}", counted.stderr);
 }
+
+/// The kernel asks for the attributes of the first names of any listing, and keeps what it was
+/// given: of a listing that nobody wants attributes of that is a few names.
+#[test]
+fn a_listing_of_names_leaves_few_behind() {
+    if !can_mount() {
+        return;
+    }
+    let place = place();
+    let entities: String = (0..300).map(|n| format!("{{:w/key \"{n}\" :w/n {n}}}")).collect();
+    place.ok(&["transact", "db", &format!("[{entities}]")], "");
+    let mount = Mount::new(&place, "m", &["stock=db"]);
+    let folder = mount.path("stock/branches/main/by/w/key");
+    fs::metadata(&folder).unwrap();
+    let (_, before) = in_use(&mount);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 300);
+    let (_, after) = in_use(&mount);
+    assert!(after < before + 20, "{before} names, then {after}");
+}

@@ -1,10 +1,10 @@
 //! The handlers: each a few lines around a call of [`Vfs`](crate::vfs::Vfs).
 
 use super::answer::{Refuse, errno};
+use super::listing::{self, DOTS};
 use super::{Adapter, file_attr, file_type, open_flags, open_mode};
 use crate::interrupt::{is_killed, process_of};
-use crate::tree::Shape;
-use crate::vfs::{Attr, Before, BeforeRead, FOREVER, Found, Mode, Named, Opened, Tell, Vfs};
+use crate::vfs::{Attr, Before, BeforeRead, Found, Mode, Named, Opened, Tell, Vfs};
 use fuser::{
     BsdFileFlags, Errno, FileHandle, FileType, Filesystem, Generation, INodeNo, InitFlags,
     KernelConfig, LockOwner, OpenFlags, PollEvents, PollFlags, PollNotifier, RenameFlags,
@@ -17,12 +17,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Names that are looked up for one batch of a listing with attributes.
-const BATCH: usize = 24;
 /// Names that are made at once for a listing without attributes.
 const NAMES: usize = 128;
-/// `.` and `..` come before what a folder lists.
-const DOTS: u64 = 2;
 
 impl Filesystem for Adapter {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
@@ -419,9 +415,9 @@ impl Filesystem for Adapter {
         reply: ReplyDirectoryPlus,
     ) {
         let (owner, vfs) = (self.owner, self.vfs.clone());
-        let work = move |vfs: &Vfs, _: &_| vfs.found(fh.0, offset.saturating_sub(DOTS), BATCH);
+        let work = move |vfs: &Vfs, _: &_| listing::first(vfs, fh.0, offset);
         let give = move |mut reply: ReplyDirectoryPlus, first: Vec<(Named, Found)>| {
-            fill(&vfs, &mut reply, (ino, fh.0, offset), first, owner);
+            listing::fill(&vfs, &mut reply, (ino, fh.0, offset), first, owner);
             reply.ok();
         };
         self.later(&self.quick, request, reply, work, give);
@@ -453,45 +449,4 @@ impl Filesystem for Adapter {
 fn entry(reply: ReplyEntry, found: &Found, owner: (u32, u32)) {
     let attr = file_attr(&found.attr, owner);
     reply.entry_with_ttls(&found.attr.ttl, &found.name_ttl, &attr, Generation(0));
-}
-
-/// Fills a listing with attributes until it is full. What was looked up and not passed on is let go
-/// of.
-fn fill(
-    vfs: &Vfs,
-    reply: &mut ReplyDirectoryPlus,
-    (ino, handle, offset): (INodeNo, u64, u64),
-    first: Vec<(Named, Found)>,
-    owner: (u32, u32),
-) {
-    let mut is_full = false;
-    let zero = Duration::ZERO;
-    for (at, name) in [(0, "."), (1, "..")] {
-        let attr = Attr {
-            ino: ino.0,
-            shape: Shape::Folder,
-            size_bytes: 0,
-            mtime_ms: 0,
-            mode: 0o755,
-            ttl: zero,
-        };
-        let attr = file_attr(&attr, owner);
-        is_full =
-            is_full || (offset <= at && reply.add(ino, at + 1, name, &zero, &attr, Generation(0)));
-    }
-    let mut batch = first;
-    loop {
-        let Some(last) = batch.last().map(|(named, _)| named.next) else { return };
-        for (named, found) in batch {
-            let attr = file_attr(&found.attr, owner);
-            let ttl = found.attr.ttl.min(FOREVER);
-            let at = named.next + DOTS;
-            is_full = is_full || reply.add(attr.ino, at, &named.name, &ttl, &attr, Generation(0));
-            if is_full {
-                vfs.forget(found.attr.ino, 1);
-            }
-        }
-        batch =
-            if is_full { Vec::new() } else { vfs.found(handle, last, BATCH).unwrap_or_default() };
-    }
 }

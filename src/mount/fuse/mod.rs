@@ -8,6 +8,7 @@
 
 mod answer;
 mod filesystem;
+mod listing;
 mod session;
 
 pub use session::{Options, Session, Signals};
