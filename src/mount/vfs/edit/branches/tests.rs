@@ -98,10 +98,12 @@ fn a_renamed_folder_keeps_its_number_and_what_is_in_it() {
 fn links_begin_branches_and_name_commits() {
     with_both("shell-links", |vfs| {
         let two = vfs.readlink(folder(vfs, "commits/2")).unwrap();
+        // Digits alone are a t, also where a hash happens to have no others.
+        let hash = Some(&two[2..]).filter(|hash| hash.contains(|c: char| !c.is_ascii_digit()));
         for (target, name) in [
             ("../commits/2", "b1"),
             (&format!("../commits/{two}"), "b2"),
-            (&format!("../commits/{}", &two[2..]), "b3"),
+            (&format!("../commits/{}", hash.unwrap_or(&two)), "b3"),
             ("../head/at/2", "b4"),
             ("./../../catalog//branches/b1", "b5"),
         ] {
