@@ -104,8 +104,15 @@ fn at_the_top(pin: &str) -> Vec<(String, Is)> {
     ]
 }
 
+/// Eight digits of a commit's hash or a few more: those that read as a `t` or an age mean one.
+fn prefix(id: &str) -> &str {
+    let hash = &id[id.find('-').unwrap() + 1..];
+    let is_plain = |text: &str| text[..text.len() - 1].contains(|c: char| !c.is_ascii_digit());
+    (8..=hash.len()).map(|length| &hash[..length]).find(|text| is_plain(text)).unwrap_or(id)
+}
+
 fn of_a_store(id: &str) -> Vec<(String, Is)> {
-    let hash = &id[id.find('-').unwrap() + 1..][..8];
+    let hash = prefix(id);
     let named =
         |path: &str, is| (format!("catalog/{}", path.replace("ID", id).replace("HASH", hash)), is);
     vec![
@@ -136,7 +143,7 @@ fn of_a_store(id: &str) -> Vec<(String, Is)> {
 }
 
 fn of_a_branch(id: &str) -> Vec<(String, Is)> {
-    let hash = &id[id.find('-').unwrap() + 1..][..8];
+    let hash = prefix(id);
     let named = |path: &str, is| {
         let path = path.replace("HASH", hash).replace("ID", id);
         (format!("catalog/branches/main/{path}"), is)
