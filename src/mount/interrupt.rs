@@ -115,9 +115,10 @@ impl Shared {
         loop {
             let mut state = self.lock();
             quiet = if state.watched.is_empty() { quiet + 1 } else { 0 };
-            while quiet >= QUIET && state.watched.is_empty() {
+            if quiet >= QUIET {
                 state.is_idle = true;
                 state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                quiet = 0;
             }
             state.is_idle = false;
             drop(state);

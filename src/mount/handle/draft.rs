@@ -162,11 +162,13 @@ impl Draft {
 
     /// Throws the old bytes away: what is written next is another document.
     pub fn begin_anew(&self, now_ms: i64) -> Result<(), Refused> {
-        self.resize(0, now_ms)?;
         let mut state = self.lock();
-        if state.outcome != Some(Outcome::Committing) {
-            state.outcome = None;
+        if state.outcome == Some(Outcome::Committing) {
+            return Err(Refused::Committing);
         }
+        state.bytes.clear();
+        state.outcome = None;
+        state.touch(now_ms);
         Ok(())
     }
 

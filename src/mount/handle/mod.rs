@@ -114,8 +114,7 @@ impl Handles {
     }
 
     /// What one of those that are open has to say.
-    pub fn find<T>(&self, of: impl FnMut(&Handle) -> Option<T>) -> Option<T> {
-        let mut of = of;
+    pub fn find<T>(&self, mut of: impl FnMut(&Handle) -> Option<T>) -> Option<T> {
         self.lock().open.values().find_map(|open| of(open))
     }
 

@@ -30,15 +30,6 @@ impl Vfs {
         Ok(self.refer(resolved))
     }
 
-    /// A store that is out of reach, say, is told as any failure; a name that is not there is none.
-    fn note_lookup(&self, parent: &Inode, name: &[u8], failure: &Failure) {
-        if !matches!(failure.kind, Kind::NotFound | Kind::NameTooLong) {
-            let folder = parent.resolved.node.path();
-            let name = String::from_utf8_lossy(name);
-            self.note(&format!("{}/{name}", folder.trim_end_matches('/')), Some(failure));
-        }
-    }
-
     /// The same, if it can be told without waiting: for entities of a listing that were measured.
     pub fn lookup_at_hand(&self, parent: u64, name: &[u8]) -> Option<Found> {
         let parent = self.inode(parent).ok()?;
@@ -49,6 +40,15 @@ impl Vfs {
         let resolved = self.tree.entity(&node, &moment, *e).ok()?;
         metrics::called(Operation::Lookup);
         Some(self.refer_sized(resolved, Some(size)))
+    }
+
+    /// A store that is out of reach, say, is told as any failure; a name that is not there is none.
+    fn note_lookup(&self, parent: &Inode, name: &[u8], failure: &Failure) {
+        if !matches!(failure.kind, Kind::NotFound | Kind::NameTooLong) {
+            let folder = parent.resolved.node.path();
+            let name = String::from_utf8_lossy(name);
+            self.note(&format!("{}/{name}", folder.trim_end_matches('/')), Some(failure));
+        }
     }
 
     pub(super) fn resolve_child(&self, parent: &Node, name: &[u8]) -> Result<Resolved> {
