@@ -97,9 +97,7 @@ fn nothing_is_leaked() {
     if !can_mount() {
         return;
     }
-    let place = place();
-    let entities: String = (0..300).map(|n| format!("{{:w/key \"{n}\" :w/n {n}}}")).collect();
-    place.ok(&["transact", "db", &format!("[{entities}]")], "");
+    let place = many();
     let mount = Mount::new(&place, "m", &["stock=db"]);
     for _ in 0..3 {
         mount.shell("find . -type f -exec cat {} + > /dev/null; ls -lR . > /dev/null");
@@ -108,6 +106,14 @@ fn nothing_is_leaked() {
     let (_, before) = in_use(&mount);
     assert!(before > 300, "{before} inodes are known");
     all_is_let_go_of(&mount);
+}
+
+/// A place whose database has 300 entities.
+fn many() -> Place {
+    let place = place();
+    let entities: String = (0..300).map(|n| format!("{{:w/key \"{n}\" :w/n {n}}}")).collect();
+    place.ok(&["transact", "db", &format!("[{entities}]")], "");
+    place
 }
 
 /// Handles and inodes.
@@ -261,9 +267,7 @@ fn a_listing_of_names_leaves_few_behind() {
     if !can_mount() {
         return;
     }
-    let place = place();
-    let entities: String = (0..300).map(|n| format!("{{:w/key \"{n}\" :w/n {n}}}")).collect();
-    place.ok(&["transact", "db", &format!("[{entities}]")], "");
+    let place = many();
     let mount = Mount::new(&place, "m", &["stock=db"]);
     let folder = mount.path("stock/branches/main/by/w/key");
     fs::metadata(&folder).unwrap();
